@@ -1,0 +1,1 @@
+"""Events, topic names and keys: all that the services know of one another."""

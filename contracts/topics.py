@@ -1,0 +1,65 @@
+"""Every topic: its events, key, partitions and retention. Nothing else creates topics."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.events import (
+    AccountEvent,
+    CandleClosed,
+    CandleEvaluated,
+    ConfigurationChanged,
+    FeedAnnounced,
+    PortfolioWeightsDecided,
+)
+
+DAY_MS = 86_400_000
+DLQ_SUFFIX = ".dlq"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One Kafka topic.
+
+    Attributes:
+        name: Kafka's name of it.
+        event: the event class (or union) of its values, as JSON.
+        key: what the key of a message is, in words.
+        partitions: fixed for the life of the topic; keys are routed by them.
+        compacted: keep the latest value of every key for ever instead of all for `retention_ms`.
+        retention_ms: how long a message is kept where the topic is not compacted.
+        writer: the one service that publishes to it.
+    """
+
+    name: str
+    event: Any
+    key: str
+    writer: str
+    partitions: int = 1
+    compacted: bool = False
+    retention_ms: int = 30 * DAY_MS
+    config: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def dead_letters(self) -> str:
+        """Name of the topic that keeps what could not be handled."""
+        return self.name + DLQ_SUFFIX
+
+
+CANDLES = Topic(
+    "tradepulse.candles", CandleClosed, "exchange:symbol", "market_ingest", partitions=6
+)
+EVALUATIONS = Topic(
+    "tradepulse.evaluations", CandleEvaluated, "exchange:symbol", "signal_svc", partitions=6
+)
+WEIGHTS = Topic("tradepulse.weights", PortfolioWeightsDecided, "portfolio", "rl_svc")
+CONFIGURATIONS = Topic(
+    "tradepulse.configurations",
+    ConfigurationChanged,
+    "configuration_id",
+    "optimizer_svc",
+    compacted=True,
+)
+FEEDS = Topic("tradepulse.feeds", FeedAnnounced, "feed", "market_ingest", compacted=True)
+ACCOUNT = Topic("tradepulse.account", AccountEvent, "account", "executor_svc")
+
+TOPICS = (CANDLES, EVALUATIONS, WEIGHTS, CONFIGURATIONS, FEEDS, ACCOUNT)
