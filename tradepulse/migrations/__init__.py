@@ -1,0 +1,1 @@
+"""The database schema, forward only: one SQL file each, applied in order of name."""

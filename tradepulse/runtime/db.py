@@ -1,0 +1,141 @@
+"""PostgreSQL: pools, migrations, and time conversion."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any, TypeAlias
+
+import asyncpg
+
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
+"""A connection of its own, or one borrowed from a pool."""
+
+MIGRATION_LOCK = 7_251_001
+"""Advisory lock that keeps two migrations of one database apart."""
+
+UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
+"""What asyncpg raises when the server is away, restarting, or gone in the middle of a call."""
+
+
+class DatabaseUnavailableError(RuntimeError):
+    """The database cannot be reached or refuses us; the message says what to do."""
+
+
+def at(ms: int) -> datetime:
+    """Return the aware UTC time of epoch milliseconds."""
+    return datetime.fromtimestamp(ms / 1000, tz=UTC)
+
+
+def ms(time: datetime) -> int:
+    """Return epoch milliseconds of an aware time."""
+    return round(time.timestamp() * 1000)
+
+
+async def _set_codecs(connection: asyncpg.Connection) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+        )
+
+
+async def connect_pool(
+    database_url: str, *, min_size: int = 1, max_size: int = 4
+) -> "asyncpg.Pool[asyncpg.Record]":
+    """Open a pool whose `json` columns are Python values and whose `numeric` is `Decimal`.
+
+    Raises:
+        DatabaseUnavailableError: the server does not answer or refuses the login.
+    """
+    try:
+        return await asyncpg.create_pool(
+            database_url, min_size=min_size, max_size=max_size, init=_set_codecs, timeout=15
+        )
+    except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError) as error:
+        raise _unavailable(error) from error
+
+
+async def connect(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """Open one connection with the codecs of `connect_pool`.
+
+    Raises:
+        DatabaseUnavailableError: the server does not answer or refuses the login.
+    """
+    try:
+        connection = await asyncpg.connect(database_url, timeout=15)
+    except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError) as error:
+        raise _unavailable(error) from error
+    await _set_codecs(connection)
+    return connection
+
+
+def _unavailable(error: BaseException) -> DatabaseUnavailableError:
+    # the URL holds a password: name only what the server said
+    return DatabaseUnavailableError(
+        f"the database of DATABASE_URL cannot be used: {type(error).__name__}: {error}; "
+        "check that it runs and that the address, user and password are right"
+    )
+
+
+def migrations() -> list[tuple[str, str]]:
+    """Return (name, SQL) of every migration in order."""
+    folder = resources.files("tradepulse.migrations")
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    return [(file.name, file.read_text()) for file in files]
+
+
+async def migrate(database_url: str) -> list[str]:
+    """Apply the migrations that are missing, each in a transaction; return their names."""
+    connection = await connect(database_url)
+    try:
+        await connection.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
+        await connection.execute(
+            "create table if not exists migrations "
+            "(name text primary key, applied_at timestamptz not null default now())"
+        )
+        rows = await connection.fetch("select name from migrations")
+        done = {row["name"] for row in rows}
+        applied = []
+        for name, sql in migrations():
+            if name in done:
+                continue
+            async with connection.transaction():
+                await connection.execute(sql)
+                await connection.execute("insert into migrations (name) values ($1)", name)
+            applied.append(name)
+        return applied
+    finally:
+        await connection.close()
+
+
+async def check_migrated(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Refuse a database that lacks a migration this code needs.
+
+    Raises:
+        DatabaseUnavailableError: run `tradepulse migrate` first.
+    """
+    known: set[str] = set()
+    if await pool.fetchval("select to_regclass('migrations') is not null"):
+        known = {row["name"] for row in await pool.fetch("select name from migrations")}
+    missing = [name for name, _ in migrations() if name not in known]
+    if missing:
+        raise DatabaseUnavailableError(
+            f"the database lacks migrations {', '.join(missing)}; run `tradepulse migrate`"
+        )
+
+
+async def acquire_lock(
+    database_url: str, name: str, *, poll_s: float = 0.5
+) -> "asyncpg.Connection[Any]":
+    """Wait until this process alone holds the named lock; it is held while the connection lives."""
+    while True:
+        connection = await connect(database_url)
+        taken = await connection.fetchval(
+            "select pg_try_advisory_lock(hashtextextended($1, 0))", name
+        )
+        if taken:
+            return connection
+        await connection.close()
+        await asyncio.sleep(poll_s)

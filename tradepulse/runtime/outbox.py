@@ -1,0 +1,106 @@
+"""Events written in the transaction of what they tell of, and published after it.
+
+A service adds rows to `outbox` inside its transaction; its relay publishes them in order and
+deletes what is acknowledged. A crash in between publishes again, with the same event ids.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import asyncpg
+
+from contracts.topics import TOPICS, Topic
+from tradepulse.runtime.db import Connection
+from tradepulse.runtime.publisher import Publisher
+
+_TOPICS = {topic.name: topic for topic in TOPICS}
+_BATCH = 2_000
+
+
+async def add(
+    connection: "Connection",
+    service: str,
+    topic: Topic,
+    key: str,
+    value: bytes,
+) -> None:
+    """Add one message to a service's outbox, inside the caller's transaction."""
+    await add_many(connection, service, topic, [(key, value)])
+
+
+async def add_many(
+    connection: "Connection",
+    service: str,
+    topic: Topic,
+    messages: Iterable[tuple[str, bytes]],
+) -> None:
+    """Add messages to a service's outbox in order, inside the caller's transaction."""
+    rows = list(messages)
+    await connection.execute(
+        "insert into outbox (service, topic, key, value) "
+        "select $1, $2, k, v from unnest($3::text[], $4::bytea[]) with ordinality as m(k, v, n) "
+        "order by n",
+        service,
+        topic.name,
+        [key for key, _ in rows],
+        [value for _, value in rows],
+    )
+
+
+class Relay:
+    """Publishes one service's outbox. `wake()` after a commit saves the poll interval."""
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        publisher: Publisher,
+        service: str,
+        *,
+        poll_s: float = 0.25,
+    ) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._service = service
+        self._poll_s = poll_s
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Publish now instead of at the next poll."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish for ever."""
+        while True:
+            self._wake.clear()
+            if await self.publish_once() == _BATCH:
+                continue
+            try:
+                async with asyncio.timeout(self._poll_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def publish_once(self) -> int:
+        """Publish the oldest messages and delete them; return how many there were.
+
+        The rows are locked while they are published, so a second relay of the same service
+        (a replica, or a predecessor that is still stopping) waits instead of overtaking.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(
+                "select id, topic, key, value from outbox where service = $1 "
+                "order by id limit $2 for update",
+                self._service,
+                _BATCH,
+            )
+            if not rows:
+                return 0
+            by_topic: dict[str, list[tuple[str, bytes]]] = {}
+            for row in rows:
+                by_topic.setdefault(row["topic"], []).append((row["key"], row["value"]))
+            for name, messages in by_topic.items():
+                await self._publisher.send_many(_TOPICS[name], messages)
+            await connection.execute(
+                "delete from outbox where id = any($1::bigint[])", [row["id"] for row in rows]
+            )
+            return len(rows)

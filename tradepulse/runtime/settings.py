@@ -1,0 +1,45 @@
+"""Settings by environment, refused with one readable line."""
+
+import sys
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RuntimeSettings(BaseSettings):
+    """What every service is told; a service adds fields. Names are upper-case in the env."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    kafka_bootstrap_servers: str = Field(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
+    database_url: str = Field(pattern=r"^postgres(ql)?://", repr=False)
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=0, ge=0, le=65535)
+    """Where /metrics, /livez and /readyz are served; 0 takes a free port."""
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def describe(error: ValidationError) -> str:
+    """Say in one line which variables are wrong and why, without repeating their values."""
+    parts = []
+    for problem in error.errors(include_url=False, include_input=False):
+        name = "_".join(str(part) for part in problem["loc"]).upper() or "settings"
+        parts.append(f"{name}: {problem['msg']}")
+    return "; ".join(parts)
+
+
+def load_settings(cls: type[S]) -> S:
+    """Read settings from the environment, or end the process with status 2 and one line."""
+    try:
+        return cls()
+    except ValidationError as error:
+        sys.exit(_refuse(f"configuration refused: {describe(error)}. Set it in the environment"))
+
+
+def _refuse(line: str) -> int:
+    sys.stderr.write(line + "\n")
+    return 2
