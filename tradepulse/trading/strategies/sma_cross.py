@@ -77,10 +77,8 @@ def sma_cross(
     action = np.zeros(n, dtype=np.int8)
     stop = np.full(n, np.nan)
     take_profit = np.full(n, np.nan)
-    first = slow
     with_levels = stop_atr > 0.0 or target_atr > 0.0
-    if with_levels:
-        first = max(first, atr_window)
+    first = max(slow, atr_window) if with_levels else slow
     if n <= first:
         return action, stop, take_profit
 
@@ -97,11 +95,11 @@ def sma_cross(
 
     if with_levels:
         atr = average_true_range(high, low, close, atr_window)
-        for i in range(first, n):
-            if action[i] == ENTER_LONG:
-                # a stop at or below zero could never be touched, so it is none
-                if stop_atr > 0.0 and close[i] - stop_atr * atr[i] > 0.0:
-                    stop[i] = close[i] - stop_atr * atr[i]
-                if target_atr > 0.0:
-                    take_profit[i] = close[i] + target_atr * atr[i]
+        for i in np.flatnonzero(action == ENTER_LONG):
+            # a multiple of 0 means none; a stop at or below zero could never be touched
+            level = close[i] - stop_atr * atr[i]
+            if stop_atr > 0.0 and level > 0.0:
+                stop[i] = level
+            if target_atr > 0.0:
+                take_profit[i] = close[i] + target_atr * atr[i]
     return action, stop, take_profit
