@@ -160,7 +160,7 @@ def test_levels_belong_to_entries_and_lie_on_their_side(
             assert np.isnan(stop)
             assert np.isnan(target)
         elif action == ENTER_LONG:
-            assert not stop >= close
+            assert not stop > close
             assert not stop <= 0
             assert not target < close
         else:

@@ -95,11 +95,11 @@ def sma_cross(
 
     if with_levels:
         atr = average_true_range(high, low, close, atr_window)
-        for i in np.flatnonzero(action == ENTER_LONG):
+        for entry in np.flatnonzero(action == ENTER_LONG):
             # a multiple of 0 means none; a stop at or below zero could never be touched
-            level = close[i] - stop_atr * atr[i]
+            level = close[entry] - stop_atr * atr[entry]
             if stop_atr > 0.0 and level > 0.0:
-                stop[i] = level
+                stop[entry] = level
             if target_atr > 0.0:
-                take_profit[i] = close[i] + target_atr * atr[i]
+                take_profit[entry] = close[entry] + target_atr * atr[entry]
     return action, stop, take_profit
