@@ -46,14 +46,15 @@ TOPIC_EXISTS = 36
 
 
 class Delivery(NamedTuple):
-    """One decoded message and where it stood."""
+    """One decoded message and the record it came in (topic, partition, offset, timestamp)."""
 
     event: Any
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    """Epoch ms at which it was published."""
+    record: ConsumerRecord
+
+    @property
+    def position(self) -> tuple[str, int]:
+        """(`topic/partition`, offset)."""
+        return f"{self.record.topic}/{self.record.partition}", self.record.offset
 
 
 def decoder_of(topic: Topic) -> Decoder:
@@ -226,9 +227,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
                 except (ValidationError, ValueError) as error:
                     await self.dead_letter(record, f"cannot be decoded: {error}")
                     continue
-                batch.append(
-                    Delivery(event, record.topic, record.partition, record.offset, record.timestamp)
-                )
+                batch.append(Delivery(event, record))
         return batch
 
     async def dead_letter(self, record: ConsumerRecord, reason: str) -> None:

@@ -1,0 +1,146 @@
+"""Backtest configurations on one account, close by close, exactly as they trade live.
+
+The loop below is the live path without its wires: candles become signals (`evaluate`), closes
+become moments (as `event_time` gathers them), weights decided at one close bind from the next,
+and the same `Account` settles each moment.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import numpy as np
+
+from contracts.events import Signal
+from tradepulse.trading.account import Account, Moment, Prices, Settlement, Weights
+from tradepulse.trading.candles import Candles
+from tradepulse.trading.evaluate import Configuration, signals_of
+from tradepulse.trading.orders import EquityPoint, Order, Trade
+from tradepulse.trading.sizing import AccountRules
+from tradepulse.trading.weights import ReturnHistory, WeightPolicy
+
+
+@dataclass(slots=True)
+class BacktestResult:
+    """What a backtest did.
+
+    Attributes:
+        trades: in the order in which they closed.
+        equity: one point per close time.
+        refused: entries that were not made, with their reasons.
+    """
+
+    trades: list[Trade] = field(default_factory=list)
+    equity: list[EquityPoint] = field(default_factory=list)
+    refused: list[Order] = field(default_factory=list)
+
+    def add(self, settlement: Settlement) -> None:
+        """Take in one settled close."""
+        self.trades += settlement.closed
+        self.refused += [o for o in settlement.orders.values() if o.status == "REFUSED"]
+        if settlement.equity is not None:
+            self.equity.append(settlement.equity)
+
+
+def backtest(
+    candles: Sequence[Candles],
+    configurations: Sequence[Configuration],
+    rules: AccountRules,
+    policy: WeightPolicy,
+    *,
+    cash: Decimal = Decimal(100_000),
+    trade_from: int | None = None,
+    trade_to: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> BacktestResult:
+    """Trade configurations on recorded candles.
+
+    Args:
+        candles: one entry per series. Candles that open before `trade_from` only warm up the
+            strategies and the weights.
+        configurations: any number on any of the series; they share the cash.
+        rules: fees, slippage, limits.
+        policy: sizes the entries; decided at every close, binding from the next.
+        cash: initial cash in the quote currency, which all series must share.
+        trade_from: first open time that is traded, epoch ms.
+        trade_to: open time before which trading ends, epoch ms.
+        progress: called now and then with (closes done, closes in all).
+
+    Raises:
+        ValueError: a configuration's series is missing, no candle is in the range, a strategy or
+            its parameters are wrong.
+    """
+    warm = {one.series: one.between(None, trade_to) for one in candles}
+    traded = {name: one.between(trade_from, None) for name, one in warm.items()}
+    traded = {name: one for name, one in traded.items() if len(one)}
+    if not traded:
+        raise ValueError("no candle lies in the range to trade; widen it or give other candles")
+    if missing := sorted({c.series for c in configurations} - traded.keys()):
+        raise ValueError(
+            f"no candles to trade for {missing[0]}; there are {', '.join(sorted(traded))}"
+        )
+    signals = _signals(warm, configurations, trade_from)
+    history = _warm_history(warm, traded, policy)
+    last = {name: int(one.close_time[-1]) for name, one in traded.items()}
+    instruments = frozenset(one.instrument for one in traded.values())
+    account = Account(cash, rules)
+    result = BacktestResult()
+    weights: Weights | None = None
+    times, rows = _closes(traded)
+    prices = {name: _prices(one) for name, one in traded.items()}
+    for number, close_time in enumerate(times):
+        at_close = {name: prices[name][row] for name, row in rows[close_time]}
+        moment = Moment(
+            close_time,
+            at_close,
+            signals.get(close_time, ()),
+            frozenset(name for name in at_close if last[name] == close_time),
+        )
+        result.add(account.settle(moment, weights, instruments))
+        for name, row in sorted(rows[close_time]):
+            history.add(traded[name].instrument, prices[name][row].close)
+        weights = Weights(close_time, policy.weights(history.returns))
+        if progress is not None and number % 256 == 0:
+            progress(number, len(times))
+    if progress is not None:
+        progress(len(times), len(times))
+    return result
+
+
+def _signals(
+    warm: dict[str, Candles], configurations: Sequence[Configuration], trade_from: int | None
+) -> dict[int, list[tuple[str, Signal]]]:
+    by_close: dict[int, list[tuple[str, Signal]]] = {}
+    for configuration in configurations:
+        series = warm[configuration.series]
+        first = 0 if trade_from is None else int(np.searchsorted(series.open_time, trade_from))
+        close_times = series.close_time
+        for row, signal in signals_of(configuration, series, first):
+            by_close.setdefault(int(close_times[row]), []).append((configuration.series, signal))
+    return by_close
+
+
+def _warm_history(
+    warm: dict[str, Candles], traded: dict[str, Candles], policy: WeightPolicy
+) -> ReturnHistory:
+    history = ReturnHistory(policy.lookback)
+    for name in sorted(traded):
+        before = len(warm[name]) - len(traded[name])
+        history.expect(traded[name].instrument)
+        closes = warm[name].close[max(0, before - policy.lookback - 1) : before]
+        for close in closes.tolist():
+            history.add(traded[name].instrument, close)
+    return history
+
+
+def _closes(traded: dict[str, Candles]) -> tuple[list[int], dict[int, list[tuple[str, int]]]]:
+    rows: dict[int, list[tuple[str, int]]] = {}
+    for name, one in traded.items():
+        for row, close_time in enumerate(one.close_time.tolist()):
+            rows.setdefault(close_time, []).append((name, row))
+    return sorted(rows), rows
+
+
+def _prices(candles: Candles) -> list[Prices]:
+    columns = (candles.open, candles.high, candles.low, candles.close)
+    return [Prices(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]

@@ -1,0 +1,91 @@
+"""From a strategy's arrays to signals: the same for the backtest and for signal_svc."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+
+from contracts.events import Action, Signal, signal_id
+from tradepulse.trading.candles import Candles
+from tradepulse.trading.strategies import (
+    ENTER_LONG,
+    ENTER_SHORT,
+    EXIT,
+    NONE,
+    Evaluations,
+    get_strategy,
+)
+from tradepulse.trading.timeframes import timeframe_ms
+
+_ACTIONS: dict[int, Action] = {
+    ENTER_LONG: "enter_long",
+    ENTER_SHORT: "enter_short",
+    EXIT: "exit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A strategy with its parameters on one series.
+
+    Attributes:
+        share: of the instrument's portfolio weight that its entries may use, above 0, at most 1.
+    """
+
+    configuration_id: UUID
+    strategy: str
+    exchange: str
+    symbol: str
+    timeframe: str
+    params: Mapping[str, float]
+    share: float = 1.0
+
+    @property
+    def series(self) -> str:
+        """`exchange:symbol:timeframe`."""
+        return f"{self.exchange}:{self.symbol}:{self.timeframe}"
+
+    @property
+    def lookback(self) -> int:
+        """How many candles an evaluation needs, the last one included."""
+        return get_strategy(self.strategy).lookback(self.params)
+
+
+def signals_of(
+    configuration: Configuration, candles: Candles, first: int = 0
+) -> Iterator[tuple[int, Signal]]:
+    """Yield (row, signal) for every candle from row `first` on that has one.
+
+    Rows before `first` are warm-up: `configuration.lookback - 1` of them make the first row's
+    output what it is in a longer series.
+
+    Raises:
+        ValueError: the strategy is unknown or its parameters are wrong.
+    """
+    found = get_strategy(configuration.strategy).run(candles, configuration.params)
+    for row in np.nonzero(found.action[first:] != NONE)[0]:
+        yield int(row) + first, _signal(configuration, candles, found, int(row) + first)
+
+
+def _signal(configuration: Configuration, candles: Candles, found: Evaluations, row: int) -> Signal:
+    open_time = int(candles.open_time[row])
+    length = timeframe_ms(configuration.timeframe)
+    return Signal(
+        id=signal_id(configuration.configuration_id, configuration.series, open_time),
+        configuration_id=configuration.configuration_id,
+        strategy=configuration.strategy,
+        action=_ACTIONS[int(found.action[row])],
+        reference_price=float(candles.close[row]),
+        stop_price=_level(float(found.stop[row])),
+        take_profit_price=_level(float(found.take_profit[row])),
+        share=configuration.share,
+        # an entry that is one whole candle late is another trade
+        expires_at=open_time + 2 * length,
+    )
+
+
+def _level(price: float) -> float | None:
+    # a target or stop at or below zero can never be touched
+    return None if math.isnan(price) or price <= 0 else price

@@ -1,0 +1,203 @@
+"""Event time: gather what belongs to one close, until nothing of it can still come.
+
+Within a series, messages arrive in order of close time. So a series is clear at time t once it
+has shown something at or after t, or once its grid has no close left at or before t: a hole in
+the data is proven by the candle after it. Nothing here depends on how partitions interleave.
+
+Live, a series may fall silent; then a close is settled a grace period after its first arrival,
+and what comes later is handed out as a late moment of its own.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.events import FeedSeries
+from tradepulse.trading.timeframes import timeframe_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was gathered for one close time: by stream, then by series."""
+
+    close_time: int
+    items: Mapping[str, Mapping[str, Any]]
+    missing: tuple[str, ...] = ()
+    """Series that had not shown up when the grace period ended."""
+    late: bool = False
+
+
+@dataclass(slots=True)
+class _Partition:
+    """Offsets of one partition that are not settled, and the next offset to be read."""
+
+    next_offset: int = 0
+    waiting: deque[tuple[int, int]] = field(default_factory=deque)
+    """(offset, close time)"""
+
+
+class EventTime:
+    """Gathers the items of some streams by close time.
+
+    Args:
+        streams: names of the streams that each close waits for, as in `("candles",)`.
+        settled: the last close time that was settled, epoch ms; 0 for none.
+        frontiers: what `frontiers()` returned at that time.
+        grace_ms: how long to wait live, None to wait without limit, as in a replay.
+        outage_closes: live, a series that missed so many closes is no longer waited for.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[str],
+        *,
+        settled: int = 0,
+        frontiers: Mapping[str, int] | None = None,
+        grace_ms: int | None = None,
+        outage_closes: int = 3,
+    ) -> None:
+        self.settled = settled
+        self.series: dict[str, FeedSeries] = {}
+        self._streams = tuple(streams)
+        self._grace_ms = grace_ms
+        self._outage_closes = outage_closes
+        self._frontiers = dict(frontiers or {})
+        self._length: dict[str, int] = {}
+        self._buffer: dict[int, dict[str, dict[str, Any]]] = {}
+        self._times: list[int] = []
+        self._arrived: dict[int, int] = {}
+        self._late: deque[Gathered] = deque()
+        self._unknown: set[str] = set()
+        self._partitions: dict[str, _Partition] = {}
+
+    def announce(self, series: Iterable[FeedSeries]) -> None:
+        """Learn which series there are; each is waited for from its first candle to its last."""
+        for one in series:
+            length = timeframe_ms(one.timeframe)
+            self.series[one.series] = one
+            self._length[one.series] = length
+            self._unknown.discard(one.series)
+            for stream in self._streams:
+                key = f"{stream} {one.series}"
+                self._frontiers[key] = max(self._frontiers.get(key, 0), one.first_open_time)
+
+    def add(
+        self,
+        stream: str,
+        series: str,
+        close_time: int,
+        item: Any,
+        now: int,
+        position: tuple[str, int] | None = None,
+    ) -> bool:
+        """Take in one message; tell whether it was new.
+
+        Args:
+            stream: one of the streams.
+            series: `exchange:symbol:timeframe`.
+            close_time: of its candle, epoch ms.
+            item: what to hand out.
+            now: time of arrival, epoch ms.
+            position: (`topic/partition`, offset) of the message.
+        """
+        key = f"{stream} {series}"
+        is_new = close_time > self._frontiers.get(key, 0)
+        if position is not None:
+            self.track(position, close_time if is_new else 0)
+        if not is_new:
+            return False
+        self._frontiers[key] = close_time
+        if series not in self._length:
+            self._unknown.add(series)
+        if close_time <= self.settled:
+            self._late.append(Gathered(close_time, {stream: {series: item}}, late=True))
+            return True
+        at_close = self._buffer.get(close_time)
+        if at_close is None:
+            at_close = self._buffer[close_time] = {name: {} for name in self._streams}
+            heapq.heappush(self._times, close_time)
+            self._arrived[close_time] = now
+        at_close[stream][series] = item
+        return True
+
+    def ready(self, now: int) -> Gathered | None:
+        """Return the next close that can be settled, or None; call `settle` after using it."""
+        if self._late:
+            return self._late[0]
+        # a candle of a series that was not announced: its feed's announcement is on its way
+        if not self._times or self._unknown:
+            return None
+        time = self._times[0]
+        waiting = [series for series in self._length if not self._is_clear(series, time)]
+        if waiting:
+            if self._grace_ms is None:
+                return None
+            waiting = [series for series in waiting if not self._is_in_outage(series, time)]
+            if waiting and now - self._arrived[time] < self._grace_ms:
+                return None
+        return Gathered(time, self._buffer[time], tuple(waiting))
+
+    def settle(self, gathered: Gathered) -> None:
+        """Forget a close that was settled."""
+        if gathered.late:
+            self._late.popleft()
+            return
+        self.settled = gathered.close_time
+        heapq.heappop(self._times)
+        del self._buffer[gathered.close_time], self._arrived[gathered.close_time]
+
+    def track(self, position: tuple[str, int], close_time: int) -> None:
+        """Remember where a message stands; it is settled when its close time is."""
+        name, offset = position
+        partition = self._partitions.setdefault(name, _Partition())
+        partition.next_offset = max(partition.next_offset, offset + 1)
+        if close_time > self.settled:
+            partition.waiting.append((offset, close_time))
+
+    def positions(self, settled: int | None = None) -> dict[str, int]:
+        """Return by partition the offset at which to go on after a restart."""
+        settled = self.settled if settled is None else settled
+        resume = {}
+        for name, partition in self._partitions.items():
+            waiting = partition.waiting
+            while waiting and waiting[0][1] <= settled:
+                waiting.popleft()
+            resume[name] = waiting[0][0] if waiting else partition.next_offset
+        return resume
+
+    def frontiers(self) -> dict[str, int]:
+        """Return the last close time settled or handed out late, by stream and series.
+
+        What is only gathered is left out: it is read again after a restart.
+        """
+        return {key: min(time, self.settled) for key, time in self._frontiers.items()}
+
+    def ahead(self) -> int:
+        """Return how many close times are gathered and not settled."""
+        return len(self._times)
+
+    def blocking(self) -> list[str]:
+        """Return the series that the next close waits for."""
+        if self._unknown:
+            return sorted(f"announcement of {series}" for series in self._unknown)
+        if not self._times:
+            return []
+        return [s for s in self._length if not self._is_clear(s, self._times[0])]
+
+    def _is_clear(self, series: str, time: int) -> bool:
+        announced = self.series[series]
+        if announced.last_close_time is not None and time > announced.last_close_time:
+            return True
+        length = self._length[series]
+        return all(
+            self._frontiers[f"{stream} {series}"] + length > time for stream in self._streams
+        )
+
+    def _is_in_outage(self, series: str, time: int) -> bool:
+        length = self._length[series]
+        return all(
+            self._frontiers[f"{stream} {series}"] + self._outage_closes * length < time
+            for stream in self._streams
+        )
