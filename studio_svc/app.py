@@ -1,0 +1,133 @@
+"""Composition root of the page and its API."""
+
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import Counter, Gauge
+from pydantic import Field, StringConstraints
+
+from studio_svc.api import account_routes, market_routes, system_routes
+from studio_svc.auth import TokenAuth, TokenError, read_token
+from studio_svc.handlers import TOPICS, PageFeed, watching_decoder
+from studio_svc.hub import Hub, TooManyPagesError
+from studio_svc.pages import DIST, STYLE_PATH, BuiltPage, style
+from studio_svc.store import StudioStore
+from studio_svc.watch import (
+    AWAY,
+    HealthWatch,
+    ledger_refresher,
+    pass_on,
+    registry_refresher,
+)
+from tradepulse.runtime.bus import Reader
+from tradepulse.runtime.service import RefusedError, Service, run
+from tradepulse.runtime.settings import RuntimeSettings
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+
+
+class StudioSettings(RuntimeSettings):
+    """Settings of studio_svc."""
+
+    studio_token_file: Path
+    studio_services: dict[str, Url] = Field(default_factory=dict)
+    """Base URL of each service by name, as JSON; their /readyz is shown on the page."""
+    account: str = "main"
+    portfolio: str = "main"
+
+
+def create_app(
+    store: StudioStore, hub: Hub, health: HealthWatch, token: str, *, dist: Path = DIST
+) -> FastAPI:
+    """Return the application: API, stream and page behind the token.
+
+    Args:
+        store: what is read.
+        hub: what is pushed.
+        health: what the other services say.
+        token: who knows it may see everything.
+        dist: folder of the built page.
+    """
+    app = FastAPI(
+        title="TradePulse", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None
+    )
+    app.add_middleware(TokenAuth, token=token)
+    app.include_router(account_routes(store, hub))
+    app.include_router(market_routes(store, hub))
+    app.include_router(system_routes(store, hub, health))
+    for error in AWAY:
+        app.add_exception_handler(error, _on_database_away)
+    app.add_exception_handler(RequestValidationError, _on_wrong_value)
+    app.add_exception_handler(TooManyPagesError, _on_too_many_pages)
+    app.add_api_route(STYLE_PATH, style, include_in_schema=False)
+    app.mount("/", BuiltPage(dist), name="page")
+    return app
+
+
+async def _on_database_away(_: Request, error: Exception) -> JSONResponse:
+    detail = f"the database does not answer ({type(error).__name__}); try again in a moment"
+    return JSONResponse({"detail": detail}, 503, {"retry-after": "2"})
+
+
+async def _on_too_many_pages(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 503, {"retry-after": "10"})
+
+
+async def _on_wrong_value(_: Request, error: Exception) -> JSONResponse:
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    lines = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in problems]
+    return JSONResponse({"detail": "; ".join(lines)}, 422)
+
+
+async def compose(service: Service, settings: StudioSettings) -> None:
+    """Wire the service together."""
+    try:
+        token = read_token(settings.studio_token_file)
+    except TokenError as error:
+        raise RefusedError(str(error)) from error
+    hub = Hub()
+    store = StudioStore(service.pool, settings.account, settings.portfolio)
+    health = HealthWatch(settings.studio_services, httpx.AsyncClient())
+    ledger = ledger_refresher(store, hub)
+    registry = registry_refresher(store, hub)
+    feed = PageFeed(hub, settings.account, settings.portfolio, ledger.mark, registry.mark)
+    undecodable = Counter(
+        "tradepulse_undecodable_messages_total",
+        "Messages that could not be shown; who acts on them puts them aside",
+        registry=service.registry,
+    )
+    pages = Gauge("tradepulse_open_pages", "Open pages", registry=service.registry)
+    pages.set_function(lambda: hub.pages)
+    reader = service.bus.reader(
+        *TOPICS,
+        latest=True,
+        decoders={topic.name: watching_decoder(topic, undecodable.inc) for topic in TOPICS},
+    )
+    await reader.start()
+    service.readiness["kafka"] = lambda: reader.assigned
+    service.app = create_app(store, hub, health, token)
+    service.background(_feed_pages(reader, feed, hub), "topics to pages")
+    service.background(ledger.run(), "ledger to pages")
+    service.background(registry.run(), "jobs to pages")
+    service.background(health.run(hub), "health to pages")
+
+
+async def _feed_pages(reader: Reader, feed: PageFeed, hub: Hub) -> None:
+    try:
+        await pass_on(reader, feed.on_batch)
+    finally:
+        hub.close()
+        await reader.stop()
+
+
+def main() -> None:
+    """Run the service."""
+    run("studio_svc", StudioSettings, compose)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Kafka in, pages out: each batch is passed on as it comes, nothing is decided."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from contracts.events import (
+    CandleClosed,
+    CandleEvaluated,
+    ConfigurationChanged,
+    EquityMarked,
+    OrderDecided,
+    OrderFilled,
+    PortfolioWeightsDecided,
+    PositionClosed,
+)
+from contracts.topics import ACCOUNT, CANDLES, CONFIGURATIONS, EVALUATIONS, WEIGHTS, Topic
+from studio_svc.hub import Hub
+from studio_svc.views import WeightsView, candle_row, fill_of, order_of, signals_of, trade_of
+from tradepulse.runtime.bus import Decoder, Delivery, decoder_of
+
+TOPICS = (CANDLES, EVALUATIONS, WEIGHTS, CONFIGURATIONS, ACCOUNT)
+NO_SIGNALS = b'"signals":[]'
+
+
+def watching_decoder(topic: Topic, undecodable: Callable[[], None]) -> Decoder:
+    """Return a decoder that gives None for what cannot be decoded, and counts it.
+
+    Who acts on a message puts it on the dead-letter topic; a second copy from a service that
+    only looks on would be replayed twice.
+    """
+    decode = decoder_of(topic)
+
+    def watch(value: bytes) -> Any:
+        # nearly every evaluation is empty: not decoding those saves most of this service's work
+        if topic is EVALUATIONS and NO_SIGNALS in value:
+            return None
+        try:
+            return decode(value)
+        except (ValidationError, ValueError):
+            undecodable()
+            return None
+
+    return watch
+
+
+class PageFeed:
+    """Tells the open pages what the topics say.
+
+    Args:
+        hub: the open pages.
+        account: whose ledger is shown; so is `portfolio`.
+        ledger_changed: called when positions or figures must be read again.
+        configurations_changed: the same for the configurations.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        account: str,
+        portfolio: str,
+        ledger_changed: Callable[[], None],
+        configurations_changed: Callable[[], None],
+    ) -> None:
+        self._hub = hub
+        self._account = account
+        self._portfolio = portfolio
+        self._ledger_changed = ledger_changed
+        self._configurations_changed = configurations_changed
+
+    def on_batch(self, batch: Sequence[Delivery]) -> None:
+        """Pass on every event of a batch, in order."""
+        for delivery in batch:
+            self.on_event(delivery.event)
+
+    def on_event(self, event: Any) -> None:
+        """Pass on one event; None and other accounts are passed over."""
+        match event:
+            case CandleClosed():
+                self._hub.candle(event.series, candle_row(event), event.close_time, event.source)
+            case CandleEvaluated():
+                for signal in signals_of(event):
+                    self._hub.row("signals", signal)
+            case PortfolioWeightsDecided(portfolio=self._portfolio):
+                self._hub.state("weights", WeightsView(**event.model_dump()))
+            case ConfigurationChanged():
+                self._configurations_changed()
+            case OrderDecided(account=self._account):
+                self._hub.row("orders", order_of(event))
+            case OrderFilled(account=self._account):
+                self._hub.row("fills", fill_of(event))
+                self._ledger_changed()
+            case PositionClosed(account=self._account):
+                self._hub.row("trades", trade_of(event))
+                self._ledger_changed()
+            case EquityMarked(account=self._account):
+                self._hub.equity(
+                    (
+                        event.close_time,
+                        float(event.equity),
+                        float(event.cash),
+                        float(event.exposure),
+                        event.open_positions,
+                    )
+                )
+                self._ledger_changed()
+            case _:
+                pass

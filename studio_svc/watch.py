@@ -1,0 +1,136 @@
+"""Looks on the server's side at what no topic tells, so that pages need not ask."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx
+
+from studio_svc.hub import Hub
+from studio_svc.store import StudioStore
+from studio_svc.views import HealthView
+from tradepulse.runtime.db import UNREACHABLE
+
+log = logging.getLogger(__name__)
+
+LEDGER_INTERVAL_S = 0.5
+POLL_INTERVAL_S = 2.0
+SHOWN_JOBS = 10
+AWAY = (*UNREACHABLE, TimeoutError)
+"""What a database that is away raises; pages keep what they show until it is back."""
+
+
+class Refresher:
+    """Reads something again after it was marked, at most once per interval.
+
+    Args:
+        read: reads and passes on.
+        interval_s: the shortest time between two reads.
+        every_s: read also unmarked after this time; None: only when marked.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[None]],
+        interval_s: float,
+        every_s: float | None = None,
+    ) -> None:
+        self._read = read
+        self._interval_s = interval_s
+        self._every_s = every_s
+        self._marked = asyncio.Event()
+
+    def mark(self) -> None:
+        """Ask for a read."""
+        self._marked.set()
+
+    async def run(self) -> None:
+        """Read for ever."""
+        away = False
+        while True:
+            try:
+                async with asyncio.timeout(self._every_s):
+                    await self._marked.wait()
+            except TimeoutError:
+                pass  # the interval is over: read, marked or not
+            self._marked.clear()
+            try:
+                await self._read()
+                away = False
+            except AWAY as error:
+                if not away:
+                    log.warning("the database is away, the page waits for it: %r", error)
+                away = True
+                self._marked.set()
+                await asyncio.sleep(POLL_INTERVAL_S)
+            await asyncio.sleep(self._interval_s)
+
+
+def ledger_refresher(store: StudioStore, hub: Hub) -> Refresher:
+    """Return the reader of open positions and the account's figures."""
+
+    async def read() -> None:
+        if hub.pages:
+            hub.state("positions", await store.positions())
+            hub.state("overview", await store.overview(hub.event_time, hub.source))
+
+    return Refresher(read, LEDGER_INTERVAL_S)
+
+
+def registry_refresher(store: StudioStore, hub: Hub) -> Refresher:
+    """Return the reader of training jobs and configurations."""
+
+    async def read() -> None:
+        if hub.pages:
+            hub.state("jobs", await store.jobs(SHOWN_JOBS))
+            hub.state("configurations", await store.configurations())
+
+    return Refresher(read, LEDGER_INTERVAL_S, every_s=POLL_INTERVAL_S)
+
+
+class HealthWatch:
+    """Asks each service's /readyz."""
+
+    def __init__(self, services: Mapping[str, str], client: httpx.AsyncClient) -> None:
+        self._services = services
+        self._client = client
+        self.now: list[HealthView] = [
+            HealthView(service=name, up=False, ready=False, detail="not asked yet")
+            for name in services
+        ]
+
+    async def look(self) -> list[HealthView]:
+        """Ask all services at once and return what they say."""
+        self.now = list(
+            await asyncio.gather(*(self._ask(name, url) for name, url in self._services.items()))
+        )
+        return self.now
+
+    async def run(self, hub: Hub) -> None:
+        """Look for ever, and tell the pages what changed."""
+        while True:
+            hub.state("health", await self.look())
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def _ask(self, name: str, url: str) -> HealthView:
+        try:
+            answer = await self._client.get(f"{url.rstrip('/')}/readyz", timeout=1.5)
+        except httpx.HTTPError as error:
+            detail = f"does not answer: {type(error).__name__}"
+            return HealthView(service=name, up=False, ready=False, detail=detail)
+        lines = answer.text.strip().splitlines()
+        return HealthView(
+            service=name,
+            up=True,
+            ready=answer.is_success,
+            detail=lines[0][:200] if lines else f"status {answer.status_code}",
+        )
+
+
+async def pass_on(batches: Any, handle: Callable[[Any], None]) -> None:
+    """Hand every batch of a reader to `handle`, for ever."""
+    async for batch in batches:
+        handle(batch)
+        # a full batch must not starve the open pages
+        await asyncio.sleep(0)
