@@ -10,7 +10,7 @@ less than adding one by one.
 
 import numpy as np
 
-from tradepulse.trading.strategies._compiled import compiled
+from tradepulse.trading.compiled import compiled
 from tradepulse.trading.strategies._registry import FloatArray
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tradepulse.trading.strategies._compiled import compiled
+from tradepulse.trading.compiled import compiled
 from tradepulse.trading.strategies._registry import (
     ENTER_LONG,
     ENTER_SHORT,

@@ -1,0 +1,163 @@
+"""Which parameters a search tries: a grid, or random draws. Deterministic."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from tradepulse.trading.strategies import Param, Strategy
+
+DRAWS_PER_TRIAL = 1_000
+"""Random draws that may break the strategy's constraint before the search is given up."""
+
+
+def space_of(strategy: Strategy, fixed: Mapping[str, float]) -> tuple[Param, ...]:
+    """Return what a search varies: the searched parameters that are not fixed.
+
+    Raises:
+        ValueError: a fixed name is unknown or its value out of bounds, or nothing is left.
+    """
+    names = {param.name: param for param in strategy.space}
+    for name, value in fixed.items():
+        if name not in names:
+            known = ", ".join(names)
+            raise ValueError(f"{strategy.name} has no parameter {name!r}; it has {known}")
+        names[name].check(value)
+    space = tuple(p for p in strategy.space if p.searched and p.name not in fixed)
+    if not space:
+        raise ValueError(f"{strategy.name}: every parameter is fixed, nothing is left to search")
+    return space
+
+
+def points(param: Param, count: int) -> list[float]:
+    """Return up to `count` values from the lower to the upper bound, evenly spaced.
+
+    Evenly in the logarithm for a `log` parameter; whole and without repeats for an integer.
+
+    Raises:
+        ValueError: fewer than one point, or bounds that do not fit the spacing.
+    """
+    _check(param)
+    if count < 1:
+        raise ValueError(f"parameter {param.name!r}: {count} points; at least 1 is needed")
+    steps = [0.5] if count == 1 else [i / (count - 1) for i in range(count)]
+    return sorted({_at(param, step) for step in steps})
+
+
+def grid(
+    strategy: Strategy,
+    values: int | Mapping[str, Sequence[float]],
+    fixed: Mapping[str, float] | None = None,
+) -> Iterator[dict[str, float]]:
+    """Yield every combination that the strategy allows, the last parameter varying fastest.
+
+    Args:
+        strategy: whose parameters to try.
+        values: points per parameter, or the values of each (one not named keeps its default).
+        fixed: values of parameters that are not varied.
+
+    Raises:
+        ValueError: the space is empty, or a name or value is wrong.
+    """
+    fixed = dict(fixed or {})
+    if isinstance(values, int):
+        axes = {param.name: points(param, values) for param in space_of(strategy, fixed)}
+    else:
+        axes = {name: [float(v) for v in listed] for name, listed in values.items()}
+        by_name = {param.name: param for param in strategy.space}
+        for name, listed in axes.items():
+            if name not in by_name:
+                known = ", ".join(by_name)
+                raise ValueError(f"{strategy.name} has no parameter {name!r}; it has {known}")
+            if not listed:
+                raise ValueError(f"{strategy.name}: the grid of {name!r} is empty")
+            for value in listed:
+                by_name[name].check(value)
+    found = False
+    for combination in itertools.product(*axes.values()):
+        params = {**fixed, **dict(zip(axes, combination, strict=True))}
+        if strategy.valid(params):
+            found = True
+            yield strategy.complete(params)
+    if not found:
+        raise ValueError(f"{strategy.name}: no combination of this grid is allowed")
+
+
+def grid_within(
+    strategy: Strategy, trials: int, fixed: Mapping[str, float] | None = None
+) -> list[dict[str, float]]:
+    """Return the finest grid of equal points per parameter with at most `trials` combinations.
+
+    Raises:
+        ValueError: as `grid`, or fewer than one trial.
+    """
+    if trials < 1:
+        raise ValueError(f"{trials} trials; at least 1 is needed")
+    dimensions = len(space_of(strategy, fixed or {}))
+    best = list(grid(strategy, 1, fixed))
+    # allowed combinations are fewer than all, so a finer grid than the root may still fit
+    for count in range(2, 2 + math.ceil(4 * trials ** (1 / dimensions))):
+        finer = list(itertools.islice(grid(strategy, count, fixed), trials + 1))
+        if len(finer) > trials:
+            break
+        best = finer
+    return best
+
+
+def random(
+    strategy: Strategy, trials: int, seed: int, fixed: Mapping[str, float] | None = None
+) -> Iterator[dict[str, float]]:
+    """Yield `trials` independent draws that the strategy allows; a seed always gives the same.
+
+    The first n draws of a longer search are those of a shorter one.
+
+    Raises:
+        ValueError: the space is empty, or its constraint refuses nearly everything.
+    """
+    fixed = dict(fixed or {})
+    space = space_of(strategy, fixed)
+    for param in space:
+        _check(param)
+    generator = np.random.default_rng(seed)
+    for _ in range(trials):
+        for _ in range(DRAWS_PER_TRIAL):
+            drawn = {param.name: _at(param, float(generator.random())) for param in space}
+            params = {**fixed, **drawn}
+            if strategy.valid(params):
+                yield strategy.complete(params)
+                break
+        else:
+            raise ValueError(
+                f"{strategy.name}: {DRAWS_PER_TRIAL} random draws broke its constraints; "
+                "fix fewer parameters or search wider bounds"
+            )
+
+
+def _check(param: Param) -> None:
+    if not param.low <= param.high:
+        raise ValueError(
+            f"parameter {param.name!r}: the lower bound {param.low:g} is above the upper"
+            f" {param.high:g}"
+        )
+    if param.log and param.low <= 0:
+        raise ValueError(f"parameter {param.name!r}: a log scale needs a lower bound above 0")
+    if param.integer and math.ceil(param.low) > math.floor(param.high):
+        raise ValueError(
+            f"parameter {param.name!r}: no whole number from {param.low:g} to {param.high:g}"
+        )
+
+
+def _at(param: Param, step: float) -> float:
+    """Return the value at a fraction of the way from the lower to the upper bound."""
+    # a whole number owns the stretch of half a unit on each side, the bounds' included
+    low = math.ceil(param.low) - 0.5 if param.integer and not param.log else param.low
+    high = math.floor(param.high) + 0.5 if param.integer and not param.log else param.high
+    if param.log:
+        value = math.exp(math.log(low) + step * (math.log(high) - math.log(low)))
+    else:
+        value = low + step * (high - low)
+    if param.integer:
+        value = float(round(value))
+        return min(max(value, math.ceil(param.low)), math.floor(param.high))
+    return min(max(value, param.low), param.high)
