@@ -1,1 +1,1 @@
-"""executor_svc."""
+"""Sizes signals, checks risk, fills orders, and keeps the ledger."""

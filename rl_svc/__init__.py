@@ -1,1 +1,1 @@
-"""rl_svc."""
+"""Publishes portfolio weights: it decides how much. It knows nothing of signals."""

@@ -1,1 +1,1 @@
-"""signal_svc."""
+"""Runs the active configurations on live candles: it decides when to trade."""

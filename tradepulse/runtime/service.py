@@ -122,13 +122,25 @@ async def _run(name: str, settings: S, compose: Callable[[Service, S], Awaitable
         server = _http_server(service)
         serving = asyncio.create_task(server.serve(), name="http")
         try:
-            await compose(service, settings)
+            await _compose_unless(stop, compose(service, settings))
             service.log.info("service started")
             await service.wait(stop)
             service.log.info("service stopped")
         finally:
             server.should_exit = True
             await serving
+
+
+async def _compose_unless(stop: asyncio.Event, composing: Awaitable[None]) -> None:
+    """Compose, which may wait long (for a lock); a stop signal ends the wait."""
+    task = asyncio.ensure_future(composing)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not task.done():
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 class _Server(uvicorn.Server):

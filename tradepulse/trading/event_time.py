@@ -134,10 +134,16 @@ class EventTime:
         if waiting:
             if self._grace_ms is None:
                 return None
-            waiting = [series for series in waiting if not self._is_in_outage(series, time)]
-            if waiting and now - self._arrived[time] < self._grace_ms:
+            alive = [series for series in waiting if not self._is_in_outage(series, time)]
+            if alive and now - self._arrived[time] < self._grace_ms:
                 return None
         return Gathered(time, self._buffer[time], tuple(waiting))
+
+    def waited_enough(self, gathered: Gathered, now: int) -> bool:
+        """Tell whether the grace period of a close is over; it never is without one."""
+        if self._grace_ms is None:
+            return False
+        return now - self._arrived[gathered.close_time] >= self._grace_ms
 
     def settle(self, gathered: Gathered) -> None:
         """Forget a close that was settled."""
@@ -178,10 +184,20 @@ class EventTime:
         """Return how many close times are gathered and not settled."""
         return len(self._times)
 
+    def leaders(self) -> list[str]:
+        """Return the partitions that have run ahead of the middle of what is gathered."""
+        if not self._times:
+            return []
+        return [
+            name
+            for name, partition in self._partitions.items()
+            if partition.waiting and partition.waiting[-1][1] > self._times[len(self._times) // 2]
+        ]
+
     def blocking(self) -> list[str]:
-        """Return the series that the next close waits for."""
+        """Return the series that the next close waits for, or whose announcement is awaited."""
         if self._unknown:
-            return sorted(f"announcement of {series}" for series in self._unknown)
+            return sorted(self._unknown)
         if not self._times:
             return []
         return [s for s in self._length if not self._is_clear(s, self._times[0])]

@@ -1,0 +1,71 @@
+"""The ledger's values as the account's events."""
+
+from collections.abc import Iterator, Sequence
+
+from contracts.events import EquityMarked, Event, OrderDecided, OrderFilled, PositionClosed
+from tradepulse.trading.account import Settlement
+
+
+def account_events(account: str, settlements: Sequence[Settlement]) -> Iterator[Event]:
+    """Yield the events of settled closes, in order."""
+    for settled in settlements:
+        for order in settled.orders.values():
+            yield OrderDecided(
+                account=account,
+                order_id=order.order_id,
+                signal_id=order.signal_id,
+                configuration_id=order.configuration_id,
+                exchange=order.exchange,
+                symbol=order.symbol,
+                timeframe=order.timeframe,
+                side=order.side,
+                order_type=order.order_type,
+                quantity=order.quantity,
+                reference_price=order.reference_price,
+                status=order.status,
+                reason=order.reason,
+                decided_at=order.decided_at,
+            )
+        for fill in settled.fills:
+            yield OrderFilled(
+                account=account,
+                fill_id=fill.fill_id,
+                order_id=fill.order.order_id,
+                configuration_id=fill.order.configuration_id,
+                exchange=fill.order.exchange,
+                symbol=fill.order.symbol,
+                timeframe=fill.order.timeframe,
+                side=fill.order.side,
+                quantity=fill.quantity,
+                price=fill.price,
+                fee=fill.fee,
+                filled_at=fill.filled_at,
+            )
+        for trade in settled.closed:
+            yield PositionClosed(
+                account=account,
+                position_id=trade.position_id,
+                configuration_id=trade.configuration_id,
+                exchange=trade.exchange,
+                symbol=trade.symbol,
+                timeframe=trade.timeframe,
+                side=trade.side,
+                quantity=trade.quantity,
+                entry_time=trade.entry_time,
+                entry_price=trade.entry_price,
+                exit_time=trade.exit_time,
+                exit_price=trade.exit_price,
+                exit_reason=trade.exit_reason,
+                fees=trade.fees,
+                profit=trade.profit,
+            )
+        if settled.equity is not None:
+            point = settled.equity
+            yield EquityMarked(
+                account=account,
+                close_time=point.close_time,
+                cash=point.cash,
+                equity=point.equity,
+                exposure=point.exposure,
+                open_positions=point.open_positions,
+            )

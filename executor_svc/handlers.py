@@ -1,0 +1,168 @@
+"""Kafka in, ledger out: nothing is decided here."""
+
+import logging
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from contracts.topics import CANDLES, EVALUATIONS, FEEDS, WEIGHTS
+from executor_svc.ledger import Ledger, Settled
+from executor_svc.store import LedgerStore
+from tradepulse.runtime.bus import Delivery, Reader
+from tradepulse.runtime.outbox import Relay
+from tradepulse.runtime.positions import Position
+from tradepulse.runtime.publisher import partition_of
+
+log = logging.getLogger(__name__)
+
+CLOSES_PER_TRANSACTION = 250
+FAR_AHEAD = 2_000
+"""Closes gathered beyond the one that is waited for, at which the partitions that lead pause."""
+
+
+class ExecutorMetrics:
+    """What the executor tells of itself."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.closes = Counter("tradepulse_closes_settled_total", "Closes", registry=registry)
+        self.orders = Counter(
+            "tradepulse_orders_total", "Orders by last state", ["status"], registry=registry
+        )
+        self.refused = Counter(
+            "tradepulse_orders_refused_total", "Entries refused", ["reason"], registry=registry
+        )
+        self.trades = Counter("tradepulse_trades_total", "Positions closed", registry=registry)
+        self.missing = Counter(
+            "tradepulse_missing_total", "Series not waited for any longer", registry=registry
+        )
+        self.late = Counter("tradepulse_late_total", "Items settled late", registry=registry)
+        self.fallback = Counter(
+            "tradepulse_fallback_weights_total",
+            "Entries sized by equal weights because no fresh vector was there",
+            registry=registry,
+        )
+        self.event_time = Gauge(
+            "tradepulse_event_time_seconds", "Last settled close", registry=registry
+        )
+        self.equity = Gauge("tradepulse_equity", "Equity, quote currency", registry=registry)
+        self.open_positions = Gauge("tradepulse_open_positions", "Open", registry=registry)
+        self.ahead = Gauge("tradepulse_closes_ahead", "Gathered, not settled", registry=registry)
+        self.seconds = Histogram(
+            "tradepulse_settle_seconds", "One batch of closes, stored", registry=registry
+        )
+
+    def on_settled(self, settled: Settled) -> None:
+        """Count one settled close."""
+        done = settled.settlement
+        self.closes.inc()
+        self.missing.inc(settled.missing)
+        self.late.inc(settled.late)
+        self.trades.inc(len(done.closed))
+        self.fallback.inc(done.fallback_weights)
+        for order in done.orders.values():
+            self.orders.labels(order.status).inc()
+            if order.status == "REFUSED":
+                self.refused.labels(order.reason).inc()
+        if done.equity is not None:
+            self.event_time.set(done.close_time / 1000)
+            self.equity.set(float(done.equity.equity))
+            self.open_positions.set(done.equity.open_positions)
+
+
+class Executor:
+    """Feeds the ledger from Kafka and stores what it settles."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        ledger: Ledger,
+        store: LedgerStore,
+        owner: Position,
+        relay: Relay,
+        metrics: ExecutorMetrics,
+        now: Callable[[], int],
+    ) -> None:
+        self._reader = reader
+        self._ledger = ledger
+        self._store = store
+        self._owner = owner
+        self._relay = relay
+        self._metrics = metrics
+        self._now = now
+
+    async def run(self) -> None:
+        """Work for ever. Any failure ends the process: what was stored last is the truth."""
+        async for batch in self._reader:
+            for delivery in batch:
+                self._take(delivery)
+            await self._settle()
+            self._hold_back()
+
+    def _take(self, delivery: Delivery) -> None:
+        topic, event = delivery.record.topic, delivery.event
+        if topic == CANDLES.name:
+            self._ledger.on_candle(event, delivery.position, self._now())
+        elif topic == EVALUATIONS.name:
+            self._ledger.on_evaluation(event, delivery.position, self._now())
+        elif topic == WEIGHTS.name:
+            self._ledger.on_weights(event, delivery.position)
+        elif topic == FEEDS.name:
+            self._ledger.on_feed(event)
+        else:
+            raise ValueError(f"a message of {topic}, which the executor does not read")
+
+    async def _settle(self) -> None:
+        while True:
+            settled: list[Settled] = []
+            while len(settled) < CLOSES_PER_TRANSACTION:
+                one = self._ledger.settle_next(self._now())
+                if one is None:
+                    break
+                settled.append(one)
+            if not settled:
+                return
+            with self._metrics.seconds.time():
+                await self._store.record(
+                    [one.settlement for one in settled],
+                    self._ledger.account.cash,
+                    self._owner,
+                    self._ledger.event_time.settled,
+                    self._ledger.event_time.positions(),
+                    self._ledger.state(),
+                )
+            self._relay.wake()
+            for one in settled:
+                self._metrics.on_settled(one)
+                self._log(one)
+
+    def _log(self, settled: Settled) -> None:
+        for order in settled.settlement.orders.values():
+            log.info(
+                "order",
+                extra={
+                    "event_id": f"order:{order.order_id}:{order.status}",
+                    "signal_id": order.signal_id,
+                    "symbol": order.symbol,
+                    "side": order.side,
+                    "status": order.status,
+                    "reason": order.reason or order.exit_reason,
+                },
+            )
+
+    def _hold_back(self) -> None:
+        """Bound memory: stop reading what is far ahead until the others have caught up."""
+        ahead = self._ledger.event_time.ahead()
+        self._metrics.ahead.set(ahead)
+        if ahead < FAR_AHEAD // 2:
+            self._reader.resume_all()
+        elif ahead > FAR_AHEAD:
+            needed = {partition_of_series(series) for series in self._ledger.event_time.blocking()}
+            for name in self._ledger.event_time.leaders():
+                topic, _, partition = name.rpartition("/")
+                if int(partition) not in needed or topic not in (CANDLES.name, EVALUATIONS.name):
+                    self._reader.pause(topic, int(partition))
+
+
+def partition_of_series(series: str) -> int:
+    """Return the partition of a series on the candles' and the evaluations' topic."""
+    return partition_of(series.rpartition(":")[0].encode(), CANDLES.partitions)

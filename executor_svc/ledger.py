@@ -1,0 +1,136 @@
+"""The ledger in event time: messages in, settled closes out. Pure; the store makes it durable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.events import (
+    CandleClosed,
+    CandleEvaluated,
+    FeedAnnounced,
+    FeedSeries,
+    PortfolioWeightsDecided,
+    Signal,
+)
+from tradepulse.trading.account import Account, Moment, Prices, Settlement, Weights
+from tradepulse.trading.event_time import EventTime, Gathered
+
+CANDLE = "candle"
+EVALUATION = "evaluation"
+
+
+@dataclass(slots=True)
+class Settled:
+    """One settled close with what the ledger noticed about it."""
+
+    settlement: Settlement
+    missing: int
+    late: bool
+
+
+class Ledger:
+    """One account, settled close after close.
+
+    Args:
+        account: its state at the last settled close.
+        event_time: gathers candles and evaluations.
+        portfolio: whose weights bind, or None to wait for none.
+        weights: the vector that was binding at the last settled close.
+        clock_is_event_time: judge ages by the close time instead of by `now`.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        event_time: EventTime,
+        *,
+        portfolio: str | None,
+        weights: Weights | None = None,
+        clock_is_event_time: bool,
+    ) -> None:
+        self.account = account
+        self.event_time = event_time
+        self.weights = weights
+        self._portfolio = portfolio
+        self._clock_is_event_time = clock_is_event_time
+        self._coming: dict[int, Weights] = {}
+        self._decided_until = 0 if weights is None else weights.decided_at
+
+    def on_feed(self, event: FeedAnnounced) -> None:
+        """Learn which series to wait for."""
+        self.event_time.announce(event.series)
+
+    def on_candle(self, event: CandleClosed, position: tuple[str, int], now: int) -> None:
+        """Take in a candle."""
+        prices = Prices(event.open, event.high, event.low, event.close)
+        self.event_time.add(CANDLE, event.series, event.close_time, prices, now, position)
+
+    def on_evaluation(self, event: CandleEvaluated, position: tuple[str, int], now: int) -> None:
+        """Take in an evaluation."""
+        self.event_time.add(
+            EVALUATION, event.series, event.close_time, event.signals, now, position
+        )
+
+    def on_weights(self, event: PortfolioWeightsDecided, position: tuple[str, int]) -> None:
+        """Take in a weight vector; a repeat changes nothing."""
+        # needed until a close after it is settled, hence one millisecond more
+        self.event_time.track(position, event.close_time + 1)
+        if event.portfolio == self._portfolio and event.close_time > self._decided_until:
+            self._decided_until = event.close_time
+            self._coming[event.close_time] = Weights(event.close_time, event.weights)
+
+    def settle_next(self, now: int) -> Settled | None:
+        """Settle the next close if all that belongs to it is there."""
+        gathered = self.event_time.ready(now)
+        if gathered is None or not self._has_weights(gathered, now):
+            return None
+        time = gathered.close_time
+        for decided in sorted(d for d in self._coming if d < time):
+            self.weights = self._coming.pop(decided)
+        moment = self._moment(gathered)
+        instruments = frozenset(s.rpartition(":")[0] for s in self.event_time.series)
+        settlement = self.account.settle(
+            moment, self.weights, instruments, time if self._clock_is_event_time else now
+        )
+        self.event_time.settle(gathered)
+        return Settled(settlement, len(gathered.missing), gathered.late)
+
+    def _has_weights(self, gathered: Gathered, now: int) -> bool:
+        """Tell whether the vector decided at the previous close is there, or waited for enough."""
+        previous = self.event_time.settled
+        if self._portfolio is None or gathered.late or self._decided_until >= previous:
+            return True
+        return self.event_time.waited_enough(gathered, now)
+
+    def _moment(self, gathered: Gathered) -> Moment:
+        candles: Mapping[str, Prices] = gathered.items.get(CANDLE, {})
+        evaluations: Mapping[str, tuple[Signal, ...]] = gathered.items.get(EVALUATION, {})
+        series: Mapping[str, FeedSeries] = self.event_time.series
+        return Moment(
+            gathered.close_time,
+            candles,
+            [(name, signal) for name, signals in evaluations.items() for signal in signals],
+            frozenset(
+                name for name in candles if series[name].last_close_time == gathered.close_time
+            ),
+            late=gathered.late,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be kept beside the ledger's tables, as JSON."""
+        return {
+            "marks": self.account.marks,
+            "frontiers": self.event_time.frontiers(),
+            "weights": None
+            if self.weights is None
+            else {
+                "decided_at": self.weights.decided_at,
+                "by_instrument": dict(self.weights.by_instrument),
+            },
+        }
+
+
+def weights_of(state: Mapping[str, Any]) -> Weights | None:
+    """Return the weights kept by `Ledger.state`."""
+    kept = state.get("weights")
+    return None if kept is None else Weights(kept["decided_at"], kept["by_instrument"])

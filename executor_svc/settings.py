@@ -1,0 +1,67 @@
+"""What the executor is told by its environment."""
+
+from decimal import Decimal
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
+
+
+class MarketSettings(BaseModel):
+    """One instrument's market; see `tradepulse.trading.sizing.Market`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    price_tick: Decimal = Field(default=Market().price_tick, gt=0)
+    quantity_step: Decimal = Field(default=Market().quantity_step, gt=0)
+    min_notional: Decimal = Field(default=Market().min_notional, ge=0)
+    allows_margin: bool = False
+
+    def market(self) -> Market:
+        """Return the rules' form of it."""
+        return Market(**self.model_dump())
+
+
+class ExecutorSettings(RuntimeSettings):
+    """Account, clock, costs and limits."""
+
+    account: str = Field(default="main", pattern=r"^[^\s:]{1,64}$")
+    initial_cash: Decimal = Field(default=Decimal(100_000), gt=0)
+    clock: Literal["wall", "replay"] = "wall"
+    """`replay` judges age by event time and waits for every series without limit."""
+    grace_ms: int = Field(default=2_000, gt=0)
+    """How long a close waits for stragglers, by the wall clock."""
+    portfolio: str = Field(default="main", pattern=r"^[^\s:]{0,64}$")
+    """Whose weights size the entries; `none` for equal weights, waiting for nobody."""
+    fee: Decimal = Field(default=AccountRules().fee, ge=0, lt=1)
+    slippage: float = Field(default=AccountRules().slippage, ge=0, lt=1)
+    max_symbol_notional: Decimal = Field(default=RiskLimits().max_symbol_notional, gt=0)
+    max_total_notional: Decimal = Field(default=RiskLimits().max_total_notional, gt=0)
+    max_open_positions: int = Field(default=RiskLimits().max_open_positions, gt=0)
+    risk_per_trade: Decimal | None = Field(default=None, gt=0, lt=1)
+    max_weight_age_s: int = Field(default=AccountRules().max_weight_age_ms // 1000, gt=0)
+    markets: dict[str, MarketSettings] = Field(default_factory=dict)
+    """By instrument, as in `{"binanceus:BTC/USD": {"price_tick": "0.01"}}`."""
+
+    @model_validator(mode="after")
+    def _no_leverage(self) -> Self:
+        if self.max_total_notional > 1:
+            raise ValueError("MAX_TOTAL_NOTIONAL above 1 would need leverage, which is not offered")
+        return self
+
+    def rules(self) -> AccountRules:
+        """Return the account's rules."""
+        return AccountRules(
+            fee=self.fee,
+            slippage=self.slippage,
+            limits=RiskLimits(
+                self.max_symbol_notional,
+                self.max_total_notional,
+                self.max_open_positions,
+                self.risk_per_trade,
+            ),
+            max_weight_age_ms=self.max_weight_age_s * 1000,
+            markets={name: market.market() for name, market in self.markets.items()},
+        )

@@ -1,0 +1,66 @@
+"""rl_svc: candles in, portfolio weights out at every close."""
+
+import time
+
+from contracts.topics import CANDLES, FEEDS
+from rl_svc.handlers import WeightDecider
+from rl_svc.portfolio import CANDLE, Portfolio
+from rl_svc.settings import PortfolioSettings
+from rl_svc.store import WeightStore
+from tradepulse.runtime.codec import decode_candle
+from tradepulse.runtime.db import acquire_lock
+from tradepulse.runtime.positions import take_over, watch_lock
+from tradepulse.runtime.service import RefusedError, Service, run
+from tradepulse.trading.event_time import EventTime
+
+
+def wall_clock_ms() -> int:
+    """Return the time now, epoch ms."""
+    return time.time_ns() // 1_000_000
+
+
+async def compose(service: Service, settings: PortfolioSettings) -> None:
+    """Build the service: become the portfolio's one owner, recover, go on."""
+    try:
+        policy = settings.weight_policy()
+    except ValueError as error:
+        raise RefusedError(f"configuration refused: POLICY: {error}") from error
+    holds = False
+    service.readiness["the portfolio (another process holds it)"] = lambda: holds
+    consumer = f"weights:{settings.portfolio}"
+    lock = await acquire_lock(settings.database_url, consumer)
+    holds = True
+    service.background(watch_lock(lock), "portfolio lock")
+
+    owner = await take_over(service.pool, consumer)
+    event_time = EventTime(
+        (CANDLE,),
+        settled=owner.settled,
+        frontiers=owner.state.get("frontiers"),
+        grace_ms=None if settings.clock == "replay" else settings.grace_ms,
+    )
+    reader = service.bus.reader(CANDLES, FEEDS, decoders={CANDLES.name: decode_candle})
+    decider = WeightDecider(
+        reader,
+        Portfolio(settings.portfolio, policy, event_time),
+        WeightStore(service.pool, settings.portfolio),
+        owner,
+        service.relay_outbox(),
+        service.registry,
+        lookback=policy.lookback,
+        now=wall_clock_ms,
+    )
+    for event in await service.bus.read_all(FEEDS):
+        await decider.on_feed(event)
+    await reader.start(owner.offsets)
+    service.readiness["partitions"] = lambda: reader.assigned
+    service.background(decider.run(), "weights")
+
+
+def main() -> None:
+    """Run the service."""
+    run("rl_svc", PortfolioSettings, compose)
+
+
+if __name__ == "__main__":
+    main()

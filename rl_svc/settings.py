@@ -1,0 +1,31 @@
+"""What rl_svc is told by its environment."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.trading.weights import WeightPolicy, policy_named
+
+
+class PortfolioSettings(RuntimeSettings):
+    """Portfolio, policy and clock."""
+
+    portfolio: str = Field(default="main", pattern=r"^[^\s:]{1,64}$")
+    clock: Literal["wall", "replay"] = "wall"
+    """`replay` waits for every instrument without limit."""
+    grace_ms: int = Field(default=2_000, gt=0)
+    """How long a close waits for stragglers, by the wall clock."""
+    policy: Literal["equal", "inverse_volatility", "fixed"] = "inverse_volatility"
+    policy_lookback: int = Field(default=96, ge=2, le=100_000)
+    """Returns of each instrument that the policy looks at."""
+    fixed_weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    """Weight by instrument (`exchange:symbol`), for the fixed policy."""
+
+    def weight_policy(self) -> WeightPolicy:
+        """Return the policy.
+
+        Raises:
+            ValueError: the fixed weights are wrong or missing.
+        """
+        return policy_named(self.policy, lookback=self.policy_lookback, fixed=self.fixed_weights)

@@ -1,0 +1,67 @@
+"""rl_svc's tables: every weight vector, with the position that it was decided at."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from tradepulse.runtime.candles_db import load_candles
+
+from contracts.events import FeedSeries, PortfolioWeightsDecided
+from contracts.topics import WEIGHTS
+from tradepulse.runtime import outbox
+from tradepulse.runtime.db import at
+from tradepulse.runtime.positions import Position, advance
+from tradepulse.trading.timeframes import timeframe_ms
+
+
+class WeightStore:
+    """Reads market_data, writes portfolio_weights."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", portfolio: str) -> None:
+        self._pool = pool
+        self._portfolio = portfolio
+
+    async def closes_until(self, series: FeedSeries, settled: int, count: int) -> list[float]:
+        """Return a series' last `count` closes known at the last settled close, oldest first."""
+        known_until = settled - timeframe_ms(series.timeframe) + 1
+        async with self._pool.acquire() as connection:
+            candles = await load_candles(
+                connection,
+                series.exchange,
+                series.symbol,
+                series.timeframe,
+                end=max(known_until, series.first_open_time),
+                limit_last=count,
+            )
+        closes: list[float] = candles.close.tolist()
+        return closes
+
+    async def record(
+        self,
+        decided: Sequence[PortfolioWeightsDecided],
+        owner: Position,
+        settled: int,
+        offsets: dict[str, int],
+        state: dict[str, Any],
+    ) -> None:
+        """Keep weight vectors, queue their events, and move the position, all or nothing.
+
+        Raises:
+            FencedError: another process works for this portfolio.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await advance(connection, owner, settled, offsets, state)
+            await connection.executemany(
+                "insert into portfolio_weights (portfolio, close_time, policy, weights, missing) "
+                "values ($1, $2, $3, $4, $5)",
+                [
+                    (e.portfolio, at(e.close_time), e.policy, e.weights, list(e.missing))
+                    for e in decided
+                ],
+            )
+            await outbox.add_many(
+                connection,
+                "rl_svc",
+                WEIGHTS,
+                [(self._portfolio, event.model_dump_json().encode()) for event in decided],
+            )

@@ -1,0 +1,120 @@
+"""Kafka in, Kafka out: nothing is decided here."""
+
+import logging
+from typing import Protocol
+
+from prometheus_client import Counter, Gauge
+
+from contracts.events import Signal
+from contracts.topics import EVALUATIONS
+from signal_svc.configurations import ActiveConfigurations
+from signal_svc.evaluation import encode, evaluate
+from signal_svc.windows import Windows, joined, segments, to_candles
+from tradepulse.runtime.bus import Delivery, Publisher, Reader
+from tradepulse.runtime.codec import WireCandle
+from tradepulse.trading.candles import Candles
+
+log = logging.getLogger(__name__)
+
+
+class Store(Protocol):
+    """What the handler needs of the database."""
+
+    async def candles_before(
+        self, exchange: str, symbol: str, timeframe: str, open_time: int, count: int
+    ) -> Candles:
+        """Return the last `count` candles that open before `open_time`."""
+
+    async def archive(self, signals: list[tuple[int, str, Signal]]) -> None:
+        """Keep signals; repeats change nothing."""
+
+
+async def follow_configurations(reader: Reader, active: ActiveConfigurations) -> None:
+    """Take in every change of a configuration as it is published."""
+    async for batch in reader:
+        for delivery in batch:
+            active.on_configuration(delivery.event)
+
+
+class CandleHandler:
+    """Turns batches of candles into evaluations."""
+
+    def __init__(
+        self,
+        active: ActiveConfigurations,
+        windows: Windows,
+        store: Store,
+        publisher: Publisher,
+        *,
+        evaluated: Counter,
+        signals: Counter,
+        failures: Counter,
+        event_time: Gauge,
+    ) -> None:
+        self._active = active
+        self._windows = windows
+        self._store = store
+        self._publisher = publisher
+        self._evaluated = evaluated
+        self._signals = signals
+        self._failures = failures
+        self._event_time = event_time
+
+    async def on_batch(self, batch: list[Delivery]) -> None:
+        """Evaluate candles, archive their signals, publish the evaluations, in that order."""
+        by_series: dict[str, list[WireCandle]] = {}
+        for delivery in batch:
+            candle = delivery.event
+            by_series.setdefault(candle.series, []).append(candle)
+        messages: list[tuple[str, bytes]] = []
+        said: list[tuple[int, str, Signal]] = []
+        for series, candles in by_series.items():
+            for segment in segments(self._new_ones(series, candles)):
+                messages += await self._evaluate(series, segment, said)
+        if said:
+            await self._store.archive(said)
+        await self._publisher.send_many(EVALUATIONS, messages)
+        self._evaluated.inc(len(messages))
+        for close_time, _, signal in said:
+            self._signals.labels(signal.strategy).inc()
+            log.debug("signal", extra={"event_id": str(signal.id), "close_time": close_time})
+
+    def _new_ones(self, series: str, candles: list[WireCandle]) -> list[WireCandle]:
+        """Leave out what was evaluated before; a repair of the past renews the window."""
+        last = self._windows.last_open_time(series)
+        fresh = []
+        for candle in candles:
+            if candle.open_time > last:
+                last = candle.open_time
+                fresh.append(candle)
+            elif candle.source == "repaired":
+                self._windows.forget(series)
+        return fresh
+
+    async def _evaluate(
+        self, series: str, segment: list[WireCandle], said: list[tuple[int, str, Signal]]
+    ) -> list[tuple[str, bytes]]:
+        configurations = self._active.on(series)
+        wanted = max((c.lookback for c in configurations), default=1) - 1
+        new = to_candles(segment)
+        open_time = int(new.open_time[0])
+        before = self._windows.before(series, open_time, wanted)
+        if before is None and wanted:
+            before = await self._store.candles_before(
+                new.exchange, new.symbol, new.timeframe, open_time, wanted
+            )
+        candles = new if before is None or not len(before) else joined(before, new)
+        first = len(candles) - len(new)
+        signals = evaluate(
+            configurations,
+            candles,
+            first,
+            lambda c: self._failures.labels(str(c.configuration_id)).inc(),
+        )
+        for row in sorted(signals):
+            close_time = int(candles.close_time[row])
+            said += [(close_time, series, signal) for signal in signals[row]]
+        self._windows.keep(series, candles, wanted)
+        self._event_time.set(int(new.close_time[-1]) / 1000)
+        encoded = encode(candles, first, len(configurations), signals)
+        return [(new.instrument, value) for value in encoded]

@@ -1,0 +1,57 @@
+"""signal_svc's tables: the archive of signals, and the candles that windows are loaded from."""
+
+from collections.abc import Sequence
+
+import asyncpg
+from tradepulse.runtime.candles_db import load_candles
+
+from contracts.events import Signal
+from tradepulse.runtime.db import at
+from tradepulse.trading.candles import Candles
+
+
+class SignalStore:
+    """Reads market_data, writes signals."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    async def candles_before(
+        self, exchange: str, symbol: str, timeframe: str, open_time: int, count: int
+    ) -> Candles:
+        """Return the last `count` candles that open before `open_time`; fewer where fewer are."""
+        async with self._pool.acquire() as connection:
+            return await load_candles(
+                connection, exchange, symbol, timeframe, end=open_time, limit_last=count
+            )
+
+    async def archive(self, signals: Sequence[tuple[int, str, Signal]]) -> None:
+        """Keep (close time, series, signal); one that is there already stays as it is."""
+        columns = list(
+            zip(
+                *(
+                    (
+                        s.id,
+                        s.configuration_id,
+                        s.strategy,
+                        *series.split(":"),
+                        s.action,
+                        s.reference_price,
+                        s.stop_price,
+                        s.take_profit_price,
+                        s.confidence,
+                        at(close_time),
+                    )
+                    for close_time, series, s in signals
+                ),
+                strict=True,
+            )
+        )
+        await self._pool.execute(
+            "insert into signals (signal_id, configuration_id, strategy, exchange, symbol, "
+            "timeframe, action, reference_price, stop_price, take_profit_price, confidence, "
+            "decided_at) select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], "
+            "$5::text[], $6::text[], $7::text[], $8::float8[], $9::float8[], $10::float8[], "
+            "$11::float8[], $12::timestamptz[]) on conflict (signal_id) do nothing",
+            *columns,
+        )
