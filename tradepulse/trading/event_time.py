@@ -203,9 +203,10 @@ class EventTime:
         return [s for s in self._length if not self._is_clear(s, self._times[0])]
 
     def _is_clear(self, series: str, time: int) -> bool:
-        announced = self.series[series]
-        if announced.last_close_time is not None and time > announced.last_close_time:
-            return True
+        last = self.series[series].last_close_time
+        if last is not None:
+            # once it has shown its last candle it holds nobody up
+            time = min(time, last)
         length = self._length[series]
         return all(
             self._frontiers[f"{stream} {series}"] + length > time for stream in self._streams

@@ -1,0 +1,234 @@
+"""The account's rules, each on a hand-worked case."""
+
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from contracts.events import Signal, signal_id
+from tradepulse.trading.account import Account, Moment, Prices, Weights
+from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
+
+HOUR = 3_600_000
+SERIES = "x:BTC/USD:1h"
+OTHER = "x:ETH/USD:1h"
+CONFIG = UUID(int=1)
+INSTRUMENTS = frozenset({"x:BTC/USD"})
+
+
+def rules(**limits) -> AccountRules:
+    return AccountRules(
+        fee=Decimal("0.001"),
+        slippage=0.0,
+        limits=RiskLimits(max_symbol_notional=Decimal(1), **limits),
+        markets={"x:BTC/USD": Market(price_tick=Decimal("0.01"), quantity_step=Decimal("0.001"))},
+    )
+
+
+def signal(action="enter_long", at=HOUR, stop=None, target=None, config=CONFIG, price=100.0, **kw):
+    return Signal(
+        id=signal_id(config, SERIES, at - HOUR),
+        configuration_id=config,
+        strategy="s",
+        action=action,
+        reference_price=price,
+        stop_price=stop,
+        take_profit_price=target,
+        expires_at=at + HOUR,
+        **kw,
+    )
+
+
+def moment(at, prices, *signals, series=SERIES, **kw):
+    return Moment(at, {series: Prices(*prices)}, [(series, s) for s in signals], **kw)
+
+
+FLAT = (100.0, 100.0, 100.0, 100.0)
+
+
+def opened(account: Account, stop=95.0, target=105.0) -> None:
+    account.settle(moment(HOUR, FLAT, signal(stop=stop, target=target)), None, INSTRUMENTS)
+    account.settle(moment(2 * HOUR, FLAT), None, INSTRUMENTS)
+    assert len(account.positions) == 1
+
+
+def test_entry_is_sized_by_weight_and_fills_at_the_next_open():
+    account = Account(Decimal(1000), rules())
+    weights = Weights(0, {"x:BTC/USD": 0.5})
+    first = account.settle(moment(HOUR, FLAT, signal()), weights, INSTRUMENTS)
+    (order,) = first.orders.values()
+    assert (order.status, order.quantity) == ("OPEN", Decimal("5.000"))
+    assert not first.fills
+    second = account.settle(moment(2 * HOUR, (102.0, 103.0, 101.0, 103.0)), weights, INSTRUMENTS)
+    (fill,) = second.fills
+    assert (fill.price, fill.filled_at) == (Decimal("102.00"), HOUR)
+    assert fill.fee == Decimal("0.51")
+    assert account.cash == Decimal("1000") - Decimal("510") - Decimal("0.51")
+    assert second.equity is not None
+    assert second.equity.equity == account.cash + 5 * Decimal(103)
+
+
+@pytest.mark.parametrize(
+    ("prices", "reason", "price"),
+    [
+        ((100.0, 101.0, 94.0, 96.0), "stop", "95"),
+        ((90.0, 91.0, 89.0, 90.0), "stop", "90"),
+        ((100.0, 106.0, 99.0, 104.0), "take_profit", "105"),
+        ((110.0, 111.0, 109.0, 110.0), "take_profit", "110"),
+        ((100.0, 106.0, 94.0, 100.0), "stop", "95"),
+    ],
+    ids=["stop", "gap below the stop", "target", "gap above the target", "both: the stop wins"],
+)
+def test_stops_and_targets(prices, reason, price):
+    account = Account(Decimal(1000), rules())
+    opened(account)
+    done = account.settle(moment(3 * HOUR, prices), None, INSTRUMENTS)
+    (trade,) = done.closed
+    assert (trade.exit_reason, trade.exit_price) == (reason, Decimal(price))
+    assert trade.exit_time == 3 * HOUR
+    quantity = trade.quantity
+    fees = (100 * quantity + Decimal(price) * quantity) * Decimal("0.001")
+    assert trade.profit == (Decimal(price) - 100) * quantity - fees
+    assert account.cash == 1000 + trade.profit
+
+
+def test_a_stop_binds_on_the_entry_candle():
+    account = Account(Decimal(1000), rules())
+    account.settle(moment(HOUR, FLAT, signal(stop=95.0)), None, INSTRUMENTS)
+    done = account.settle(moment(2 * HOUR, (100.0, 101.0, 94.0, 95.5)), None, INSTRUMENTS)
+    assert [t.exit_reason for t in done.closed] == ["stop"]
+
+
+def test_shorts_mirror_and_spot_refuses_them():
+    spot = Account(Decimal(1000), rules())
+    refused = spot.settle(moment(HOUR, FLAT, signal("enter_short")), None, INSTRUMENTS)
+    assert [o.reason for o in refused.orders.values()] == ["a spot market cannot be sold short"]
+    margin = AccountRules(
+        fee=Decimal(0),
+        slippage=0.0,
+        limits=RiskLimits(max_symbol_notional=Decimal(1)),
+        markets={"x:BTC/USD": Market(allows_margin=True)},
+    )
+    account = Account(Decimal(1000), margin)
+    account.settle(
+        moment(HOUR, FLAT, signal("enter_short", stop=105.0, target=90.0)), None, INSTRUMENTS
+    )
+    account.settle(moment(2 * HOUR, FLAT), None, INSTRUMENTS)
+    done = account.settle(moment(3 * HOUR, (98.0, 99.0, 88.0, 89.0)), None, INSTRUMENTS)
+    (trade,) = done.closed
+    assert (trade.side, trade.exit_price, trade.profit) == (
+        "short",
+        Decimal(90),
+        10 * trade.quantity,
+    )
+
+
+def test_exit_signal_fills_at_the_next_open_and_an_entry_may_follow():
+    account = Account(Decimal(1000), rules())
+    opened(account, None, None)
+    account.settle(moment(3 * HOUR, FLAT, signal("exit", 3 * HOUR)), None, INSTRUMENTS)
+    done = account.settle(
+        moment(4 * HOUR, (101.0, 101.0, 101.0, 101.0), signal(at=4 * HOUR, price=101.0)),
+        None,
+        INSTRUMENTS,
+    )
+    assert [(t.exit_reason, t.exit_price) for t in done.closed] == [("signal", Decimal(101))]
+    assert [o.status for o in account.orders.values()] == ["OPEN"]
+
+
+def test_signals_that_do_not_fit_the_state_are_nothing():
+    account = Account(Decimal(1000), rules())
+    assert not account.settle(moment(HOUR, FLAT, signal("exit")), None, INSTRUMENTS).orders
+    account = Account(Decimal(1000), rules())
+    opened(account)
+    again = account.settle(moment(3 * HOUR, FLAT, signal(at=3 * HOUR)), None, INSTRUMENTS)
+    assert not again.orders
+
+
+def test_end_of_series_closes_at_the_last_close_and_refuses_what_waits():
+    account = Account(Decimal(1000), rules())
+    opened(account, None, None)
+    done = account.settle(
+        moment(3 * HOUR, (100.0, 108.0, 99.0, 107.0), ended=frozenset({SERIES})), None, INSTRUMENTS
+    )
+    assert [(t.exit_reason, t.exit_price) for t in done.closed] == [("end_of_data", Decimal(107))]
+    late = Account(Decimal(1000), rules())
+    done = late.settle(moment(HOUR, FLAT, signal(), ended=frozenset({SERIES})), None, INSTRUMENTS)
+    assert [o.reason for o in done.orders.values()] == ["the series ended"]
+
+
+def test_each_entry_sees_what_those_before_it_left():
+    two = [signal(config=UUID(int=n)) for n in (2, 1)]
+    account = Account(Decimal(1000), rules(max_open_positions=1))
+    done = account.settle(moment(HOUR, FLAT, *two), None, INSTRUMENTS)
+    states = {o.configuration_id.int: (o.status, o.reason) for o in done.orders.values()}
+    assert states == {1: ("OPEN", ""), 2: ("REFUSED", "maximum open positions reached")}
+    room = Account(Decimal(1000), rules())
+    done = room.settle(moment(HOUR, FLAT, *two), None, INSTRUMENTS)
+    total = sum(o.quantity * 100 for o in done.orders.values())
+    assert total <= 1000
+    assert {o.reason for o in done.orders.values() if o.status == "REFUSED"} <= {
+        "maximum notional of the symbol reached",
+        "below the market's minimum notional",
+    }
+
+
+@pytest.mark.parametrize(
+    ("weights", "now", "reason"),
+    [
+        (Weights(0, {"x:BTC/USD": 0.0}), HOUR, "portfolio weight is zero"),
+        (Weights(0, {}), HOUR, "portfolio weight is zero"),
+        (Weights(0, {"x:BTC/USD": 0.005}), HOUR, "below the market's minimum notional"),
+        (None, 3 * HOUR, "stale signal"),
+    ],
+)
+def test_refusals(weights, now, reason):
+    account = Account(Decimal(1000), rules())
+    done = account.settle(moment(HOUR, FLAT, signal()), weights, INSTRUMENTS, now)
+    assert [(o.status, o.reason) for o in done.orders.values()] == [("REFUSED", reason)]
+
+
+def test_risk_per_trade_caps_the_loss_at_the_stop():
+    account = Account(Decimal(1000), rules(risk_per_trade=Decimal("0.01")))
+    done = account.settle(moment(HOUR, FLAT, signal(stop=95.0)), None, INSTRUMENTS)
+    (order,) = done.orders.values()
+    assert order.quantity * 5 == Decimal("10.000")
+
+
+def test_an_old_weight_vector_gives_way_to_equal_weights():
+    account = Account(Decimal(1000), rules())
+    old = Weights(0, {"x:BTC/USD": 0.01})
+    both = frozenset({"x:BTC/USD", "x:ETH/USD"})
+    at = 3 * HOUR
+    done = account.settle(moment(at, FLAT, signal(at=at)), old, both)
+    (order,) = done.orders.values()
+    assert (order.quantity, done.fallback_weights) == (Decimal("5.000"), 1)
+
+
+def test_a_gap_up_that_the_cash_cannot_pay_is_refused():
+    account = Account(Decimal(1000), rules())
+    account.settle(moment(HOUR, FLAT, signal()), None, INSTRUMENTS)
+    done = account.settle(moment(2 * HOUR, (120.0, 120.0, 120.0, 120.0)), None, INSTRUMENTS)
+    assert [o.reason for o in done.orders.values()] == ["not enough cash at the open"]
+    assert account.cash == 1000
+    assert not account.positions
+
+
+def test_an_order_waits_over_a_hole_of_its_series():
+    half = Weights(0, {"x:BTC/USD": 0.5})
+    account = Account(Decimal(1000), rules())
+    account.settle(moment(HOUR, FLAT, signal()), half, INSTRUMENTS)
+    hole = account.settle(moment(2 * HOUR, FLAT, series=OTHER), half, INSTRUMENTS)
+    assert not hole.fills
+    done = account.settle(moment(3 * HOUR, (101.0, 101.0, 101.0, 101.0)), half, INSTRUMENTS)
+    assert [f.price for f in done.fills] == [Decimal("101.00")]
+
+
+def test_ids_are_derived_from_the_signal():
+    results = []
+    for _ in range(2):
+        account = Account(Decimal(1000), rules())
+        opened(account)
+        done = account.settle(moment(3 * HOUR, (90.0, 91.0, 89.0, 90.0)), None, INSTRUMENTS)
+        results.append((list(done.orders), done.fills, done.closed))
+    assert results[0] == results[1]

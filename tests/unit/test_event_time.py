@@ -1,0 +1,128 @@
+"""Event time: what is settled never depends on the order of arrival."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.events import FeedSeries
+from tradepulse.trading.event_time import EventTime
+
+M30 = 1_800_000
+
+
+def series(name, first, last, timeframe="30m"):
+    return FeedSeries(
+        exchange="x", symbol=name, timeframe=timeframe, first_open_time=first, last_close_time=last
+    )
+
+
+def drain(gatherer, now=0):
+    found = []
+    while (gathered := gatherer.ready(now)) is not None:
+        found.append((gathered.close_time, {k: dict(v) for k, v in gathered.items.items()}))
+        gatherer.settle(gathered)
+    return found
+
+
+@given(
+    st.lists(st.sets(st.integers(1, 30), min_size=1), min_size=1, max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_any_interleaving_gives_the_same_closes(present, chance: random.Random):
+    """Each series keeps its own order on each stream; everything else is shuffled."""
+    announced = [
+        series(f"S{i}", (min(closes) - 1) * M30, max(closes) * M30)
+        for i, closes in enumerate(present)
+    ]
+    expected: dict[int, set[str]] = {}
+    for i, closes in enumerate(present):
+        for close in closes:
+            expected.setdefault(close * M30, set()).add(f"x:S{i}:30m")
+    queues = [
+        (stream, f"x:S{i}:30m", sorted(closes))
+        for i, closes in enumerate(present)
+        for stream in ("candle", "evaluation")
+    ]
+    gatherer = EventTime(("candle", "evaluation"))
+    gatherer.announce(announced)
+    found = []
+    while queues:
+        stream, name, waiting = chance.choice(queues)
+        close = waiting.pop(0)
+        assert gatherer.add(stream, name, close * M30, close, 0)
+        if chance.random() < 0.2:
+            assert not gatherer.add(stream, name, close * M30, "a repeat", 0)
+        if not waiting:
+            queues.remove((stream, name, waiting))
+        found += drain(gatherer)
+    assert [time for time, _ in found] == sorted(expected)
+    for time, items in found:
+        assert set(items["candle"]) == set(items["evaluation"]) == expected[time]
+        assert set(items["candle"].values()) == {time // M30}
+
+
+def test_a_coarser_series_holds_up_only_its_own_closes():
+    gatherer = EventTime(("candle",))
+    gatherer.announce([series("A", 0, None), series("B", 0, None, "1h")])
+    gatherer.add("candle", "x:A:30m", M30, 1, 0)
+    assert [t for t, _ in drain(gatherer)] == [M30]
+    gatherer.add("candle", "x:A:30m", 2 * M30, 2, 0)
+    assert drain(gatherer) == []
+    assert gatherer.blocking() == ["x:B:1h"]
+    gatherer.add("candle", "x:B:1h", 2 * M30, 2, 0)
+    assert [t for t, _ in drain(gatherer)] == [2 * M30]
+
+
+def test_nothing_is_settled_before_the_feed_is_announced():
+    gatherer = EventTime(("candle",))
+    gatherer.add("candle", "x:A:30m", M30, 1, 0)
+    assert drain(gatherer) == []
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    assert drain(gatherer) == []
+    gatherer.add("candle", "x:B:30m", M30, 1, 0)
+    assert [t for t, _ in drain(gatherer)] == [M30]
+
+
+def test_live_the_grace_ends_and_what_comes_later_is_late():
+    gatherer = EventTime(("candle",), grace_ms=2_000)
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    gatherer.add("candle", "x:A:30m", M30, "a", 10_000)
+    assert gatherer.ready(11_999) is None
+    gathered = gatherer.ready(12_000)
+    assert gathered is not None
+    assert gathered.missing == ("x:B:30m",)
+    gatherer.settle(gathered)
+    gatherer.add("candle", "x:B:30m", M30, "b", 13_000)
+    late = gatherer.ready(13_000)
+    assert late is not None
+    assert (late.late, dict(late.items["candle"])) == (True, {"x:B:30m": "b"})
+    gatherer.settle(late)
+    assert not gatherer.add("candle", "x:B:30m", M30, "b again", 13_000)
+
+
+def test_live_a_series_in_outage_is_no_longer_waited_for():
+    gatherer = EventTime(("candle",), grace_ms=2_000, outage_closes=2)
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    for close in range(1, 6):
+        gatherer.add("candle", "x:A:30m", close * M30, close, close)
+        gathered = gatherer.ready(close if close > 2 else close + 2_000)
+        assert gathered is not None, close
+        gatherer.settle(gathered)
+
+
+def test_positions_lead_back_to_the_first_unsettled_message():
+    gatherer = EventTime(("candle",))
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    for offset, (name, close) in enumerate([("A", 1), ("A", 2), ("B", 1), ("A", 3)]):
+        gatherer.add("candle", f"x:{name}:30m", close * M30, close, 0, ("c/0", offset))
+    assert [t for t, _ in drain(gatherer)] == [M30]
+    assert gatherer.positions() == {"c/0": 1}
+    again = EventTime(("candle",), settled=gatherer.settled, frontiers=gatherer.frontiers())
+    again.announce(gatherer.series.values())
+    assert again.add("candle", "x:A:30m", 2 * M30, 2, 0, ("c/0", 1))
+    assert not again.add("candle", "x:B:30m", M30, 1, 0, ("c/0", 2))
+    assert again.add("candle", "x:A:30m", 3 * M30, 3, 0, ("c/0", 3))
+    assert again.add("candle", "x:B:30m", 3 * M30, 3, 0, ("c/0", 4))
+    assert [t for t, _ in drain(again)] == [2 * M30, 3 * M30]
+    assert again.positions() == {"c/0": 5}
