@@ -63,7 +63,8 @@ POSITIONS = """
 select p.*, k.strategy, c.close as last_price
 from positions p
 left join trained_configurations k using (configuration_id)
-left join unnest($3::text[], $4::bigint[]) as t(timeframe, length) using (timeframe)
+left join unnest($3::text[], $4::bigint[]) as t(timeframe, length)
+    on t.timeframe = p.timeframe
 left join lateral (
     select close from market_data m
     where m.exchange = p.exchange and m.symbol = p.symbol and m.timeframe = p.timeframe

@@ -1,0 +1,333 @@
+"""The API against a real PostgreSQL: figures, limits, the token."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+from studio_rows import HALF_HOUR, START, Seeded, seed, series_of
+
+from studio_svc.app import create_app
+from studio_svc.hub import Hub
+from studio_svc.store import StudioStore
+from studio_svc.watch import HealthWatch
+from tradepulse.runtime.db import connect_pool, migrate
+
+TOKEN = "a-right-token-of-32-characters-xx"
+BTC = series_of("BTC/USD")
+
+
+@dataclass
+class Studio:
+    """The application over one database."""
+
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    store: StudioStore
+    hub: Hub
+    client: httpx.AsyncClient
+
+    async def get(self, path: str, **params: Any) -> Any:
+        response = await self.client.get(path, params=params)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+@pytest_asyncio.fixture
+async def studio(database_url: str, tmp_path: Path) -> AsyncIterator[Studio]:
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    store, hub = StudioStore(pool, "main", "main"), Hub()
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "page-1.js").write_text("1")
+    (tmp_path / "index.html").write_text("<title>TradePulse</title>")
+    async with httpx.AsyncClient() as asker:
+        health = HealthWatch({"signal_svc": "http://127.0.0.1:1"}, asker)
+        app = create_app(store, hub, health, TOKEN, dist=tmp_path)
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),
+            base_url="http://page",
+            headers={"authorization": f"Bearer {TOKEN}"},
+        ) as client:
+            yield Studio(pool, store, hub, client)
+    await pool.close()
+
+
+@pytest_asyncio.fixture
+async def seeded(studio: Studio) -> Seeded:
+    async with studio.pool.acquire() as connection:
+        return await seed(connection)  # type: ignore[arg-type]  # a pooled connection is a proxy
+
+
+def anonymous(studio: Studio) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=studio.client._transport, base_url="http://page")
+
+
+class TestToken:
+    @pytest.mark.parametrize(
+        "path", ["/api/overview", "/api/stream", "/api/openapi.json", "/api/docs", "/x", "/"]
+    )
+    async def test_nothing_is_shown_without_it(self, studio: Studio, path: str) -> None:
+        async with anonymous(studio) as client:
+            response = await client.get(path)
+            assert response.status_code == 401
+            assert response.json()["detail"].startswith("no token: open the address")
+            response = await client.get(path, headers={"authorization": "Bearer wrong"})
+            assert response.status_code == 401
+            assert response.json()["detail"].startswith("wrong token: ")
+            response = await client.get(path, headers={"cookie": "tradepulse_0=1; x=\x7f"})
+            assert response.status_code == 401
+
+    async def test_a_browser_gets_a_readable_page(self, studio: Studio) -> None:
+        async with anonymous(studio) as client:
+            html = {"accept": "text/html,*/*"}
+            for path, title in (("/", "No token"), ("/?token=nonsense", "Wrong token")):
+                response = await client.get(path, headers=html)
+                assert response.status_code == 401
+                assert response.headers["content-type"].startswith("text/html")
+                assert f"<h1>{title}</h1>" in response.text
+                assert "<code>tradepulse up</code>" in response.text
+                assert "nonsense" not in response.text
+            assert (await client.get("/plain.css")).status_code == 200
+
+    async def test_the_address_is_swapped_for_a_cookie(self, studio: Studio) -> None:
+        async with anonymous(studio) as client:
+            response = await client.get(f"/?token={TOKEN}&series={BTC}")
+            assert response.status_code == 303
+            assert response.headers["location"] == "/?series=kraken%3ABTC%2FUSD%3A30m"
+            cookie = response.headers["set-cookie"]
+            assert "HttpOnly" in cookie
+            assert "SameSite=strict" in cookie
+            assert TOKEN not in cookie
+            assert (await client.get("/api/series")).status_code == 200
+            assert (await client.get("/")).text == "<title>TradePulse</title>"
+
+    async def test_another_site_is_refused_with_the_cookie_too(self, studio: Studio) -> None:
+        async with anonymous(studio) as client:
+            await client.get("/", params={"token": TOKEN})
+            for headers in (
+                {"origin": "http://evil.example"},
+                {"origin": "null"},
+                {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"},
+            ):
+                response = await client.get("/api/stream", headers=headers)
+                assert response.status_code == 403
+                assert response.json() == {
+                    "detail": "refused: this request comes from another site"
+                }
+            response = await client.get("/api/series", headers={"origin": "http://page"})
+            assert response.status_code == 200
+
+    async def test_headers_keep_the_page_to_itself(self, studio: Studio) -> None:
+        for path in ("/", "/api/series"):
+            headers = (await studio.client.get(path)).headers
+            assert "default-src 'none'; script-src 'self'" in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["x-frame-options"] == "DENY"
+            assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
+
+
+class TestPage:
+    async def test_files_are_cached_by_their_kind(self, studio: Studio) -> None:
+        entry = await studio.client.get("/")
+        assert entry.headers["cache-control"] == "no-cache"
+        asset = await studio.client.get("/assets/page-1.js")
+        assert "immutable" in asset.headers["cache-control"]
+        missing = await studio.client.get("/../../etc/passwd")
+        assert missing.status_code == 404
+        assert "There is no such page" in missing.text
+
+    async def test_a_page_that_is_not_built_says_so(self, studio: Studio, tmp_path: Path) -> None:
+        (tmp_path / "index.html").unlink()
+        response = await studio.client.get("/")
+        assert response.status_code == 503
+        assert "make web" in response.text
+
+    async def test_the_api_describes_itself(self, studio: Studio) -> None:
+        schema = await studio.get("/api/openapi.json")
+        assert "/api/overview" in schema["paths"]
+        assert "GET /api/overview" in (await studio.client.get("/api/docs")).text
+
+
+class TestEmpty:
+    async def test_a_fresh_system_has_nothing_and_says_so(self, studio: Studio) -> None:
+        overview = await studio.get("/api/overview")
+        assert overview["equity"] is None
+        assert overview["trades"] == 0
+        assert overview["win_rate"] is None
+        assert overview["event_time"] is None
+        assert (await studio.get("/api/equity"))["points"] == []
+        assert (await studio.get("/api/candles", series=BTC))["rows"] == []
+        assert await studio.get("/api/weights") is None
+        for name in ("series", "trades", "positions", "signals", "orders", "jobs"):
+            assert await studio.get(f"/api/{name}") == []
+
+
+class TestLimits:
+    @pytest.mark.parametrize(
+        ("path", "params", "names"),
+        [
+            ("candles", {"series": BTC, "limit": 5_001}, "limit"),
+            ("candles", {"series": BTC, "limit": 0}, "limit"),
+            ("candles", {"series": BTC, "before": -1}, "before"),
+            ("candles", {"series": BTC, "before": 10**18}, "before"),
+            ("candles", {"series": "kraken:BTC/USD:31m"}, "series"),
+            ("candles", {"series": "' or 1=1"}, "series"),
+            ("candles", {}, "series"),
+            ("equity", {"limit": 2_001}, "limit"),
+            ("trades", {"limit": "many"}, "limit"),
+            ("trades", {"series": "x"}, "series"),
+            ("orders", {"limit": 1_001}, "limit"),
+            ("stream", {"series": "x"}, "series"),
+        ],
+    )
+    async def test_a_wrong_value_is_named(
+        self, studio: Studio, path: str, params: dict[str, Any], names: str
+    ) -> None:
+        response = await studio.client.get(f"/api/{path}", params=params)
+        assert response.status_code == 422
+        detail = response.json()["detail"]
+        assert isinstance(detail, str)
+        assert detail.startswith(f"{names}: ")
+
+
+class TestFigures:
+    async def test_overview(self, studio: Studio, seeded: Seeded) -> None:
+        overview = await studio.get("/api/overview")
+        rows = await studio.pool.fetch("select equity from equity order by close_time")
+        equity = [row["equity"] for row in rows]
+        peak, fall = equity[0], Decimal(0)
+        for value in equity:
+            peak = max(peak, value)
+            fall = max(fall, 1 - value / peak)
+        assert Decimal(overview["equity"]) == equity[-1]
+        assert overview["net_profit_pct"] == pytest.approx(float(equity[-1] / 10_000 - 1) * 100)
+        assert overview["max_drawdown_pct"] == pytest.approx(float(fall) * 100)
+        assert overview["trades"] == seeded.trades
+        assert overview["open_positions"] == seeded.open_positions > 0
+        assert overview["settled_time"] == overview["event_time"] == seeded.settled_time
+        assert overview["source"] == "replay"
+        assert overview["refused_orders"] > 0
+        assert overview["active_configurations"] == len(overview["configurations"]) == 5
+
+    async def test_a_curve_grows_with_the_ledger(self, studio: Studio, seeded: Seeded) -> None:
+        before = await studio.get("/api/equity")
+        assert before["stored"] == len(before["points"]) == seeded.candles
+        await studio.pool.execute(
+            "insert into equity values ('main', to_timestamp($1), 1, 5000, 0, 0)",
+            (seeded.settled_time + HALF_HOUR) / 1000,
+        )
+        after = await studio.get("/api/equity")
+        assert after["points"] == [
+            *before["points"],
+            [seeded.settled_time + HALF_HOUR, 5000, 1, 0, 0],
+        ]
+        thinned = await studio.get("/api/equity", limit=20)
+        assert len(thinned["points"]) <= 20
+        assert thinned["points"][-1][1] == 5000
+        assert (await studio.get("/api/overview"))["max_drawdown_pct"] > 45
+
+    async def test_candles_page_backwards(self, studio: Studio, seeded: Seeded) -> None:
+        last = (await studio.get("/api/candles", series=BTC, limit=10))["rows"]
+        assert [row[0] for row in last] == [
+            START + n * HALF_HOUR for n in range(seeded.candles - 10, seeded.candles)
+        ]
+        older = (await studio.get("/api/candles", series=BTC, limit=5, before=last[0][0]))["rows"]
+        assert older[-1][0] == last[0][0] - HALF_HOUR
+        assert len(older) == 5
+
+    async def test_what_is_not_published_yet_is_not_shown(
+        self, studio: Studio, seeded: Seeded
+    ) -> None:
+        await studio.pool.execute("update feeds set published_until = $1", START + 3 * HALF_HOUR)
+        rows = (await studio.get("/api/candles", series=BTC))["rows"]
+        assert [row[0] for row in rows] == [START + n * HALF_HOUR for n in range(3)]
+        series = await studio.get("/api/series")
+        assert [entry["series"] for entry in series] == sorted(
+            map(series_of, ("BTC/USD", "ETH/USD", "LTC/USD"))
+        )
+        assert {entry["last"][0] for entry in series} == {START + 2 * HALF_HOUR}
+        # the topic is ahead of the feed's own note
+        studio.hub.candle(BTC, (0, 1, 1, 1, 1, 1), START + 4 * HALF_HOUR, "replay")
+        assert len((await studio.get("/api/candles", series=BTC))["rows"]) == 4
+
+    async def test_trades_by_series(self, studio: Studio, seeded: Seeded) -> None:
+        trades = await studio.get("/api/trades", limit=1000)
+        assert len(trades) == seeded.trades
+        assert trades == sorted(trades, key=lambda t: -t["exit_time"])
+        assert isinstance(trades[0]["profit"], str)
+        some = await studio.get("/api/trades", series=BTC)
+        assert {trade["series"] for trade in some} == {BTC}
+        assert 0 < len(some) < len(trades)
+        assert len(await studio.get("/api/trades", limit=2)) == 2
+
+    async def test_positions_are_valued_at_the_settled_close(
+        self, studio: Studio, seeded: Seeded
+    ) -> None:
+        positions = await studio.get("/api/positions")
+        assert len(positions) == seeded.open_positions
+        for position in positions:
+            rows = (await studio.get("/api/candles", series=position["series"], limit=1))["rows"]
+            sign = 1 if position["side"] == "long" else -1
+            move = sign * (rows[0][4] - float(position["entry_price"]))
+            assert position["strategy"] == "sma_cross"
+            assert position["last_price"] == rows[0][4]
+            assert position["unrealised"] == pytest.approx(
+                move * float(position["quantity"]) - float(position["fees"])
+            )
+
+    async def test_orders_say_why_they_were_refused(self, studio: Studio, seeded: Seeded) -> None:
+        orders = await studio.get("/api/orders")
+        assert len(orders) >= seeded.trades
+        for order in orders:
+            refused = order["status"] == "REFUSED"
+            assert refused == bool(order["reason"]) == (order["fill_price"] is None)
+
+    async def test_configurations_show_both_samples_and_their_trials(
+        self, studio: Studio, seeded: Seeded
+    ) -> None:
+        configurations = await studio.get("/api/configurations")
+        assert len(configurations) == 6
+        assert [c["is_active"] for c in configurations] == [True] * 5 + [False]
+        for configuration in configurations:
+            assert configuration["trials"] == 400
+            assert configuration["in_sample"]["trades"] == 96
+            assert configuration["out_of_sample"]["trades"] == 41
+        assert sum(c["paper_trades"] for c in configurations) == seeded.trades
+
+    async def test_jobs_signals_weights_and_health(self, studio: Studio, seeded: Seeded) -> None:
+        jobs = await studio.get("/api/jobs")
+        assert {(job["status"], job["done"]) for job in jobs} == {
+            ("RUNNING", 118),
+            ("SUCCEEDED", 400),
+        }
+        signals = await studio.get("/api/signals", limit=3)
+        assert len(signals) == 3
+        weights = await studio.get("/api/weights")
+        assert weights["close_time"] == seeded.settled_time
+        assert sum(weights["weights"].values()) <= 1
+        health = await studio.get("/api/health")
+        assert [(entry["service"], entry["up"]) for entry in health] == [("signal_svc", False)]
+
+
+async def test_a_database_that_is_away_is_said(studio: Studio) -> None:
+    class Away:
+        async def fetch(self, *_: object) -> None:
+            raise ConnectionRefusedError
+
+    studio.store._pool = Away()  # type: ignore[assignment]  # only fetch is called
+    response = await studio.client.get("/api/orders")
+    assert response.status_code == 503
+    assert "the database does not answer" in response.json()["detail"]
+
+
+async def test_figures_are_plain_json(studio: Studio, seeded: Seeded) -> None:
+    text = (await studio.client.get("/api/overview")).text
+    assert "NaN" not in text
+    assert json.loads(text)["account"] == "main"
