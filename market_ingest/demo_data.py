@@ -100,11 +100,11 @@ def examine(candles: Candles) -> Findings:
 
 def table(findings: list[Findings]) -> str:
     """Return the findings as a Markdown table."""
-    lines = [
-        "| symbol | candles | first | last | holes | candles missing | longest hole (candles) |"
-        + " zero volume | largest move in one candle |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    heads = (
+        *("symbol", "candles", "first", "last", "holes", "candles missing"),
+        *("longest hole (candles)", "zero volume", "largest move in one candle"),
+    )
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for f in findings:
         where = "" if f.longest_from is None else f", from {time_text(f.longest_from)}"
         lines.append(

@@ -1,0 +1,57 @@
+"""Made-up candles for tests: possible, reproducible, on the grid."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from contracts.events import CandleClosed
+from tradepulse.trading.candles import Candles
+from tradepulse.trading.timeframes import timeframe_ms
+
+START = 1_600_000_200_000 // 1_800_000 * 1_800_000
+FIGURES = ("open_time", "open", "high", "low", "close", "volume")
+
+
+def random_walk(
+    symbol: str,
+    count: int,
+    *,
+    seed: int = 0,
+    exchange: str = "test",
+    timeframe: str = "30m",
+    start: int = START,
+    without: Iterable[int] = (),
+) -> Candles:
+    """Return `count` candles from `start`, less those whose index is in `without` (holes)."""
+    random = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(random.normal(0, 0.005, count)))
+    open_ = np.concatenate([[100.0], close[:-1]])
+    high = np.maximum(open_, close) * (1 + random.random(count) * 0.003)
+    low = np.minimum(open_, close) * (1 - random.random(count) * 0.003)
+    times = start + np.arange(count, dtype=np.int64) * timeframe_ms(timeframe)
+    keep = ~np.isin(np.arange(count), list(without))
+    columns = (times, open_, high, low, close, random.random(count) * 10)
+    return Candles(exchange, symbol, timeframe, *(column[keep] for column in columns))
+
+
+def as_events(series: Iterable[Candles]) -> list[CandleClosed]:
+    """Return every candle as the event that market_ingest would publish, series by series."""
+    return [
+        CandleClosed(
+            exchange=candles.exchange,
+            symbol=candles.symbol,
+            timeframe=candles.timeframe,
+            close_time=time + timeframe_ms(candles.timeframe),
+            source="replay",
+            **dict(zip(FIGURES, (time, *figures), strict=True)),
+        )
+        for candles in series
+        for time, *figures in zip(*(getattr(candles, n).tolist() for n in FIGURES), strict=True)
+    ]
+
+
+def same(a: Candles, b: Candles) -> bool:
+    """Tell whether two series are equal to the bit."""
+    return a.series == b.series and all(
+        getattr(a, name).tobytes() == getattr(b, name).tobytes() for name in FIGURES
+    )

@@ -1,0 +1,115 @@
+"""market_data: repeats are harmless, a worse source never overwrites a better one."""
+
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from contracts.events import CandleClosed
+from tests.candle_series import as_events, random_walk, same
+from tradepulse.runtime.candles_db import (
+    CandleConflictError,
+    known_series,
+    load_candles,
+    store_candles,
+    upsert_candles,
+)
+from tradepulse.runtime.db import Connection, connect, migrate
+
+pytestmark = pytest.mark.integration
+
+
+@pytest_asyncio.fixture
+async def connection(database_url: str) -> AsyncIterator[Connection]:
+    await migrate(database_url)
+    connection = await connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def sources(connection: Connection) -> list[str]:
+    rows = await connection.fetch("select source from market_data order by open_time")
+    return [row["source"] for row in rows]
+
+
+async def test_what_is_stored_comes_back_to_the_bit(connection: Connection) -> None:
+    btc = random_walk("BTC/USD", 25_000, seed=1)
+    eth = random_walk("ETH/USD", 300, seed=2)
+    assert await store_candles(connection, [btc, eth], "import") == 25_300
+    assert same(await load_candles(connection, "test", "BTC/USD", "30m"), btc)
+    assert same(await load_candles(connection, "test", "ETH/USD", "30m"), eth)
+    assert len(await load_candles(connection, "test", "ETH/USD", "1h")) == 0
+
+
+async def test_a_repeat_changes_nothing(connection: Connection) -> None:
+    candles = [random_walk("BTC/USD", 500)]
+    assert await store_candles(connection, candles, "import") == 500
+    assert await store_candles(connection, candles, "import") == 0
+    assert await store_candles(connection, as_events(candles), "replay") == 0
+    assert set(await sources(connection)) == {"import"}
+
+
+async def test_parts_of_a_series(connection: Connection) -> None:
+    candles = random_walk("BTC/USD", 100)
+    await store_candles(connection, [candles], "import")
+    end = int(candles.open_time[60])
+    window = await load_candles(connection, "test", "BTC/USD", "30m", end=end, limit_last=7)
+    assert same(window, candles.rows(53, 60))
+    start = int(candles.open_time[95])
+    tail = await load_candles(connection, "test", "BTC/USD", "30m", start=start)
+    assert same(tail, candles.rows(95, 100))
+
+
+async def test_a_file_never_overwrites_what_the_venue_said(connection: Connection) -> None:
+    live = random_walk("BTC/USD", 10, seed=1)
+    other = random_walk("BTC/USD", 20, seed=2)
+    await store_candles(connection, [live], "live")
+    with pytest.raises(CandleConflictError, match=r"^10 stored .* import, the first is test:BTC"):
+        await store_candles(connection, [other], "import")
+    assert same(await load_candles(connection, "test", "BTC/USD", "30m"), live), "half imported"
+    with pytest.raises(CandleConflictError):
+        await store_candles(connection, as_events([other]), "replay")
+
+    kept = await upsert_candles(connection, [other], "import")
+    assert kept.written == 10
+    assert kept.kept == 10
+    assert "stored as live" in kept.example
+    assert same((await load_candles(connection, "test", "BTC/USD", "30m")).rows(0, 10), live)
+
+
+async def test_a_better_source_overwrites_and_is_remembered(connection: Connection) -> None:
+    imported = random_walk("BTC/USD", 4, seed=1)
+    live = random_walk("BTC/USD", 4, seed=2)
+    await store_candles(connection, [imported], "import")
+    assert await store_candles(connection, [live], "live") == 4
+    assert await store_candles(connection, [live], "repaired") == 4, "the same figures, now sure"
+    assert await sources(connection) == ["repaired"] * 4
+    assert same(await load_candles(connection, "test", "BTC/USD", "30m"), live)
+
+
+async def test_files_are_equals(connection: Connection) -> None:
+    first = random_walk("BTC/USD", 4, seed=1)
+    second = random_walk("BTC/USD", 4, seed=2)
+    await store_candles(connection, [first], "import")
+    assert await store_candles(connection, as_events([second]), "replay") == 4
+    assert same(await load_candles(connection, "test", "BTC/USD", "30m"), second)
+
+
+async def test_known_series(connection: Connection) -> None:
+    assert await known_series(connection) == []
+    btc = random_walk("BTC/USD", 10)
+    await store_candles(connection, [btc, random_walk("ETH/USD", 3)], "import")
+    first, second = await known_series(connection)
+    assert (first.symbol, first.candles) == ("BTC/USD", 10)
+    assert first.first_open_time == btc.open_time[0]
+    assert first.last_open_time == btc.open_time[-1]
+    assert (second.symbol, second.candles) == ("ETH/USD", 3)
+
+
+async def test_nothing_to_store(connection: Connection) -> None:
+    no_events: list[CandleClosed] = []
+    assert await store_candles(connection, no_events, "live") == 0
+    empty = await load_candles(connection, "test", "BTC/USD", "30m")
+    assert empty.open_time.dtype == np.int64
+    assert empty.close.dtype == np.float64
