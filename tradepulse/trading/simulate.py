@@ -42,7 +42,7 @@ class SimulationRules:
         allows_margin: whether the market may be sold short.
     """
 
-    initial_cash: float = 10_000.0
+    initial_cash: float = 100_000.0
     fee: float = 0.001
     slippage: float = 0.0005
     fraction: float = 0.5
