@@ -162,13 +162,13 @@ class Children:
             self.forget(child)
         stdin = self._reaper.stdin
         if stdin is not None:
-            with suppress(BrokenPipeError):
-                stdin.close()
+            stdin.close()
         await asyncio.to_thread(self._reaper.wait)
 
     def _start_reaper(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "tradepulse.embedded.reaper"],
+            bufsize=0,  # nothing may linger here when this process is killed
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -181,9 +181,9 @@ class Children:
         assert stdin is not None  # noqa: S101 - opened as a pipe above
         try:
             stdin.write(line.encode() + b"\n")
-            stdin.flush()
         except BrokenPipeError:
             # Somebody killed the reaper: a new one learns of all that live.
+            stdin.close()
             self._reaper.wait()
             self._reaper = self._start_reaper()
             for child in self._alive.values():

@@ -119,6 +119,11 @@ class EmbeddedKafka:
     def _prepare(self, libraries: str) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         ports = remembered_ports(self._folder / "ports.json", ("broker", "controller"))
+        if self._port not in {0, ports["broker"]}:
+            raise EmbeddedError(
+                f"another program took port {self._port} while Kafka was away: end it, or start "
+                "again from the beginning"
+            )
         self._port = ports["broker"]
         properties = self._folder / "server.properties"
         properties.write_text(

@@ -1,0 +1,186 @@
+"""The supervisor and the reaper, on trivial programs."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tradepulse.embedded.children import Children
+from tradepulse.embedded.supervisor import Backoff, Program, Supervisor, rotate
+
+SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+PARENT = (
+    "import subprocess, sys, time; "
+    "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+    "print(p.pid, flush=True); time.sleep(600)"
+)
+QUICK = Backoff(first=0.1, longest=0.4, healthy=60)
+
+
+async def until(holds: Callable[[], object], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to hold"
+        await asyncio.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def program(name: str, code: str, children: Children, folder: Path) -> Program:
+    argv = [sys.executable, "-c", code]
+    return Program(name, argv, os.environ, children, folder / f"{name}.log")
+
+
+def test_pauses_double_up_to_a_limit_and_start_again_after_health() -> None:
+    backoff = Backoff(first=1, longest=5, healthy=60)
+    pauses = [0.0]
+    for lived in (1, 1, 1, 1, 61, 1):
+        pauses.append(backoff.after(pauses[-1], lived))
+    assert pauses[1:] == [1, 2, 4, 5, 1, 2]
+
+
+async def test_a_killed_program_is_started_again(tmp_path: Path) -> None:
+    async with Children() as children:
+        supervisor = Supervisor(tmp_path, QUICK)
+        await supervisor.start(a=program("a", SLEEPER, children, tmp_path))
+        (kept,) = supervisor.kept
+        first = kept.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: kept.restarts == 1 and kept.state == "running")
+        assert kept.pid not in {None, first}
+        assert kept.reason == "killed by signal 9"
+        second = kept.pid
+        assert second is not None
+        await supervisor.stop()
+        assert kept.state == "stopped"
+        assert gone(second)
+
+
+async def test_a_program_that_keeps_failing_waits_longer_each_time(tmp_path: Path) -> None:
+    async with Children() as children:
+        supervisor = Supervisor(tmp_path, QUICK)
+        failing = program("f", "import sys; print('no way'); sys.exit(3)", children, tmp_path)
+        await supervisor.start(f=failing)
+        (kept,) = supervisor.kept
+        began = time.monotonic()
+        await until(lambda: kept.restarts >= 4)
+        assert time.monotonic() - began >= 0.1 + 0.2 + 0.4 + 0.4
+        assert kept.reason == "ended with exit code 3"
+        await supervisor.stop()
+        assert "no way" in (tmp_path / "f.log").read_text()
+
+
+async def test_layers_stop_in_reverse_order_and_the_stubborn_are_killed(tmp_path: Path) -> None:
+    code = textwrap.dedent("""
+        import signal, sys, time, pathlib
+        def end(*_):
+            pathlib.Path(sys.argv[1]).write_text(str(time.time()))
+            sys.exit(0)
+        signal.signal(signal.SIGTERM, end)
+        print("up", flush=True)
+        time.sleep(600)
+    """)
+    async with Children() as children:
+        supervisor = Supervisor(tmp_path, QUICK)
+
+        def named(name: str) -> Program:
+            argv = [sys.executable, "-c", code, str(tmp_path / f"{name}.end")]
+            return Program(name, argv, os.environ, children, tmp_path / f"{name}.log")
+
+        await supervisor.start(low=named("low"))
+        await supervisor.start(mid=named("mid"))
+        stubborn = children.spawn(
+            "stubborn", [sys.executable, "-c", STUBBORN], log=tmp_path / "stubborn.log"
+        )
+        await until(lambda: all((tmp_path / f"{n}.log").exists() for n in ("low", "mid")))
+        await until(lambda: all((tmp_path / f"{n}.log").read_text() for n in ("low", "mid")))
+        await supervisor.stop()
+        ends = {n: float((tmp_path / f"{n}.end").read_text()) for n in ("low", "mid")}
+        assert ends["mid"] < ends["low"]
+        await stubborn.stop(timeout=0.3)
+        assert stubborn.exit_code == -signal.SIGKILL
+
+
+async def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
+    async with Children() as children:
+        child = children.spawn("p", [sys.executable, "-c", PARENT], log=tmp_path / "p.log")
+        await until(lambda: (tmp_path / "p.log").read_text().endswith("\n"))
+        grandchild = int((tmp_path / "p.log").read_text())
+        await child.kill()
+        await until(lambda: gone(grandchild))
+
+
+async def test_nothing_survives_a_killed_supervisor(tmp_path: Path) -> None:
+    code = textwrap.dedent(f"""
+        import asyncio, os, sys
+        from pathlib import Path
+        from tradepulse.embedded.children import Children
+        from tradepulse.embedded.supervisor import Program, Supervisor
+
+        async def main():
+            logs = Path({str(tmp_path)!r})
+            children = Children()
+            supervisor = Supervisor(logs)
+            def program(name, code):
+                argv = [sys.executable, "-c", code]
+                return Program(name, argv, os.environ, children, logs / f"{{name}}.log")
+            await supervisor.start(sleeper=program("sleeper", {SLEEPER!r}))
+            await supervisor.start(parent=program("parent", {PARENT!r}))
+            while not (logs / "parent.log").read_text().endswith("\\n"):
+                await asyncio.sleep(0.02)
+            pids = [kept.pid for kept in supervisor.kept] + [children.reaper_pid]
+            print(*pids, flush=True)
+            await asyncio.sleep(600)
+
+        asyncio.run(main())
+    """)
+    with subprocess.Popen(  # noqa: ASYNC220 - nothing else runs in this loop
+        [sys.executable, "-c", code], stdout=subprocess.PIPE
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        pids = [int(pid) for pid in supervisor.stdout.readline().split()]
+        pids.append(int((tmp_path / "parent.log").read_text()))
+        assert len(pids) == 4
+        assert not any(gone(pid) for pid in pids)
+        supervisor.kill()
+    await until(lambda: all(gone(pid) for pid in pids))
+
+
+async def test_a_killed_reaper_is_replaced(tmp_path: Path) -> None:
+    async with Children() as children:
+        children.spawn("a", [sys.executable, "-c", SLEEPER], log=tmp_path / "a.log")
+        former = children.reaper_pid
+        os.kill(former, signal.SIGKILL)
+        await until(lambda: gone(former))
+        children.spawn("b", [sys.executable, "-c", SLEEPER], log=tmp_path / "b.log")
+        assert children.reaper_pid != former
+
+
+def test_a_long_log_is_rotated_under_its_writer(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"x" * 100)
+        rotate(log, limit=200)
+        assert not (tmp_path / "a.log.1").exists()
+        rotate(log, limit=50)
+        writer.write(b"new")
+    assert (tmp_path / "a.log.1").stat().st_size == 100
+    assert log.read_bytes() == b"new"
+
+
+async def test_a_program_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    async with Children() as children:
+        with pytest.raises(FileNotFoundError):
+            children.spawn("x", ["/no/such/program"], log=tmp_path / "x.log")

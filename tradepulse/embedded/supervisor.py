@@ -1,0 +1,210 @@
+"""Keeps processes running: starts them again with growing pauses, stops them in reverse order."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from tradepulse.embedded.children import Child, Children, EmbeddedError
+
+State = Literal["starting", "running", "waiting", "stopped"]
+
+_LOOK_SECONDS = 0.1
+_ROTATE_SECONDS = 5.0
+_LOG_BYTES = 5_000_000
+
+
+class Part(Protocol):
+    """Something with one process that can be started any number of times."""
+
+    child: Child | None
+
+    async def start(self) -> None:
+        """Start it; raise `EmbeddedError` or `OSError` where that fails."""
+
+    async def stop(self) -> None:
+        """End it."""
+
+
+class Program:
+    """A part that is one command.
+
+    Args:
+        name: what to call it.
+        argv: program and arguments.
+        env: its whole environment.
+        children: who starts it.
+        log: the file for its output.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        children: Children,
+        log: Path,
+    ) -> None:
+        self.name = name
+        self._argv = tuple(argv)
+        self._env = dict(env)
+        self._children = children
+        self._log = log
+        self.child: Child | None = None
+
+    async def start(self) -> None:
+        """Start the command."""
+        self.child = self._children.spawn(self.name, self._argv, log=self._log, env=self._env)
+
+    async def stop(self) -> None:
+        """Ask the command to end; kill it where it does not within 10 seconds."""
+        if self.child is not None:
+            await self.child.stop()
+            self._children.forget(self.child)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Pauses before a restart, in seconds.
+
+    Attributes:
+        first: the pause after a first end.
+        longest: no pause is longer; each is twice the one before.
+        healthy: who ran this long is new again.
+    """
+
+    first: float = 0.5
+    longest: float = 30.0
+    healthy: float = 60.0
+
+    def after(self, former: float, lived: float) -> float:
+        """Give the pause that follows one of `former` seconds and a life of `lived`."""
+        if former == 0 or lived >= self.healthy:
+            return self.first
+        return min(former * 2, self.longest)
+
+
+@dataclass(slots=True)
+class Kept:
+    """One kept part, as the terminal shows it.
+
+    Attributes:
+        name: what to call it.
+        part: what is kept.
+        state: what it is doing.
+        restarts: how often it was started again.
+        reason: why it last ended; empty where it never did.
+        since: when it was last started, `time.monotonic()`.
+    """
+
+    name: str
+    part: Part
+    state: State = "starting"
+    restarts: int = 0
+    reason: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        child = self.part.child
+        return child.pid if child is not None and child.running else None
+
+
+class Supervisor:
+    """Keeps parts running in layers; a layer is stopped before the ones that came before it.
+
+    Args:
+        logs: folder whose `*.log` files are kept below a size.
+        backoff: pauses before restarts.
+    """
+
+    def __init__(self, logs: Path, backoff: Backoff | None = None) -> None:
+        self._logs = logs
+        self._backoff = backoff or Backoff()
+        self._layers: list[list[Kept]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def kept(self) -> list[Kept]:
+        """All kept parts, in the order of their start."""
+        return [kept for layer in self._layers for kept in layer]
+
+    async def start(self, **parts: Part) -> None:
+        """Start a layer of parts, all at once, and keep them running from then on.
+
+        Raises:
+            EmbeddedError: one does not start the first time; so does `OSError`.
+        """
+        layer = [Kept(name, part) for name, part in parts.items()]
+        self._layers.append(layer)
+        if not self._tasks:
+            self._tasks.append(asyncio.create_task(self._keep_logs_short()))
+        results = await asyncio.gather(*map(self._first, layer), return_exceptions=True)
+        for error in results:
+            if isinstance(error, BaseException):
+                raise error
+        self._tasks += [asyncio.create_task(self._keep(kept), name=kept.name) for kept in layer]
+
+    async def stop(self) -> None:
+        """Stop everything, the last layer first, the parts of a layer at once."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for layer in reversed(self._layers):
+            await asyncio.gather(*(kept.part.stop() for kept in layer))
+            for kept in layer:
+                kept.state = "stopped"
+
+    async def _first(self, kept: Kept) -> None:
+        await kept.part.start()
+        kept.state, kept.since = "running", time.monotonic()
+
+    async def _keep(self, kept: Kept) -> None:
+        pause = 0.0
+        while True:
+            child = kept.part.child
+            if kept.state == "running" and child is not None and child.running:
+                await asyncio.sleep(_LOOK_SECONDS)
+                continue
+            if kept.state == "running":
+                kept.reason = _ending(child)
+                await kept.part.stop()  # also ends what it left in its group
+            pause = self._backoff.after(pause, time.monotonic() - kept.since)
+            kept.state = "waiting"
+            await asyncio.sleep(pause)
+            kept.state, kept.since = "starting", time.monotonic()
+            kept.restarts += 1
+            try:
+                await self._first(kept)
+            except (EmbeddedError, OSError) as error:
+                kept.reason = str(error)
+
+    async def _keep_logs_short(self) -> None:
+        while True:
+            for log in self._logs.glob("*.log"):
+                with suppress(OSError):  # a full disk: the next round tries again
+                    rotate(log)
+            await asyncio.sleep(_ROTATE_SECONDS)
+
+
+def rotate(log: Path, limit: int = _LOG_BYTES) -> None:
+    """Move a log of more than `limit` bytes to `<log>.1` and empty it.
+
+    Its writers have it open for appending, so they go on at its new beginning.
+    """
+    if log.stat().st_size > limit:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
+
+
+def _ending(child: Child | None) -> str:
+    code = child.exit_code if child is not None else None
+    if code is None:
+        return "ended"
+    return f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
