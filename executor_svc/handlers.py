@@ -153,14 +153,14 @@ class Executor:
         """Bound memory: stop reading what is far ahead until the others have caught up."""
         ahead = self._ledger.event_time.ahead()
         self._metrics.ahead.set(ahead)
-        if ahead < FAR_AHEAD // 2:
-            self._reader.resume_all()
-        elif ahead > FAR_AHEAD:
+        held = set()
+        if ahead > FAR_AHEAD:
             needed = {partition_of_series(series) for series in self._ledger.event_time.blocking()}
             for name in self._ledger.event_time.leaders():
                 topic, _, partition = name.rpartition("/")
-                if int(partition) not in needed or topic not in (CANDLES.name, EVALUATIONS.name):
-                    self._reader.pause(topic, int(partition))
+                if topic in (CANDLES.name, EVALUATIONS.name) and int(partition) not in needed:
+                    held.add((topic, int(partition)))
+        self._reader.pause_only(held)
 
 
 def partition_of_series(series: str) -> int:

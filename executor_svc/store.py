@@ -28,8 +28,9 @@ values ($1, $2, $3, $4, $5, $6)
 """
 INSERT_POSITIONS = """
 insert into positions (position_id, account, configuration_id, exchange, symbol, timeframe, side,
-    quantity, entry_time, entry_price, stop_price, take_profit_price, fees)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    quantity, entry_time, entry_price, stop_price, take_profit_price, exit_time, exit_price,
+    exit_reason, fees, profit)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 """
 CLOSE_POSITIONS = """
 update positions set exit_time = $2, exit_price = $3, exit_reason = $4, fees = $5, profit = $6
@@ -106,6 +107,8 @@ class LedgerStore:
     async def _write(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
         # several closes may touch one order; the last state wins, in the order of the closes
         orders = {order.order_id: order for s in settlements for order in s.orders.values()}
+        opened = {p.position_id: p for s in settlements for p in s.opened}
+        closed = {t.position_id: t for s in settlements for t in s.closed}
         writes = (
             (UPSERT_ORDERS, [self._order_row(order) for order in orders.values()]),
             (
@@ -116,8 +119,15 @@ class LedgerStore:
                     for f in s.fills
                 ],
             ),
-            (INSERT_POSITIONS, [self._position_row(p) for s in settlements for p in s.opened]),
-            (CLOSE_POSITIONS, [_closing_row(t) for s in settlements for t in s.closed]),
+            # a configuration's old position must be closed before its next one is there
+            (
+                CLOSE_POSITIONS,
+                [_closing_row(t) for t in closed.values() if t.position_id not in opened],
+            ),
+            (
+                INSERT_POSITIONS,
+                [self._position_row(p, closed.get(p.position_id)) for p in opened.values()],
+            ),
             (
                 INSERT_EQUITY,
                 [
@@ -160,7 +170,7 @@ class LedgerStore:
             at(o.decided_at),
         )
 
-    def _position_row(self, p: Position) -> tuple[Any, ...]:
+    def _position_row(self, p: Position, closed: Trade | None) -> tuple[Any, ...]:
         return (
             p.position_id,
             self._account,
@@ -174,7 +184,7 @@ class LedgerStore:
             p.entry_price,
             p.stop_price,
             p.take_profit_price,
-            p.fees,
+            *((None, None, None, p.fees, None) if closed is None else _closing_row(closed)[1:]),
         )
 
 

@@ -88,7 +88,7 @@ async def database_url(database_server_url: str) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture
 async def no_topics(kafka_bootstrap: str) -> AsyncIterator[None]:
-    """Remove this project's topics and all consumer groups, so a test begins with none."""
+    """Remove this project's topics, and with them the offsets committed on them."""
     await _remove_topics(kafka_bootstrap)
     yield
     await _remove_topics(kafka_bootstrap)
@@ -99,9 +99,6 @@ async def _remove_topics(bootstrap: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        groups = [group for group, *_ in await admin.list_consumer_groups()]
-        if groups:
-            await admin.delete_consumer_groups(groups)
         present = ours & set(await admin.list_topics())
         if present:
             await admin.delete_topics(sorted(present))

