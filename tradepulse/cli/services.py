@@ -1,0 +1,99 @@
+"""The services of one machine: their environment, their readiness."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import httpx
+
+from tradepulse.embedded.children import Children
+from tradepulse.embedded.ports import HOST, remembered_ports
+from tradepulse.embedded.state import StateFolder
+from tradepulse.embedded.supervisor import Program
+
+STUDIO = "studio_svc"
+INGEST = "market_ingest"
+EARLY = ("signal_svc", "rl_svc", "executor_svc", "optimizer_svc", STUDIO)
+"""What runs from the start; market_ingest follows when the training is done."""
+_OWN: dict[str, dict[str, str]] = {
+    "executor_svc": {"ACCOUNT": "main", "INITIAL_CASH": "100000", "CLOCK": "replay"},
+    "rl_svc": {"PORTFOLIO": "main", "CLOCK": "replay"},
+}
+
+
+class Services:
+    """Makes the programs of the services.
+
+    Args:
+        state: the folder of this run.
+        children: who starts them.
+        connections: KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL.
+        replay: market_ingest's variables.
+        page_port: the page's port; 0 chooses one and keeps it.
+
+    Attributes:
+        urls: base URL by name of each service.
+    """
+
+    def __init__(
+        self,
+        state: StateFolder,
+        children: Children,
+        connections: dict[str, str],
+        replay: dict[str, str],
+        page_port: int,
+    ) -> None:
+        self._state = state
+        self._children = children
+        names = tuple(name for name in (*EARLY, INGEST) if not (name == STUDIO and page_port))
+        ports = remembered_ports(state.path / "ports.json", names)
+        if page_port:
+            ports[STUDIO] = page_port
+        self._ports = ports
+        self.urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
+        self._common = {**os.environ, **connections, "HTTP_HOST": HOST, "PYTHONUNBUFFERED": "1"}
+        others = {name: url for name, url in self.urls.items() if name != STUDIO}
+        self._own = _OWN | {
+            INGEST: replay,
+            STUDIO: {
+                "STUDIO_TOKEN_FILE": str(state.token_file),
+                "STUDIO_SERVICES": json.dumps(others),
+            },
+        }
+
+    @property
+    def address(self) -> str:
+        """The page's address, which carries the token."""
+        return f"{self.urls[STUDIO]}/?token={self._state.token()}"
+
+    def program(self, name: str) -> Program:
+        """Make the program of a service."""
+        return self._module(name, f"{name}.app", {"HTTP_PORT": str(self._ports[name])})
+
+    def history(self) -> Program:
+        """Make the one-time program that stores the candles before the replay."""
+        return self._module(INGEST, f"{INGEST}.history", {})
+
+    def log(self, name: str) -> Path:
+        """Name the log of a service."""
+        return self._state.logs / f"{name}.log"
+
+    def _module(self, name: str, module: str, own: dict[str, str]) -> Program:
+        environment = {**self._common, **self._own.get(name, {}), **own}
+        argv = [sys.executable, "-m", module]
+        return Program(name, argv, environment, self._children, self.log(name))
+
+    async def unready(self, client: httpx.AsyncClient, name: str) -> str:
+        """Ask a service what it waits for; empty when it is ready."""
+        try:
+            answer = await client.get(f"{self.urls[name]}/readyz", timeout=2.0)
+        except httpx.HTTPError:
+            return "not answering yet"
+        return "" if answer.status_code == httpx.codes.OK else answer.text.strip()[:80]
+
+    async def all_unready(self, client: httpx.AsyncClient, names: list[str]) -> dict[str, str]:
+        """Ask several services at once; give what each that is not ready waits for."""
+        answers = await asyncio.gather(*(self.unready(client, name) for name in names))
+        return {name: answer for name, answer in zip(names, answers, strict=True) if answer}

@@ -1,0 +1,330 @@
+"""`tradepulse up`: the whole system on one machine, replaying recorded candles."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID, uuid5
+
+import asyncpg
+import httpx
+import typer
+
+from contracts.events import NAMESPACE
+from tradepulse.cli.dashboard import Dashboard, View
+from tradepulse.cli.figures import read_figures
+from tradepulse.cli.replay import (
+    Choice,
+    OptionError,
+    Replay,
+    choice_of,
+    recall,
+    remember,
+    replay_of,
+    speed_of,
+)
+from tradepulse.cli.services import EARLY, INGEST, Services
+from tradepulse.embedded.children import Children, EmbeddedError
+from tradepulse.embedded.kafka import EmbeddedKafka, broker_answers, last_line
+from tradepulse.embedded.ports import HOST, is_free
+from tradepulse.embedded.postgres import EmbeddedPostgres
+from tradepulse.embedded.state import StateFolder
+from tradepulse.embedded.supervisor import Part, Supervisor
+from tradepulse.runtime.bus import BrokerUnavailableError, create_topics
+from tradepulse.runtime.candle_files import CandleFileError
+from tradepulse.runtime.db import UNREACHABLE, DatabaseUnavailableError, connect_pool, migrate
+from tradepulse.runtime.jobs import JobSpec, job_status, submit_job
+
+KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
+DATABASE = "DATABASE_URL"
+_BROKER_SECONDS = 15.0
+_READY_SECONDS = 60.0
+_LOOK_SECONDS = 0.25
+_READABLE = (
+    OptionError,
+    EmbeddedError,
+    CandleFileError,
+    DatabaseUnavailableError,
+    BrokerUnavailableError,
+)
+
+
+def up(
+    symbols: Annotated[
+        str | None, typer.Option(help="Symbols to replay, as BTC/USD,ETH/USD; all by default.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="First day to trade, as 2018-10-01; before it is trained."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Day before which the replay ends.")
+    ] = None,
+    speed: Annotated[
+        str, typer.Option(help="Event-time seconds for each second of the clock, or max.")
+    ] = "36000",
+    candles: Annotated[
+        Path | None, typer.Option(help="Parquet or CSV file of candles to replay.")
+    ] = None,
+    state: Annotated[Path, typer.Option(help="Folder that keeps everything of this run.")] = Path(
+        ".tradepulse"
+    ),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")
+    ] = 8750,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove what the state folder holds first.")
+    ] = False,
+) -> None:
+    """Run everything on this machine and replay recorded candles through it."""
+    # aiokafka logs every failed attempt to connect; what matters of it is said in one line
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        choice = choice_of(candles, symbols, start, end)
+        asyncio.run(_until_signal(choice, speed_of(speed), state, port, fresh))
+    except _READABLE as error:
+        _refuse(str(error))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _refuse(f"{error.strerror or error}{where}; the state folder is {state}")
+
+
+def _refuse(line: str) -> None:
+    sys.stderr.write(f"tradepulse up: {' '.join(line.split())}\n")
+    raise typer.Exit(1)
+
+
+async def _until_signal(choice: Choice, speed: str, state: Path, port: int, fresh: bool) -> None:
+    running = asyncio.ensure_future(_run(choice, speed, state, port, fresh))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, running.cancel)
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def _run(choice: Choice, speed: str, path: Path, port: int, fresh: bool) -> None:
+    if port and not is_free(port):
+        raise OptionError(
+            f"port {port} of {HOST} is in use: choose another with --port, or --port 0 for any"
+        )
+    async with AsyncExitStack() as stack:
+        state = await asyncio.to_thread(StateFolder.open, path, fresh=fresh)
+        stack.callback(state.close)
+        choice = recall(state.path, choice)
+        replay = await asyncio.to_thread(replay_of, choice)
+        remember(state.path, choice)
+        view = View()
+        dashboard = stack.enter_context(Dashboard(view))
+        children = await stack.enter_async_context(Children(hold=[state.lock]))
+        supervisor = Supervisor(state.logs)
+        stack.push_async_callback(supervisor.stop)
+        stack.callback(_say_stopping, view, dashboard)
+        run = _Run(state, view, dashboard, children, supervisor)
+        await run.go(replay, speed, port)
+
+
+def _say_stopping(view: View, dashboard: Dashboard) -> None:
+    view.phase, view.progress = "Stopping", None
+    dashboard.show()
+
+
+class _Run:
+    """One run from its first process to its end."""
+
+    def __init__(
+        self,
+        state: StateFolder,
+        view: View,
+        dashboard: Dashboard,
+        children: Children,
+        supervisor: Supervisor,
+    ) -> None:
+        self._state = state
+        self._view = view
+        self._dashboard = dashboard
+        self._children = children
+        self._supervisor = supervisor
+
+    async def go(self, replay: Replay, speed: str, port: int) -> None:
+        """Start everything, train once, replay, and show it for ever."""
+        connections = await self._foundations()
+        applied, _ = await asyncio.gather(
+            migrate(connections[DATABASE]), _topics(connections[KAFKA])
+        )
+        services = Services(
+            self._state, self._children, connections, replay.environment(speed), port
+        )
+        self._say("Starting the services" + (", database made" if applied else ""))
+        address = services.address
+        await self._supervisor.start(**{name: services.program(name) for name in EARLY})
+        self._view.parts, self._view.address = self._supervisor.kept, address
+        async with AsyncExitStack() as stack:
+            pool = await connect_pool(connections[DATABASE], max_size=2)
+            stack.callback(pool.terminate)
+            client = await stack.enter_async_context(httpx.AsyncClient())
+            await self._train(pool, services, replay.jobs)
+            await self._wait_until_ready(pool, services, client)
+            await self._supervisor.start(**{INGEST: services.program(INGEST)})
+            self._view.parts = self._supervisor.kept
+            await self._show(pool, services, client, replay)
+
+    async def _foundations(self) -> dict[str, str]:
+        """Start Kafka and PostgreSQL, or take those of the environment; give their addresses."""
+        given = {name: os.environ.get(name, "").strip() for name in (KAFKA, DATABASE)}
+        parts: dict[str, Part] = {}
+        kafka = EmbeddedKafka(
+            self._state.path / "kafka", self._children, self._state.logs / "kafka.log"
+        )
+        postgres = EmbeddedPostgres(
+            self._state.path / "postgres", self._children, self._state.logs / "postgres.log"
+        )
+        if not given[DATABASE]:
+            parts["postgres"] = postgres
+        if given[KAFKA]:
+            await _reach(given[KAFKA])
+        else:
+            parts["kafka"] = kafka
+        if parts:
+            self._say("Starting " + " and ".join(_TITLES[name] for name in parts))
+            await self._supervisor.start(**parts)
+            self._view.parts = self._supervisor.kept
+        return {
+            KAFKA: given[KAFKA] or kafka.bootstrap_servers,
+            DATABASE: given[DATABASE] or postgres.url(),
+        }
+
+    async def _train(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        services: Services,
+        jobs: tuple[JobSpec, ...],
+    ) -> None:
+        """Run the training jobs that this database has not finished."""
+        waiting = [spec for spec in jobs if not await _succeeded(pool, spec)]
+        if not waiting:
+            return
+        self._say("Storing the candles to train on")
+        await self._history(services)
+        for spec in waiting:
+            await submit_job(pool, spec, job_id=_job_id(spec))
+        for spec in waiting:
+            await self._wait_for_job(pool, spec)
+        self._view.progress = None
+
+    async def _history(self, services: Services) -> None:
+        history = services.history()
+        await history.start()
+        child = history.child
+        while child is not None and child.running:
+            self._dashboard.show()
+            await asyncio.sleep(_LOOK_SECONDS)
+        await history.stop()
+        if child is not None and child.exit_code != 0:
+            log = services.log(INGEST)
+            raise EmbeddedError(f"the candles could not be stored: {last_line(log)}; see {log}")
+
+    async def _wait_for_job(self, pool: "asyncpg.Pool[asyncpg.Record]", spec: JobSpec) -> None:
+        pairs = f"{len(spec.strategies)} strategies on {len(spec.symbols)} symbols"
+        while True:
+            with suppress(*UNREACHABLE):  # a database that restarts: asked again
+                job = await job_status(pool, _job_id(spec))
+                if job.status == "SUCCEEDED":
+                    return
+                if job.is_final:
+                    raise EmbeddedError(
+                        f"the training job {job.job_id} ended as {job.status}: "
+                        f"{job.error or 'no reason given'}; --fresh begins anew"
+                    )
+                self._view.progress = (job.done, job.total)
+                self._say(f"Training {pairs}")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _wait_until_ready(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", services: Services, client: httpx.AsyncClient
+    ) -> None:
+        """Wait until every service is ready and knows the trained configurations.
+
+        A candle that is published before is not lost, but it would be judged without them.
+        """
+        self._say("Waiting for the services")
+        deadline = asyncio.get_running_loop().time() + _READY_SECONDS
+        unsent = 1
+        while unsent or self._view.unready:
+            self._view.unready = await services.all_unready(client, list(EARLY))
+            with suppress(*UNREACHABLE):
+                unsent = await pool.fetchval(
+                    "select count(*) from outbox where service = 'optimizer_svc'"
+                )
+            self._dashboard.show()
+            if asyncio.get_running_loop().time() > deadline:
+                slow = ", ".join(self._view.unready) or "optimizer_svc"
+                raise EmbeddedError(
+                    f"not ready after {_READY_SECONDS:.0f} s: {slow}; see the logs in "
+                    f"{self._state.logs}"
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _show(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        services: Services,
+        client: httpx.AsyncClient,
+        replay: Replay,
+    ) -> None:
+        names = [*EARLY, INGEST]
+        while True:
+            try:
+                self._view.figures = await read_figures(pool, replay.start)
+                self._view.note = ""
+            except (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self._view.note = f"the figures wait for the database: {error}"
+            self._view.unready = await services.all_unready(client, names)
+            done = self._view.figures.finished and self._settled(replay)
+            self._say("Replay finished; the page stays up" if done else "Replaying")
+            await asyncio.sleep(1.0)
+
+    def _settled(self, replay: Replay) -> bool:
+        replayed = self._view.figures.replayed
+        return replayed is not None and replayed.timestamp() * 1000 >= replay.last
+
+    def _say(self, phase: str) -> None:
+        self._view.phase = phase
+        self._dashboard.show()
+
+
+_TITLES = {"postgres": "PostgreSQL", "kafka": "Kafka"}
+
+
+def _job_id(spec: JobSpec) -> UUID:
+    # of what it asks for: a second start finds the job of the first
+    return uuid5(NAMESPACE, f"first job:{spec.model_dump_json()}")
+
+
+async def _succeeded(pool: "asyncpg.Pool[asyncpg.Record]", spec: JobSpec) -> bool:
+    status = await pool.fetchval(
+        "select status from training_jobs where job_id = $1", _job_id(spec)
+    )
+    return bool(status == "SUCCEEDED")
+
+
+async def _reach(bootstrap_servers: str) -> None:
+    deadline = asyncio.get_running_loop().time() + _BROKER_SECONDS
+    while not await broker_answers(bootstrap_servers):
+        if asyncio.get_running_loop().time() > deadline:
+            raise BrokerUnavailableError(
+                f"no Kafka broker answers at {bootstrap_servers} within {_BROKER_SECONDS:.0f} s; "
+                f"start it, correct {KAFKA}, or unset it to use the one that comes along"
+            )
+        await asyncio.sleep(0.5)
+
+
+async def _topics(bootstrap_servers: str) -> None:
+    try:
+        await create_topics(bootstrap_servers)
+    except RuntimeError as error:
+        raise BrokerUnavailableError(str(error)) from error
