@@ -1,1 +1,1 @@
-"""optimizer_svc."""
+"""Works off training jobs: searches parameters, judges them out of sample, keeps the best."""

@@ -49,6 +49,8 @@ class JobSpec(BaseModel):
     """Whether the kept configurations trade at once, on paper."""
     fee: float = Field(default=0.001, ge=0, le=0.1)
     slippage: float = Field(default=0.0005, ge=0, le=0.1)
+    allows_margin: bool = False
+    """Whether the market may be sold short."""
     fixed: dict[str, dict[str, float]] = Field(default_factory=dict)
     """By strategy, parameters that are not searched, and their values."""
 
