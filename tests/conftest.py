@@ -6,7 +6,7 @@ user must then be allowed to create databases.
 
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -87,10 +87,10 @@ async def database_url(database_server_url: str) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture
-async def no_topics(kafka_bootstrap: str) -> AsyncIterator[None]:
+async def no_topics(kafka_bootstrap: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Remove this project's topics, and with them the offsets committed on them."""
     await _remove_topics(kafka_bootstrap)
-    yield
+    yield lambda: _remove_topics(kafka_bootstrap)
     await _remove_topics(kafka_bootstrap)
 
 

@@ -200,6 +200,12 @@ class System:
         for process in self.processes.values():
             process.wait()
 
+    async def forget(self) -> None:
+        """Empty the database."""
+        connection = await connect(self.database_url)
+        await connection.execute("drop schema public cascade; create schema public")
+        await connection.close()
+
     async def settled(self) -> int:
         """Return the ledger's last settled close time."""
         connection = await connect(self.database_url)

@@ -1,0 +1,124 @@
+"""The second promise: nothing lost, nothing twice, whatever dies and whenever."""
+
+import asyncio
+import random
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from system import (
+    DEMO,
+    START,
+    System,
+    configurations_for,
+    demo_candles,
+    expected,
+    trade_rows,
+)
+
+from tradepulse.embedded.kafka import EmbeddedKafka
+from tradepulse.runtime.candles_db import store_candles
+from tradepulse.runtime.db import connect
+from tradepulse.trading.weights import InverseVolatility
+
+pytestmark = pytest.mark.integration
+DAYS = 60
+SERVICES = ("signal_svc", "executor_svc", "market_ingest", "rl_svc")
+DAY = 86_400_000
+
+
+async def prepared(system: System, speed: str) -> int:
+    """Make a system ready and start it; return the close time at which it will be done."""
+    candles = demo_candles(DAYS)
+    await system.prepare(configurations_for(candles))
+    connection = await connect(system.database_url)
+    await store_candles(connection, [one.between(None, START) for one in candles], "import")
+    await connection.close()
+    system.start(
+        "market_ingest",
+        REPLAY_FILE=str(DEMO),
+        REPLAY_FROM=str(START),
+        REPLAY_TO=str(START + DAYS * DAY),
+        REPLAY_SPEED=speed,
+    )
+    for name in SERVICES:
+        if name != "market_ingest":
+            system.start(name)
+    return max(int(one.close_time[-1]) for one in candles)
+
+
+async def test_killed_at_any_moment_the_ledger_is_that_of_an_undisturbed_run(
+    embedded_kafka: EmbeddedKafka,
+    database_url: str,
+    no_topics: Callable[[], Awaitable[None]],
+    tmp_path: Path,
+) -> None:
+    calm = System(embedded_kafka.bootstrap_servers, database_url, tmp_path)
+    try:
+        await calm.wait_settled(await prepared(calm, "max"), 120)
+        await calm.outbox_is_empty()
+    finally:
+        calm.stop()
+    undisturbed = await calm.ledger()
+    candles = demo_candles(DAYS)
+    result = expected(candles, configurations_for(candles), InverseVolatility(96))
+    assert await calm.trades() == trade_rows(result)
+    assert len(result.trades) > 500
+
+    await calm.forget()
+    await no_topics()
+    chance = random.Random(7)
+    (tmp_path / "killed").mkdir()
+    system = System(embedded_kafka.bootstrap_servers, database_url, tmp_path / "killed")
+    kills: Counter[str] = Counter()
+    try:
+        end = await prepared(system, str(DAYS * 86_400 / 40))
+        while await system.settled() < end:
+            await asyncio.sleep(chance.uniform(0.2, 2.5))
+            victim = chance.choice([*SERVICES, "broker"])
+            if kills.total() >= 30:
+                await system.wait_settled(end, 180, revive=True)
+                break
+            kills[victim] += 1
+            if victim == "broker":
+                await embedded_kafka.kill()
+                await asyncio.sleep(chance.uniform(0, 1.5))
+                await embedded_kafka.start()
+            else:
+                system.kill(victim)
+                await asyncio.sleep(chance.uniform(0, 1))
+            system.revive()
+        await system.outbox_is_empty()
+    finally:
+        system.stop()
+    print(f"{kills.total()} kills: {dict(kills)}; {len(result.trades)} trades")
+    assert min(kills[name] for name in (*SERVICES, "broker")) >= 1, kills
+    disturbed = await system.ledger()
+    for table, rows in undisturbed.items():
+        assert disturbed[table] == rows, table
+
+
+async def test_a_second_signal_svc_joins_and_leaves(
+    kafka_bootstrap: str, database_url: str, no_topics: object, tmp_path: Path
+) -> None:
+    system = System(kafka_bootstrap, database_url, tmp_path)
+    try:
+        end = await prepared(system, str(DAYS * 86_400 / 30))
+        await asyncio.sleep(6)
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            system.start("second", module="signal_svc.app")
+            await asyncio.sleep(7)
+            system.processes["second"].send_signal(sign)
+            status = system.processes.pop("second").wait()
+            assert status == (0 if sign == signal.SIGTERM else -signal.SIGKILL)
+        await system.wait_settled(end, 120)
+    finally:
+        system.stop()
+    log = (tmp_path / "second.log").read_text()
+    assert log.count('"partitions assigned"') >= 2
+    assert '"count": 3' in log, log
+    candles = demo_candles(DAYS)
+    result = expected(candles, configurations_for(candles), InverseVolatility(96))
+    assert await system.trades() == trade_rows(result)
