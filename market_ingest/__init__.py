@@ -1,1 +1,1 @@
-"""market_ingest."""
+"""Candles from the market: stored first, then published."""

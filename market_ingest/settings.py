@@ -1,0 +1,72 @@
+"""What market_ingest is told by its environment."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from market_ingest.replay import feed_name
+from tradepulse.runtime.candle_files import read_candles
+from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.trading.candles import Candles
+
+
+class ReplaySettings(BaseSettings):
+    """Which recorded candles are the market."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    replay_file: Path
+    """A parquet or CSV of candles."""
+    replay_symbols: Annotated[tuple[str, ...] | None, NoDecode] = None
+    """Comma-separated; every symbol of the file where not given."""
+    replay_from: int | None = Field(default=None, ge=0)
+    """First open time of the replay, epoch ms."""
+    replay_to: int | None = Field(default=None, ge=0)
+    """The replay ends before this open time, epoch ms."""
+
+    @field_validator("replay_symbols", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part for part in (text.strip() for text in value.split(",")) if part)
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if (
+            self.replay_from is not None
+            and self.replay_to is not None
+            and self.replay_from >= self.replay_to
+        ):
+            raise ValueError("REPLAY_FROM is not before REPLAY_TO")
+        return self
+
+    def candles(self) -> list[Candles]:
+        """Read the part to replay.
+
+        Raises:
+            CandleFileError: the file or what is asked of it is refused.
+        """
+        return read_candles(self.replay_file, self.replay_symbols, self.replay_from, self.replay_to)
+
+
+class IngestSettings(RuntimeSettings, ReplaySettings):
+    """A replay, its speed and its name."""
+
+    replay_speed: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["max"] = "max"
+    """Seconds of event time per second of wall time."""
+    feed: str | None = Field(default=None, pattern=r"^[^\s:]{1,64}$")
+    """Name of the feed; derived from the file's content and the part replayed if not given."""
+
+    def derived_name(self) -> str:
+        """Return the name that follows from the file's content and the part replayed."""
+        return feed_name(self.replay_file, self.replay_symbols, self.replay_from, self.replay_to)
+
+
+class HistorySettings(ReplaySettings):
+    """What the one-shot import of the time before the replay needs."""
+
+    database_url: str = Field(pattern=r"^postgres(ql)?://", repr=False)
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
