@@ -1,0 +1,26 @@
+import "./styles.css";
+
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { App } from "./App";
+import { Link } from "./link";
+import { createStore } from "./store";
+
+const store = createStore();
+const link = new Link(store.dispatch);
+const asked = new URLSearchParams(location.search).get("series");
+
+function follow(series: string | null): () => void {
+  link.open(series);
+  if (series !== null) history.replaceState(null, "", `/?series=${encodeURIComponent(series)}`);
+  return () => link.close();
+}
+
+const place = document.getElementById("page");
+if (!place) throw new Error("the page has no place to be drawn in");
+createRoot(place).render(
+  <StrictMode>
+    <App store={store} follow={follow} asked={asked} />
+  </StrictMode>,
+);

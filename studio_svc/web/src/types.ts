@@ -1,0 +1,190 @@
+/** What the API answers and the stream pushes. Money is a decimal string, times are epoch ms UTC. */
+
+/** open_time, open, high, low, close, volume. */
+export type CandleRow = [number, number, number, number, number, number];
+/** close_time, equity, cash, exposure, open positions. */
+export type EquityRow = [number, number, number, number, number];
+export type Money = string;
+
+export interface Series {
+  series: string;
+  exchange: string;
+  symbol: string;
+  timeframe: string;
+  timeframe_ms: number;
+}
+
+export interface Position {
+  position_id: string;
+  configuration_id: string;
+  strategy: string | null;
+  series: string;
+  symbol: string;
+  side: "long" | "short";
+  quantity: Money;
+  entry_time: number;
+  entry_price: Money;
+  stop_price: Money | null;
+  take_profit_price: Money | null;
+  fees: Money;
+  last_price: number | null;
+  unrealised: number | null;
+  unrealised_pct: number | null;
+}
+
+export interface Trade {
+  position_id: string;
+  configuration_id: string;
+  series: string;
+  symbol: string;
+  side: "long" | "short";
+  quantity: Money;
+  entry_time: number;
+  entry_price: Money;
+  exit_time: number;
+  exit_price: Money;
+  exit_reason: string;
+  fees: Money;
+  profit: Money;
+}
+
+export interface Signal {
+  signal_id: string;
+  configuration_id: string;
+  strategy: string;
+  series: string;
+  symbol: string;
+  action: string;
+  reference_price: number;
+  stop_price: number | null;
+  take_profit_price: number | null;
+  confidence: number;
+  decided_at: number;
+}
+
+export interface Order {
+  order_id: string;
+  configuration_id: string;
+  series: string;
+  symbol: string;
+  side: string;
+  order_type: string;
+  quantity: Money;
+  reference_price: number;
+  status: string;
+  reason: string;
+  decided_at: number;
+  fill_price: Money | null;
+  fee: Money | null;
+  filled_at: number | null;
+}
+
+export interface Fill {
+  order_id: string;
+  fill_price: Money;
+  fee: Money;
+  filled_at: number;
+}
+
+export interface Weights {
+  portfolio: string;
+  close_time: number;
+  policy: string;
+  weights: Record<string, number>;
+  missing: string[];
+}
+
+export type Figures = Record<string, number | null>;
+
+export interface Configuration {
+  configuration_id: string;
+  revision: number;
+  strategy: string;
+  series: string;
+  symbol: string;
+  params: Record<string, unknown>;
+  share: number;
+  stage: string;
+  is_active: boolean;
+  in_sample: Figures | null;
+  out_of_sample: Figures | null;
+  trials: number | null;
+  paper_trades: number;
+  paper_profit: Money;
+}
+
+export interface Job {
+  job_id: string;
+  status: string;
+  done: number;
+  total: number;
+  cancel_requested: boolean;
+  spec: Record<string, unknown>;
+  error: string | null;
+  created_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+}
+
+export interface Health {
+  service: string;
+  up: boolean;
+  ready: boolean;
+  detail: string;
+}
+
+export interface Overview {
+  account: string;
+  initial_cash: Money | null;
+  cash: Money | null;
+  equity: Money | null;
+  exposure: Money | null;
+  open_positions: number;
+  settled_time: number | null;
+  event_time: number | null;
+  source: string | null;
+  net_profit_pct: number | null;
+  drawdown_pct: number | null;
+  max_drawdown_pct: number | null;
+  trades: number;
+  win_rate: number | null;
+  fees: Money;
+  active_configurations: number;
+  refused_orders: number;
+}
+
+/** One push; every part but the event time may be absent. */
+export interface Update {
+  event_time: number | null;
+  last?: Record<string, CandleRow>;
+  candles?: { series: string; rows: CandleRow[]; reset: boolean };
+  equity?: EquityRow[];
+  signals?: Signal[];
+  orders?: Order[];
+  fills?: Fill[];
+  trades?: Trade[];
+  weights?: Weights;
+  positions?: Position[];
+  overview?: Overview;
+  configurations?: Configuration[];
+  jobs?: Job[];
+  health?: Health[];
+  reload?: boolean;
+}
+
+/** Everything the page shows, read at once. */
+export interface Snapshot {
+  overview: Overview;
+  series: Series[];
+  candles: { series: string; rows: CandleRow[] } | null;
+  equity: EquityRow[];
+  positions: Position[];
+  trades: Trade[];
+  seriesTrades: Trade[];
+  signals: Signal[];
+  orders: Order[];
+  weights: Weights | null;
+  configurations: Configuration[];
+  jobs: Job[];
+  health: Health[];
+}
