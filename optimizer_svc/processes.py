@@ -17,9 +17,8 @@ R = TypeVar("R")
 
 
 def _begin() -> None:
-    """Leave the end of this process to its parent, and follow a parent that was killed."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """Leave Ctrl-C, which reaches all, to the parent; follow a parent that was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is None:
         raise RuntimeError("a trial process has no parent")

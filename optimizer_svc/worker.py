@@ -6,11 +6,13 @@ would have ended undisturbed.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeAlias
 
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter
@@ -33,6 +35,9 @@ PROCESS_DEATHS = 3
 """Deaths of trial processes after which the job itself is blamed."""
 
 _DATABASE_TROUBLE = (*UNREACHABLE, asyncpg.InterfaceError)
+
+
+Running: TypeAlias = dict[asyncio.Future[list[Figures]], Chunk]
 
 
 class CancelRequestedError(Exception):
@@ -179,32 +184,33 @@ class Worker:
         done = await self._store.done(study.job.job_id)
         rows = max(used.rows for used in study.ranges.values())
         waiting = research.chunks(study.searches, done, rows)
-        running: dict[asyncio.Future[list[Figures]], Chunk] = {}
+        running: Running = {}
         try:
             while True:
                 # one more than there are processes: none of them waits for us
-                while len(running) <= self._processes.workers:
-                    chunk = next(waiting, None)
-                    if chunk is None:
-                        break
+                for chunk in islice(waiting, self._processes.workers + 1 - len(running)):
                     running[self._start(study, chunk)] = chunk
                 if not running:
                     return
                 finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for future in finished:
-                    if await self._keep(study, running.pop(future), future.result()):
-                        raise CancelRequestedError
+                    await self._keep(study, running.pop(future), future.result())
         except asyncio.CancelledError:
-            # the service stops: what runs is finished and kept
-            if running:
-                await asyncio.wait(running)
-            for future, chunk in running.items():
-                if future.exception() is None:
-                    await self._keep(study, chunk, future.result())
+            # the service stops: what runs is finished and kept. That the job is cancelled or lost
+            # besides is for the next worker to find: nothing may take the place of the stop
+            with contextlib.suppress(CancelRequestedError, LostJobError):
+                await self._finish(study, running)
             raise
         finally:
             for future in running:
                 future.cancel()
+
+    async def _finish(self, study: Study, running: Running) -> None:
+        if running:
+            await asyncio.wait(running)
+        for future, chunk in running.items():
+            if future.exception() is None:
+                await self._keep(study, chunk, future.result())
 
     def _start(self, study: Study, chunk: Chunk) -> asyncio.Future[list[Figures]]:
         search = chunk.search
@@ -221,9 +227,10 @@ class Worker:
             ),
         )
 
-    async def _keep(self, study: Study, chunk: Chunk, figures: list[Figures]) -> bool:
+    async def _keep(self, study: Study, chunk: Chunk, figures: list[Figures]) -> None:
         self._trials.inc(len(figures))
-        return await self._store.add_trials(study.job.job_id, chunk.trials, chunk.params, figures)
+        if await self._store.add_trials(study.job.job_id, chunk.trials, chunk.params, figures):
+            raise CancelRequestedError
 
     async def _judge(self, study: Study) -> tuple[list[Kept], dict[str, Any]]:
         """Choose the best and measure them in and out of sample."""

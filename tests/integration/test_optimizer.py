@@ -1,0 +1,564 @@
+"""Training jobs on a real database: ends, cancel, crash, two workers, bad input."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import numpy as np
+import pytest
+import pytest_asyncio
+from prometheus_client import CollectorRegistry
+
+from contracts.events import ConfigurationChanged
+from contracts.topics import CONFIGURATIONS
+from optimizer_svc.processes import Processes
+from optimizer_svc.research import CASH
+from optimizer_svc.store import Store
+from optimizer_svc.worker import Worker
+from tradepulse.runtime.bus import Bus, create_topics
+from tradepulse.runtime.candles_db import load_candles, store_candles
+from tradepulse.runtime.configurations import activate, deactivate, list_configurations
+from tradepulse.runtime.db import connect_pool, migrate
+from tradepulse.runtime.jobs import JobSpec, JobStatus, job_status, request_cancel, submit_job
+from tradepulse.runtime.publisher import Publisher
+from tradepulse.trading.backtest import backtest
+from tradepulse.trading.candles import Candles
+from tradepulse.trading.evaluate import Configuration
+from tradepulse.trading.metrics import ledger_metrics
+from tradepulse.trading.sizing import AccountRules
+from tradepulse.trading.weights import EqualWeights
+
+pytestmark = pytest.mark.integration
+
+HALF_HOUR = 1_800_000
+START = 1_500_000_000_000 // HALF_HOUR * HALF_HOUR
+ROWS = 3_000
+
+
+def market(symbol: str, seed: int, rows: int = ROWS) -> Candles:
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.006, rows)))
+    open_ = np.concatenate((close[:1], close[:-1]))
+    high = np.maximum(open_, close) * (1 + rng.exponential(0.003, rows))
+    low = np.minimum(open_, close) * (1 - rng.exponential(0.003, rows))
+    times = START + HALF_HOUR * np.arange(rows, dtype=np.int64)
+    return Candles(
+        "venue", symbol, "30m", times, open_, high, low, close, rng.exponential(10, rows)
+    )
+
+
+def spec_of(**changes: Any) -> JobSpec:
+    given: dict[str, Any] = {
+        "strategies": ("sma_cross", "liquidity_sweep"),
+        "exchange": "venue",
+        "symbols": ("A/USD", "B/USD"),
+        "timeframe": "30m",
+        "trials": 40,
+        "min_trades": 3,
+        **changes,
+    }
+    return JobSpec(**given)
+
+
+@pytest_asyncio.fixture
+async def pool(database_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    await migrate(database_url)
+    opened = await connect_pool(database_url, max_size=8)
+    async with opened.acquire() as connection:
+        series = [market("A/USD", 1), market("B/USD", 2), market("SHORT/USD", 3, 100)]
+        await store_candles(connection, series, "import")
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def processes() -> AsyncIterator[Processes]:
+    """One trial process for all tests of this file: starting it costs seconds."""
+    started = Processes(1)
+    yield started
+    started.close()
+
+
+def worker_of(pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes, name: str) -> Worker:
+    return Worker(
+        Store(pool, name), processes, CollectorRegistry(), heartbeat_s=0.3, on_commit=lambda: None
+    )
+
+
+async def eventually(
+    holds: Callable[[], Awaitable[bool]], what: str, *, within_s: float = 60
+) -> None:
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                if await holds():
+                    return
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        pytest.fail(f"waited {within_s:g} s in vain until {what}")
+
+
+async def outcome(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> list[tuple[Any, ...]]:
+    """Return all that a job left behind, without the ids that name the job."""
+    rows = await pool.fetch(
+        "select strategy, symbol, timeframe, params, share, stage, is_active, metrics, revision "
+        "from trained_configurations where job_id = $1 order by strategy, symbol",
+        job_id,
+    )
+    trials = await pool.fetch(
+        "select trial, params, metrics from training_trials where job_id = $1 order by trial",
+        job_id,
+    )
+    return [tuple(row) for row in (*rows, *trials)]
+
+
+async def run_to_end(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes, spec: JobSpec
+) -> JobStatus:
+    job_id = await submit_job(pool, spec)
+    assert await worker_of(pool, processes, "w").work_once()
+    return await job_status(pool, job_id)
+
+
+async def test_a_job_stores_trials_and_configurations(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    status = await run_to_end(pool, processes, spec_of(activate=True))
+    assert (status.status, status.error) == ("SUCCEEDED", None)
+    assert (status.done, status.total) == (160, 160)
+    kept = await list_configurations(pool, job_id=status.job_id)
+    assert [(one.symbol, one.strategy) for one in kept] == [
+        ("A/USD", "liquidity_sweep"),
+        ("A/USD", "sma_cross"),
+        ("B/USD", "liquidity_sweep"),
+        ("B/USD", "sma_cross"),
+    ]
+    assert status.result is not None
+    assert len(status.result["configurations"]) == 4
+    assert status.result["nothing_kept"] == []
+    for one in kept:
+        assert (one.stage, one.is_active, one.revision, one.share) == ("PAPER", True, 2, 0.5)
+        best = await pool.fetchval(
+            "select max((metrics ->> 'sharpe')::float8) from training_trials where job_id = $1 "
+            "and (metrics ->> 'trades')::int >= 3 and trial / 40 = $2",
+            status.job_id,
+            ["sma_cross", "liquidity_sweep"].index(one.strategy) * 2
+            + ["A/USD", "B/USD"].index(one.symbol),
+        )
+        # the search measures in floats without rounding, the ledger in rounded decimals
+        assert one.metrics["in_sample"]["sharpe"] == pytest.approx(best, rel=1e-5)
+        events = await pool.fetch(
+            "select from_stage, to_stage, is_active, reason from configuration_events "
+            "where configuration_id = $1 order by id",
+            one.configuration_id,
+        )
+        assert [(e["from_stage"], e["to_stage"], e["is_active"]) for e in events] == [
+            (None, "DISCOVERY", False),
+            ("DISCOVERY", "PAPER", True),
+        ]
+        assert events[1]["reason"].startswith(f"activated by job {status.job_id}; sharpe in sample")
+    outbox = await pool.fetch("select * from outbox order by id")
+    assert len(outbox) == 8
+    assert {row["service"] for row in outbox} == {"optimizer_svc"}
+
+
+async def test_stored_figures_are_those_of_the_backtest(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    # the job begins inside the data, so candles before it warm up the strategies
+    status = await run_to_end(
+        pool, processes, spec_of(start=START + 500 * HALF_HOUR, objective="net_profit_pct")
+    )
+    candles = await load_one(pool)
+    for one in await list_configurations(pool, job_id=status.job_id):
+        if one.symbol != "A/USD":
+            continue
+        for part in ("in_sample", "out_of_sample"):
+            begin, end = one.metrics[f"{part}_range"]
+            result = backtest(
+                [candles],
+                [Configuration(UUID(int=0), one.strategy, "venue", one.symbol, "30m", one.params)],
+                AccountRules(),
+                EqualWeights(),
+                cash=CASH,
+                trade_from=begin,
+                trade_to=end,
+            )
+            figures = ledger_metrics(float(CASH), result.equity, result.trades)
+            assert figures.as_dict() == one.metrics[part]
+    ranges = one.metrics["in_sample_range"], one.metrics["out_of_sample_range"]
+    assert ranges[0][0] == START + 500 * HALF_HOUR
+    assert ranges[0][1] == ranges[1][0] == START + (500 + 1875) * HALF_HOUR
+    assert ranges[1][1] == START + ROWS * HALF_HOUR
+
+
+async def load_one(pool: "asyncpg.Pool[asyncpg.Record]") -> Candles:
+    async with pool.acquire() as connection:
+        return await load_candles(connection, "venue", "A/USD", "30m")
+
+
+async def test_out_of_sample_candles_have_no_part_in_the_choice(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    spec = spec_of(symbols=("A/USD",), strategies=("sma_cross",))
+    before = await run_to_end(pool, processes, spec)
+    await pool.execute(
+        "update market_data set open = 2 * open, high = 2 * high, low = 2 * low, close = 2 * close"
+        " where open_time >= $1",
+        START + int(ROWS * 0.75) * HALF_HOUR,
+    )
+    after = await run_to_end(pool, processes, spec)
+    first, second = await outcome(pool, before.job_id), await outcome(pool, after.job_id)
+    assert first[1:] == second[1:]
+    assert first[0][3] == second[0][3]
+    assert first[0][7]["in_sample"] == second[0][7]["in_sample"]
+
+
+async def test_a_grid_and_several_kept(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    status = await run_to_end(
+        pool,
+        processes,
+        spec_of(
+            method="grid",
+            strategies=("sma_cross",),
+            symbols=("A/USD",),
+            fixed={"sma_cross": {"stop_atr": 0, "target_atr": 0}},
+            keep=3,
+        ),
+    )
+    kept = await list_configurations(pool, job_id=status.job_id)
+    assert len(kept) == 3
+    assert len({tuple(one.params.values()) for one in kept}) == 3
+    assert {one.share for one in kept} == {1 / 3}
+    assert {(one.stage, one.is_active) for one in kept} == {("DISCOVERY", False)}
+    assert all(one.params["stop_atr"] == 0 for one in kept)
+
+
+async def test_a_search_that_finds_nothing_says_so(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    status = await run_to_end(
+        pool, processes, spec_of(strategies=("sma_cross",), min_trades=100_000)
+    )
+    assert status.status == "SUCCEEDED"
+    assert status.result is not None
+    assert status.result["configurations"] == []
+    assert status.result["nothing_kept"][0] == (
+        "sma_cross on A/USD: none of 40 trials made 100000 trades and a defined sharpe"
+    )
+
+
+BAD_SPECS: list[tuple[dict[str, Any], str]] = [
+    ({"strategies": ["macd"]}, "unknown strategy 'macd'; known are liquidity_sweep, sma_cross"),
+    ({"symbols": ["NONE/USD"]}, "no candles of venue:NONE/USD:30m in the range of the job"),
+    ({"symbols": ["SHORT/USD"]}, "in-sample candles of venue:SHORT/USD:30m are too few"),
+    ({"start": START + 10**13}, "no candles of venue:A/USD:30m in the range"),
+    ({"timeframe": "31m"}, "unknown timeframe '31m'"),
+    ({"trials": 0}, "trials: Input should be greater than or equal to 1"),
+    ({"colour": 1}, "colour: Extra inputs are not permitted"),
+    ({"fixed": {"sma_cross": {"fast": 9999}}}, "'fast' is 9999; it must be from 2 to 200"),
+    ({"fixed": {"sma_cross": {"fast": 150, "slow": 100}}}, "1000 random draws broke its"),
+]
+
+
+async def test_bad_specs_fail_with_their_reason_and_the_worker_lives(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    good = spec_of(symbols=("A/USD",)).model_dump(mode="json")
+    ids = [uuid4() for _ in BAD_SPECS]
+    for job_id, (change, _) in zip(ids, BAD_SPECS, strict=True):
+        await pool.execute(
+            "insert into training_jobs (job_id, spec) values ($1, $2)", job_id, {**good, **change}
+        )
+    await pool.execute("insert into training_jobs (job_id, spec) values ($1, '[1]')", uuid4())
+    last = await submit_job(pool, spec_of(symbols=("A/USD",)))
+    worker = worker_of(pool, processes, "w")
+    while await worker.work_once():
+        pass
+    for job_id, (_, message) in zip(ids, BAD_SPECS, strict=True):
+        status = await job_status(pool, job_id)
+        assert status.status == "FAILED"
+        assert status.error is not None
+        assert message in status.error
+        assert "\n" not in status.error
+    assert (await job_status(pool, last)).status == "SUCCEEDED"
+
+
+async def test_cancel_while_waiting_and_while_running(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    waiting = await submit_job(pool, spec_of())
+    assert (await request_cancel(pool, waiting)).status == "CANCELLED"
+    running = await submit_job(pool, spec_of(trials=20_000))
+    working = asyncio.create_task(worker_of(pool, processes, "w").work_once())
+
+    async def has_begun() -> bool:
+        return (await job_status(pool, running)).done > 0
+
+    await eventually(has_begun, "trials are stored")
+    assert (await request_cancel(pool, running)).status == "RUNNING"
+    async with asyncio.timeout(5):
+        await working
+    status = await job_status(pool, running)
+    assert status.status == "CANCELLED"
+    assert 0 < status.done < status.total
+    assert status.finished_at is not None
+    assert await list_configurations(pool) == []
+    assert (await request_cancel(pool, running)).status == "CANCELLED"
+
+
+async def test_a_stopped_worker_leaves_its_job_at_once_and_loses_nothing(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    spec = spec_of(trials=400)
+    undisturbed = await run_to_end(pool, processes, spec)
+    job_id = await submit_job(pool, spec)
+    stops = 0
+    while not (await job_status(pool, job_id)).is_final:
+        begun = (await job_status(pool, job_id)).done
+        working = asyncio.create_task(worker_of(pool, processes, f"w{stops}").work_once())
+
+        async def goes_on(begun: int = begun) -> bool:
+            now = await job_status(pool, job_id)
+            return now.is_final or now.done > begun
+
+        await eventually(goes_on, "a chunk is stored")
+        if working.cancel():
+            stops += 1
+            await asyncio.gather(working, return_exceptions=True)
+            status = await job_status(pool, job_id)
+            assert status.status in ("QUEUED", "SUCCEEDED")
+    assert stops > 2
+    assert (await job_status(pool, job_id)).done == 1600
+    assert await outcome(pool, job_id) == await outcome(pool, undisturbed.job_id)
+
+
+async def test_two_workers_share_the_jobs_and_never_one_job(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    ids = [await submit_job(pool, spec_of(symbols=("A/USD",), trials=20, seed=n)) for n in range(6)]
+    await pool.execute(
+        "create table claims (job_id uuid, worker text);"
+        "create function note() returns trigger language plpgsql as $$ begin "
+        "  if new.worker is distinct from old.worker and new.worker is not null then "
+        "    insert into claims values (new.job_id, new.worker); end if; return new; end $$;"
+        "create trigger claimed after update on training_jobs for each row execute function note()"
+    )
+
+    async def work(name: str) -> None:
+        worker = worker_of(pool, processes, name)
+        while await worker.work_once():
+            pass
+
+    await asyncio.gather(work("one"), work("two"), work("three"))
+    claims = await pool.fetch("select * from claims")
+    assert sorted(claim["job_id"] for claim in claims) == sorted(ids)
+    assert len({claim["worker"] for claim in claims}) > 1
+    assert all([(await job_status(pool, job_id)).status == "SUCCEEDED" for job_id in ids])
+
+
+async def test_a_stop_wins_over_a_cancel_at_the_same_moment(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    job_id = await submit_job(pool, spec_of(trials=20_000))
+    working = asyncio.create_task(worker_of(pool, processes, "w").run())
+
+    async def has_begun() -> bool:
+        return (await job_status(pool, job_id)).done > 0
+
+    await eventually(has_begun, "trials are stored")
+    await pool.execute("update training_jobs set cancel_requested = true")
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    # run() ends its processes; the next worker finds the wish
+    processes.restart()
+    await worker_of(pool, processes, "w2").work_once()
+    assert (await job_status(pool, job_id)).status == "CANCELLED"
+
+
+async def test_a_worker_that_lost_its_job_writes_nothing_more(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    job_id = await submit_job(pool, spec_of(trials=5_000))
+    working = asyncio.create_task(worker_of(pool, processes, "slow").work_once())
+
+    async def has_begun() -> bool:
+        return (await job_status(pool, job_id)).done > 0
+
+    await eventually(has_begun, "trials are stored")
+    await pool.execute("update training_jobs set worker = 'other' where job_id = $1", job_id)
+    await working
+    row = await pool.fetchrow("select * from training_jobs where job_id = $1", job_id)
+    assert row is not None
+    assert (row["status"], row["worker"]) == ("RUNNING", "other")
+    stored = await pool.fetchval("select count(*) from training_trials")
+    assert stored == row["done"]
+
+
+async def test_changed_candles_end_a_resumed_job(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    job_id = await submit_job(pool, spec_of(trials=5_000))
+    working = asyncio.create_task(worker_of(pool, processes, "w").work_once())
+
+    async def has_begun() -> bool:
+        return (await job_status(pool, job_id)).done > 0
+
+    await eventually(has_begun, "trials are stored")
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    await pool.execute("delete from market_data where open_time = $1", START + 10 * HALF_HOUR)
+    await worker_of(pool, processes, "w2").work_once()
+    status = await job_status(pool, job_id)
+    assert status.status == "FAILED"
+    assert status.error is not None
+    assert "had 3000 candles when the job began and has 2999 now" in status.error
+
+
+async def test_submitting_twice_is_one_job(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    job_id = uuid4()
+    assert await submit_job(pool, spec_of(), job_id=job_id) == job_id
+    assert await submit_job(pool, spec_of(), job_id=job_id) == job_id
+    assert await pool.fetchval("select count(*) from training_jobs") == 1
+    with pytest.raises(ValueError, match="exists with another spec"):
+        await submit_job(pool, spec_of(seed=5), job_id=job_id)
+    with pytest.raises(ValueError, match="there is no job"):
+        await job_status(pool, uuid4())
+
+
+async def test_switching_configurations(
+    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+) -> None:
+    status = await run_to_end(pool, processes, spec_of(symbols=("A/USD",)))
+    one, other = await list_configurations(pool, job_id=status.job_id)
+    on = await activate(pool, one.configuration_id, "looks good")
+    assert (on.stage, on.is_active, on.revision) == ("PAPER", True, 2)
+    assert await activate(pool, one.configuration_id, "again") == on
+    assert [row.configuration_id for row in await list_configurations(pool, active_only=True)] == [
+        one.configuration_id
+    ]
+    off = await deactivate(pool, one.configuration_id, "enough")
+    assert (off.stage, off.is_active, off.revision) == ("PAPER", False, 3)
+    assert await deactivate(pool, one.configuration_id, "again") == off
+    await pool.execute(
+        "update trained_configurations set stage = 'DECAY' where configuration_id = $1",
+        other.configuration_id,
+    )
+    with pytest.raises(ValueError, match="has decayed; train it again"):
+        await activate(pool, other.configuration_id, "please")
+    with pytest.raises(ValueError, match="there is no configuration"):
+        await activate(pool, uuid4(), "please")
+    with pytest.raises(ValueError, match="needs a reason"):
+        await deactivate(pool, one.configuration_id, " ")
+    reasons = await pool.fetch(
+        "select reason from configuration_events where configuration_id = $1 order by id",
+        one.configuration_id,
+    )
+    assert [row["reason"] for row in reasons][1:] == ["looks good", "enough"]
+
+
+class ServiceProcess:
+    """A real optimizer_svc."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+
+    async def start(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "optimizer_svc.app", env={**os.environ, **self._environment}
+        )
+
+    async def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        async with asyncio.timeout(30):
+            return await self.process.wait()
+
+
+async def test_a_killed_service_resumes_with_the_same_result(
+    pool: "asyncpg.Pool[asyncpg.Record]", database_url: str, kafka_bootstrap: str, no_topics: None
+) -> None:
+    await create_topics(kafka_bootstrap)
+    spec = spec_of(trials=1_500, activate=True)
+    service = ServiceProcess(
+        {
+            "DATABASE_URL": database_url,
+            "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+            "OPTIMIZER_WORKERS": "1",
+            "HEARTBEAT_S": "0.3",
+        }
+    )
+    await service.start()
+    undisturbed = await submit_job(pool, spec)
+
+    async def ended(job_id: UUID = undisturbed) -> bool:
+        return (await job_status(pool, job_id)).is_final
+
+    await eventually(ended, "the undisturbed job ends", within_s=120)
+    disturbed = await submit_job(pool, spec)
+    kills = 0
+    for stop in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        begun = (await job_status(pool, disturbed)).done
+
+        async def goes_on(begun: int = begun) -> bool:
+            return (await job_status(pool, disturbed)).done > begun
+
+        await eventually(goes_on, "the job goes on")
+        code = await service.end(stop)
+        kills += 1
+        status = await job_status(pool, disturbed)
+        assert not status.is_final
+        if stop == signal.SIGTERM:
+            assert code == 0
+            assert status.status == "QUEUED"
+        await service.start()
+    await eventually(lambda: ended(disturbed), "the killed job ends", within_s=120)
+    assert kills == 3
+    assert (await job_status(pool, disturbed)).status == "SUCCEEDED"
+    assert await outcome(pool, disturbed) == await outcome(pool, undisturbed)
+
+    async def told() -> bool:
+        return not await pool.fetchval("select count(*) from outbox")
+
+    await eventually(told, "the outbox is published")
+    assert await service.end(signal.SIGTERM) == 0
+    # each configuration: discovered, then activated; the last revision is what a follower keeps
+    events = await read_configurations(kafka_bootstrap)
+    assert len(events) == 16
+    latest = {event.configuration_id: event for event in events}
+    stored = await list_configurations(pool, active_only=True)
+    assert latest == {one.configuration_id: one.event() for one in stored}
+    assert {event.revision for event in latest.values()} == {2}
+
+
+async def read_configurations(bootstrap: str) -> list[ConfigurationChanged]:
+    publisher = await Publisher(bootstrap, "test").start()
+    try:
+        return await Bus(bootstrap, "test", publisher, CollectorRegistry()).read_all(CONFIGURATIONS)
+    finally:
+        await publisher.stop()
+
+
+async def test_a_dead_trial_process_is_replaced(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    own = Processes(2)
+    job_id = await submit_job(pool, spec_of(trials=2_000))
+    working = asyncio.create_task(worker_of(pool, own, "w").work_once())
+
+    async def has_begun() -> bool:
+        return (await job_status(pool, job_id)).done > 0
+
+    await eventually(has_begun, "trials are stored")
+    os.kill(await own.submit(os.getpid), signal.SIGKILL)
+    await working
+    status = await job_status(pool, job_id)
+    assert (status.status, status.done) == ("SUCCEEDED", 8_000)
+    own.close()
