@@ -103,10 +103,11 @@ def plain_line(view: View) -> str:
             f"{figures.trades} trades",
             f"equity {_equity(figures)}",
         ]
-    ailing = [f"{kept.name} {kept.state} ({kept.reason})" for kept in view.parts if _ails(kept)]
+    parts += [f"{kept.name} {kept.state} ({kept.reason})" for kept in view.parts if _ails(kept)]
+    parts += [f"{name} {reason}" for name, reason in view.unready.items()]
     if view.note:
-        ailing.append(view.note)
-    return " | ".join(parts + ailing)
+        parts.append(view.note)
+    return " | ".join(parts)
 
 
 def picture(view: View) -> RenderableType:

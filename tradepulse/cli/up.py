@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 import asyncpg
 import httpx
 import typer
+from pydantic import ValidationError
 
 from contracts.events import NAMESPACE
 from tradepulse.cli.dashboard import Dashboard, View
@@ -38,6 +39,7 @@ from tradepulse.runtime.bus import BrokerUnavailableError, create_topics
 from tradepulse.runtime.candle_files import CandleFileError
 from tradepulse.runtime.db import UNREACHABLE, DatabaseUnavailableError, connect_pool, migrate
 from tradepulse.runtime.jobs import JobSpec, job_status, submit_job
+from tradepulse.runtime.settings import RuntimeSettings, describe
 
 KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 DATABASE = "DATABASE_URL"
@@ -117,20 +119,16 @@ async def _run(choice: Choice, speed: str, path: Path, port: int, fresh: bool) -
         stack.callback(state.close)
         choice = recall(state.path, choice)
         replay = await asyncio.to_thread(replay_of, choice)
-        remember(state.path, choice)
         view = View()
         dashboard = stack.enter_context(Dashboard(view))
         children = await stack.enter_async_context(Children(hold=[state.lock]))
         supervisor = Supervisor(state.logs)
         stack.push_async_callback(supervisor.stop)
-        stack.callback(_say_stopping, view, dashboard)
         run = _Run(state, view, dashboard, children, supervisor)
-        await run.go(replay, speed, port)
-
-
-def _say_stopping(view: View, dashboard: Dashboard) -> None:
-    view.phase, view.progress = "Stopping", None
-    dashboard.show()
+        stack.callback(run.say_stopping)
+        connections = await run.foundations()
+        remember(state.path, choice)
+        await run.go(connections, replay, speed, port)
 
 
 class _Run:
@@ -150,9 +148,14 @@ class _Run:
         self._children = children
         self._supervisor = supervisor
 
-    async def go(self, replay: Replay, speed: str, port: int) -> None:
-        """Start everything, train once, replay, and show it for ever."""
-        connections = await self._foundations()
+    def say_stopping(self) -> None:
+        """Say that the end has begun, where there is anything to end."""
+        if self._view.parts:
+            self._view.progress = None
+            self._say("Stopping")
+
+    async def go(self, connections: dict[str, str], replay: Replay, speed: str, port: int) -> None:
+        """Start the services, train once, replay, and show it for ever."""
         applied, _ = await asyncio.gather(
             migrate(connections[DATABASE]), _topics(connections[KAFKA])
         )
@@ -173,9 +176,9 @@ class _Run:
             self._view.parts = self._supervisor.kept
             await self._show(pool, services, client, replay)
 
-    async def _foundations(self) -> dict[str, str]:
+    async def foundations(self) -> dict[str, str]:
         """Start Kafka and PostgreSQL, or take those of the environment; give their addresses."""
-        given = {name: os.environ.get(name, "").strip() for name in (KAFKA, DATABASE)}
+        given = given_connections()
         parts: dict[str, Part] = {}
         kafka = EmbeddedKafka(
             self._state.path / "kafka", self._children, self._state.logs / "kafka.log"
@@ -310,6 +313,23 @@ async def _succeeded(pool: "asyncpg.Pool[asyncpg.Record]", spec: JobSpec) -> boo
         "select status from training_jobs where job_id = $1", _job_id(spec)
     )
     return bool(status == "SUCCEEDED")
+
+
+def given_connections() -> dict[str, str]:
+    """Give the addresses in the environment, empty where it names none.
+
+    Raises:
+        OptionError: one is no address.
+    """
+    given = {name: os.environ.get(name, "").strip() for name in (KAFKA, DATABASE)}
+    try:
+        RuntimeSettings(
+            kafka_bootstrap_servers=given[KAFKA] or "unused:1",
+            database_url=given[DATABASE] or "postgresql://unused",
+        )
+    except ValidationError as error:
+        raise OptionError(f"{describe(error)}; correct it in the environment or unset it") from None
+    return given
 
 
 async def _reach(bootstrap_servers: str) -> None:

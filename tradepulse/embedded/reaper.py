@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import psutil
 
-GRACE_SECONDS = 8.0
+GRACE_SECONDS = 3.0
+"""Short: everything here survives a SIGKILL, and the next start waits for this."""
 _POLL_SECONDS = 0.05
 
 
