@@ -27,6 +27,8 @@ pytestmark = pytest.mark.integration
 DAYS = 60
 SERVICES = ("signal_svc", "executor_svc", "market_ingest", "rl_svc")
 DAY = 86_400_000
+SHARED = '"partitions assigned", "count": 3'
+"""Half of the six partitions: two replicas share them."""
 
 
 async def prepared(system: System, speed: str) -> int:
@@ -105,20 +107,22 @@ async def test_a_second_signal_svc_joins_and_leaves(
 ) -> None:
     system = System(kafka_bootstrap, database_url, tmp_path)
     try:
-        end = await prepared(system, str(DAYS * 86_400 / 30))
-        await asyncio.sleep(6)
-        for sign in (signal.SIGTERM, signal.SIGKILL):
+        end = await prepared(system, str(DAYS * 86_400 / 45))
+        await system.wait_settled(START + DAY, 60)
+        log = tmp_path / "second.log"
+        for number, sign in enumerate((signal.SIGTERM, signal.SIGKILL), start=1):
             system.start("second", module="signal_svc.app")
-            await asyncio.sleep(7)
+            while not log.exists() or log.read_text().count(SHARED) < number:
+                assert system.processes["second"].poll() is None, log.read_text()
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(2)
+            assert await system.settled() < end, "the replay was over before the replica joined"
             system.processes["second"].send_signal(sign)
             status = system.processes.pop("second").wait()
             assert status == (0 if sign == signal.SIGTERM else -signal.SIGKILL)
         await system.wait_settled(end, 120)
     finally:
         system.stop()
-    log = (tmp_path / "second.log").read_text()
-    assert log.count('"partitions assigned"') >= 2
-    assert '"count": 3' in log, log
     candles = demo_candles(DAYS)
     result = expected(candles, configurations_for(candles), InverseVolatility(96))
     assert await system.trades() == trade_rows(result)

@@ -88,6 +88,7 @@ class Bus:
         self.bootstrap_servers = bootstrap_servers
         self.service = service
         self.publisher = publisher
+        self._readers: list[Reader] = []
         self.consumed = Counter(
             "tradepulse_messages_consumed_total", "Messages read", ["topic"], registry=registry
         )
@@ -108,7 +109,14 @@ class Bus:
         on_revoked: Callable[[], None] | None = None,
     ) -> "Reader":
         """Make a reader of topics; see `Reader`."""
-        return Reader(self, topics, group, latest, decoders or {}, max_records, on_revoked)
+        made = Reader(self, topics, group, latest, decoders or {}, max_records, on_revoked)
+        self._readers.append(made)
+        return made
+
+    async def stop(self) -> None:
+        """Stop every reader: its group hands its partitions on at once."""
+        for reader in self._readers:
+            await reader.stop()
 
     async def read_all(self, topic: Topic) -> list[Any]:
         """Return the events of a topic from its beginning to its end as it is now."""

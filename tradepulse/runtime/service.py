@@ -119,6 +119,7 @@ async def _run(name: str, settings: S, compose: Callable[[Service, S], Awaitable
         publisher = await Publisher(settings.kafka_bootstrap_servers, name).start()
         stack.push_async_callback(publisher.stop)
         service = Service(name, settings, pool, publisher, registry)
+        stack.push_async_callback(service.bus.stop)
         server = _http_server(service)
         serving = asyncio.create_task(server.serve(), name="http")
         try:
