@@ -84,7 +84,7 @@ async def test_a_failed_download_is_one_line(
     def offline(*_: object, **__: object) -> None:
         raise ConnectionError("no route\nto host")
 
-    monkeypatch.setattr(jars.jgo, "build", offline)
+    monkeypatch.setattr("jgo.build", offline)
     with pytest.raises(EmbeddedError, match="KAFKA_BOOTSTRAP_SERVERS") as caught:
         jars.class_path(tmp_path / "jars" / "x")
     assert "no route to host" in str(caught.value)

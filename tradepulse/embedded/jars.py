@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import jgo
 import platformdirs
 
 from tradepulse.embedded.children import EmbeddedError
@@ -59,6 +58,8 @@ def _fetch(folder: Path) -> None:
 
 
 def _download(folder: Path) -> None:
+    import jgo  # noqa: PLC0415 - 0.4 s, needed once in the life of a machine
+
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         try:
             environment = jgo.build(COORDINATE, cache_dir=Path(scratch) / "jgo")

@@ -1,0 +1,73 @@
+# The whole of TradePulse on one machine: `make run`. Everything it makes lies in .venv,
+# studio_svc/web and .tradepulse; `make clean` removes the first two.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv
+WEB := studio_svc/web
+PAGE := $(WEB)/dist/index.html
+WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune -o -type f -print)
+ARGS ?=
+
+.PHONY: run test check fix web check-web doctor lock clean
+
+run: $(VENV)/.run $(PAGE)
+	@exec $(BIN)/tradepulse up $(ARGS)
+
+doctor: $(VENV)/.run
+	@$(BIN)/tradepulse doctor $(ARGS)
+
+test: $(VENV)/.dev $(PAGE)
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev check-web
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+web: $(PAGE)
+
+check-web: $(PAGE)
+	deploy/node.sh $(BIN) npm --prefix $(WEB) run typecheck
+	deploy/node.sh $(BIN) npm --prefix $(WEB) test
+
+$(PAGE): $(WEB_SOURCES) deploy/node.sh | $(VENV)/.uv
+	@echo "Building the page"
+	@deploy/node.sh $(BIN) npm --prefix $(WEB) ci --no-audit --no-fund --loglevel=error
+	@deploy/node.sh $(BIN) npm --prefix $(WEB) run build --silent
+	@touch $(PAGE)
+
+# New pins of everything, for every platform and Python from 3.11 on.
+lock: $(VENV)/.uv
+	$(UV) pip compile pyproject.toml --all-extras --universal --upgrade --python-version 3.11 \
+		--no-emit-index-url --no-annotate --quiet --custom-compile-command "make lock" \
+		-o constraints.txt
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "TradePulse needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+		"Install one and say: make run PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "The virtual environment cannot be made: install Python's venv module" \
+		"(on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+	@touch $@
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.uv
+	@echo "Installing TradePulse"
+	@$(UV) pip install --quiet -c constraints.txt -e '.[all]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.uv
+	@echo "Installing TradePulse and what its tests and checks need"
+	@$(UV) pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) $(WEB)/dist $(WEB)/node_modules
