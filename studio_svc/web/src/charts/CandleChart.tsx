@@ -158,7 +158,7 @@ function draw(place: HTMLElement): Drawn {
     lastValueVisible: false,
     priceLineVisible: false,
   });
-  chart.priceScale("right").applyOptions({ scaleMargins: { top: 0.14, bottom: 0.2 } });
+  chart.priceScale("right").applyOptions({ scaleMargins: { top: 0.12, bottom: 0.18 } });
   chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.86, bottom: 0 } });
   return {
     chart,

@@ -132,9 +132,9 @@ function draw(place: HTMLElement): Drawn {
     1,
   );
   chart.priceScale("right", 0).applyOptions({ scaleMargins: { top: 0.16, bottom: 0.06 } });
-  chart.priceScale("right", 1).applyOptions({ scaleMargins: { top: 0.02, bottom: 0.1 } });
+  chart.priceScale("right", 1).applyOptions({ scaleMargins: { top: 0.14, bottom: 0.1 } });
   const [upper, lower] = chart.panes();
-  upper?.setStretchFactor(3);
+  upper?.setStretchFactor(2.4);
   lower?.setStretchFactor(1);
   return { chart, equity, drawdown };
 }

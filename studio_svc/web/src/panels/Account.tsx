@@ -111,7 +111,7 @@ export function Trades({ trades, total }: { trades: readonly Trade[]; total: num
           { name: "Trade" },
           { name: "Quantity", isNumber: true, isWide: true },
           { name: "Entry → exit", isNumber: true },
-          { name: "Reason" },
+          { name: "Reason", isWide: true },
           { name: "Fees", isNumber: true, isWide: true },
           { name: "Profit", isNumber: true, title: "After fees" },
         ]}
@@ -121,12 +121,14 @@ export function Trades({ trades, total }: { trades: readonly Trade[]; total: num
             <td className="muted">{shortTime(trade.exit_time)}</td>
             <td>
               <b>{trade.symbol}</b> <Side side={trade.side} />
+              <small className="narrow">{reasonText(trade.exit_reason)}</small>
             </td>
             <td className="number wide">{quantity(trade.quantity)}</td>
             <td className="number">
-              {price(trade.entry_price)} <span className="muted">→</span> {price(trade.exit_price)}
+              {price(trade.entry_price)} <span className="muted wide">→ </span>
+              <span className="second">{price(trade.exit_price)}</span>
             </td>
-            <td className="muted">{reasonText(trade.exit_reason)}</td>
+            <td className="muted wide">{reasonText(trade.exit_reason)}</td>
             <td className="number wide muted">{fixed(Number(trade.fees), 2)}</td>
             <td className={`number ${tone(Number(trade.profit))}`}>
               {signed(Number(trade.profit), 2)}

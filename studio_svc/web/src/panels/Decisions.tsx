@@ -118,6 +118,71 @@ function Sample({ figures, first }: { figures: Figures | null; first: boolean })
   });
 }
 
+/** The same figures where there is no room to set them side by side: one card each. */
+function Cards({ configurations }: { configurations: readonly Configuration[] }) {
+  return (
+    <ul className="cards">
+      {configurations.map((one) => (
+        <li key={one.configuration_id} className={one.is_active ? "" : "inactive"}>
+          <Name one={one} />
+          <table>
+            <caption className="unseen">{one.strategy} on {one.symbol}</caption>
+            <thead>
+              <tr>
+                <th scope="col">{fixed(one.trials, 0)} trials</th>
+                {SAMPLES.map(([name, label, title]) => (
+                  <th key={name} scope="col" className="number" title={title}>
+                    {label}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              <tr>
+                <th scope="row">In-sample</th>
+                <Sample figures={one.in_sample} first />
+              </tr>
+              <tr>
+                <th scope="row">Out-of-sample</th>
+                <Sample figures={one.out_of_sample} first />
+              </tr>
+            </tbody>
+          </table>
+          <small>
+            On paper: {fixed(one.paper_trades, 0)} trades
+            {one.paper_trades > 0 && (
+              <span className={tone(Number(one.paper_profit))}>
+                {" "}
+                {signed(Number(one.paper_profit), 2)}
+              </span>
+            )}
+          </small>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Name({ one }: { one: Configuration }) {
+  return (
+    <>
+      <b>{one.symbol}</b> {words(one.strategy)}{" "}
+      <span className="narrow-inline">
+        <Stage one={one} />
+      </span>
+      <small title={paramsText(one.params)}>{paramsText(one.params)}</small>
+    </>
+  );
+}
+
+function Stage({ one }: { one: Configuration }) {
+  return (
+    <span className={`chip ${one.is_active ? "on" : "off"}`}>
+      {one.is_active ? "active" : "idle"} · {one.stage.toLowerCase()}
+    </span>
+  );
+}
+
 function paramsText(params: Record<string, unknown>): string {
   return Object.entries(params)
     .map(([name, value]) => `${words(name)} ${typeof value === "number" ? quantity(value) : String(value)}`)
@@ -144,6 +209,7 @@ export function Configurations({
             : "No configuration yet: a training job stores what it finds here."
       }
     >
+      <Cards configurations={configurations} />
       <div className="scroll" tabIndex={0} role="region" aria-label="Configurations">
         <table data-testid="configurations" className="grouped">
           <caption className="unseen">
@@ -192,14 +258,10 @@ export function Configurations({
             {configurations.map((one) => (
               <tr key={one.configuration_id} className={one.is_active ? "" : "inactive"}>
                 <td>
-                  <b>{symbolOf(one.series.split(":").slice(0, 2).join(":"))}</b> {words(one.strategy)}
-                  <small title={paramsText(one.params)}>{paramsText(one.params)}</small>
+                  <Name one={one} />
                 </td>
                 <td>
-                  <span className={`chip ${one.is_active ? "on" : "off"}`}>
-                    {one.is_active ? "active" : "idle"}
-                  </span>
-                  <small>{one.stage.toLowerCase()}</small>
+                  <Stage one={one} />
                 </td>
                 <td className="number">{fixed(one.trials, 0)}</td>
                 <Sample figures={one.in_sample} first />

@@ -1,0 +1,100 @@
+/** Rows for tests. */
+
+import type { CandleRow, Order, Overview, Position, Snapshot, Trade } from "./types";
+
+export const BTC = "kraken:BTC/USD:30m";
+export const ETH = "kraken:ETH/USD:30m";
+
+export const candle = (openTime: number, close = 1): CandleRow => [openTime, 1, 2, 0.5, close, 10];
+
+export const trade = (id: string, fields: Partial<Trade> = {}): Trade => ({
+  position_id: id,
+  configuration_id: "c",
+  series: BTC,
+  symbol: "BTC/USD",
+  side: "long",
+  quantity: "2",
+  entry_time: 10,
+  entry_price: "100",
+  exit_time: 20,
+  exit_price: "110",
+  exit_reason: "signal",
+  fees: "1",
+  profit: "19",
+  ...fields,
+});
+
+export const position = (id: string, fields: Partial<Position> = {}): Position => ({
+  position_id: id,
+  configuration_id: "c",
+  strategy: "sma_cross",
+  series: BTC,
+  symbol: "BTC/USD",
+  side: "long",
+  quantity: "2",
+  entry_time: 10,
+  entry_price: "100",
+  stop_price: "90",
+  take_profit_price: null,
+  fees: "1",
+  last_price: null,
+  unrealised: null,
+  unrealised_pct: null,
+  ...fields,
+});
+
+export const order = (id: string, fields: Partial<Order> = {}): Order => ({
+  order_id: id,
+  configuration_id: "c",
+  series: BTC,
+  symbol: "BTC/USD",
+  side: "buy",
+  order_type: "market",
+  quantity: "2",
+  reference_price: 100,
+  status: "OPEN",
+  reason: "",
+  decided_at: 10,
+  fill_price: null,
+  fee: null,
+  filled_at: null,
+  ...fields,
+});
+
+export const overview = (fields: Partial<Overview> = {}): Overview => ({
+  account: "main",
+  initial_cash: "10000",
+  cash: "10000",
+  equity: "10000",
+  exposure: "0",
+  open_positions: 0,
+  settled_time: null,
+  event_time: null,
+  source: null,
+  net_profit_pct: 0,
+  drawdown_pct: 0,
+  max_drawdown_pct: 0,
+  trades: 0,
+  win_rate: null,
+  fees: "0",
+  active_configurations: 0,
+  refused_orders: 0,
+  ...fields,
+});
+
+export const snapshot = (fields: Partial<Snapshot> = {}): Snapshot => ({
+  overview: overview(),
+  series: [],
+  candles: null,
+  equity: [],
+  positions: [],
+  trades: [],
+  seriesTrades: [],
+  signals: [],
+  orders: [],
+  weights: null,
+  configurations: [],
+  jobs: [],
+  health: [],
+  ...fields,
+});

@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+
+import { fixed, percent, price, quantity, shortTime, signed, signedPercent, time, tone } from "./format";
+
+describe("numbers", () => {
+  it("are grouped by thousands and cut to their digits", () => {
+    expect(fixed(1234567.891, 2)).toBe("1,234,567.89");
+    expect(fixed(999, 0)).toBe("999");
+    expect(fixed(-1000, 1)).toBe("−1,000.0");
+    expect(fixed(0.0000001, 2)).toBe("0.00");
+    expect(fixed(-0.0000001, 2)).toBe("0.00");
+  });
+
+  it("that are not there are a dash", () => {
+    for (const nothing of [null, undefined, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(fixed(nothing, 2)).toBe("–");
+      expect(percent(nothing)).toBe("–");
+      expect(signedPercent(nothing)).toBe("–");
+    }
+    expect(price(null)).toBe("–");
+    expect(time(null)).toBe("–");
+    expect(quantity("x")).toBe("–");
+  });
+
+  it("carry their sign where it matters", () => {
+    expect(signed(2.5, 1)).toBe("+2.5");
+    expect(signed(-2.5, 1)).toBe("−2.5");
+    expect(signed(0.001, 1)).toBe("0.0");
+    expect(signedPercent(1)).toBe("+1.00 %");
+    expect([tone(1), tone(-1), tone(0), tone(null), tone(Number.NaN)]).toEqual([
+      "up", "down", "flat", "flat", "flat",
+    ]);
+  });
+
+  it("as prices have the digits of their size", () => {
+    expect(price(10_342.5)).toBe("10,342.50");
+    expect(price("1.23456")).toBe("1.2346");
+    expect(price(0.0123456)).toBe("0.012346");
+    expect(price(0)).toBe("0.00");
+  });
+
+  it("as quantities have no zeros at the end", () => {
+    expect(quantity("0.20090000")).toBe("0.2009");
+    expect(quantity(10)).toBe("10");
+    expect(quantity(1200)).toBe("1,200");
+    expect(quantity("0.00001234")).toBe("0.00001234");
+    expect(quantity(0)).toBe("0");
+  });
+});
+
+it("times are UTC, whatever the browser's zone", () => {
+  expect(time(1_519_864_200_000)).toBe("2018-03-01 00:30");
+  expect(shortTime(1_519_864_200_000)).toBe("03-01 00:30");
+});

@@ -1,0 +1,148 @@
+import { renderToStaticMarkup } from "react-dom/server";
+import { describe, expect, it } from "vitest";
+
+import { order, overview, position, trade } from "./fixtures";
+import { Orders, Positions, Trades } from "./panels/Account";
+import { Configurations, JobProgress, Signals, Weights } from "./panels/Decisions";
+import { Figures } from "./panels/Figures";
+import { Header } from "./panels/Header";
+import type { Configuration, Job } from "./types";
+
+const text = (markup: string) => markup.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ").trim();
+
+const configuration: Configuration = {
+  configuration_id: "c",
+  revision: 1,
+  strategy: "sma_cross",
+  series: "kraken:BTC/USD:30m",
+  symbol: "BTC/USD",
+  params: { fast: 12, slow: 55.5 },
+  share: 1,
+  stage: "PAPER",
+  is_active: true,
+  in_sample: { net_profit_pct: 18.44, sharpe: 1.234, trades: 90, gross_win_rate: 0.5 },
+  out_of_sample: { net_profit_pct: -2.5, sharpe: null, trades: 0, gross_win_rate: null },
+  trials: 400,
+  paper_trades: 0,
+  paper_profit: "0",
+};
+
+const job: Job = {
+  job_id: "j",
+  status: "RUNNING",
+  done: 118,
+  total: 300,
+  cancel_requested: false,
+  spec: {},
+  error: null,
+  created_at: 1,
+  started_at: 1,
+  finished_at: null,
+};
+
+describe("empty panels say what is awaited", () => {
+  it.each([
+    [<Positions positions={[]} />, "No position is open"],
+    [<Orders orders={[]} />, "Waiting for the first order"],
+    [<Trades trades={[]} total={0} />, "Waiting for the first closed trade"],
+    [<Signals signals={[]} />, "Waiting for the first signal"],
+    [<Weights weights={null} />, "Waiting for the first weights"],
+    [<Configurations configurations={[]} isTraining />, "Waiting for the training job"],
+    [<Configurations configurations={[]} isTraining={false} />, "No configuration yet"],
+  ])("%#", (panel, said) => {
+    expect(text(renderToStaticMarkup(panel))).toContain(said);
+  });
+});
+
+describe("panels", () => {
+  it("show a refusal with its reason", () => {
+    const refused = order("a", { status: "REFUSED", quantity: "0", reason: "signal is stale" });
+    const shown = text(renderToStaticMarkup(<Orders orders={[refused]} />));
+    expect(shown).toContain("refused signal is stale");
+  });
+
+  it("show a position with its profit", () => {
+    const held = position("p", { last_price: 110, unrealised: 19, unrealised_pct: 9.5 });
+    const shown = text(renderToStaticMarkup(<Positions positions={[held]} />));
+    expect(shown).toContain("BTC/USD long 2 · sma cross");
+    expect(shown).toContain("+19.00 +9.50 %");
+  });
+
+  it("show a trade with its reason, and how many there are in all", () => {
+    const closed = trade("t", { exit_reason: "take_profit" });
+    const shown = text(renderToStaticMarkup(<Trades trades={[closed]} total={1234} />));
+    expect(shown).toContain("last 1 of 1,234");
+    expect(shown).toContain("target");
+    expect(shown).toContain("+19.00");
+  });
+
+  it("show out-of-sample beside in-sample, never one alone, with the trials", () => {
+    const markup = renderToStaticMarkup(
+      <Configurations configurations={[configuration]} isTraining={false} />,
+    );
+    const shown = text(markup);
+    expect(shown).toContain("In-sample Out-of-sample On paper");
+    expect(shown).toContain("fast 12, slow 55.5");
+    expect(shown).toContain("400 +18.4 – 1.23 50 90 −2.5 – – – 0 0 –");
+  });
+
+  it("show what weights leave in cash", () => {
+    const weights = {
+      portfolio: "main",
+      close_time: 0,
+      policy: "inverse_volatility",
+      weights: { "kraken:ETH/USD": 0.25, "kraken:BTC/USD": 0.5 },
+      missing: ["kraken:LTC/USD"],
+    };
+    const shown = text(renderToStaticMarkup(<Weights weights={weights} />));
+    expect(shown).toContain("BTC/USD 50.0 % ETH/USD 25.0 % cash 25.0 %");
+    expect(shown).toContain("inverse volatility");
+    expect(shown).toContain("without LTC/USD");
+  });
+
+  it("show a job only while it runs or waits", () => {
+    expect(text(renderToStaticMarkup(<JobProgress jobs={[job]} />))).toContain("118 of 300 trials");
+    const done = { ...job, status: "SUCCEEDED" };
+    expect(renderToStaticMarkup(<JobProgress jobs={[done]} />)).toBe("");
+    const waiting = { ...job, status: "QUEUED", total: 0 };
+    expect(text(renderToStaticMarkup(<JobProgress jobs={[done, waiting]} />))).toContain(
+      "waits for a worker",
+    );
+  });
+
+  it("show the newest settled close before the overview", () => {
+    const shown = text(
+      renderToStaticMarkup(
+        <Figures overview={overview({ win_rate: 0.25, trades: 4 })} point={[1, 11_000, 0, 5_500, 2]} />,
+      ),
+    );
+    expect(shown).toContain("Equity 11,000.00 from 10,000");
+    expect(shown).toContain("Net profit +10.00 %");
+    expect(shown).toContain("Open positions 2 exposure 50 %");
+    expect(shown).toContain("Win rate 25.0 %");
+    expect(text(renderToStaticMarkup(<Figures overview={null} point={null} />))).toContain("Equity –");
+  });
+
+  it("name every service and its state", () => {
+    const markup = renderToStaticMarkup(
+      <Header
+        connection="live"
+        eventTime={1_519_864_200_000}
+        settledTime={null}
+        isRecorded
+        health={[
+          { service: "signal_svc", up: true, ready: true, detail: "ready" },
+          { service: "rl_svc", up: true, ready: false, detail: "waiting for kafka" },
+          { service: "executor_svc", up: false, ready: false, detail: "does not answer" },
+        ]}
+      />,
+    );
+    expect([...markup.matchAll(/data-state="(\w+)"/g)].map(([, state]) => state)).toEqual([
+      "ready",
+      "waiting",
+      "down",
+    ]);
+    expect(text(markup)).toContain("Replay time 2018-03-01 00:30 UTC");
+    expect(markup).toContain("rl_svc: waiting for kafka");
+  });
+});
