@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
 from typing import ParamSpec, TypeVar
 
-from optimizer_svc.research import warm_up
+from optimizer_svc.trials import warm_up
 
 P = ParamSpec("P")
 R = TypeVar("R")

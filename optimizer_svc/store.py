@@ -7,12 +7,14 @@ from uuid import UUID
 
 import asyncpg
 
-from optimizer_svc.research import Figures, Params, Range
+from optimizer_svc.research import Range
+from optimizer_svc.trials import Figures
 from tradepulse.runtime.candles_db import load_candles
 from tradepulse.runtime.configurations import activate_within, add_discovered
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.jobs import JobSpec
 from tradepulse.trading.candles import Candles
+from tradepulse.trading.strategies import Params
 
 _CLAIM = """
 update training_jobs

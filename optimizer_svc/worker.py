@@ -18,10 +18,11 @@ import asyncpg
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import ValidationError
 
-from optimizer_svc import research
+from optimizer_svc import research, trials
 from optimizer_svc.processes import Processes
-from optimizer_svc.research import Chosen, Chunk, Figures, Range, Search
+from optimizer_svc.research import Chosen, Chunk, Range, Search
 from optimizer_svc.store import Job, Kept, LostJobError, Store
+from optimizer_svc.trials import Figures
 from tradepulse.runtime.db import UNREACHABLE
 from tradepulse.runtime.jobs import JobSpec
 from tradepulse.trading.candles import Candles
@@ -216,13 +217,13 @@ class Worker:
         search = chunk.search
         used = study.ranges[search.symbol]
         return self._processes.submit(
-            research.run_trials,
+            trials.run_trials,
             study.candles[search.symbol].between(None, used.split),
             used.start,
             search.strategy,
             chunk.params,
-            research.simulation_rules(
-                research.account_rules(study.spec, search.symbol),
+            trials.simulation_rules(
+                trials.account_rules(study.spec, search.symbol),
                 f"{study.spec.exchange}:{search.symbol}",
             ),
         )
@@ -249,12 +250,12 @@ class Worker:
         judged = await asyncio.gather(
             *(
                 self._processes.submit(
-                    research.judge,
+                    trials.judge,
                     study.candles[one.search.symbol],
                     study.ranges[one.search.symbol],
                     one.search.strategy,
                     one.params,
-                    research.account_rules(spec, one.search.symbol),
+                    trials.account_rules(spec, one.search.symbol),
                 )
                 for one in chosen
             )

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry
 from contracts.events import ConfigurationChanged
 from contracts.topics import CONFIGURATIONS
 from optimizer_svc.processes import Processes
-from optimizer_svc.research import CASH
 from optimizer_svc.store import Store
+from optimizer_svc.trials import CASH
 from optimizer_svc.worker import Worker
 from tradepulse.runtime.bus import Bus, create_topics
 from tradepulse.runtime.candles_db import load_candles, store_candles

@@ -10,18 +10,15 @@ from pydantic import ValidationError
 from optimizer_svc.research import (
     Range,
     Search,
-    account_rules,
     check_unchanged,
     choose,
     chunks,
     configuration_id,
-    judge,
     longest_lookback,
     plan,
     range_of,
-    run_trials,
-    simulation_rules,
 )
+from optimizer_svc.trials import account_rules, judge, run_trials, simulation_rules
 from tradepulse.runtime.jobs import JobSpec
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.strategies import get_strategy
