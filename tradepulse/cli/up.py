@@ -37,7 +37,13 @@ from tradepulse.embedded.state import StateFolder
 from tradepulse.embedded.supervisor import Part, Supervisor
 from tradepulse.runtime.bus import BrokerUnavailableError, create_topics
 from tradepulse.runtime.candle_files import CandleFileError
-from tradepulse.runtime.db import UNREACHABLE, DatabaseUnavailableError, connect_pool, migrate
+from tradepulse.runtime.db import (
+    UNREACHABLE,
+    DatabaseUnavailableError,
+    connect,
+    connect_pool,
+    migrate,
+)
 from tradepulse.runtime.jobs import JobSpec, job_status, submit_job
 from tradepulse.runtime.settings import RuntimeSettings, describe
 
@@ -186,10 +192,12 @@ class _Run:
         postgres = EmbeddedPostgres(
             self._state.path / "postgres", self._children, self._state.logs / "postgres.log"
         )
-        if not given[DATABASE]:
+        if given[DATABASE]:
+            await _reach_database(given[DATABASE])
+        else:
             parts["postgres"] = postgres
         if given[KAFKA]:
-            await _reach(given[KAFKA])
+            await _reach_broker(given[KAFKA])
         else:
             parts["kafka"] = kafka
         if parts:
@@ -332,7 +340,15 @@ def given_connections() -> dict[str, str]:
     return given
 
 
-async def _reach(bootstrap_servers: str) -> None:
+async def _reach_database(url: str) -> None:
+    try:
+        connection = await connect(url)
+    except (ValueError, asyncpg.InterfaceError) as error:  # an address that asyncpg cannot read
+        raise DatabaseUnavailableError(f"{DATABASE}: {error}; correct it or unset it") from None
+    await connection.close()
+
+
+async def _reach_broker(bootstrap_servers: str) -> None:
     deadline = asyncio.get_running_loop().time() + _BROKER_SECONDS
     while not await broker_answers(bootstrap_servers):
         if asyncio.get_running_loop().time() > deadline:

