@@ -1,8 +1,8 @@
 """The SQL of studio_svc, named. It only reads: every table has another service as its writer."""
 
 # Everything closed at or before this has been published; what is stored beyond it (a replay's
-# future) must not be shown.
-PUBLISHED_UNTIL = "select max(published_until) from feeds"
+# future) must not be shown. A feed begins with 0, before it has published anything.
+PUBLISHED_UNTIL = "select nullif(max(published_until), 0) from feeds"
 
 # A loose index scan: one index descent for each series instead of a scan of all candles.
 SERIES = """

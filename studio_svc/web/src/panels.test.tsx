@@ -102,6 +102,10 @@ describe("panels", () => {
 
   it("show a job only while it runs or waits", () => {
     expect(text(renderToStaticMarkup(<JobProgress jobs={[job]} />))).toContain("118 of 300 trials");
+    const spec = { strategies: ["sma_cross", "x"], symbols: ["BTC/USD"] };
+    expect(text(renderToStaticMarkup(<JobProgress jobs={[{ ...job, spec }]} />))).toContain(
+      "Training sma cross and x on BTC/USD 118",
+    );
     const done = { ...job, status: "SUCCEEDED" };
     expect(renderToStaticMarkup(<JobProgress jobs={[done]} />)).toBe("");
     const waiting = { ...job, status: "QUEUED", total: 0 };

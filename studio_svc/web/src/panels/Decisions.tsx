@@ -70,6 +70,13 @@ export function Weights({ weights }: { weights: WeightVector | null }) {
   );
 }
 
+/** What a job is about, as far as its specification says. */
+function subject(spec: Record<string, unknown>): string {
+  const { strategies, symbols } = spec;
+  if (!Array.isArray(strategies) || !Array.isArray(symbols)) return "";
+  return ` ${strategies.map((name) => words(String(name))).join(" and ")} on ${symbols.join(", ")}`;
+}
+
 /** The job that runs or waits, if any. */
 export function JobProgress({ jobs }: { jobs: readonly Job[] }) {
   const job = jobs.find((one) => one.status === "RUNNING") ?? jobs.find((one) => one.status === "QUEUED");
@@ -79,7 +86,7 @@ export function JobProgress({ jobs }: { jobs: readonly Job[] }) {
     ? "Training is being cancelled"
     : job.status === "QUEUED"
       ? "Training waits for a worker"
-      : "Training configurations";
+      : `Training${subject(job.spec)}`;
   return (
     <div className="job" data-testid="job">
       <span>{name}</span>
