@@ -1,0 +1,68 @@
+"""Which broker and database a command means: the environment's, or those of a running `up`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from tradepulse.cli.errors import CliError
+
+KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
+DATABASE = "DATABASE_URL"
+State = Annotated[
+    Path,
+    typer.Option(
+        help="State folder of a running `tradepulse up`, whose broker and database are used "
+        f"where {KAFKA} and {DATABASE} are not set."
+    ),
+]
+STATE = Path(".tradepulse")
+_PID_FILE_SOCKET_LINE = 4
+
+
+def database_url(state: Path) -> str:
+    """Return the database's address.
+
+    Raises:
+        CliError: there is none.
+    """
+    given = os.environ.get(DATABASE, "").strip()
+    if given:
+        if not given.startswith(("postgres://", "postgresql://")):
+            raise CliError(f"{DATABASE} is no address; write it as postgresql://user@host/database")
+        return given
+    pid_file = _running(state, DATABASE) / "postgres" / "data" / "postmaster.pid"
+    try:
+        socket_folder = pid_file.read_text().splitlines()[_PID_FILE_SOCKET_LINE]
+    except (OSError, IndexError):
+        raise CliError(f"the database of {state} is not up yet; try again in a moment") from None
+    return f"postgresql://postgres@/tradepulse?host={quote(socket_folder, safe='/')}&port=5432"
+
+
+def bootstrap_servers(state: Path) -> str:
+    """Return the broker's address.
+
+    Raises:
+        CliError: there is none.
+    """
+    given = os.environ.get(KAFKA, "").strip()
+    if given:
+        return given
+    ports = _running(state, KAFKA) / "kafka" / "ports.json"
+    try:
+        return f"127.0.0.1:{json.loads(ports.read_text())['broker']}"
+    except (OSError, ValueError, KeyError):
+        raise CliError(f"the broker of {state} is not up yet; try again in a moment") from None
+
+
+def _running(state: Path, variable: str) -> Path:
+    from tradepulse.embedded.state import lock_holder
+
+    if lock_holder(state) is None:
+        raise CliError(
+            f"{variable} is not set and no `tradepulse up` runs in {state}: set it, or start one"
+        )
+    return state

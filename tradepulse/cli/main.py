@@ -1,0 +1,111 @@
+"""The `tradepulse` command. A command's module is imported only when the command is run."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from tradepulse.cli.errors import FAILED, INTERRUPTED, readable
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("up:up", "Run everything on this machine and replay recorded candles through it."),
+    "doctor": ("setup:doctor", "Check what this machine needs for `tradepulse up`."),
+    "migrate": ("setup:migrate", "Apply the database migrations that are missing."),
+    "topics": ("setup:topics", "Create the Kafka topics that are missing."),
+    "backtest": ("backtests:backtest", "Trade recorded candles on a paper account, offline."),
+    "optimize": ("searches:optimize", "Search parameters on stored candles and keep the best."),
+    "configs": ("configs:app", "List trained configurations, switch them on and off."),
+    "import": ("candle_data:import_candles", "Store the candles of a file, all or none."),
+    "export": ("candle_data:export_candles", "Write stored candles to a parquet or CSV file."),
+    "dlq": ("dlq:app", "List messages that could not be handled, and send them back."),
+}
+"""Where each command is, and the first line of its help."""
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands without importing them, and turns errors into one line and a status."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the commands' names in the order of `COMMANDS`."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a stand-in that only carries the help line."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command to run, imported now."""
+        name, found, rest = super().resolve_command(ctx, args)
+        if found is not None and name in COMMANDS:
+            found = load(name)
+        return name, found, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; leave with one line where a user can mend what went wrong."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            line = readable(error)
+            if line is None:
+                raise
+            typer.echo(f"tradepulse {ctx.invoked_subcommand}: {line}", err=True)
+            raise typer.Exit(FAILED) from error
+
+
+def load(name: str) -> Any:
+    """Import a command and build it."""
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found: typer.Typer | Callable[..., None] = getattr(
+        import_module(f"tradepulse.cli.{module}"), attribute
+    )
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(add_completion=False)
+        single.command()(found)
+        found = single
+    command = get_command(found)
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from tradepulse import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def tradepulse(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """Systematic crypto trading: rule-based signals, sized by a portfolio policy."""
+    del version
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
