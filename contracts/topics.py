@@ -1,6 +1,6 @@
 """Every topic: its events, key, partitions and retention. Nothing else creates topics."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from contracts.events import (
@@ -37,7 +37,6 @@ class Topic:
     partitions: int = 1
     compacted: bool = False
     retention_ms: int = 30 * DAY_MS
-    config: dict[str, str] = field(default_factory=dict)
 
     @property
     def dead_letters(self) -> str:

@@ -4,6 +4,7 @@
 user must then be allowed to create databases.
 """
 
+import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -102,5 +103,7 @@ async def _remove_topics(bootstrap: str) -> None:
         present = ours & set(await admin.list_topics())
         if present:
             await admin.delete_topics(sorted(present))
+        while ours & set(await admin.list_topics()):  # noqa: ASYNC110 - the broker tells nobody
+            await asyncio.sleep(0.05)
     finally:
         await admin.close()

@@ -125,13 +125,7 @@ class System:
     async def prepare(self, configurations: Sequence[Configuration]) -> None:
         """Migrate, make the topics, and publish the active configurations."""
         await migrate(self.database_url)
-        for _ in range(50):
-            # a topic that an earlier test deleted may take a moment to be gone
-            try:
-                await create_topics(self.bootstrap)
-                break
-            except RuntimeError:
-                await asyncio.sleep(0.2)
+        await create_topics(self.bootstrap)
         publisher = await Publisher(self.bootstrap, "test").start()
         for one in configurations:
             event = ConfigurationChanged(

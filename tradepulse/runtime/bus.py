@@ -119,8 +119,12 @@ class Bus:
             await reader.stop()
 
     async def read_all(self, topic: Topic) -> list[Any]:
-        """Return the events of a topic from its beginning to its end as it is now."""
+        """Return the events of a topic from its beginning to its end as it is now.
+
+        What cannot be decoded is left to the reader that follows the topic after this.
+        """
         reader = self.reader(topic)
+        reader.puts_aside = False
         await reader.start()
         try:
             ends = await reader.end_offsets()
@@ -156,6 +160,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         self._max_records = max_records
         self._on_revoked = on_revoked
         self._paused: set[TopicPartition] = set()
+        self.puts_aside = True
+        """Whether undecodable messages go to the dead-letter topic, or are passed over."""
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bus.bootstrap_servers,
             client_id=bus.service,
@@ -233,7 +239,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
                 try:
                     event = decode(record.value)
                 except (ValidationError, ValueError) as error:
-                    await self.dead_letter(record, f"cannot be decoded: {error}")
+                    if self.puts_aside:
+                        await self.dead_letter(record, f"cannot be decoded: {error}")
                     continue
                 batch.append(Delivery(event, record))
         return batch
@@ -315,9 +322,9 @@ async def create_topics(bootstrap_servers: str) -> list[str]:
 
 
 def _new_topics(topic: Topic) -> list[NewTopic]:
-    config = {"retention.ms": str(topic.retention_ms), **topic.config}
+    config = {"retention.ms": str(topic.retention_ms)}
     if topic.compacted:
-        config = {"cleanup.policy": "compact", **topic.config}
+        config = {"cleanup.policy": "compact"}
     return [
         NewTopic(topic.name, topic.partitions, 1, topic_configs=config),
         # kept for ever: a dead letter is evidence, and someone's data

@@ -92,9 +92,10 @@ async def _letters(
         for topic in topics_named(name):
             partition = TopicPartition(topic.dead_letters, 0)
             consumer.assign([partition])
+            # at once, before the client begins where the group stands; they are kept for ever
+            consumer.seek(partition, 0)
             end = (await consumer.end_offsets([partition]))[partition]
             done = await consumer.committed(partition) or 0
-            await consumer.seek_to_beginning(partition)
             while await consumer.position(partition) < end:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for record in records:

@@ -52,7 +52,8 @@ class Service:
         self.registry = registry
         self.bus = Bus(settings.kafka_bootstrap_servers, name, publisher, registry)
         self.log = logging.getLogger(name)
-        self.readiness: dict[str, Callable[[], bool]] = {}
+        self.composed = False
+        self.readiness: dict[str, Callable[[], bool]] = {"start-up": lambda: self.composed}
         """Conditions of /readyz by name; all must hold."""
         self.app: ASGIApp | None = None
         """Serves every path that the frame does not."""
@@ -124,6 +125,7 @@ async def _run(name: str, settings: S, compose: Callable[[Service, S], Awaitable
         serving = asyncio.create_task(server.serve(), name="http")
         try:
             await _compose_unless(stop, compose(service, settings))
+            service.composed = True
             service.log.info("service started")
             await service.wait(stop)
             service.log.info("service stopped")

@@ -1,0 +1,143 @@
+"""The frame of the services: a wrong setting or a missing part is one readable line."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tradepulse.embedded.ports import free_ports
+from tradepulse.runtime.bus import create_topics
+from tradepulse.runtime.db import migrate
+
+ROOT = Path(__file__).parents[2]
+NOWHERE = {
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "DATABASE_URL": "postgresql://user:topsecret@127.0.0.1:1/none",
+}
+
+
+def run(module: str, **env: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if k not in NOWHERE}
+    return subprocess.run(
+        [sys.executable, "-m", module],
+        env={**kept, **env},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+SERVICES = ("market_ingest", "signal_svc", "optimizer_svc", "rl_svc", "executor_svc", "studio_svc")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_missing_setting_is_one_line(service):
+    done = run(f"{service}.app")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "DATABASE_URL: Field required" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("service", "setting", "value"),
+    [
+        ("executor_svc", "INITIAL_CASH", "-5"),
+        ("executor_svc", "CLOCK", "sundial"),
+        ("executor_svc", "MAX_TOTAL_NOTIONAL", "3"),
+        ("executor_svc", "MARKETS", '{"x:A/B": {"tick": 1}}'),
+        ("rl_svc", "POLICY", "gut feeling"),
+        ("signal_svc", "LOG_LEVEL", "LOUD"),
+        ("signal_svc", "HTTP_PORT", "99999"),
+        ("signal_svc", "KAFKA_BOOTSTRAP_SERVERS", "nonsense"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(service, setting, value):
+    done = run(f"{service}.app", **{**NOWHERE, setting: value})
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert setting in done.stderr
+    assert "topsecret" not in done.stderr
+
+
+def test_an_unreachable_database_is_one_line_without_the_password():
+    done = run("signal_svc.app", **NOWHERE)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    said = json.loads(line)
+    assert said["level"] == "CRITICAL"
+    assert "DATABASE_URL" in said["message"]
+    assert "topsecret" not in line
+
+
+@pytest.mark.integration
+async def test_health_tells_what_is_waited_for(
+    kafka_bootstrap: str, database_url: str, no_topics: object
+) -> None:
+
+    port, second_port = free_ports(2)
+    env = {
+        **os.environ,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+        "DATABASE_URL": database_url,
+        "HTTP_PORT": str(port),
+    }
+    bare = run("executor_svc.app", **env)
+    assert bare.returncode == 1
+    assert "run `tradepulse migrate`" in bare.stderr
+
+    await migrate(database_url)
+    await create_topics(kafka_bootstrap)
+
+    async def answer(client: httpx.AsyncClient, at: int, path: str) -> tuple[int, str]:
+        for _ in range(200):
+            try:
+                got = await client.get(f"http://127.0.0.1:{at}{path}")
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
+                continue
+            if path != "/readyz" or got.status_code == 200 or "another" in got.text:
+                return got.status_code, got.text
+            await asyncio.sleep(0.1)
+        raise AssertionError("no answer")
+
+    command = [sys.executable, "-m", "executor_svc.app"]
+    first = subprocess.Popen(command, env=env, cwd=ROOT, stderr=subprocess.DEVNULL)
+    second = None
+    try:
+        async with httpx.AsyncClient() as client:
+            assert await answer(client, port, "/livez") == (200, "live\n")
+            assert await answer(client, port, "/readyz") == (200, "ready\n")
+            status, metrics = await answer(client, port, "/metrics")
+            assert status == 200
+            assert "tradepulse_closes_settled_total" in metrics
+            assert (await client.get(f"http://127.0.0.1:{port}/other")).status_code == 404
+
+            second = subprocess.Popen(
+                command,
+                env={**env, "HTTP_PORT": str(second_port)},
+                cwd=ROOT,
+                stderr=subprocess.DEVNULL,
+            )
+            status, text = await answer(client, second_port, "/readyz")
+            assert status == 503
+            assert text.endswith("the account (another executor holds it)\n")
+            first.kill()
+            first.wait()
+            for _ in range(100):
+                ready = await client.get(f"http://127.0.0.1:{second_port}/readyz")
+                if ready.status_code == 200:
+                    break
+                await asyncio.sleep(0.1)
+            assert ready.status_code == 200, "the standby did not take over"
+    finally:
+        for process in (first, second):
+            if process is not None:
+                process.kill()
+                process.wait()
