@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tradepulse.cli.replay import OptionError
-from tradepulse.cli.up import DATABASE, KAFKA, given_connections
+from tradepulse.cli.run import DATABASE, KAFKA, given_connections
 from tradepulse.embedded import jars
 from tradepulse.embedded.children import EmbeddedError
 from tradepulse.embedded.kafka import broker_answers

@@ -2,56 +2,36 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID, uuid5
 
-import asyncpg
-import httpx
 import typer
-from pydantic import ValidationError
 
-from contracts.events import NAMESPACE
 from tradepulse.cli.dashboard import Dashboard, View
-from tradepulse.cli.figures import read_figures
 from tradepulse.cli.replay import (
     Choice,
     OptionError,
-    Replay,
     choice_of,
     recall,
     remember,
     replay_of,
     speed_of,
 )
-from tradepulse.cli.services import EARLY, INGEST, Services
+from tradepulse.cli.run import Run, when_full
 from tradepulse.embedded.children import Children, EmbeddedError
-from tradepulse.embedded.kafka import EmbeddedKafka, broker_answers, last_line
 from tradepulse.embedded.ports import HOST, is_free
-from tradepulse.embedded.postgres import EmbeddedPostgres
 from tradepulse.embedded.state import StateFolder
-from tradepulse.embedded.supervisor import Part, Supervisor
-from tradepulse.runtime.bus import BrokerUnavailableError, create_topics
+from tradepulse.embedded.supervisor import Supervisor
+from tradepulse.runtime.bus import BrokerUnavailableError
 from tradepulse.runtime.candle_files import CandleFileError
 from tradepulse.runtime.db import (
-    UNREACHABLE,
     DatabaseUnavailableError,
-    connect,
-    connect_pool,
-    migrate,
 )
-from tradepulse.runtime.jobs import JobSpec, job_status, submit_job
-from tradepulse.runtime.settings import RuntimeSettings, describe
 
-KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
-DATABASE = "DATABASE_URL"
-_BROKER_SECONDS = 15.0
-_READY_SECONDS = 60.0
-_LOOK_SECONDS = 0.25
 _READABLE = (
     OptionError,
     EmbeddedError,
@@ -89,13 +69,15 @@ def up(
     ] = False,
 ) -> None:
     """Run everything on this machine and replay recorded candles through it."""
-    # aiokafka logs every failed attempt to connect; what matters of it is said in one line
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # Clients log every failed attempt to connect. The terminal is told in one line; the rest goes
+    # to up.log once there is a folder for it, and nowhere where that cannot be written.
+    logging.getLogger().addHandler(logging.NullHandler())
+    logging.raiseExceptions = False
     try:
         choice = choice_of(candles, symbols, start, end)
         asyncio.run(_until_signal(choice, speed_of(speed), state, port, fresh))
     except _READABLE as error:
-        _refuse(str(error))
+        _refuse(str(error) + when_full(state))
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _refuse(f"{error.strerror or error}{where}; the state folder is {state}")
@@ -123,6 +105,7 @@ async def _run(choice: Choice, speed: str, path: Path, port: int, fresh: bool) -
     async with AsyncExitStack() as stack:
         state = await asyncio.to_thread(StateFolder.open, path, fresh=fresh)
         stack.callback(state.close)
+        stack.enter_context(_logging_to(state.logs / "up.log"))
         choice = recall(state.path, choice)
         replay = await asyncio.to_thread(replay_of, choice)
         view = View()
@@ -130,237 +113,20 @@ async def _run(choice: Choice, speed: str, path: Path, port: int, fresh: bool) -
         children = await stack.enter_async_context(Children(hold=[state.lock]))
         supervisor = Supervisor(state.logs)
         stack.push_async_callback(supervisor.stop)
-        run = _Run(state, view, dashboard, children, supervisor)
+        run = Run(state, view, dashboard, children, supervisor)
         stack.callback(run.say_stopping)
         connections = await run.foundations()
         remember(state.path, choice)
         await run.go(connections, replay, speed, port)
 
 
-class _Run:
-    """One run from its first process to its end."""
-
-    def __init__(
-        self,
-        state: StateFolder,
-        view: View,
-        dashboard: Dashboard,
-        children: Children,
-        supervisor: Supervisor,
-    ) -> None:
-        self._state = state
-        self._view = view
-        self._dashboard = dashboard
-        self._children = children
-        self._supervisor = supervisor
-
-    def say_stopping(self) -> None:
-        """Say that the end has begun, where there is anything to end."""
-        if self._view.parts:
-            self._view.progress = None
-            self._say("Stopping")
-
-    async def go(self, connections: dict[str, str], replay: Replay, speed: str, port: int) -> None:
-        """Start the services, train once, replay, and show it for ever."""
-        applied, _ = await asyncio.gather(
-            migrate(connections[DATABASE]), _topics(connections[KAFKA])
-        )
-        services = Services(
-            self._state, self._children, connections, replay.environment(speed), port
-        )
-        self._say("Starting the services" + (", database made" if applied else ""))
-        address = services.address
-        await self._supervisor.start(**{name: services.program(name) for name in EARLY})
-        self._view.parts, self._view.address = self._supervisor.kept, address
-        async with AsyncExitStack() as stack:
-            pool = await connect_pool(connections[DATABASE], max_size=2)
-            stack.callback(pool.terminate)
-            client = await stack.enter_async_context(httpx.AsyncClient())
-            await self._train(pool, services, replay.jobs)
-            await self._wait_until_ready(pool, services, client)
-            await self._supervisor.start(**{INGEST: services.program(INGEST)})
-            self._view.parts = self._supervisor.kept
-            await self._show(pool, services, client, replay)
-
-    async def foundations(self) -> dict[str, str]:
-        """Start Kafka and PostgreSQL, or take those of the environment; give their addresses."""
-        given = given_connections()
-        parts: dict[str, Part] = {}
-        kafka = EmbeddedKafka(
-            self._state.path / "kafka", self._children, self._state.logs / "kafka.log"
-        )
-        postgres = EmbeddedPostgres(
-            self._state.path / "postgres", self._children, self._state.logs / "postgres.log"
-        )
-        if given[DATABASE]:
-            await _reach_database(given[DATABASE])
-        else:
-            parts["postgres"] = postgres
-        if given[KAFKA]:
-            await _reach_broker(given[KAFKA])
-        else:
-            parts["kafka"] = kafka
-        if parts:
-            self._say("Starting " + " and ".join(_TITLES[name] for name in parts))
-            await self._supervisor.start(**parts)
-            self._view.parts = self._supervisor.kept
-        return {
-            KAFKA: given[KAFKA] or kafka.bootstrap_servers,
-            DATABASE: given[DATABASE] or postgres.url(),
-        }
-
-    async def _train(
-        self,
-        pool: "asyncpg.Pool[asyncpg.Record]",
-        services: Services,
-        jobs: tuple[JobSpec, ...],
-    ) -> None:
-        """Run the training jobs that this database has not finished."""
-        waiting = [spec for spec in jobs if not await _succeeded(pool, spec)]
-        if not waiting:
-            return
-        self._say("Storing the candles to train on")
-        await self._history(services)
-        for spec in waiting:
-            await submit_job(pool, spec, job_id=_job_id(spec))
-        for spec in waiting:
-            await self._wait_for_job(pool, spec)
-        self._view.progress = None
-
-    async def _history(self, services: Services) -> None:
-        history = services.history()
-        await history.start()
-        child = history.child
-        while child is not None and child.running:
-            self._dashboard.show()
-            await asyncio.sleep(_LOOK_SECONDS)
-        await history.stop()
-        if child is not None and child.exit_code != 0:
-            log = services.log(INGEST)
-            raise EmbeddedError(f"the candles could not be stored: {last_line(log)}; see {log}")
-
-    async def _wait_for_job(self, pool: "asyncpg.Pool[asyncpg.Record]", spec: JobSpec) -> None:
-        pairs = f"{len(spec.strategies)} strategies on {len(spec.symbols)} symbols"
-        while True:
-            with suppress(*UNREACHABLE):  # a database that restarts: asked again
-                job = await job_status(pool, _job_id(spec))
-                if job.status == "SUCCEEDED":
-                    return
-                if job.is_final:
-                    raise EmbeddedError(
-                        f"the training job {job.job_id} ended as {job.status}: "
-                        f"{job.error or 'no reason given'}; --fresh begins anew"
-                    )
-                self._view.progress = (job.done, job.total)
-                self._say(f"Training {pairs}")
-            await asyncio.sleep(_LOOK_SECONDS)
-
-    async def _wait_until_ready(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", services: Services, client: httpx.AsyncClient
-    ) -> None:
-        """Wait until every service is ready and knows the trained configurations.
-
-        A candle that is published before is not lost, but it would be judged without them.
-        """
-        self._say("Waiting for the services")
-        deadline = asyncio.get_running_loop().time() + _READY_SECONDS
-        unsent = 1
-        while unsent or self._view.unready:
-            self._view.unready = await services.all_unready(client, list(EARLY))
-            with suppress(*UNREACHABLE):
-                unsent = await pool.fetchval(
-                    "select count(*) from outbox where service = 'optimizer_svc'"
-                )
-            self._dashboard.show()
-            if asyncio.get_running_loop().time() > deadline:
-                slow = ", ".join(self._view.unready) or "optimizer_svc"
-                raise EmbeddedError(
-                    f"not ready after {_READY_SECONDS:.0f} s: {slow}; see the logs in "
-                    f"{self._state.logs}"
-                )
-            await asyncio.sleep(_LOOK_SECONDS)
-
-    async def _show(
-        self,
-        pool: "asyncpg.Pool[asyncpg.Record]",
-        services: Services,
-        client: httpx.AsyncClient,
-        replay: Replay,
-    ) -> None:
-        names = [*EARLY, INGEST]
-        while True:
-            try:
-                self._view.figures = await read_figures(pool, replay.start)
-                self._view.note = ""
-            except (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                self._view.note = f"the figures wait for the database: {error}"
-            self._view.unready = await services.all_unready(client, names)
-            done = self._view.figures.finished and self._settled(replay)
-            self._say("Replay finished; the page stays up" if done else "Replaying")
-            await asyncio.sleep(1.0)
-
-    def _settled(self, replay: Replay) -> bool:
-        replayed = self._view.figures.replayed
-        return replayed is not None and replayed.timestamp() * 1000 >= replay.last
-
-    def _say(self, phase: str) -> None:
-        self._view.phase = phase
-        self._dashboard.show()
-
-
-_TITLES = {"postgres": "PostgreSQL", "kafka": "Kafka"}
-
-
-def _job_id(spec: JobSpec) -> UUID:
-    # of what it asks for: a second start finds the job of the first
-    return uuid5(NAMESPACE, f"first job:{spec.model_dump_json()}")
-
-
-async def _succeeded(pool: "asyncpg.Pool[asyncpg.Record]", spec: JobSpec) -> bool:
-    status = await pool.fetchval(
-        "select status from training_jobs where job_id = $1", _job_id(spec)
-    )
-    return bool(status == "SUCCEEDED")
-
-
-def given_connections() -> dict[str, str]:
-    """Give the addresses in the environment, empty where it names none.
-
-    Raises:
-        OptionError: one is no address.
-    """
-    given = {name: os.environ.get(name, "").strip() for name in (KAFKA, DATABASE)}
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
     try:
-        RuntimeSettings(
-            kafka_bootstrap_servers=given[KAFKA] or "unused:1",
-            database_url=given[DATABASE] or "postgresql://unused",
-        )
-    except ValidationError as error:
-        raise OptionError(f"{describe(error)}; correct it in the environment or unset it") from None
-    return given
-
-
-async def _reach_database(url: str) -> None:
-    try:
-        connection = await connect(url)
-    except (ValueError, asyncpg.InterfaceError) as error:  # an address that asyncpg cannot read
-        raise DatabaseUnavailableError(f"{DATABASE}: {error}; correct it or unset it") from None
-    await connection.close()
-
-
-async def _reach_broker(bootstrap_servers: str) -> None:
-    deadline = asyncio.get_running_loop().time() + _BROKER_SECONDS
-    while not await broker_answers(bootstrap_servers):
-        if asyncio.get_running_loop().time() > deadline:
-            raise BrokerUnavailableError(
-                f"no Kafka broker answers at {bootstrap_servers} within {_BROKER_SECONDS:.0f} s; "
-                f"start it, correct {KAFKA}, or unset it to use the one that comes along"
-            )
-        await asyncio.sleep(0.5)
-
-
-async def _topics(bootstrap_servers: str) -> None:
-    try:
-        await create_topics(bootstrap_servers)
-    except RuntimeError as error:
-        raise BrokerUnavailableError(str(error)) from error
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
