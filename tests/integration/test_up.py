@@ -1,0 +1,117 @@
+"""`tradepulse up`, whole: killed without warning it leaves nothing, and goes on where it was."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+pytestmark = pytest.mark.integration
+
+PATIENCE = 180.0
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tp-") as folder:
+        yield Path(folder).resolve() / "state"
+
+
+def start(state: Path) -> subprocess.Popen[str]:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"}
+    }
+    arguments = ["--symbols", "BTC/USD,ETH/USD", "--speed", "100000", "--port", "0"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tradepulse.cli.main", "up", "--state", str(state), *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> str:
+    assert process.stdout is not None
+    said = ""
+    deadline = time.monotonic() + PATIENCE
+    for line in process.stdout:
+        said += line
+        if re.search(pattern, line):
+            return line
+        assert time.monotonic() < deadline, said
+    pytest.fail(f"ended without {pattern!r}:\n{said}")
+
+
+def processes_of(state: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            belongs = str(state) in " ".join([*process.cmdline(), *process.environ().values()])
+        except psutil.Error:
+            continue
+        if belongs and process.pid != os.getpid():
+            found.append(process)
+    return found
+
+
+def wait_until_gone(state: Path) -> None:
+    deadline = time.monotonic() + 20
+    while left := processes_of(state):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+async def ledger(state: Path) -> tuple[int, list[tuple[object, ...]]]:
+    """How many jobs there are, and the closed trades in their order."""
+    url = f"postgresql://postgres@/tradepulse?host={state / 'postgres'}&port=5432"
+    connection = await asyncpg.connect(url)
+    try:
+        jobs = await connection.fetchval("select count(*) from training_jobs")
+        trades = await connection.fetch(
+            "select position_id, entry_time, exit_time, profit from positions "
+            "where exit_time is not null order by exit_time, position_id"
+        )
+    finally:
+        await connection.close()
+    return jobs, [tuple(trade) for trade in trades]
+
+
+def test_a_killed_run_leaves_nothing_and_goes_on(state: Path) -> None:
+    with start(state) as first:
+        page = read_until(first, "^page: ")
+        assert "?token=" in page
+        read_until(first, r" [1-9]\d* trades")
+        names = " ".join(" ".join(process.cmdline()) for process in processes_of(state))
+        for expected in ("kafka.Kafka", "postgres", "executor_svc.app", "market_ingest.app"):
+            assert expected in names
+        with start(state) as second:
+            assert second.wait(60) == 1
+            assert second.stdout is not None
+            assert "is in use by another" in second.stdout.read()
+        jobs, before = asyncio.run(ledger(state))
+        assert jobs == 1
+        first.kill()
+        wait_until_gone(state)
+
+    with start(state) as again:
+        assert read_until(again, "^page: ") == page
+        read_until(again, "Replaying .* trades")
+        jobs, after = asyncio.run(ledger(state))
+        assert jobs == 1
+        assert after[: len(before)] == before
+        again.send_signal(signal.SIGINT)
+        read_until(again, "^Stopping")
+        assert again.wait(60) == 0
+    assert processes_of(state) == []
