@@ -8,7 +8,8 @@ from contracts.events import CandleClosed
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.timeframes import timeframe_ms
 
-START = 1_600_000_200_000 // 1_800_000 * 1_800_000
+START = 1_599_955_200_000
+"""2020-09-13, on the grid of every timeframe."""
 FIGURES = ("open_time", "open", "high", "low", "close", "volume")
 
 

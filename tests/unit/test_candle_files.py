@@ -67,7 +67,7 @@ BAD_ROWS = {
     "duplicate time": (changed(3, open_time=int(BTC.open_time[1])), "row 3: BTC/USD 30m: the time"),
     "unsorted": (changed(3, open_time=START - 1_800_000), "row 3: BTC/USD 30m: times are not so"),
     "off the grid": (changed(3, open_time=T + 1), f"row 3: BTC/USD 30m: open_time {T + 1} is off"),
-    "seconds": (changed(1, open_time=START // 1000), "row 1: BTC/USD 30m: open_time 16000"),
+    "seconds": (changed(1, open_time=START // 1000), "row 1: BTC/USD 30m: open_time 15999"),
     "far future": (changed(10, open_time=10**15), "row 10: ETH/USD 30m: open_time 10000"),
     "negative price": (changed(8, low=-1.0), "row 8: ETH/USD 30m: low -1.0 is not above zero"),
     "zero price": (changed(8, open=0.0), "row 8: ETH/USD 30m: open 0.0 is not above zero"),
@@ -180,7 +180,7 @@ def test_a_choice_of_symbols_and_times(tmp_path: Path) -> None:
     late = int(BTC.open_time[4])
     assert [s.symbol for s in read_candles(path, start=late)] == ["BTC/USD"]
     assert "no candles of ETH/USD in the range" in refusal(path, symbols=["ETH/USD"], start=late)
-    assert "2020-09-13T12:30Z to 2020-09-13T15:00Z" in refusal(path, end=START)
+    assert "2020-09-13T00:00Z to 2020-09-13T02:30Z" in refusal(path, end=START)
 
 
 def test_interleaved_series_are_told_apart(tmp_path: Path) -> None:

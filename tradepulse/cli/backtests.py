@@ -130,14 +130,10 @@ def _run(
     start: int | None,
     end: int | None,
 ) -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
+    from tradepulse.cli.progress import progress_bar
     from tradepulse.trading.backtest import backtest as run
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    # on standard error, so that the output can be piped
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("Trading", total=None)
         with values_refused():
             return run(

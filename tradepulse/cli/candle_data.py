@@ -74,8 +74,7 @@ def export_candles(
 
 
 async def _import(url: str, series: list[Any], *, dry_run: bool) -> Any:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
+    from tradepulse.cli.progress import progress_bar
     from tradepulse.runtime.candles_db import Stored, upsert_candles
     from tradepulse.runtime.db import check_migrated, connect_pool
 
@@ -83,12 +82,11 @@ async def _import(url: str, series: list[Any], *, dry_run: bool) -> Any:
     written, kept, example = 0, 0, ""
     try:
         await check_migrated(pool)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         async with pool.acquire() as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:
-                with Progress(*columns, transient=True) as progress:
+                with progress_bar() as progress:
                     task = progress.add_task("Storing", total=sum(len(one) for one in series))
                     for one in series:
                         for lo in range(0, len(one), _CHUNK):

@@ -1,12 +1,13 @@
 """`dlq`: messages that could not be handled."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tradepulse.cli.connections import STATE, State, bootstrap_servers
-from tradepulse.cli.errors import CliError, one_line
+from tradepulse.cli.errors import CliError, one_line, values_refused
 from tradepulse.cli.options import time_text
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def list_letters(
 
     from tradepulse.runtime.dead_letters import list_dead_letters
 
-    letters = _call(list_dead_letters(bootstrap_servers(state), _checked(topic)))
+    servers = _servers(topic, state)
+    letters = asyncio.run(list_dead_letters(servers, topic))
     if waiting:
         letters = [letter for letter in letters if not letter.replayed]
     if not letters:
@@ -60,27 +62,23 @@ def replay(topic: Topic = None, state: State = STATE) -> None:
     """Send back, to their topic and with their key, those that were not sent back before."""
     from tradepulse.runtime.dead_letters import replay_dead_letters
 
-    count = _call(replay_dead_letters(bootstrap_servers(state), _checked(topic)))
+    servers = _servers(topic, state)
+    count = asyncio.run(replay_dead_letters(servers, topic))
     typer.echo(f"sent back {count:,} messages" if count else "nothing waits to be sent back")
 
 
-def _checked(topic: str | None) -> str | None:
+def _servers(topic: str | None, state: Path) -> str:
+    """Return the broker's address, once it is sure that it has what is asked for."""
+    from tradepulse.cli.setup import present_topics
     from tradepulse.runtime.dead_letters import topics_named
 
-    try:
-        topics_named(topic)
-    except ValueError as error:
-        raise CliError(str(error)) from error
-    return topic
-
-
-def _call(work: Any) -> Any:
-    from aiokafka.errors import UnknownTopicOrPartitionError
-
-    try:
-        return asyncio.run(work)
-    except UnknownTopicOrPartitionError as error:
-        raise CliError("the topics are not there yet: run `tradepulse topics`") from error
+    with values_refused():
+        wanted = {one.dead_letters for one in topics_named(topic)}
+    servers = bootstrap_servers(state)
+    # a consumer would wait most of a minute for a topic that is not there
+    if missing := sorted(wanted - asyncio.run(present_topics(servers)).keys()):
+        raise CliError(f"the broker has no topic {missing[0]}: run `tradepulse topics`")
+    return servers
 
 
 def _row(letter: "DeadLetter") -> list[str]:

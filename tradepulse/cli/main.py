@@ -1,5 +1,6 @@
 """The `tradepulse` command. A command's module is imported only when the command is run."""
 
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -100,6 +101,8 @@ def tradepulse(
 ) -> None:
     """Systematic crypto trading: rule-based signals, sized by a portfolio policy."""
     del version
+    # aiokafka logs every failed attempt to connect; what matters of it is said in one line
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def main() -> None:

@@ -162,23 +162,10 @@ async def _submit(pool: "asyncpg.Pool[asyncpg.Record]", asked: dict[str, Any]) -
 
 
 async def _follow(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> None:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from tradepulse.cli.progress import progress_bar
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     waited = 0.0
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("Waiting", total=None)
         while not (job := await _status(pool, job_id)).is_final:
             waiting = (

@@ -61,7 +61,7 @@ def _list_topics(servers: str) -> None:
 
     from contracts.topics import DAY_MS, TOPICS
 
-    present = asyncio.run(_present(servers))
+    present = asyncio.run(present_topics(servers))
     table = Table("topic", "partitions", "kept", "key", "written by", "exists")
     for topic in TOPICS:
         kept = "latest of each key" if topic.compacted else f"{topic.retention_ms // DAY_MS} days"
@@ -75,8 +75,8 @@ def _list_topics(servers: str) -> None:
     Console().print(table)
 
 
-async def _present(servers: str) -> dict[str, int]:
-    """Return the number of partitions by topic that exists."""
+async def present_topics(servers: str) -> dict[str, int]:
+    """Return the number of partitions by name of each topic that exists."""
     from aiokafka.admin import AIOKafkaAdminClient
 
     from tradepulse.runtime.publisher import retry_connect

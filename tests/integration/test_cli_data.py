@@ -1,0 +1,313 @@
+"""The commands that need a database or a broker, on real ones."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+from typer.testing import CliRunner
+
+from contracts.topics import CANDLES, TOPICS
+from tests.candle_series import as_events, random_walk, same
+from tradepulse.cli.main import app
+from tradepulse.runtime.bus import Bus, Publisher
+from tradepulse.runtime.candle_files import read_candles, write_candles
+from tradepulse.runtime.candles_db import store_candles
+from tradepulse.runtime.configurations import add_discovered
+from tradepulse.runtime.db import connect
+from tradepulse.trading.candles import Candles
+
+pytestmark = pytest.mark.integration
+
+BTC = random_walk("BTC/USD", 400, seed=1)
+ETH = random_walk("ETH/USD", 300, seed=2)
+
+
+def invoke(*arguments: str, status: int = 0) -> tuple[str, str]:
+    # wide, so that no table is cut
+    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, arguments)
+    assert result.exit_code == status, result.output
+    return result.stdout, result.stderr
+
+
+@pytest.fixture
+def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert "applied 0001" in invoke("migrate")[0]
+    assert "up to date" in invoke("migrate")[0]
+    return database_url
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    write_candles(tmp_path / "c.parquet", [BTC, ETH])
+    return tmp_path
+
+
+def on(url: str, work: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        connection = await connect(url)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def rows(url: str) -> int:
+    return int(on(url, lambda c: c.fetchval("select count(*) from market_data")))
+
+
+def test_a_database_without_migrations(
+    database_url: str, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    for command in (("import", str(files / "c.parquet")), ("configs",), ("optimize",)):
+        line = invoke(*command, status=1)[1]
+        assert "run `tradepulse migrate`" in line
+        assert line.count("\n") == 1
+
+
+def test_import_then_export(database: str, files: Path) -> None:
+    told, _ = invoke("import", str(files / "c.parquet"), "--dry-run")
+    assert "would change 700 of 700 candles" in told
+    assert rows(database) == 0
+    told, _ = invoke("import", str(files / "c.parquet"))
+    assert "test:BTC/USD:30m: 400 candles" in told
+    assert "stored 700 of 700 candles; 0 were there already" in told
+    assert "stored 0 of 700 candles; 700 were" in invoke("import", str(files / "c.parquet"))[0]
+
+    for name in ("o.parquet", "o.csv"):
+        told, _ = invoke("export", str(files / name))
+        assert "700 candles of 2 series" in told
+        btc, eth = read_candles(files / name)
+        assert same(btc, BTC)
+        assert same(eth, ETH)
+    start, end = str(BTC.open_time[10]), str(BTC.open_time[20])
+    part = ("--symbol", "BTC/USD", "--from", start, "--to", end, "--timeframe", "30m")
+    invoke("export", str(files / "o.csv"), "--force", *part)
+    (btc,) = read_candles(files / "o.csv")
+    assert same(btc, BTC.rows(10, 20))
+
+
+def test_export_of_what_is_not_there(database: str, files: Path) -> None:
+    out = str(files / "o.csv")
+    assert "there are none at all: import a file" in invoke("export", out, status=1)[1]
+    invoke("import", str(files / "c.parquet"))
+    line = invoke("export", out, "--symbol", "X/USD", status=1)[1]
+    assert "no stored candles of X/USD; there are test:BTC/USD:30m, test:ETH/USD:30m" in line
+    line = invoke("export", out, "--from", "2031-01-01", status=1)[1]
+    assert "no stored candles in this range; there are some from 2020-09-13 00:00" in line
+    assert not (files / "o.csv").exists()
+
+
+def test_a_bad_file_imports_nothing(database: str, files: Path) -> None:
+    high = ETH.high.copy()
+    high[200] = 1.0
+    bad = Candles(
+        *("test", "ETH/USD", "30m", ETH.open_time, ETH.open, high, ETH.low, ETH.close, ETH.volume)
+    )
+    write_candles(files / "bad.csv", [BTC, bad])
+    line = invoke("import", str(files / "bad.csv"), status=1)[1]
+    assert "row 601: ETH/USD 30m: high 1.0 is below low" in line
+    assert rows(database) == 0
+
+
+def test_a_failure_in_the_middle_imports_nothing(database: str, files: Path) -> None:
+    # the server refuses the second series, as a full disk would
+    on(database, lambda c: c.execute("alter table market_data add check (symbol <> 'ETH/USD')"))
+    line = invoke("import", str(files / "c.parquet"), status=1)[1]
+    assert line.startswith("tradepulse import: the database refuses: ")
+    assert line.count("\n") == 1
+    assert rows(database) == 0
+
+
+def test_an_import_keeps_what_came_from_the_venue(database: str, files: Path) -> None:
+    live = random_walk("BTC/USD", 5, seed=9)
+    on(database, lambda c: store_candles(c, [live], "live"))
+    told, warned = invoke("import", str(files / "c.parquet"))
+    assert "stored 695 of 700 candles; 0 were there already" in told
+    assert "5 stored candles of a better source differ and were kept" in warned
+
+
+async def discover(connection: Any, share: float = 0.5) -> UUID:
+    one = uuid4()
+    await add_discovered(
+        connection,
+        configuration_id=one,
+        job_id=None,
+        strategy="sma_cross",
+        exchange="test",
+        symbol="BTC/USD",
+        timeframe="30m",
+        params={"fast": 7, "slow": 50},
+        share=share,
+        metrics={
+            "in_sample": {"net_profit_pct": 12.34, "sharpe": 1.5, "trades": 40},
+            "out_of_sample": {"net_profit_pct": -3.21, "sharpe": None, "trades": 9},
+            "trials": 60,
+        },
+        reason="test",
+    )
+    return one
+
+
+def test_configurations(database: str) -> None:
+    assert "no configurations" in invoke("configs")[0]
+    one = on(database, discover)
+    told, _ = invoke("configs")
+    assert str(one)[:8] in told
+    for text in ("sma_cross", "fast=7", "+12.3 | -3.2", "1.50 | -", "40 | 9", "60", "DISCOVERY"):
+        assert text in told, told
+    told, _ = invoke("configs", "activate", str(one)[:8], "--reason", "looks good")
+    assert "is active, stage PAPER" in told
+    assert str(one)[:8] in invoke("configs", "list", "--active")[0]
+    told, _ = invoke("configs", "deactivate", str(one), "--reason", "no more")
+    assert "is not active" in told
+    reasons = on(database, lambda c: c.fetch("select reason from configuration_events order by id"))
+    assert [row["reason"] for row in reasons] == ["test", "looks good", "no more"]
+
+    line = invoke("configs", "activate", "ffff-none", "--reason", "x", status=1)[1]
+    assert "no configuration of an id that begins with 'ffff-none'" in line
+    assert "needs a reason" in invoke("configs", "activate", str(one), "--reason", " ", status=1)[1]
+    assert "--job abc: no id" in invoke("configs", "list", "--job", "abc", status=1)[1]
+
+
+def submit(*arguments: str) -> UUID:
+    told, _ = invoke("optimize", "--detach", *arguments)
+    found = re.fullmatch(r"job (\S+)\n", told)
+    assert found
+    return UUID(found[1])
+
+
+def test_a_job_from_its_submission_to_its_end(database: str, files: Path) -> None:
+    assert "import a file first" in invoke("optimize", status=1)[1]
+    invoke("import", str(files / "c.parquet"))
+    job = submit(
+        "--strategy", "sma_cross", "--trials", "7", "--fixed", '{"sma_cross": {"fast": 5}}'
+    )
+    spec = on(database, lambda c: c.fetchval("select spec from training_jobs"))
+    assert spec["symbols"] == ["BTC/USD", "ETH/USD"]
+    assert (spec["exchange"], spec["timeframe"], spec["trials"]) == ("test", "30m", 7)
+
+    def set_to(status: str, error: str | None = None) -> None:
+        sql = "update training_jobs set status = $2, error = $3 where job_id = $1"
+        on(database, lambda c: c.execute(sql, job, status, error))
+
+    set_to("SUCCEEDED")
+    assert "nothing was kept" in invoke("optimize", "--follow", str(job))[0]
+    one = on(database, discover)
+    on(database, lambda c: c.execute("update trained_configurations set job_id = $1", job))
+    assert str(one)[:8] in invoke("optimize", "--follow", str(job))[0]
+    set_to("FAILED", "out of\nmemory")
+    line = invoke("optimize", "--follow", str(job), status=1)[1]
+    assert f"job {job} failed: out of memory" in line
+    assert f"there is no job {one}" in invoke("optimize", "--follow", str(one), status=1)[1]
+    assert "--cancel x: no id" in invoke("optimize", "--cancel", "x", status=1)[1]
+
+
+def test_a_job_is_cancelled(database: str, files: Path) -> None:
+    invoke("import", str(files / "c.parquet"))
+    job = submit("--symbol", "BTC/USD")
+    assert f"job {job} is cancelled" in invoke("optimize", "--cancel", str(job))[0]
+    line = invoke("optimize", "--follow", str(job), status=1)[1]
+    assert "was cancelled after 0 of 0 trials" in line
+
+
+def test_wrong_jobs(database: str, files: Path) -> None:
+    write_candles(files / "h.csv", [random_walk("BTC/USD", 50, timeframe="1h")])
+    invoke("import", str(files / "c.parquet"))
+    invoke("import", str(files / "h.csv"))
+    for arguments, line in (
+        ((), "--timeframe: stored candles have several: 1h, 30m; choose one"),
+        (("--timeframe", "5m"), "--timeframe: stored candles have none of it"),
+        (("--timeframe", "1h", "--symbol", "X/USD"), "no stored candles of X/USD; there are BTC"),
+        (("--timeframe", "1h", "--strategy", "x"), "unknown strategy"),
+        (("--timeframe", "1h", "--trials", "0"), "trials: Input should be greater"),
+        (("--timeframe", "1h", "--method", "magic"), "method: Input should be 'random' or 'grid'"),
+    ):
+        assert line in invoke("optimize", *arguments, status=1)[1]
+    assert on(database, lambda c: c.fetchval("select count(*) from training_jobs")) == 0
+
+
+def test_an_interrupt_leaves_the_job_and_says_how_to_go_on(database: str, files: Path) -> None:
+    invoke("import", str(files / "c.parquet"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "tradepulse.cli.main", "optimize", "--timeframe", "30m"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "DATABASE_URL": database},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("job ")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "goes on; follow it with `tradepulse optimize --follow" in told
+    assert "Traceback" not in told
+    status = on(database, lambda c: c.fetchval("select status from training_jobs"))
+    assert status == "QUEUED"
+
+
+def test_topics_and_dead_letters(
+    kafka_bootstrap: str, no_topics: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
+    told, _ = invoke("topics", "--list")
+    assert " yes " not in told
+    line = invoke("dlq", status=1)[1]
+    assert "run `tradepulse topics`" in line
+    assert line.count("\n") == 1
+    assert invoke("topics")[0].count("created ") == 2 * len(TOPICS)
+    assert "every topic exists" in invoke("topics")[0]
+    assert " no " not in invoke("topics", "--list")[0]
+    assert "no dead letters" in invoke("dlq")[0]
+
+    event = as_events([BTC.rows(0, 1)])[0]
+    good = event.model_dump_json().encode()
+
+    async def put_aside() -> None:
+        publisher = await Publisher(kafka_bootstrap, "test").start()
+        for offset, value in ((3, good), (4, b"[red]not json" + b" x" * 90)):
+            headers = [
+                ("reason", b"cannot be decoded:\n[bold]why"),
+                ("service", b"signal_svc"),
+                ("topic", CANDLES.name.encode()),
+                ("partition", b"2"),
+                ("offset", str(offset).encode()),
+            ]
+            await publisher.send_raw(
+                CANDLES.dead_letters, event.instrument.encode(), value, headers
+            )
+        await publisher.stop()
+
+    asyncio.run(put_aside())
+    told, _ = invoke("dlq", "list", "candles")
+    for text in ("2/3", "2/4", "signal_svc", "cannot be decoded: [bold]why", "[red]not json"):
+        assert text in told, told
+    assert "no dead letters" in invoke("dlq", "list", "weights")[0]
+    assert "no topic is called nope" in invoke("dlq", "list", "nope", status=1)[1]
+    assert "sent back 2 messages" in invoke("dlq", "replay", "candles")[0]
+    assert "nothing waits" in invoke("dlq", "replay")[0]
+    assert "no dead letters" in invoke("dlq", "list", "--waiting")[0]
+
+    async def arrived() -> list[Any]:
+        publisher = await Publisher(kafka_bootstrap, "test").start()
+        bus = Bus(kafka_bootstrap, "test", publisher, CollectorRegistry())
+        found = await bus.read_all(CANDLES)
+        await publisher.stop()
+        return found
+
+    assert asyncio.run(arrived()) == [event]
