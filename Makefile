@@ -38,8 +38,8 @@ check-web: $(PAGE)
 
 $(PAGE): $(WEB_SOURCES) deploy/node.sh | $(VENV)/.uv
 	@echo "Building the page"
-	@deploy/node.sh $(BIN) npm --prefix $(WEB) ci --no-audit --no-fund --loglevel=error
-	@deploy/node.sh $(BIN) npm --prefix $(WEB) run build --silent
+	@deploy/node.sh $(BIN) npm --prefix $(WEB) ci --no-audit --no-fund --silent
+	@deploy/node.sh $(BIN) npm --prefix $(WEB) run build --silent -- --logLevel warn
 	@touch $(PAGE)
 
 # New pins of everything, for every platform and Python from 3.11 on.

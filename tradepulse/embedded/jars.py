@@ -1,7 +1,6 @@
 """The broker's Java libraries: fetched once for each user, kept in the cache folder."""
 
 import fcntl
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -39,7 +38,7 @@ def class_path(folder: Path | None = None) -> str:
     folder = folder or jar_folder()
     if not present(folder):
         _fetch(folder)
-    return os.pathsep.join(str(jar) for jar in sorted(folder.glob("*.jar")))
+    return str(folder / "*")  # Java takes every jar of the folder
 
 
 def _fetch(folder: Path) -> None:

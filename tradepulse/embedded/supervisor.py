@@ -1,6 +1,7 @@
 """Keeps processes running: starts them again with growing pauses, stops them in reverse order."""
 
 import asyncio
+import logging
 import os
 import shutil
 import time
@@ -13,6 +14,8 @@ from typing import Literal, Protocol
 from tradepulse.embedded.children import Child, Children, EmbeddedError
 
 State = Literal["starting", "running", "waiting", "stopped"]
+
+log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.1
 _ROTATE_SECONDS = 5.0
@@ -177,6 +180,7 @@ class Supervisor:
                 await kept.part.stop()  # also ends what it left in its group
             pause = self._backoff.after(pause, time.monotonic() - kept.since)
             kept.state = "waiting"
+            log.warning("%s %s; started again in %.1f s", kept.name, kept.reason, pause)
             await asyncio.sleep(pause)
             kept.state, kept.since = "starting", time.monotonic()
             kept.restarts += 1
@@ -187,20 +191,20 @@ class Supervisor:
 
     async def _keep_logs_short(self) -> None:
         while True:
-            for log in self._logs.glob("*.log"):
+            for path in self._logs.glob("*.log"):
                 with suppress(OSError):  # a full disk: the next round tries again
-                    rotate(log)
+                    rotate(path)
             await asyncio.sleep(_ROTATE_SECONDS)
 
 
-def rotate(log: Path, limit: int = _LOG_BYTES) -> None:
-    """Move a log of more than `limit` bytes to `<log>.1` and empty it.
+def rotate(path: Path, limit: int = _LOG_BYTES) -> None:
+    """Move a log of more than `limit` bytes to `<path>.1` and empty it.
 
     Its writers have it open for appending, so they go on at its new beginning.
     """
-    if log.stat().st_size > limit:
-        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
-        os.truncate(log, 0)
+    if path.stat().st_size > limit:
+        shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+        os.truncate(path, 0)
 
 
 def _ending(child: Child | None) -> str:
