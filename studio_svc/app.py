@@ -1,5 +1,6 @@
 """Composition root of the page and its API."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -89,6 +90,8 @@ async def compose(service: Service, settings: StudioSettings) -> None:
         token = read_token(settings.studio_token_file)
     except TokenError as error:
         raise RefusedError(str(error)) from error
+    # it logs every request, and one goes to each service every two seconds
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     hub = Hub()
     store = StudioStore(service.pool, settings.account, settings.portfolio)
     health = HealthWatch(settings.studio_services, httpx.AsyncClient())

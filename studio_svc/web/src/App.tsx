@@ -10,7 +10,7 @@ import { Header } from "./panels/Header";
 import { Panel } from "./panels/Panel";
 import { parseSeries } from "./series";
 import { firstPick, marked } from "./state";
-import { type Store, usePart } from "./store";
+import { type Store, useShown } from "./store";
 import type { CandleRow, Series } from "./types";
 
 const RECORDED = ["replay", "import", "backfill"];
@@ -22,7 +22,7 @@ interface Props {
 }
 
 export function App({ store, follow, asked }: Props) {
-  const state = usePart(store, (whole) => whole);
+  const state = useShown(store);
   const { picked, series, overview } = state;
 
   useEffect(() => follow(picked), [follow, picked]);

@@ -4,6 +4,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { App } from "./App";
+import { Boundary } from "./Boundary";
 import { Link } from "./link";
 import { createStore } from "./store";
 
@@ -21,6 +22,8 @@ const place = document.getElementById("page");
 if (!place) throw new Error("the page has no place to be drawn in");
 createRoot(place).render(
   <StrictMode>
-    <App store={store} follow={follow} asked={asked} />
+    <Boundary>
+      <App store={store} follow={follow} asked={asked} />
+    </Boundary>
   </StrictMode>,
 );

@@ -82,7 +82,10 @@ export function CandleChart({ name, series, candles, trades, positions }: Props)
     };
     count();
     now.chart.timeScale().subscribeVisibleTimeRangeChange(count);
-    return () => now.chart.timeScale().unsubscribeVisibleTimeRangeChange(count);
+    return () => {
+      // a chart that was removed has dropped its listeners already
+      if (drawn.current) now.chart.timeScale().unsubscribeVisibleTimeRangeChange(count);
+    };
   }, [found]);
 
   useEffect(() => {

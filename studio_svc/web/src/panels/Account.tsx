@@ -1,5 +1,7 @@
 /** What the account holds, decided and closed. */
 
+import { memo } from "react";
+
 import { fixed, price, quantity, shortTime, signed, signedPercent, tone, words } from "../format";
 import { reasonText } from "../markers";
 import type { Order, Position, Trade } from "../types";
@@ -52,7 +54,7 @@ export function Positions({ positions }: { positions: readonly Position[] }) {
 
 const STATES: Record<string, string> = { OPEN: "waiting", FILLED: "filled", REFUSED: "refused" };
 
-export function Orders({ orders }: { orders: readonly Order[] }) {
+export const Orders = memo(function Orders({ orders }: { orders: readonly Order[] }) {
   return (
     <Panel
       area="orders"
@@ -93,9 +95,9 @@ export function Orders({ orders }: { orders: readonly Order[] }) {
       </Table>
     </Panel>
   );
-}
+});
 
-export function Trades({ trades, total }: { trades: readonly Trade[]; total: number }) {
+export const Trades = memo(function Trades({ trades, total }: { trades: readonly Trade[]; total: number }) {
   return (
     <Panel
       area="trades"
@@ -138,4 +140,4 @@ export function Trades({ trades, total }: { trades: readonly Trade[]; total: num
       </Table>
     </Panel>
   );
-}
+});

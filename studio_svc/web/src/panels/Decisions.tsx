@@ -1,11 +1,13 @@
 /** What the strategies say, how the portfolio weighs it, and where both come from. */
 
+import { memo } from "react";
+
 import { fixed, percent, price, quantity, shortTime, signed, tone, words } from "../format";
 import { symbolOf } from "../series";
 import type { Configuration, Figures, Job, Signal, Weights as WeightVector } from "../types";
 import { Panel, Side, Table } from "./Panel";
 
-export function Signals({ signals }: { signals: readonly Signal[] }) {
+export const Signals = memo(function Signals({ signals }: { signals: readonly Signal[] }) {
   return (
     <Panel
       area="signals"
@@ -36,9 +38,9 @@ export function Signals({ signals }: { signals: readonly Signal[] }) {
       </Table>
     </Panel>
   );
-}
+});
 
-export function Weights({ weights }: { weights: WeightVector | null }) {
+export const Weights = memo(function Weights({ weights }: { weights: WeightVector | null }) {
   const entries = Object.entries(weights?.weights ?? {}).sort(([, a], [, b]) => b - a);
   const cash = 1 - entries.reduce((sum, [, weight]) => sum + weight, 0);
   const bars = cash > 0.0005 ? [...entries, ["cash", cash] as const] : entries;
@@ -68,7 +70,7 @@ export function Weights({ weights }: { weights: WeightVector | null }) {
       )}
     </Panel>
   );
-}
+});
 
 /** What a job is about, as far as its specification says. */
 function subject(spec: Record<string, unknown>): string {
@@ -78,7 +80,7 @@ function subject(spec: Record<string, unknown>): string {
 }
 
 /** The job that runs or waits, if any. */
-export function JobProgress({ jobs }: { jobs: readonly Job[] }) {
+export const JobProgress = memo(function JobProgress({ jobs }: { jobs: readonly Job[] }) {
   const job = jobs.find((one) => one.status === "RUNNING") ?? jobs.find((one) => one.status === "QUEUED");
   if (!job) return null;
   const share = job.total > 0 ? (job.done / job.total) * 100 : 0;
@@ -96,7 +98,7 @@ export function JobProgress({ jobs }: { jobs: readonly Job[] }) {
       </span>
     </div>
   );
-}
+});
 
 const SAMPLES = [
   ["net_profit_pct", "Net %", "Net profit in percent, after fees and slippage"],
@@ -192,11 +194,11 @@ function Stage({ one }: { one: Configuration }) {
 
 function paramsText(params: Record<string, unknown>): string {
   return Object.entries(params)
-    .map(([name, value]) => `${words(name)} ${typeof value === "number" ? quantity(value) : String(value)}`)
+    .map(([name, value]) => `${words(name)} ${typeof value === "number" ? quantity(value.toPrecision(4)) : String(value)}`)
     .join(", ");
 }
 
-export function Configurations({
+export const Configurations = memo(function Configurations({
   configurations,
   isTraining,
 }: {
@@ -284,5 +286,5 @@ export function Configurations({
       </div>
     </Panel>
   );
-}
+});
 

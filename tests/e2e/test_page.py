@@ -1,0 +1,160 @@
+"""The page in a real browser over the complete system: what moves, moves by push."""
+
+import shutil
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+
+pytestmark = pytest.mark.e2e
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+LAPTOP, PHONE = (1440, 900), (390, 844)
+SERVICES = 5
+"""All but the one that serves the page."""
+SOON_MS = 30_000
+TRAINED_MS = 180_000
+"""Until the first start has trained its configurations and replays."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.fail("no chromium on the path: install the distribution's chromium package")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def open_page(browser: Browser, address: str, size: tuple[int, int]) -> tuple[Page, list[str]]:
+    """Open the page in a context of its own; the list gathers what the browser complains of."""
+    is_phone = size == PHONE
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, is_mobile=is_phone, has_touch=is_phone
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    page.goto(address)
+    return page, complaints
+
+
+def wait_for_change(page: Page, test_id: str, attribute: str, timeout_ms: int) -> None:
+    """Wait until an element's attribute (or its text) is no longer what it is now."""
+    page.wait_for_function(
+        """([id, name]) => {
+            const element = document.querySelector(`[data-testid="${id}"]`);
+            const now = name === "text" ? element?.textContent : element?.getAttribute(name);
+            const key = `before ${id} ${name}`;
+            if (!now) return false;
+            window[key] ??= now;
+            return now !== window[key];
+        }""",
+        arg=[test_id, attribute],
+        timeout=timeout_ms,
+    )
+
+
+def rows(page: Page, test_id: str) -> int:
+    return page.locator(f'[data-testid="{test_id}"] tbody tr').count()
+
+
+def test_the_page_lives_by_push(browser: Browser, running_system: str) -> None:
+    page, complaints = open_page(browser, running_system, LAPTOP)
+    assert "token" not in page.url
+    expect(page.get_by_test_id("connection")).to_have_text("live", timeout=SOON_MS)
+
+    # training comes first; then every service is ready and the replay begins
+    expect(page.locator('[data-testid="service"][data-state="ready"]')).to_have_count(
+        SERVICES, timeout=TRAINED_MS
+    )
+    expect(page.get_by_test_id("service")).to_have_count(SERVICES)
+    wait_for_change(page, "candle-chart", "data-last-time", TRAINED_MS)
+
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(urlsplit(request.url).path)
+
+    page.on("request", note)
+    wait_for_change(page, "event-time", "text", SOON_MS)
+    wait_for_change(page, "candle-chart", "data-last-time", SOON_MS)
+    wait_for_change(page, "equity-chart", "data-last-time", SOON_MS)
+    wait_for_change(page, "equity", "text", 2 * SOON_MS)
+    expect(page.locator('[data-testid="signals"] tbody tr').first).to_be_visible(
+        timeout=2 * SOON_MS
+    )
+    expect(page.locator('[data-testid="orders"] tbody tr').first).to_be_visible(timeout=SOON_MS)
+    page.locator(
+        '[data-testid="trades-table"] tbody tr, [data-testid="positions"] tbody tr'
+    ).first.wait_for(timeout=2 * SOON_MS)
+    expect(page.get_by_test_id("weights")).to_be_visible(timeout=SOON_MS)
+    assert rows(page, "configurations") > 0
+    assert set(asked) <= {"/api/stream"}, "the page asks again instead of being told"
+    assert complaints == []
+
+    # some series has an entry or an exit on its candles
+    for button in page.get_by_role("group", name="Series").get_by_role("button").all():
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(page.get_by_test_id("candle-chart")).to_be_visible(timeout=SOON_MS)
+        page.wait_for_timeout(500)
+        if page.get_by_test_id("candle-chart").get_attribute("data-markers") != "0":
+            break
+    else:
+        pytest.fail("no series has a marked entry or exit")
+    wait_for_change(page, "candle-chart", "data-last-time", SOON_MS)
+    assert complaints == []
+    page.context.close()
+
+
+def test_a_lost_connection_is_said_and_comes_back(browser: Browser, running_system: str) -> None:
+    page, _ = open_page(browser, running_system, LAPTOP)
+    connection = page.get_by_test_id("connection")
+    expect(connection).to_have_text("live", timeout=SOON_MS)
+    page.context.set_offline(True)
+    # an open stream does not end by that, but a new one fails
+    page.get_by_role("group", name="Series").get_by_role("button").last.click()
+    expect(connection).to_have_text("reconnecting", timeout=SOON_MS)
+    page.context.set_offline(False)
+    expect(connection).to_have_text("live", timeout=SOON_MS)
+    wait_for_change(page, "event-time", "text", SOON_MS)
+    page.context.close()
+
+
+def test_it_fits_a_phone(browser: Browser, running_system: str) -> None:
+    page, complaints = open_page(browser, running_system, PHONE)
+    expect(page.get_by_test_id("connection")).to_have_text("live", timeout=SOON_MS)
+    expect(page.get_by_test_id("candle-chart")).to_be_visible(timeout=TRAINED_MS)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    chart = page.get_by_test_id("candle-chart").bounding_box()
+    assert chart is not None
+    assert chart["width"] > 300
+    assert chart["height"] > 200
+    wait_for_change(page, "event-time", "text", SOON_MS)
+    assert complaints == []
+    page.context.close()
+
+
+def test_without_the_right_token_it_says_what_to_do(browser: Browser, running_system: str) -> None:
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(running_system))
+    for address, title in ((origin, "No token"), (f"{origin}/?token=wrong", "Wrong token")):
+        page, _ = open_page(browser, address, PHONE)
+        expect(page.get_by_role("heading")).to_have_text(title)
+        expect(page.get_by_text("tradepulse up")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+        page.context.close()
