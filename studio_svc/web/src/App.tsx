@@ -9,7 +9,7 @@ import { Figures } from "./panels/Figures";
 import { Header } from "./panels/Header";
 import { Panel } from "./panels/Panel";
 import { parseSeries } from "./series";
-import { firstPick, marked } from "./state";
+import { firstPick } from "./state";
 import { type Store, useShown } from "./store";
 import type { CandleRow, Series } from "./types";
 
@@ -32,11 +32,6 @@ export function App({ store, follow, asked }: Props) {
     if (first !== null) store.dispatch({ type: "picked", series: first });
   }, [store, picked, series, asked]);
 
-  const positions = useMemo(
-    () => marked({ positions: state.positions, last: state.last }),
-    [state.positions, state.last],
-  );
-  // the levels of the chart change with the ledger, not with every price
   const held = useMemo(
     () => state.positions.filter((position) => position.series === picked),
     [state.positions, picked],
@@ -113,7 +108,7 @@ export function App({ store, follow, asked }: Props) {
             initialCash={overview?.initial_cash ? Number(overview.initial_cash) : null}
           />
         </Panel>
-        <Positions positions={positions} />
+        <Positions positions={state.positions} />
         <Weights weights={state.weights} />
         <Signals signals={state.signals} />
         <Orders orders={state.orders} />

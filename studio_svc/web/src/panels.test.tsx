@@ -120,7 +120,7 @@ describe("panels", () => {
         <Figures overview={overview({ win_rate: 0.25, trades: 4 })} point={[1, 11_000, 0, 5_500, 2]} />,
       ),
     );
-    expect(shown).toContain("Equity 11,000.00 from 10,000");
+    expect(shown).toContain("Equity 11,000.00 from 10,000 · 01-01 00:00");
     expect(shown).toContain("Net profit +10.00 %");
     expect(shown).toContain("Open positions 2 exposure 50 %");
     expect(shown).toContain("Win rate 25.0 %");

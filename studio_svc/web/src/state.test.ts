@@ -8,7 +8,6 @@ import {
   KEPT_CANDLES,
   KEPT_POINTS,
   KEPT_ROWS,
-  marked,
   reduce,
   type State,
 } from "./state";
@@ -177,18 +176,4 @@ it("tells the connection once", () => {
   const live = reduce(initial, { type: "connection", connection: "live" });
   expect(live.connection).toBe("live");
   expect(reduce(live, { type: "connection", connection: "live" })).toBe(live);
-});
-
-describe("open positions", () => {
-  it("are valued at the newest close", () => {
-    const positions = [position("long"), position("short", { side: "short" })];
-    const [long, short] = marked({ positions, last: { [BTC]: candle(1, 110) } });
-    expect(long).toMatchObject({ last_price: 110, unrealised: 19, unrealised_pct: 9.5 });
-    expect(short).toMatchObject({ last_price: 110, unrealised: -21 });
-  });
-
-  it("keep the ledger's value where no candle was seen", () => {
-    const positions = [position("a", { unrealised: 4 })];
-    expect(marked({ positions, last: {} })).toEqual(positions);
-  });
 });

@@ -223,22 +223,3 @@ export function firstPick(series: readonly Series[], asked: string | null): stri
   const found = series.find((known) => known.series === asked);
   return (found ?? series[0])?.series ?? null;
 }
-
-/** Open positions valued at the newest closes that the page knows. */
-export function marked(state: Pick<State, "positions" | "last">): Position[] {
-  return state.positions.map((position) => {
-    const close = state.last[position.series]?.[4];
-    if (close === undefined) return position;
-    const entry = Number(position.entry_price);
-    const size = Number(position.quantity);
-    const sign = position.side === "long" ? 1 : -1;
-    const unrealised = sign * (close - entry) * size - Number(position.fees);
-    const notional = entry * size;
-    return {
-      ...position,
-      last_price: close,
-      unrealised,
-      unrealised_pct: notional > 0 ? (unrealised / notional) * 100 : null,
-    };
-  });
-}

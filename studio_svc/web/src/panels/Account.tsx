@@ -7,7 +7,7 @@ import { reasonText } from "../markers";
 import type { Order, Position, Trade } from "../types";
 import { Panel, Side, Table } from "./Panel";
 
-export function Positions({ positions }: { positions: readonly Position[] }) {
+export const Positions = memo(function Positions({ positions }: { positions: readonly Position[] }) {
   return (
     <Panel
       area="positions"
@@ -17,12 +17,12 @@ export function Positions({ positions }: { positions: readonly Position[] }) {
     >
       <Table
         testId="positions"
-        caption="Open positions, valued at the last close"
+        caption="Open positions, valued at the last settled close"
         columns={[
           { name: "Position" },
           { name: "Entry → last", isNumber: true },
           { name: "Stop / target", isNumber: true },
-          { name: "Profit", isNumber: true, title: "At the last close, after the entry's fees" },
+          { name: "Profit", isNumber: true, title: "At the last settled close, after the entry's fees" },
         ]}
       >
         {positions.map((position) => (
@@ -50,7 +50,7 @@ export function Positions({ positions }: { positions: readonly Position[] }) {
       </Table>
     </Panel>
   );
-}
+});
 
 const STATES: Record<string, string> = { OPEN: "waiting", FILLED: "filled", REFUSED: "refused" };
 

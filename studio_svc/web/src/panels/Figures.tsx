@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-import { fixed, percent, quantity, signedPercent, tone } from "../format";
+import { fixed, percent, quantity, shortTime, signedPercent, time, tone } from "../format";
 import type { EquityRow, Overview } from "../types";
 
 function Figure({
@@ -43,9 +43,10 @@ export function Figures({ overview, point }: Props) {
   const exposure = point?.[3] ?? (overview?.exposure ? Number(overview.exposure) : null);
   const held = point?.[4] ?? overview?.open_positions ?? null;
   const trades = overview?.trades ?? 0;
+  const at = point?.[0] ?? overview?.settled_time ?? null;
   return (
     <dl className="figures" aria-label="The account's figures">
-      <Figure name="Equity" testId="equity" below={initial !== null && `from ${fixed(initial, 0)}`}>
+      <Figure name="Equity" testId="equity" below={initial !== null && `from ${fixed(initial, 0)} · ${shortTime(at)}`} title={`Settled at ${time(at)} UTC; the candles may be ahead`}>
         {fixed(equity, 2)}
       </Figure>
       <Figure
