@@ -18,7 +18,8 @@ NAMESPACE = UUID("6f1f3f5e-6c0b-5b0e-9d5e-5a0f7f2a9c11")
 """Root of every derived id of this project."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s:]+$")]
-"""An exchange, a timeframe, a portfolio or a feed; the colon separates the parts of a key."""
+"""An exchange, a symbol, a portfolio or a feed; the colon separates the parts of a key."""
+Timeframe = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
 Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Volume = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Source = Literal["live", "backfill", "replay", "import", "repaired", "synthetic"]
@@ -40,7 +41,7 @@ class SeriesEvent(Event):
 
     exchange: Name
     symbol: Name
-    timeframe: Name
+    timeframe: Timeframe
     open_time: int
     close_time: int
 
@@ -141,7 +142,7 @@ class ConfigurationChanged(Event):
     strategy: str
     exchange: Name
     symbol: Name
-    timeframe: Name
+    timeframe: Timeframe
     params: dict[str, float]
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     stage: Stage
@@ -163,7 +164,7 @@ class FeedSeries(Event):
 
     exchange: Name
     symbol: Name
-    timeframe: Name
+    timeframe: Timeframe
     first_open_time: int
     last_close_time: int | None = None
     """Where the series ends, known in a replay only; open positions are closed there."""
@@ -200,7 +201,7 @@ class OrderDecided(Event):
     configuration_id: UUID
     exchange: Name
     symbol: Name
-    timeframe: Name
+    timeframe: Timeframe
     side: Side
     order_type: OrderType
     quantity: Decimal
@@ -225,7 +226,7 @@ class OrderFilled(Event):
     configuration_id: UUID
     exchange: Name
     symbol: Name
-    timeframe: Name
+    timeframe: Timeframe
     side: Side
     quantity: Decimal
     price: Decimal
@@ -248,7 +249,7 @@ class PositionClosed(Event):
     configuration_id: UUID
     exchange: Name
     symbol: Name
-    timeframe: Name
+    timeframe: Timeframe
     side: Literal["long", "short"]
     quantity: Decimal
     entry_time: int

@@ -16,6 +16,8 @@ from tradepulse.runtime.publisher import partition_of
 log = logging.getLogger(__name__)
 
 CLOSES_PER_TRANSACTION = 250
+PATIENCE_MS = 30_000
+"""How long a close may wait before the log says for whom."""
 FAR_AHEAD = 2_000
 """Closes gathered beyond the one that is waited for, at which the partitions that lead pause."""
 
@@ -89,6 +91,7 @@ class Executor:
         self._relay = relay
         self._metrics = metrics
         self._now = now
+        self._blocked_since = now()
 
     async def run(self) -> None:
         """Work for ever. Any failure ends the process: what was stored last is the truth."""
@@ -97,6 +100,7 @@ class Executor:
                 self._take(delivery)
             await self._settle()
             self._hold_back()
+            self._tell_what_is_waited_for()
 
     def _take(self, delivery: Delivery) -> None:
         topic, event = delivery.record.topic, delivery.event
@@ -134,6 +138,18 @@ class Executor:
             for one in settled:
                 self._metrics.on_settled(one)
                 self._log(one)
+
+    def _tell_what_is_waited_for(self) -> None:
+        blocking = self._ledger.event_time.blocking()
+        now = self._now()
+        if not blocking:
+            self._blocked_since = now
+        elif now - self._blocked_since > PATIENCE_MS:
+            self._blocked_since = now
+            log.warning(
+                "the next close waits for candles, evaluations or the announcement of these series",
+                extra={"series": blocking[:20], "settled": self._ledger.event_time.settled},
+            )
 
     def _log(self, settled: Settled) -> None:
         for order in settled.settlement.orders.values():

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
-from tradepulse.runtime.candles_db import load_candles
 
 from contracts.events import FeedSeries, PortfolioWeightsDecided
 from contracts.topics import WEIGHTS
 from tradepulse.runtime import outbox
+from tradepulse.runtime.candles_db import load_candles
 from tradepulse.runtime.db import at
 from tradepulse.runtime.positions import Position, advance
 from tradepulse.trading.timeframes import timeframe_ms

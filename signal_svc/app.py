@@ -61,7 +61,7 @@ async def compose(service: Service, settings: RuntimeSettings) -> None:
     )
     await candles.start()
     service.readiness["candle partitions"] = lambda: candles.assigned
-    service.background(handle_batches(candles, handler.on_batch), "candles")
+    service.background(handle_batches(candles, handler.on_batch, windows.forget_all), "candles")
 
 
 def main() -> None:

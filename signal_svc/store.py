@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import asyncpg
-from tradepulse.runtime.candles_db import load_candles
 
 from contracts.events import Signal
+from tradepulse.runtime.candles_db import load_candles
 from tradepulse.runtime.db import at
 from tradepulse.trading.candles import Candles
 

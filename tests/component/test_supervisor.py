@@ -146,7 +146,7 @@ async def test_nothing_survives_a_killed_supervisor(tmp_path: Path) -> None:
 
         asyncio.run(main())
     """)
-    with subprocess.Popen(  # noqa: ASYNC220 - nothing else runs in this loop
+    with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE
     ) as supervisor:
         assert supervisor.stdout is not None

@@ -63,7 +63,7 @@ def test_entry_is_sized_by_weight_and_fills_at_the_next_open():
     (fill,) = second.fills
     assert (fill.price, fill.filled_at) == (Decimal("102.00"), HOUR)
     assert fill.fee == Decimal("0.51")
-    assert account.cash == Decimal("1000") - Decimal("510") - Decimal("0.51")
+    assert account.cash == Decimal(1000) - Decimal(510) - Decimal("0.51")
     assert second.equity is not None
     assert second.equity.equity == account.cash + 5 * Decimal(103)
 

@@ -2,16 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from contracts import events
-from contracts.events import CandleClosed, CandleEvaluated, Signal, signal_id
+from contracts.events import CandleClosed, CandleEvaluated, Signal, Timeframe, signal_id
 from contracts.topics import TOPICS
+from tradepulse.cli.asyncapi import write_documents
 from tradepulse.runtime.codec import decode_candle
+from tradepulse.trading.timeframes import TIMEFRAMES_MS
 
 SNAPSHOTS = Path(__file__).parent / "schemas"
 ROOT = Path(__file__).parents[2]
@@ -79,9 +80,6 @@ def test_the_snapshot_test_can_fail():
 
 
 def test_asyncapi_documents_are_those_of_the_contracts(tmp_path):
-    # FastStream comes with the extra `asyncapi` only
-    from tradepulse.cli.asyncapi import write_documents
-
     for made in write_documents(tmp_path):
         kept = ROOT / "docs" / "asyncapi" / made.name
         assert made.read_text() == kept.read_text(), f"{made.name}: make asyncapi"
@@ -92,6 +90,10 @@ def test_events_are_frozen_and_ignore_what_a_newer_writer_adds():
         CANDLE.open = 5.0
     newer = json.loads(CANDLE.model_dump_json()) | {"trades": 7}
     assert CandleClosed.model_validate(newer) == CANDLE
+
+
+def test_the_timeframes_of_the_contract_are_those_with_a_grid():
+    assert get_args(Timeframe) == tuple(TIMEFRAMES_MS)
 
 
 def test_ids_say_what_the_event_is_about():
@@ -114,6 +116,7 @@ IMPOSSIBLE = [
     {"volume": -1.0},
     {"close_time": 0},
     {"symbol": None},
+    {"timeframe": "7m"},
     {"open": "1e999"},
     {"source": "rumour"},
 ]
@@ -148,7 +151,6 @@ def test_a_signal_travels_unchanged():
         exchange="x", symbol="A/B", timeframe="1h", open_time=0, close_time=1, signals=(signal,)
     )
     assert CandleEvaluated.model_validate_json(event.model_dump_json()) == event
-    assert events.NAMESPACE == UUID("6f1f3f5e-6c0b-5b0e-9d5e-5a0f7f2a9c11")
 
 
 if __name__ == "__main__":

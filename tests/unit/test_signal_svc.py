@@ -9,10 +9,11 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from contracts.events import CandleClosed, CandleEvaluated, ConfigurationChanged
+from signal_svc import evaluation
 from signal_svc.configurations import ActiveConfigurations
 from signal_svc.handlers import CandleHandler
 from signal_svc.windows import Windows, segments
-from tradepulse.runtime.bus import Delivery
+from tradepulse.runtime.bus import Delivery, handle_batches
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.evaluate import Configuration, signals_of
@@ -196,8 +197,6 @@ def test_a_failing_strategy_is_left_out_and_counted(monkeypatch):
     handler, _, registry = handler_on(
         FakeStore(one), publisher, configuration(), configuration(2, params={"fast": 5, "slow": 9})
     )
-    from signal_svc import evaluation
-
     real = evaluation.signals_of
 
     def cheat(configuration, *rest):
@@ -210,6 +209,35 @@ def test_a_failing_strategy_is_left_out_and_counted(monkeypatch):
     assert {e.close_time: e.signals[0] for e in sent(publisher) if e.signals} == expected(one)
     failed = registry.get_sample_value("failures_total", {"configuration": str(UUID(int=2))})
     assert failed == 1
+
+
+def test_a_message_that_cannot_be_handled_is_put_aside_and_nothing_else_is_lost():
+    one = candles(64)
+    publisher = FakePublisher()
+    handler, windows, _ = handler_on(FakeStore(one), publisher, configuration())
+    batch = [Delivery(event, SimpleNamespace(offset=i)) for i, event in enumerate(events(one))]
+    aside = []
+
+    class FakeReader:
+        async def __aiter__(self):
+            yield batch
+
+        async def dead_letter(self, record, reason):
+            aside.append((record.offset, reason))
+
+        async def commit(self):
+            pass
+
+    async def handle(part):
+        await handler.on_batch(part)
+        if any(delivery.record.offset == 37 for delivery in part):
+            raise ZeroDivisionError("poison")
+
+    asyncio.run(handle_batches(FakeReader(), handle, windows.forget_all))
+    assert aside == [(37, "cannot be handled: ZeroDivisionError('poison')")]
+    found = {e.close_time: e.signals for e in sent(publisher)}
+    assert set(found) == set(one.close_time.tolist())
+    assert {t: s[0] for t, s in found.items() if s} == expected(one)
 
 
 def test_configurations_follow_the_latest_revision():

@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
@@ -333,14 +334,42 @@ def _new_topics(topic: Topic) -> list[NewTopic]:
 
 
 async def handle_batches(
-    reader: Reader, handle: Callable[[list[Delivery]], Awaitable[None]]
+    reader: Reader,
+    handle: Callable[[list[Delivery]], Awaitable[None]],
+    forget: Callable[[], None],
 ) -> None:
     """Handle batches for ever, committing each after it is done.
 
-    A failure ends the process, which is started again at the last commit: there is no half-way
-    state to be repaired in place.
+    When broker or database fail, the process ends and is started again at the last commit. When
+    a message itself cannot be handled, it is found by halving the batch, and put aside.
+
+    Args:
+        reader: of a group.
+        handle: must bear repeats.
+        forget: called before anything is handled again; drops what `handle` remembers.
     """
     async for batch in reader:
         if batch:
-            await handle(batch)
+            await _handle_or_put_aside(reader, batch, handle, forget)
             await reader.commit()
+
+
+async def _handle_or_put_aside(
+    reader: Reader,
+    batch: list[Delivery],
+    handle: Callable[[list[Delivery]], Awaitable[None]],
+    forget: Callable[[], None],
+) -> None:
+    try:
+        await handle(batch)
+    except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        raise
+    except Exception as error:
+        forget()
+        if len(batch) == 1:
+            log.exception("message cannot be handled")
+            await reader.dead_letter(batch[0].record, f"cannot be handled: {error!r}")
+            return
+        middle = len(batch) // 2
+        await _handle_or_put_aside(reader, batch[:middle], handle, forget)
+        await _handle_or_put_aside(reader, batch[middle:], handle, forget)
