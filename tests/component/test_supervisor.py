@@ -146,9 +146,7 @@ async def test_nothing_survives_a_killed_supervisor(tmp_path: Path) -> None:
 
         asyncio.run(main())
     """)
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE
-    ) as supervisor:
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as supervisor:
         assert supervisor.stdout is not None
         pids = [int(pid) for pid in supervisor.stdout.readline().split()]
         pids.append(int((tmp_path / "parent.log").read_text()))
