@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import psutil
@@ -69,6 +70,10 @@ async def test_a_state_folder_with_a_long_path_works(tmp_path: Path) -> None:
         connection = await asyncpg.connect(server.url())
         assert await connection.fetchval("select 1") == 1
         await connection.close()
+        await server.stop()
+    (host,) = parse_qs(urlsplit(server.url()).query)["host"]
+    assert len(host) < 100
+    assert not Path(host).exists()
 
 
 async def test_the_server_does_not_run_as_root(embedded_postgres: EmbeddedPostgres) -> None:

@@ -15,6 +15,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -97,6 +98,11 @@ class EmbeddedPostgres:
         if self.child is not None:
             await self.child.stop()
             self._children.forget(self.child)
+        if self._socket_folder != self._folder:
+            with suppress(
+                OSError
+            ):  # a killed server leaves its socket there; the next start uses it
+                self._socket_folder.rmdir()
 
     async def kill(self) -> None:
         """Kill the server; `start` recovers it."""
