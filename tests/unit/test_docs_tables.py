@@ -84,7 +84,7 @@ def test_every_metric_is_described() -> None:
 def test_every_refusal_is_explained() -> None:
     code = (ROOT / "tradepulse" / "trading" / "sizing.py").read_text()
     code += (ROOT / "tradepulse" / "trading" / "account.py").read_text()
-    reasons = re.findall(r'(?:Refused\(|reason=f?)"([^"{]+?) ?(?:\{[^"]*)?"', code)
+    reasons = re.findall(r'(?:Refused\(|(?<!exit_)reason=f?)"([^"{]+?) ?(?:\{[^"]*)?"', code)
     assert len(reasons) == 11
     for reason in reasons:
         assert f"| `{reason}" in SEMANTICS, reason
