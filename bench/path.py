@@ -45,6 +45,7 @@ from tradepulse.embedded.children import Children
 from tradepulse.embedded.kafka import EmbeddedKafka
 from tradepulse.embedded.postgres import EmbeddedPostgres
 from tradepulse.runtime.bus import Bus, create_topics
+from tradepulse.runtime.candles_db import store_candles
 from tradepulse.runtime.db import connect, migrate
 from tradepulse.runtime.publisher import Publisher
 
@@ -225,6 +226,12 @@ async def ledger(folder: Path, children: Children, count: int) -> None:
         deciding = run.start("-m", "rl_svc.app", POLICY="equal")
         connection = await connect(run.postgres.url())
         last = closes[-1][0].close_time
+        reader = run.bus.reader(EVALUATIONS, decoders={EVALUATIONS.name: lambda value: value})
+        await reader.start()
+        evaluated = 0
+        while evaluated < len(closes) * len(symbols):
+            evaluated += len(await reader.next_batch())
+        await reader.stop()
         while await connection.fetchval("select count(*) from portfolio_weights") < len(
             closes
         ) or await connection.fetchval("select count(*) from outbox"):
@@ -258,6 +265,9 @@ async def latency(folder: Path, children: Children, rate: int, seconds: int) -> 
     closes = walk(symbols, rate * seconds // len(symbols))
     async with Run(folder, children) as run:
         await run.activate(symbols, 2, 5)
+        connection = await connect(run.postgres.url())
+        await store_candles(connection, [c for close in closes for c in close], "replay")
+        await connection.close()
         event = announced(symbols, None)
         await run.publisher.send(FEEDS, event.feed, event.model_dump_json().encode())
         for service in ("signal_svc", "rl_svc", "executor_svc"):

@@ -2,8 +2,12 @@
 
 import logging
 
+import numpy as np
+
 from contracts.events import ConfigurationChanged
-from tradepulse.trading.evaluate import Configuration
+from tradepulse.trading.candles import Candles
+from tradepulse.trading.evaluate import Configuration, signals_of
+from tradepulse.trading.timeframes import timeframe_ms
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +20,8 @@ class ActiveConfigurations:
         self._by_series: dict[str, dict[object, Configuration]] = {}
 
     def __len__(self) -> int:
-        return sum(len(found) for found in self._by_series.values())
+        on_all = (c for found in self._by_series.values() for c in found.values())
+        return sum(not configuration.exits_only for configuration in on_all)
 
     def on_configuration(self, event: ConfigurationChanged) -> None:
         """Take in a configuration; an older revision that comes again changes nothing."""
@@ -25,7 +30,8 @@ class ActiveConfigurations:
         self._revisions[event.configuration_id] = event.revision
         on_series = self._by_series.setdefault(event.series, {})
         on_series.pop(event.configuration_id, None)
-        if not event.is_active:
+        if not event.is_active and event.stage in ("DISCOVERY", "VALIDATION"):
+            # it never traded, so there is nothing to be left
             return
         configuration = Configuration(
             event.configuration_id,
@@ -35,15 +41,34 @@ class ActiveConfigurations:
             event.timeframe,
             event.params,
             event.share,
+            exits_only=not event.is_active,
         )
         try:
-            configuration.lookback  # noqa: B018 - raises for a strategy or parameters we lack
+            _compile(configuration)
         except ValueError as error:
             log.error("configuration ignored: %s", error, extra={"event_id": event.id})  # noqa: TRY400 - the line says all
             return
         on_series[event.configuration_id] = configuration
 
     def on(self, series: str) -> list[Configuration]:
-        """Return the active configurations of a series, in a fixed order."""
+        """Return the configurations to evaluate on a series, in a fixed order."""
         found = self._by_series.get(series, {})
         return sorted(found.values(), key=lambda c: str(c.configuration_id))
+
+
+def _compile(configuration: Configuration) -> None:
+    """Run the strategy once on two flat candles: the first call compiles, or loads what was.
+
+    Raises:
+        ValueError: we have no such strategy, or it does not take these parameters.
+    """
+    flat = np.ones(2)
+    candles = Candles(
+        configuration.exchange,
+        configuration.symbol,
+        configuration.timeframe,
+        np.arange(2) * timeframe_ms(configuration.timeframe),
+        *(flat,) * 5,
+    )
+    for _ in signals_of(configuration, candles):
+        raise ValueError(f"{configuration.strategy} acts without the candles it needs")

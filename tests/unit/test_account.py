@@ -205,6 +205,18 @@ def test_an_old_weight_vector_gives_way_to_equal_weights():
     assert (order.quantity, done.fallback_weights) == (Decimal("5.000"), 1)
 
 
+def test_a_vector_of_the_previous_close_is_fresh_on_any_timeframe():
+    account = Account(Decimal(1000), rules())
+    series, at = "x:BTC/USD:1d", 48 * HOUR
+    weights = Weights(24 * HOUR, {"x:BTC/USD": 0.1})
+    daily = signal(at=at).model_copy(update={"expires_at": at + 24 * HOUR})
+    done = account.settle(
+        Moment(at, {series: Prices(*FLAT)}, [(series, daily)]), weights, INSTRUMENTS
+    )
+    (order,) = done.orders.values()
+    assert (order.quantity, done.fallback_weights) == (Decimal("1.000"), 0)
+
+
 def test_a_gap_up_that_the_cash_cannot_pay_is_refused():
     account = Account(Decimal(1000), rules())
     account.settle(moment(HOUR, FLAT, signal()), None, INSTRUMENTS)

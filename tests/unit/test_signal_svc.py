@@ -240,6 +240,16 @@ def test_a_message_that_cannot_be_handled_is_put_aside_and_nothing_else_is_lost(
     assert {t: s[0] for t, s in found.items() if s} == expected(one)
 
 
+def test_a_configuration_that_was_switched_off_still_leaves_its_position():
+    one = candles(300)
+    publisher = FakePublisher()
+    handler, _, _ = handler_on(FakeStore(one), publisher, configuration(active=False))
+    deliver(handler, events(one))
+    exits = {t: s for t, s in expected(one).items() if s.action == "exit"}
+    assert {e.close_time: e.signals[0] for e in sent(publisher) if e.signals} == exits
+    assert len(exits) > 5
+
+
 def test_configurations_follow_the_latest_revision():
     active = ActiveConfigurations()
     active.on_configuration(configuration(revision=2))

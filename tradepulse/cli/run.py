@@ -18,7 +18,7 @@ from tradepulse.cli.replay import (
     OptionError,
     Replay,
 )
-from tradepulse.cli.services import EARLY, INGEST, Services
+from tradepulse.cli.services import EARLY, INGEST, STUDIO, Services
 from tradepulse.embedded.children import Children, EmbeddedError
 from tradepulse.embedded.kafka import EmbeddedKafka, broker_answers, last_line
 from tradepulse.embedded.postgres import EmbeddedPostgres
@@ -84,13 +84,15 @@ class Run:
             self._state, self._children, connections, replay.environment(speed), port
         )
         self._say("Starting the services" + (", database made" if applied else ""))
-        address = services.address
         await self._supervisor.start(**{name: services.program(name) for name in EARLY})
-        self._view.parts, self._view.address = self._supervisor.kept, address
+        self._view.parts = self._supervisor.kept
         async with AsyncExitStack() as stack:
             pool = await connect_pool(connections[DATABASE], max_size=2)
             stack.callback(pool.terminate)
             client = await stack.enter_async_context(httpx.AsyncClient())
+            await self._wait_until_ready(pool, services, client, [STUDIO])
+            # an address that is printed must answer
+            self._view.address = services.address
             trained = await self._train(pool, services, replay.jobs)
             await self._wait_until_ready(pool, services, client, list(EARLY) if trained else [])
             await self._supervisor.start(**{INGEST: services.program(INGEST)})

@@ -10,6 +10,7 @@ reason, and yields the rest. It is used in one of three ways:
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -44,6 +45,7 @@ Decoder = Callable[[bytes], Any]
 log = logging.getLogger(__name__)
 
 TOPIC_EXISTS = 36
+COMMIT_EVERY_S = 1.0
 
 
 class Delivery(NamedTuple):
@@ -61,6 +63,15 @@ class Delivery(NamedTuple):
 def decoder_of(topic: Topic) -> Decoder:
     """Return the validating decoder of a topic's events; it raises `ValidationError`."""
     return TypeAdapter(topic.event).validate_json
+
+
+def reason_of(error: Exception) -> str:
+    """Say in one line why a message was refused: its first three faults."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    faults = error.errors(include_url=False)
+    told = [f"{'.'.join(map(str, f['loc'])) or 'message'}: {f['msg']}" for f in faults[:3]]
+    return "; ".join(told) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")  # noqa: PLR2004 - as said
 
 
 def dead_letter_headers(
@@ -241,7 +252,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
                     event = decode(record.value)
                 except (ValidationError, ValueError) as error:
                     if self.puts_aside:
-                        await self.dead_letter(record, f"cannot be decoded: {error}")
+                        await self.dead_letter(record, f"cannot be decoded: {reason_of(error)}")
                     continue
                 batch.append(Delivery(event, record))
         return batch
@@ -338,20 +349,27 @@ async def handle_batches(
     handle: Callable[[list[Delivery]], Awaitable[None]],
     forget: Callable[[], None],
 ) -> None:
-    """Handle batches for ever, committing each after it is done.
+    """Handle batches for ever, committing what is done about once a second.
 
-    When broker or database fail, the process ends and is started again at the last commit. When
-    a message itself cannot be handled, it is found by halving the batch, and put aside.
+    A commit after each batch would cost more than the batch; what lies between two commits may
+    be read again after a crash. When broker or database fail, the process ends and is started
+    again at the last commit. When a message itself cannot be handled, it is found by halving the
+    batch, and put aside.
 
     Args:
         reader: of a group.
         handle: must bear repeats.
         forget: called before anything is handled again; drops what `handle` remembers.
     """
+    uncommitted_since: float | None = None
     async for batch in reader:
+        now = time.monotonic()
         if batch:
             await _handle_or_put_aside(reader, batch, handle, forget)
+            uncommitted_since = uncommitted_since or now
+        if uncommitted_since is not None and now - uncommitted_since >= COMMIT_EVERY_S:
             await reader.commit()
+            uncommitted_since = None
 
 
 async def _handle_or_put_aside(

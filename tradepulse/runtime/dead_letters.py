@@ -63,19 +63,25 @@ async def list_dead_letters(bootstrap_servers: str, topic: str | None = None) ->
 async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) -> int:
     """Send back each dead letter that was not sent back before; return how many.
 
+    A message that several services put aside is sent back once.
     The position is committed after each acknowledgement: a crash in between sends one message
     twice, which every consumer bears.
     """
     publisher = await Publisher(bootstrap_servers, "tradepulse.dlq").start()
     count = 0
+    sent: set[tuple[str, int, int]] = set()
     try:
         async for letter, consumer in _letters(bootstrap_servers, topic):
+            message = (letter.topic, letter.partition, letter.offset)
             if letter.replayed:
+                sent.add(message)
                 continue
-            await publisher.send_raw(letter.topic, letter.key, letter.value)
+            if message not in sent:
+                await publisher.send_raw(letter.topic, letter.key, letter.value)
+                sent.add(message)
+                count += 1
             partition = TopicPartition(letter.topic + ".dlq", 0)
             await consumer.commit({partition: letter.dead_offset + 1})
-            count += 1
     finally:
         await publisher.stop()
     return count

@@ -12,9 +12,6 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from contracts.topics import Topic
 
-_SINGLY = 64
-"""Below this many messages, one `send` each is quicker than building batches."""
-
 
 class BrokerUnavailableError(RuntimeError):
     """The broker cannot be reached; the message says what to do."""
@@ -76,22 +73,9 @@ class Publisher:
     async def send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None:
         """Publish messages, in order within each key, and wait for every acknowledgement.
 
-        Many messages go out as prebuilt batches, one or more per partition.
+        They go out as prebuilt batches, so that one request carries all of them: sent one by one,
+        the first leaves alone and the others wait until it is acknowledged.
         """
-        if len(messages) < _SINGLY:
-            pending = [
-                await self._producer.send(
-                    topic.name, value, key=key.encode(), partition=self._partition(topic, key)
-                )
-                for key, value in messages
-            ]
-        else:
-            pending = await self._send_batches(topic, messages)
-        await asyncio.gather(*pending)
-
-    async def _send_batches(
-        self, topic: Topic, messages: Sequence[tuple[str, bytes]]
-    ) -> list[asyncio.Future[object]]:
         open_batches: dict[int, BatchBuilder] = {}
         pending = []
         for key, value in messages:
@@ -109,7 +93,7 @@ class Publisher:
                     raise ValueError(f"a message of {len(value)} bytes does not fit a batch")
         for partition, batch in open_batches.items():
             pending.append(await self._producer.send_batch(batch, topic.name, partition=partition))
-        return pending
+        await asyncio.gather(*pending)
 
     def _partition(self, topic: Topic, key: str) -> int:
         known = self._partitions.get((topic.name, key))

@@ -41,3 +41,5 @@ def configure_logging(service: str, level: str) -> None:
     # aiokafka reports each normal step of a rebalance as a warning or error of its own
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # one line for every health question would bury the rest
+    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -246,7 +246,9 @@ class Account:
         if series in moment.ended:
             quantity = Refused("the series ended")
         else:
-            if weights is None or now - weights.decided_at > self.rules.max_weight_age_ms:
+            # a vector binds from the close after its own, so it is never younger than one candle
+            max_age = max(self.rules.max_weight_age_ms, 2 * timeframe_ms(timeframe))
+            if weights is None or now - weights.decided_at > max_age:
                 weight = 1 / len(instruments) if instruments else 0.0
                 done.fallback_weights += 1
             else:

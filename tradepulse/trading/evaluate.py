@@ -3,9 +3,11 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.events import Action, Signal, signal_id
 from tradepulse.trading.candles import Candles
@@ -19,6 +21,7 @@ from tradepulse.trading.strategies import (
 )
 from tradepulse.trading.timeframes import timeframe_ms
 
+FloatArray = NDArray[np.float64]
 _ACTIONS: dict[int, Action] = {
     ENTER_LONG: "enter_long",
     ENTER_SHORT: "enter_short",
@@ -32,6 +35,7 @@ class Configuration:
 
     Attributes:
         share: of the instrument's portfolio weight that its entries may use, above 0, at most 1.
+        exits_only: switched off, but what it holds is still left by its own rules.
     """
 
     configuration_id: UUID
@@ -41,6 +45,7 @@ class Configuration:
     timeframe: str
     params: Mapping[str, float]
     share: float = 1.0
+    exits_only: bool = False
 
     @property
     def series(self) -> str:
@@ -50,7 +55,16 @@ class Configuration:
     @property
     def lookback(self) -> int:
         """How many candles an evaluation needs, the last one included."""
-        return get_strategy(self.strategy).lookback(self.params)
+        return _prepared(self.strategy, tuple(self.params.items()))[0]
+
+
+@lru_cache(maxsize=4_096)
+def _prepared(strategy: str, params: tuple[tuple[str, float], ...]) -> tuple[int, FloatArray]:
+    """Return look-back and vector; live, they would be worked out anew for every candle."""
+    found = get_strategy(strategy)
+    vector = found.vector(dict(params))
+    vector.flags.writeable = False
+    return found.lookback(dict(params)), vector
 
 
 def signals_of(
@@ -64,8 +78,11 @@ def signals_of(
     Raises:
         ValueError: the strategy is unknown or its parameters are wrong.
     """
-    found = get_strategy(configuration.strategy).run(candles, configuration.params)
-    for row in np.nonzero(found.action[first:] != NONE)[0]:
+    _, vector = _prepared(configuration.strategy, tuple(configuration.params.items()))
+    found = get_strategy(configuration.strategy).evaluate(candles, vector)
+    actions = found.action[first:]
+    wanted = actions == EXIT if configuration.exits_only else actions != NONE
+    for row in np.nonzero(wanted)[0]:
         yield int(row) + first, _signal(configuration, candles, found, int(row) + first)
 
 

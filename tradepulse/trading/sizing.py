@@ -59,7 +59,8 @@ class AccountRules:
         fee: taker fee, fraction of the notional, on both sides.
         slippage: fraction by which a market order's open is worsened.
         limits: see `RiskLimits`.
-        max_weight_age_ms: an older weight vector gives way to equal weights.
+        max_weight_age_ms: an older weight vector gives way to equal weights; never less than two
+            candles of the signal's timeframe.
         markets: by instrument; `Market()` where none is given.
     """
 

@@ -159,6 +159,10 @@ class Strategy:
         Raises:
             ValueError: as `complete`.
         """
+        return self.evaluate(candles, self.vector(params))
+
+    def evaluate(self, candles: Candles, vector: FloatArray) -> Evaluations:
+        """Evaluate every candle of a series with parameters from `vector()`."""
         # one memory layout, so that one compiled variant serves all callers
         action, stop, take_profit = self.kernel(
             np.ascontiguousarray(candles.open),
@@ -166,7 +170,7 @@ class Strategy:
             np.ascontiguousarray(candles.low),
             np.ascontiguousarray(candles.close),
             np.ascontiguousarray(candles.volume),
-            self.vector(params),
+            vector,
         )
         return Evaluations(action, stop, take_profit)
 
