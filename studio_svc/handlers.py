@@ -27,8 +27,8 @@ NO_SIGNALS = b'"signals":[]'
 def watching_decoder(topic: Topic, undecodable: Callable[[], None]) -> Decoder:
     """Return a decoder that gives None for what cannot be decoded, and counts it.
 
-    Who acts on a message puts it on the dead-letter topic; a second copy from a service that
-    only looks on would be replayed twice.
+    Who acts on a message puts it on the dead-letter topic; a copy from a service that only looks
+    on would say nothing more. The account's events have no other reader, so theirs are refused.
     """
     decode = decoder_of(topic)
 
@@ -40,6 +40,8 @@ def watching_decoder(topic: Topic, undecodable: Callable[[], None]) -> Decoder:
             return decode(value)
         except (ValidationError, ValueError):
             undecodable()
+            if topic is ACCOUNT:
+                raise
             return None
 
     return watch

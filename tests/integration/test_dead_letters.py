@@ -8,7 +8,15 @@ from prometheus_client import CollectorRegistry
 from system import System, announcement, candle_events, configurations_for, demo_candles
 
 from contracts.events import CandleEvaluated
-from contracts.topics import CANDLES, CONFIGURATIONS, EVALUATIONS, FEEDS, TOPICS, WEIGHTS
+from contracts.topics import (
+    ACCOUNT,
+    CANDLES,
+    CONFIGURATIONS,
+    EVALUATIONS,
+    FEEDS,
+    TOPICS,
+    WEIGHTS,
+)
 from tradepulse.runtime.bus import Bus, create_topics
 from tradepulse.runtime.candles_db import store_candles
 from tradepulse.runtime.db import connect
@@ -38,10 +46,17 @@ async def test_garbage_on_every_topic_holds_nothing_up(
     await store_candles(connection, candles, "replay")
     await connection.close()
     publisher = await Publisher(kafka_bootstrap, "test").start()
-    read_by = {CANDLES: 3, EVALUATIONS: 1, WEIGHTS: 1, CONFIGURATIONS: 1, FEEDS: 2}
+    read_by = {CANDLES: 3, EVALUATIONS: 1, WEIGHTS: 1, CONFIGURATIONS: 1, FEEDS: 2, ACCOUNT: 1}
+    assert set(read_by) == set(TOPICS)
+    (tmp_path / "token").write_text("token")
     try:
         for name in ("signal_svc", "rl_svc", "executor_svc"):
             system.start(name)
+        system.start("studio_svc", STUDIO_TOKEN_FILE=str(tmp_path / "token"), STUDIO_SERVICES="{}")
+        # it shows what happens from its start on, so it must be there first
+        while "service started" not in (tmp_path / "studio_svc.log").read_text():
+            assert system.processes["studio_svc"].poll() is None, system.last_words()
+            await asyncio.sleep(0.1)
         await system.announce(announcement(candles))
         events = [event for one in candles for event in candle_events(one)]
         for number, event in enumerate(sorted(events, key=lambda e: e.close_time)):
@@ -57,7 +72,7 @@ async def test_garbage_on_every_topic_holds_nothing_up(
     finally:
         system.stop()
     readers = {(letter.topic, letter.service) for letter in letters}
-    assert {topic for topic, _ in readers} == {topic.name for topic in read_by}
+    assert {topic for topic, _ in readers} == {topic.name for topic in TOPICS}
     assert (CANDLES.name, "signal_svc") in readers
     assert {letter.value for letter in letters} == set(GARBAGE)
     assert all(letter.reason.startswith("cannot be decoded: ") for letter in letters)

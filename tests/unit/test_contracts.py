@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.events import CandleClosed, CandleEvaluated, Signal, Timeframe, signal_id
 from contracts.topics import TOPICS
-from tradepulse.cli.asyncapi import write_documents
+from studio_svc.handlers import TOPICS as STUDIO_TOPICS
+from tradepulse.cli.asyncapi import READS, write_documents
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.trading.timeframes import TIMEFRAMES_MS
 
@@ -83,6 +84,10 @@ def test_asyncapi_documents_are_those_of_the_contracts(tmp_path):
     for made in write_documents(tmp_path):
         kept = ROOT / "docs" / "asyncapi" / made.name
         assert made.read_text() == kept.read_text(), f"{made.name}: make asyncapi"
+
+
+def test_asyncapi_knows_what_the_page_reads():
+    assert READS["studio_svc"] == STUDIO_TOPICS
 
 
 def test_events_are_frozen_and_ignore_what_a_newer_writer_adds():

@@ -32,7 +32,7 @@ READS: dict[str, tuple[Topic, ...]] = {
     "optimizer_svc": (),
     "rl_svc": (CANDLES, FEEDS),
     "executor_svc": (CANDLES, EVALUATIONS, WEIGHTS, FEEDS),
-    "studio_svc": (CANDLES, EVALUATIONS, WEIGHTS, ACCOUNT),
+    "studio_svc": (CANDLES, EVALUATIONS, WEIGHTS, CONFIGURATIONS, ACCOUNT),
 }
 """Which topics each service reads; which it writes, the topics themselves say."""
 

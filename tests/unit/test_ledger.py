@@ -1,0 +1,179 @@
+"""The ledger and the portfolio in event time, without any broker."""
+
+from decimal import Decimal
+
+import pytest
+
+from contracts.events import (
+    CandleClosed,
+    CandleEvaluated,
+    FeedAnnounced,
+    FeedSeries,
+    PortfolioWeightsDecided,
+)
+from executor_svc.ledger import CANDLE, EVALUATION, Ledger, weights_of
+from rl_svc.portfolio import Portfolio
+from tradepulse.trading.account import Account
+from tradepulse.trading.event_time import EventTime
+from tradepulse.trading.sizing import AccountRules
+from tradepulse.trading.weights import EqualWeights
+
+HOUR = 3_600_000
+NOWHERE = ("topic/0", 0)
+
+
+def candle(close: int, symbol: str = "A/USD") -> CandleClosed:
+    return CandleClosed(
+        exchange="x",
+        symbol=symbol,
+        timeframe="1h",
+        open_time=(close - 1) * HOUR,
+        close_time=close * HOUR,
+        open=1.0,
+        high=1.0,
+        low=1.0,
+        close=1.0,
+        volume=1.0,
+        source="replay",
+    )
+
+
+def evaluation(close: int, symbol: str = "A/USD") -> CandleEvaluated:
+    return CandleEvaluated(
+        exchange="x",
+        symbol=symbol,
+        timeframe="1h",
+        open_time=(close - 1) * HOUR,
+        close_time=close * HOUR,
+    )
+
+
+def weights(close: int, portfolio: str = "main") -> PortfolioWeightsDecided:
+    return PortfolioWeightsDecided(
+        portfolio=portfolio,
+        close_time=close * HOUR,
+        policy="equal",
+        weights={"x:A/USD": close / 10},
+    )
+
+
+def feed(*symbols: str) -> FeedAnnounced:
+    series = (
+        FeedSeries(exchange="x", symbol=symbol, timeframe="1h", first_open_time=0)
+        for symbol in symbols
+    )
+    return FeedAnnounced(feed="f", series=tuple(series))
+
+
+def ledger(*, grace_ms: int | None = None, portfolio: str | None = "main", **kept) -> Ledger:
+    made = Ledger(
+        Account(Decimal(1000), AccountRules()),
+        EventTime((CANDLE, EVALUATION), grace_ms=grace_ms, **kept),
+        portfolio=portfolio,
+        clock_is_event_time=grace_ms is None,
+    )
+    made.on_feed(feed("A/USD"))
+    return made
+
+
+def feed_close(into: Ledger, close: int, now: int = 0) -> None:
+    into.on_candle(candle(close), ("c/0", close), now)
+    into.on_evaluation(evaluation(close), ("e/0", close), now)
+
+
+def test_a_close_waits_for_the_weights_of_the_one_before():
+    one = ledger()
+    feed_close(one, 1)
+    assert one.settle_next(0) is not None
+    feed_close(one, 2)
+    assert one.settle_next(0) is None
+    one.on_weights(weights(1, "another"), ("w/0", 0))
+    assert one.settle_next(0) is None
+    one.on_weights(weights(1), ("w/0", 1))
+    assert one.settle_next(0) is not None
+    assert one.weights is not None
+    assert one.weights.decided_at == HOUR
+
+
+def test_weights_decided_at_a_close_do_not_bind_on_it():
+    one = ledger()
+    one.on_weights(weights(1), ("w/0", 0))
+    feed_close(one, 1)
+    assert one.settle_next(0) is not None
+    assert one.weights is None
+
+
+def test_without_a_portfolio_nothing_is_waited_for():
+    one = ledger(portfolio=None)
+    for close in (1, 2, 3):
+        feed_close(one, close)
+        assert one.settle_next(0) is not None
+
+
+def test_live_the_grace_ends_the_wait_for_weights_and_for_evaluations():
+    one = ledger(grace_ms=2_000)
+    feed_close(one, 1, now=10_000)
+    assert one.settle_next(10_000) is not None
+    feed_close(one, 2, now=20_000)
+    assert one.settle_next(21_999) is None
+    assert one.settle_next(22_000) is not None
+    one.on_candle(candle(3), ("c/0", 3), 30_000)
+    assert one.settle_next(31_999) is None
+    settled = one.settle_next(32_000)
+    assert settled is not None
+    assert settled.missing == 1
+    one.on_evaluation(evaluation(3), ("e/0", 3), 33_000)
+    late = one.settle_next(33_000)
+    assert late is not None
+    assert late.late
+    assert late.settlement.equity is None
+
+
+def test_after_a_restart_the_ledger_goes_on_from_its_state():
+    one = ledger()
+    one.on_weights(weights(1), ("w/0", 0))
+    for close in (1, 2):
+        feed_close(one, close)
+        assert one.settle_next(0) is not None
+    one.on_weights(weights(2), ("w/0", 1))
+    feed_close(one, 3)
+    state, offsets = one.state(), one.event_time.positions()
+    assert offsets == {"c/0": 3, "e/0": 3, "w/0": 1}
+    kept = weights_of(state)
+    assert kept is not None
+    assert kept.decided_at == HOUR
+    again = Ledger(
+        Account(Decimal(1000), AccountRules()),
+        EventTime((CANDLE, EVALUATION), settled=2 * HOUR, frontiers=state["frontiers"]),
+        portfolio="main",
+        weights=kept,
+        clock_is_event_time=True,
+    )
+    again.on_feed(feed("A/USD"))
+    feed_close(again, 3)
+    assert again.settle_next(0) is None
+    again.on_weights(weights(2), ("w/0", 1))
+    assert again.settle_next(0) is not None
+
+
+@pytest.mark.parametrize("grace_ms", [None, 2_000])
+def test_the_portfolio_waits_for_stragglers(grace_ms):
+    portfolio = Portfolio("main", EqualWeights(), EventTime(("candle",), grace_ms=grace_ms))
+    for one in feed("A/USD", "B/USD").series:
+        portfolio.on_series(one, [])
+    portfolio.on_candle(candle(1), NOWHERE, 10_000)
+    assert portfolio.decide_next(11_999) is None
+    decided = portfolio.decide_next(12_000)
+    if grace_ms is None:
+        assert decided is None
+        portfolio.on_candle(candle(1, "B/USD"), NOWHERE, 99_000)
+        decided = portfolio.decide_next(99_000)
+        assert decided is not None
+        assert decided.missing == ()
+    else:
+        assert decided is not None
+        assert decided.missing == ("x:B/USD",)
+        portfolio.on_candle(candle(1, "B/USD"), NOWHERE, 13_000)
+        assert portfolio.decide_next(13_000) is None
+    assert decided.weights == {"x:A/USD": 0.5, "x:B/USD": 0.5}
+    assert decided.close_time == HOUR
