@@ -84,6 +84,7 @@ class Run:
             self._state, self._children, connections, replay.environment(speed), port
         )
         self._say("Starting the services" + (", database made" if applied else ""))
+        address = services.address
         await self._supervisor.start(**{name: services.program(name) for name in EARLY})
         self._view.parts = self._supervisor.kept
         async with AsyncExitStack() as stack:
@@ -92,7 +93,7 @@ class Run:
             client = await stack.enter_async_context(httpx.AsyncClient())
             await self._wait_until_ready(pool, services, client, [STUDIO])
             # an address that is printed must answer
-            self._view.address = services.address
+            self._view.address = address
             trained = await self._train(pool, services, replay.jobs)
             await self._wait_until_ready(pool, services, client, list(EARLY) if trained else [])
             await self._supervisor.start(**{INGEST: services.program(INGEST)})

@@ -65,7 +65,7 @@ class Services:
 
     @property
     def address(self) -> str:
-        """The page's address, which carries the token."""
+        """The page's address; it carries the token, which is made the first time."""
         return f"{self.urls[STUDIO]}/?token={self._state.token()}"
 
     def program(self, name: str) -> Program:
