@@ -48,7 +48,7 @@ async def test_garbage_on_every_topic_holds_nothing_up(
     publisher = await Publisher(kafka_bootstrap, "test").start()
     read_by = {CANDLES: 3, EVALUATIONS: 1, WEIGHTS: 1, CONFIGURATIONS: 1, FEEDS: 2, ACCOUNT: 1}
     assert set(read_by) == set(TOPICS)
-    (tmp_path / "token").write_text("token")
+    (tmp_path / "token").write_text("a-token-of-this-test")
     try:
         for name in ("signal_svc", "rl_svc", "executor_svc"):
             system.start(name)
@@ -71,13 +71,13 @@ async def test_garbage_on_every_topic_holds_nothing_up(
         letters = await wait_for_letters(kafka_bootstrap, expected)
     finally:
         system.stop()
+        await publisher.stop()
     readers = {(letter.topic, letter.service) for letter in letters}
     assert {topic for topic, _ in readers} == {topic.name for topic in TOPICS}
     assert (CANDLES.name, "signal_svc") in readers
     assert {letter.value for letter in letters} == set(GARBAGE)
     assert all(letter.reason.startswith("cannot be decoded: ") for letter in letters)
     assert len(await system.trades()) > 10
-    await publisher.stop()
 
 
 async def test_dead_letters_are_sent_back_once(kafka_bootstrap: str, no_topics: object) -> None:
