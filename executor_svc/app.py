@@ -1,7 +1,5 @@
 """executor_svc: candles, evaluations and weights in; orders, fills and equity out."""
 
-import time
-
 from contracts.topics import CANDLES, EVALUATIONS, FEEDS, WEIGHTS
 from executor_svc.handlers import Executor, ExecutorMetrics
 from executor_svc.ledger import CANDLE, EVALUATION, Ledger, weights_of
@@ -9,14 +7,9 @@ from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.db import acquire_lock
 from tradepulse.runtime.positions import take_over, watch_lock
-from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.service import Service, run, wall_clock_ms
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
-
-
-def wall_clock_ms() -> int:
-    """Return the time now, epoch ms."""
-    return time.time_ns() // 1_000_000
 
 
 async def compose(service: Service, settings: ExecutorSettings) -> None:

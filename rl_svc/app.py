@@ -1,7 +1,5 @@
 """rl_svc: candles in, portfolio weights out at every close."""
 
-import time
-
 from contracts.topics import CANDLES, FEEDS
 from rl_svc.handlers import WeightDecider
 from rl_svc.portfolio import CANDLE, Portfolio
@@ -10,13 +8,8 @@ from rl_svc.store import WeightStore
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.db import acquire_lock
 from tradepulse.runtime.positions import take_over, watch_lock
-from tradepulse.runtime.service import RefusedError, Service, run
+from tradepulse.runtime.service import RefusedError, Service, run, wall_clock_ms
 from tradepulse.trading.event_time import EventTime
-
-
-def wall_clock_ms() -> int:
-    """Return the time now, epoch ms."""
-    return time.time_ns() // 1_000_000
 
 
 async def compose(service: Service, settings: PortfolioSettings) -> None:
