@@ -8,8 +8,6 @@ WEB := studio_svc/web
 PAGE := $(WEB)/dist/index.html
 WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 ARGS ?=
-# the page is built while Python's packages are installed
-MAKEFLAGS += --jobs=2
 
 .PHONY: run test check fix web check-web doctor lock clean
 
