@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -19,7 +20,7 @@ from tradepulse.cli.replay import (
     Replay,
 )
 from tradepulse.cli.services import EARLY, INGEST, STUDIO, Services
-from tradepulse.embedded.children import Children, EmbeddedError
+from tradepulse.embedded.children import Child, Children, EmbeddedError
 from tradepulse.embedded.kafka import EmbeddedKafka, broker_answers, last_line
 from tradepulse.embedded.postgres import EmbeddedPostgres
 from tradepulse.embedded.state import StateFolder
@@ -39,6 +40,7 @@ KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 DATABASE = "DATABASE_URL"
 _TITLES = {"postgres": "PostgreSQL", "kafka": "Kafka"}
 _BROKER_SECONDS = 15.0
+_COMPILE_SECONDS = 60.0
 _READY_SECONDS = 60.0
 _LOOK_SECONDS = 0.25
 _FULL_BYTES = 50_000_000
@@ -68,6 +70,7 @@ class Run:
         self._dashboard = dashboard
         self._children = children
         self._supervisor = supervisor
+        self._kernels: Child | None = None
 
     def say_stopping(self) -> None:
         """Say that the end has begun, where there is anything to end."""
@@ -103,6 +106,11 @@ class Run:
     async def foundations(self) -> dict[str, str]:
         """Start Kafka and PostgreSQL, or take those of the environment; give their addresses."""
         given = given_connections()
+        self._kernels = self._children.spawn(
+            "kernels",
+            [sys.executable, "-m", "tradepulse.cli.kernels"],
+            log=self._state.logs / "kernels.log",
+        )
         parts: dict[str, Part] = {}
         kafka = EmbeddedKafka(
             self._state.path / "kafka", self._children, self._state.logs / "kafka.log"
@@ -139,6 +147,9 @@ class Run:
             return False
         self._say("Storing the candles to train on")
         await self._history(services)
+        # two processes that compile the same thing would only take longer
+        if self._kernels is not None:
+            await self._kernels.wait(_COMPILE_SECONDS)
         for spec in waiting:
             await submit_job(pool, spec, job_id=_job_id(spec))
         for spec in waiting:
