@@ -94,10 +94,10 @@ class Run:
             pool = await connect_pool(connections[DATABASE], max_size=2)
             stack.callback(pool.terminate)
             client = await stack.enter_async_context(httpx.AsyncClient())
-            _, trained = await asyncio.gather(
-                self._open_page(services, client, address),
-                self._train(pool, services, replay.jobs),
-            )
+            await self._wait_until_ready(pool, services, client, [STUDIO])
+            # an address that is printed must answer
+            self._view.address = address
+            trained = await self._train(pool, services, replay.jobs)
             await self._wait_until_ready(pool, services, client, list(EARLY) if trained else [])
             await self._supervisor.start(**{INGEST: services.program(INGEST)})
             self._view.parts = self._supervisor.kept
@@ -156,12 +156,6 @@ class Run:
             await self._wait_for_job(pool, spec)
         self._view.progress = None
         return True
-
-    async def _open_page(self, services: Services, client: httpx.AsyncClient, address: str) -> None:
-        """Show the page's address once it answers."""
-        while await services.unready(client, STUDIO):
-            await asyncio.sleep(_LOOK_SECONDS)
-        self._view.address = address
 
     async def _history(self, services: Services) -> None:
         history = services.history()
