@@ -51,8 +51,10 @@ class WeightDecider:
         """Learn a feed's series, with the closes that lie behind them."""
         settled = self._portfolio.event_time.settled
         for series in event.series:
-            # one close more than returns
-            closes = await self._store.closes_until(series, settled, self._lookback + 1)
+            closes: list[float] = []
+            if not self._portfolio.knows(series):
+                # one close more than returns
+                closes = await self._store.closes_until(series, settled, self._lookback + 1)
             self._portfolio.on_series(series, closes)
 
     async def run(self) -> None:

@@ -22,11 +22,15 @@ class Portfolio:
         self._policy = policy
         self._history = ReturnHistory(policy.lookback)
 
+    def knows(self, series: FeedSeries) -> bool:
+        """Tell whether a series was announced before."""
+        return series.series in self.event_time.series
+
     def on_series(self, series: FeedSeries, closes: list[float]) -> None:
-        """Learn of a series, with its closes up to the last settled one, oldest first."""
-        if series.series in self.event_time.series:
-            self.event_time.announce([series])
-            return
+        """Learn of a series, with its closes up to the last settled one, oldest first.
+
+        Its closes are wanted the first time only: after that it has seen them itself.
+        """
         instrument = series.series.rpartition(":")[0]
         self._history.expect(instrument)
         for close in closes:

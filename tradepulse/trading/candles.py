@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tradepulse.trading.series import OnSeries
 from tradepulse.trading.timeframes import timeframe_ms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candles:
+class Candles(OnSeries):
     """A series of closed candles in time order.
 
     Attributes:
@@ -33,16 +34,6 @@ class Candles:
 
     def __len__(self) -> int:
         return len(self.open_time)
-
-    @property
-    def instrument(self) -> str:
-        """`exchange:symbol`."""
-        return f"{self.exchange}:{self.symbol}"
-
-    @property
-    def series(self) -> str:
-        """`exchange:symbol:timeframe`."""
-        return f"{self.exchange}:{self.symbol}:{self.timeframe}"
 
     @property
     def close_time(self) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from contracts.events import Action, Signal, signal_id
 from tradepulse.trading.candles import Candles
+from tradepulse.trading.series import OnSeries
 from tradepulse.trading.strategies import (
     ENTER_LONG,
     ENTER_SHORT,
@@ -30,7 +31,7 @@ _ACTIONS: dict[int, Action] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(OnSeries):
     """A strategy with its parameters on one series.
 
     Attributes:
@@ -46,11 +47,6 @@ class Configuration:
     params: Mapping[str, float]
     share: float = 1.0
     exits_only: bool = False
-
-    @property
-    def series(self) -> str:
-        """`exchange:symbol:timeframe`."""
-        return f"{self.exchange}:{self.symbol}:{self.timeframe}"
 
     @property
     def lookback(self) -> int:

@@ -162,13 +162,12 @@ class EventTime:
         if close_time > self.settled:
             partition.waiting.append((offset, close_time))
 
-    def positions(self, settled: int | None = None) -> dict[str, int]:
+    def positions(self) -> dict[str, int]:
         """Return by partition the offset at which to go on after a restart."""
-        settled = self.settled if settled is None else settled
         resume = {}
         for name, partition in self._partitions.items():
             waiting = partition.waiting
-            while waiting and waiting[0][1] <= settled:
+            while waiting and waiting[0][1] <= self.settled:
                 waiting.popleft()
             resume[name] = waiting[0][0] if waiting else partition.next_offset
         return resume

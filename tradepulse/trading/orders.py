@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 from contracts.events import ExitReason, OrderType, Side
 from tradepulse.trading.fills import LONG, SHORT
+from tradepulse.trading.series import OnSeries
 
 PositionSide = Literal["long", "short"]
 SIGN: dict[PositionSide, int] = {"long": LONG, "short": SHORT}
@@ -28,7 +29,7 @@ def decimal(value: float) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Order(OnSeries):
     """One order, accepted or refused.
 
     Attributes:
@@ -60,16 +61,6 @@ class Order:
     stop_price: Decimal | None = None
     take_profit_price: Decimal | None = None
 
-    @property
-    def instrument(self) -> str:
-        """`exchange:symbol`."""
-        return f"{self.exchange}:{self.symbol}"
-
-    @property
-    def series(self) -> str:
-        """`exchange:symbol:timeframe`."""
-        return f"{self.exchange}:{self.symbol}:{self.timeframe}"
-
 
 @dataclass(frozen=True, slots=True)
 class Fill:
@@ -88,7 +79,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Position(OnSeries):
     """One open position of one configuration; `fees` are those of the entry."""
 
     position_id: UUID
@@ -103,16 +94,6 @@ class Position:
     fees: Decimal
     stop_price: Decimal | None
     take_profit_price: Decimal | None
-
-    @property
-    def instrument(self) -> str:
-        """`exchange:symbol`."""
-        return f"{self.exchange}:{self.symbol}"
-
-    @property
-    def series(self) -> str:
-        """`exchange:symbol:timeframe`."""
-        return f"{self.exchange}:{self.symbol}:{self.timeframe}"
 
     @property
     def signed_quantity(self) -> Decimal:
