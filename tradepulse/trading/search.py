@@ -1,13 +1,23 @@
-"""Which parameters a search tries: a grid, or random draws. Deterministic."""
+"""The space a search moves in, and the plain ways through it: a grid, or random draws.
+
+A space of d parameters is searched as the unit cube [0, 1]^d: each parameter owns one axis, even in
+its logarithm where it is `log`, with an equal stretch for every whole number where it is `integer`.
+Deterministic.
+"""
 
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tradepulse.trading.strategies import Param, Strategy
+from tradepulse.trading.strategies import Param, Params, Strategy
 
+FloatArray = NDArray[np.float64]
+
+MOST_REFUSED = 8
+"""A grid may be this often as large as the trials, its refused combinations included."""
 DRAWS_PER_TRIAL = 1_000
 """Random draws that may break the strategy's constraint before the search is given up."""
 
@@ -16,7 +26,8 @@ def space_of(strategy: Strategy, fixed: Mapping[str, float]) -> tuple[Param, ...
     """Return what a search varies: the searched parameters that are not fixed.
 
     Raises:
-        ValueError: a fixed name is unknown or its value out of bounds, or nothing is left.
+        ValueError: a fixed name is unknown or its value out of bounds, bounds do not fit the
+            scale, or nothing is left.
     """
     names = {param.name: param for param in strategy.space}
     for name, value in fixed.items():
@@ -27,7 +38,27 @@ def space_of(strategy: Strategy, fixed: Mapping[str, float]) -> tuple[Param, ...
     space = tuple(p for p in strategy.space if p.searched and p.name not in fixed)
     if not space:
         raise ValueError(f"{strategy.name}: every parameter is fixed, nothing is left to search")
+    for param in space:
+        _check(param)
     return space
+
+
+def at(
+    strategy: Strategy,
+    space: Sequence[Param],
+    fixed: Mapping[str, float],
+    point: Sequence[float] | FloatArray,
+) -> dict[str, float] | None:
+    """Return the complete parameters at a point of the unit cube, None where they are refused.
+
+    Args:
+        strategy: whose constraint judges.
+        space: from `space_of`, one axis each.
+        fixed: values of parameters that are not varied.
+        point: as many numbers from 0 to 1.
+    """
+    drawn = {p.name: _at(p, float(step)) for p, step in zip(space, point, strict=True)}
+    return _complete(strategy, {**fixed, **drawn})
 
 
 def points(param: Param, count: int) -> list[float]:
@@ -74,12 +105,12 @@ def grid(
                 raise ValueError(f"{strategy.name}: the grid of {name!r} is empty")
             for value in listed:
                 by_name[name].check(value)
-    found = False
-    for combination in itertools.product(*axes.values()):
-        params = {**fixed, **dict(zip(axes, combination, strict=True))}
-        if strategy.valid(params):
-            found = True
-            yield strategy.complete(params)
+    found: set[tuple[float, ...]] = set()
+    for params in _allowed(strategy, axes, fixed):
+        key = tuple(params.values())
+        if key not in found:
+            found.add(key)
+            yield params
     if not found:
         raise ValueError(f"{strategy.name}: no combination of this grid is allowed")
 
@@ -87,22 +118,25 @@ def grid(
 def grid_within(
     strategy: Strategy, trials: int, fixed: Mapping[str, float] | None = None
 ) -> list[dict[str, float]]:
-    """Return the finest grid of equal points per parameter with at most `trials` combinations.
+    """Return a grid of at most `trials` combinations, about as many points on every axis.
 
     Raises:
         ValueError: as `grid`, or fewer than one trial.
     """
     if trials < 1:
         raise ValueError(f"{trials} trials; at least 1 is needed")
-    dimensions = len(space_of(strategy, fixed or {}))
-    best = list(grid(strategy, 1, fixed))
-    # allowed combinations are fewer than all, so a finer grid than the root may still fit
-    for count in range(2, 2 + math.ceil(4 * trials ** (1 / dimensions))):
-        finer = list(itertools.islice(grid(strategy, count, fixed), trials + 1))
-        if len(finer) > trials:
-            break
-        best = finer
-    return best
+    space = space_of(strategy, fixed or {})
+    axes = {param.name: points(param, 1) for param in space}
+    growing = list(space)
+    while growing:
+        # the coarsest axis first, so that no parameter is cut much finer than another
+        param = min(growing, key=lambda param: len(axes[param.name]))
+        finer = {**axes, param.name: _finer(param, axes[param.name])}
+        if finer == axes or not _fits(strategy, finer, fixed, trials):
+            growing.remove(param)
+        else:
+            axes = finer
+    return list(grid(strategy, axes, fixed))
 
 
 def random(
@@ -117,21 +151,59 @@ def random(
     """
     fixed = dict(fixed or {})
     space = space_of(strategy, fixed)
-    for param in space:
-        _check(param)
     generator = np.random.default_rng(seed)
     for _ in range(trials):
         for _ in range(DRAWS_PER_TRIAL):
-            drawn = {param.name: _at(param, float(generator.random())) for param in space}
-            params = {**fixed, **drawn}
-            if strategy.valid(params):
-                yield strategy.complete(params)
+            params = at(strategy, space, fixed, generator.random(len(space)))
+            if params is not None:
+                yield params
                 break
         else:
             raise ValueError(
                 f"{strategy.name}: {DRAWS_PER_TRIAL} random draws broke its constraints; "
                 "fix fewer parameters or search wider bounds"
             )
+
+
+def _complete(strategy: Strategy, params: Params) -> dict[str, float] | None:
+    try:
+        return strategy.complete(params)
+    except ValueError:
+        return None
+
+
+def _allowed(
+    strategy: Strategy, axes: Mapping[str, Sequence[float]], fixed: Mapping[str, float] | None
+) -> Iterator[dict[str, float]]:
+    for combination in itertools.product(*axes.values()):
+        params = _complete(strategy, {**(fixed or {}), **dict(zip(axes, combination, strict=True))})
+        if params is not None:
+            yield params
+
+
+def _finer(param: Param, values: list[float]) -> list[float]:
+    """Return the next finer points of an axis, or the same where there are none."""
+    # rounding to whole numbers can give as many points for a higher count
+    for count in range(len(values) + 1, 2 * len(values) + 3):
+        finer = points(param, count)
+        if len(finer) > len(values):
+            return finer
+    return values
+
+
+def _fits(
+    strategy: Strategy,
+    axes: Mapping[str, Sequence[float]],
+    fixed: Mapping[str, float] | None,
+    trials: int,
+) -> bool:
+    """Tell whether at most `trials` combinations are allowed."""
+    size = math.prod(len(values) for values in axes.values())
+    if size <= trials or size > MOST_REFUSED * trials:
+        return size <= trials
+    # some are refused: only counting tells how many
+    allowed = itertools.islice(_allowed(strategy, axes, fixed), trials + 1)
+    return sum(1 for _ in allowed) <= trials
 
 
 def _check(param: Param) -> None:

@@ -1,0 +1,59 @@
+"""Which parameter sets a search tries next, from what it has learnt of those before."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from optimizer_svc.samplers._plain import QuasiRandom, Random
+from optimizer_svc.samplers._sampler import Sampler
+from optimizer_svc.samplers._sources import Cube, Listed, Proposer
+from optimizer_svc.samplers._space import Space
+from tradepulse.trading.search import grid_within
+from tradepulse.trading.strategies import Strategy
+
+__all__ = ["METHODS", "Sampler", "make_sampler"]
+
+_PROPOSERS: Mapping[str, Callable[[int, np.random.Generator], Proposer]] = {
+    "random": Random,
+    "quasi_random": QuasiRandom,
+}
+METHODS = ("grid", *_PROPOSERS)
+"""The names that `make_sampler` knows."""
+
+
+def make_sampler(
+    method: str,
+    strategy: Strategy,
+    fixed: Mapping[str, float],
+    *,
+    trials: int,
+    seed: int,
+    goals: int = 1,
+) -> Sampler:
+    """Return a new sampler; the same arguments and answers always give the same parameter sets.
+
+    Args:
+        method: one of `METHODS`.
+        strategy: whose parameters to search.
+        fixed: values of parameters that are not varied.
+        trials: the most parameter sets it asks for; a small space may end before.
+        seed: of everything random, 0 or more.
+        goals: losses of each set, 1 or 2.
+
+    Raises:
+        ValueError: the method is unknown, a number is out of range, the space is empty or a fixed
+            name or value is wrong.
+    """
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
+    if trials < 1:
+        raise ValueError(f"{trials} trials; at least 1 is needed")
+    if goals not in {1, 2}:
+        raise ValueError(f"{goals} goals; a search has 1 or 2")
+    if method == "grid":
+        return Sampler(Listed(grid_within(strategy, trials, fixed)), trials, goals)
+    space = Space(strategy, fixed)
+    # two streams of one seed: what one draws does not depend on how often the other does
+    proposing, filling = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    proposer = _PROPOSERS[method](len(space.axes), proposing)
+    return Sampler(Cube(space, proposer, filling), trials, goals)
