@@ -25,9 +25,6 @@ END_OF_DATA = 4
 REASONS = {STOP: "stop", TAKE_PROFIT: "take_profit", SIGNAL: "signal", END_OF_DATA: "end_of_data"}
 """Names of the exit reasons, as in the events."""
 
-_market_price = compiled(market_price)
-_exit_fill = compiled(exit_fill)
-
 
 @dataclass(frozen=True, slots=True)
 class SimulationRules:
@@ -89,7 +86,7 @@ def _leave(
 ) -> tuple[int, float]:
     """Tell whether and at what price a candle ends a position that no order closes."""
     open_, high, low, close = candle
-    outcome, price = _exit_fill(side, stop, target, open_, high, low)
+    outcome, price = exit_fill(side, stop, target, open_, high, low)
     if outcome == NO_EXIT and is_last:
         return END_OF_DATA, close
     return outcome, price
@@ -152,7 +149,7 @@ def _run(
         price = 0.0
         # waiting orders fill at the open
         if waiting_entry != 0:
-            price = _market_price(open_[i], waiting_entry == LONG, slippage)
+            price = market_price(open_[i], waiting_entry == LONG, slippage)
             entry_fee = quantity * price * fee
             # without leverage, a gap up may have made the entry unaffordable
             if waiting_entry == SHORT or quantity * price + entry_fee <= cash:
@@ -164,7 +161,7 @@ def _run(
             waiting_entry = 0
         elif waiting_exit:
             reason = SIGNAL
-            price = _market_price(open_[i], side == SHORT, slippage)
+            price = market_price(open_[i], side == SHORT, slippage)
             waiting_exit = False
         # stops and targets, of a position entered at this very open too
         if side != 0 and reason == 0:
