@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.compiled import Compiled
 
 FloatArray = NDArray[np.float64]
 State = tuple[Any, ...]
@@ -31,7 +30,7 @@ class Indicator:
     name: str
     columns: tuple[str, ...]
     fields: tuple[str, ...]
-    rows: Compiled[..., tuple[tuple[FloatArray, ...], State]]
+    rows: Callable[..., tuple[tuple[FloatArray, ...], State]]
     arguments: tuple[float, ...]
     begin: Callable[[], State]
 
