@@ -111,6 +111,7 @@ class FakeExchange:
             "apiKey": API_KEY,
             "secret": SECRET,
             "enableRateLimit": False,
+            "timeout_on_exit": 0,
             "urls": self._venues[venue].urls(http, ws),
             **more,
         }
