@@ -26,8 +26,9 @@ Source = Literal["live", "backfill", "replay", "import", "repaired", "synthetic"
 Action = Literal["enter_long", "enter_short", "exit"]
 Stage = Literal["DISCOVERY", "VALIDATION", "PAPER", "MATURE", "DECAY"]
 Side = Literal["buy", "sell"]
-OrderType = Literal["market", "stop", "take_profit"]
-ExitReason = Literal["signal", "stop", "take_profit", "end_of_data"]
+OrderType = Literal["market", "stop", "take_profit", "limit"]
+OrderStatus = Literal["OPEN", "FILLED", "REFUSED", "EXPIRED"]
+ExitReason = Literal["signal", "stop", "take_profit", "end_of_data", "time"]
 
 
 class Event(BaseModel):
@@ -97,6 +98,12 @@ class Signal(Event):
     """The configuration's share of its symbol's portfolio weight."""
     expires_at: int
     """The executor refuses an entry whose close time is past this, epoch ms."""
+    limit_price: Price | None = None
+    """Enter by a limit order that rests for one candle; None to enter at market."""
+    trail: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Distance in price at which the stop follows; None for a stop that stays."""
+    max_holding_ms: Annotated[int, Field(gt=0)] | None = None
+    """The position is left at the first close that is so long after its entry's open, or longer."""
 
 
 def signal_id(configuration_id: UUID, series: str, open_time: int) -> UUID:
@@ -191,7 +198,7 @@ class FeedAnnounced(Event):
 
 
 class OrderDecided(Event):
-    """An order was accepted into the ledger, or refused with its reason. By executor_svc."""
+    """An order was accepted into the ledger, refused, or expired. By executor_svc."""
 
     type: Literal["order"] = "order"
     account: Name
@@ -206,9 +213,10 @@ class OrderDecided(Event):
     order_type: OrderType
     quantity: Decimal
     reference_price: float
-    status: Literal["OPEN", "FILLED", "REFUSED"]
+    status: OrderStatus
     reason: str = ""
     decided_at: int
+    limit_price: Decimal | None = None
 
     @property
     def id(self) -> str:
