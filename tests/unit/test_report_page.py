@@ -143,7 +143,8 @@ class TestWords:
         text = page().text
         assert (
             "Deflated Sharpe ratio 0.62 at least 0.95 The best of 4,812 random sets would look as "
-            "good with probability 0.38. details trials 4,812 expected maximum 1.9 "
+            "good with probability 0.38. details expected maximum 1.9 skewness \u22120.3 trials "
+            "4,812"
         ) in text
         assert "Probability of backtest overfitting 0.18 at most 0.2 Of 924 splits" in text
         assert "Net profit at double costs \u22123.42 % at least 0 % With fees" in text

@@ -46,7 +46,9 @@ def figure_name(name: str) -> str:
 
 def configuration_list(configuration: Mapping[str, Any]) -> Html:
     """Return the parameters as a list."""
-    shown = {**configuration["params"], "share of the symbol's weight": configuration["share"]}
+    # the database keeps no order of names
+    params = dict(sorted(configuration["params"].items()))
+    shown = {**params, "share of the symbol's weight": configuration["share"]}
     return el(
         "ul",
         *(el("li", el("span", words(name)), " ", el("b", short(v))) for name, v in shown.items()),
@@ -79,7 +81,7 @@ def gates_table(gates: Sequence[Mapping[str, Any]]) -> Html:
 def _details(details: Mapping[str, Any]) -> Html | None:
     plain = {
         name: value
-        for name, value in details.items()
+        for name, value in sorted(details.items())
         if value is None or isinstance(value, int | float | str)
     }
     if not plain:
@@ -154,7 +156,7 @@ def _shade(value: float, most: float) -> int:
 
 def windows_table(windows: Sequence[Mapping[str, Any]]) -> Html:
     """Return the windows; of their parameters only those that differ between windows."""
-    names = list(dict.fromkeys(name for window in windows for name in window["params"]))
+    names = sorted({name for window in windows for name in window["params"]})
     varied = [name for name in names if len({window["params"].get(name) for window in windows}) > 1]
     shown = (("net_profit_pct", "Net %", 1), ("sharpe", "Sharpe", 2), ("trades", "Trades", 0))
     rows = []
