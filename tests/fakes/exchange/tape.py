@@ -271,7 +271,7 @@ class Tape:
             return None
         if self._given and self.open_time(self._base, now) not in self._base_rows[:, 0]:
             return None
-        if now > self._trades.time[-1] + timeframe:
+        if not self._given and now > self._trades.time[-1] + timeframe:
             return None
         return Candle(forming, price, price, price, price, 0.0, 0)
 
