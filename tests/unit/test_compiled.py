@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from tradepulse.trading.compiled import Compiled, instance
 
 CALL = """
 import sys
@@ -14,6 +17,82 @@ sys.path.insert(0, sys.argv[1])
 import rule
 print(rule.outer(1.0), sum(rule.outer.dispatcher.stats.cache_hits.values()))
 """
+
+INSTANCE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from tradepulse.trading.compiled import compiled, instance
+import template, user
+loop = instance(template.loop, "user", {"_decide": user.decide})
+print(loop(3), sum(loop.dispatcher.stats.cache_hits.values()))
+"""
+
+
+def called(code: str, folder: Path, cache: Path) -> str:
+    return subprocess.run(
+        [sys.executable, "-B", "-c", code, str(folder)],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+def test_a_change_in_a_users_file_compiles_the_instance_of_a_template_anew(
+    tmp_path: Path,
+) -> None:
+    def decide(step: int) -> None:
+        (tmp_path / "user.py").write_text(
+            "from tradepulse.trading.compiled import compiled\nfrom helper import add\n"
+            "@compiled\ndef decide(i):\n    return add(i)\n"
+        )
+        (tmp_path / "helper.py").write_text(
+            "from tradepulse.trading.compiled import compiled\n"
+            f"@compiled\ndef add(i):\n    return i + {step}\n"
+        )
+
+    (tmp_path / "template.py").write_text(
+        "def _decide(i):\n    raise NotImplementedError\n"
+        "def loop(n):\n    total = 0\n    for i in range(n):\n        total += _decide(i)\n"
+        "    return total\n"
+    )
+    decide(0)
+    assert called(INSTANCE, tmp_path, tmp_path / "cache") == "3 0"
+    assert called(INSTANCE, tmp_path, tmp_path / "cache") == "3 1"
+    decide(10)
+    assert called(INSTANCE, tmp_path, tmp_path / "cache") == "33 0"
+    assert called(INSTANCE, tmp_path, tmp_path / "cache") == "33 1"
+
+
+def test_two_instances_of_a_template_keep_their_own_code() -> None:
+    def apart(function: Callable[[int], int]) -> int:
+        return instance(twice, "one_name", {"_inner": Compiled(function)})(5)
+
+    assert apart(lambda i: i + 1) == 12
+    assert apart(lambda i: i + 2) == 14
+
+
+def _inner(i: int) -> int:
+    raise NotImplementedError
+
+
+def twice(i: int) -> int:
+    return _inner(i) * 2
+
+
+def test_a_function_over_variables_is_compiled_without_the_cache() -> None:
+    def made(step: int) -> Compiled[[int], int]:
+        def add(i: int) -> int:
+            return i + step
+
+        return Compiled(add)
+
+    assert made(1)(5) == 6
+    assert made(2)(5) == 7
+
+
+def test_division_by_zero_is_infinite_as_in_numpy() -> None:
+    assert Compiled(lambda x: 1.0 / x)(0.0) == float("inf")
 
 
 def test_a_change_in_a_called_file_compiles_anew(tmp_path: Path) -> None:
@@ -26,13 +105,7 @@ def test_a_change_in_a_called_file_compiles_anew(tmp_path: Path) -> None:
     )
 
     def call() -> str:
-        return subprocess.run(
-            [sys.executable, "-B", "-c", CALL, str(rules)],
-            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        return called(CALL, rules, tmp_path / "cache")
 
     assert call() == "2.0 0"
     assert call() == "2.0 1"

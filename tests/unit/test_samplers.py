@@ -18,9 +18,9 @@ def toy(space: tuple[Param, ...], constraint: Callable[..., str | None] | None =
         name="toy",
         space=space,
         defaults={param.name: param.low for param in space},
-        kernel=CROSS.kernel,
+        features=(),
+        decide=CROSS.decide,
         description="",
-        lookback_rule=lambda _: 1,
         constraint=constraint or (lambda _: None),
     )
 

@@ -16,9 +16,9 @@ def replaced(space: tuple[Param, ...]) -> Strategy:
         name="made_up",
         space=space,
         defaults={param.name: param.low for param in space},
-        kernel=CROSS.kernel,
+        features=(),
+        decide=CROSS.decide,
         description="",
-        lookback_rule=lambda _: 1,
     )
 
 

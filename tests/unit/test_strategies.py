@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradepulse.trading.candles import Candles
+from tradepulse.trading.compiled import compiled
 from tradepulse.trading.strategies import (
     ENTER_LONG,
     ENTER_SHORT,
@@ -23,7 +25,14 @@ from tradepulse.trading.strategies import (
     strategy_names,
 )
 from tradepulse.trading.strategies._registry import STRATEGIES
-from tradepulse.trading.strategies._windows import average_true_range, window_min, window_sum
+from tradepulse.trading.strategies._windows import (
+    BLOCK,
+    average_true_range,
+    window_max,
+    window_min,
+    window_sum,
+)
+from tradepulse.trading.strategies.features import Feature, sma
 
 Run = Callable[[Candles], Evaluations]
 
@@ -62,7 +71,13 @@ def same(a: Evaluations, b: Evaluations, rows_a: slice, rows_b: slice) -> bool:
     """Compare to the bit."""
     return all(
         x[rows_a].tobytes() == y[rows_b].tobytes()
-        for x, y in ((a.action, b.action), (a.stop, b.stop), (a.take_profit, b.take_profit))
+        for x, y in (
+            (a.action, b.action),
+            (a.stop, b.stop),
+            (a.take_profit, b.take_profit),
+            (a.limit, b.limit),
+            (a.trail, b.trail),
+        )
     )
 
 
@@ -143,6 +158,8 @@ def test_too_little_history_gives_no_action(
     assert not result.action[early].any()
     assert np.isnan(result.stop[early]).all()
     assert np.isnan(result.take_profit[early]).all()
+    assert np.isnan(result.limit[early]).all()
+    assert np.isnan(result.trail[early]).all()
 
 
 @pytest.mark.parametrize("name", strategy_names())
@@ -156,18 +173,24 @@ def test_levels_belong_to_entries_and_lie_on_their_side(
     result = found.run(candles, params)
     for i, action in enumerate(result.action):
         stop, target, close = result.stop[i], result.take_profit[i], candles.close[i]
+        limit, trail = result.limit[i], result.trail[i]
+        assert not trail <= 0
+        assert not limit <= 0
         if action in (NONE, EXIT):
-            assert np.isnan(stop)
-            assert np.isnan(target)
+            assert np.isnan([stop, target, limit, trail]).all()
         elif action == ENTER_LONG:
             assert not stop > close
             assert not stop <= 0
             assert not target < close
+            assert not limit > close
+            assert not stop >= limit
         else:
             assert action == ENTER_SHORT
             assert params["allow_short"] == 1
             assert not stop < close
             assert not target > close
+            assert not limit < close
+            assert not stop <= limit
 
 
 def test_the_properties_catch_a_running_sum() -> None:
@@ -176,7 +199,7 @@ def test_the_properties_catch_a_running_sum() -> None:
         mean = np.full(len(candles), np.nan)
         mean[5:] = (total[5:] - total[:-5]) / 5
         above = candles.close > mean
-        return Evaluations(above.astype(np.int8), mean, mean)
+        return Evaluations(above.astype(np.int8), mean, mean, mean, mean)
 
     candles = market(200, 3)
     assert not live_is_batch(running, candles, 6)
@@ -187,7 +210,7 @@ def test_the_properties_catch_a_look_ahead() -> None:
     def peeking(candles: Candles) -> Evaluations:
         rises = np.append(candles.close[1:] > candles.close[:-1], False)
         nothing = np.full(len(candles), np.nan)
-        return Evaluations(rises.astype(np.int8), nothing, nothing)
+        return Evaluations(rises.astype(np.int8), nothing, nothing, nothing, nothing)
 
     candles = market(200, 3)
     assert not all(prefix_is_unchanged(peeking, candles, cut) for cut in range(1, 200))
@@ -210,14 +233,27 @@ def test_the_property_catches_a_lookback_that_is_too_short() -> None:
 def test_windows_equal_the_plain_definition(x: list[float], window: int) -> None:
     values = np.array(x, dtype=np.float64)
     sums, least = window_sum(values, window), window_min(values, window)
+    most = window_max(values, window)
     for i in range(len(x)):
         if i < window - 1:
             assert np.isnan(sums[i])
             assert np.isnan(least[i])
+            assert np.isnan(most[i])
         else:
             part = values[i + 1 - window : i + 1]
             assert sums[i] == pytest.approx(part.sum(), rel=1e-13)
             assert least[i] == part.min()
+            assert most[i] == part.max()
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 20, 127, 128, 400, BLOCK, BLOCK + 1, 3 * BLOCK])
+def test_windows_are_the_same_to_the_bit_wherever_they_begin(window: int) -> None:
+    values = np.random.default_rng(window).normal(size=4 * BLOCK + 7) ** 3
+    for function in (window_sum, window_min, window_max):
+        whole = function(values, window)
+        for begin in (1, 17, BLOCK - 1, BLOCK, BLOCK + 1):
+            part = function(values[begin:].copy(), window)
+            assert part[window - 1 :].tobytes() == whole[begin + window - 1 :].tobytes()
 
 
 def test_average_true_range_uses_the_close_before() -> None:
@@ -326,9 +362,11 @@ def test_wrong_parameters_are_told_apart(params: dict[str, float], message: str)
 
 def test_vector_fills_defaults_in_the_order_of_the_space() -> None:
     found = get_strategy("sma_cross")
-    assert found.vector({"slow": 30, "fast": 5.0}).tolist() == [5, 30, 0, 0, 14]
+    assert found.vector({"slow": 30, "fast": 5.0}).tolist() == [5, 30, 0, 0, 14, 0, 0, 0]
     assert found.lookback({"fast": 5, "slow": 30}) == 31
-    assert found.lookback({"fast": 5, "slow": 6, "stop_atr": 1, "atr_window": 40}) == 41
+    assert found.lookback({"fast": 5, "slow": 6, "stop_atr": 1, "atr_window": 40}) == 42
+    assert found.lookback({"fast": 5, "slow": 6, "atr_window": 40}) == 7
+    assert found.lookback({"fast": 5, "slow": 6, "atr_window": 40, "trail_atr": 1}) == 42
 
 
 def test_an_unknown_strategy_names_the_known() -> None:
@@ -336,22 +374,114 @@ def test_an_unknown_strategy_names_the_known() -> None:
         get_strategy("macd")
 
 
+A = (Param("a", 0, 1),)
+
+
 @pytest.mark.parametrize(
-    ("name", "space", "defaults", "message"),
+    ("changed", "message"),
     [
-        ("sma_cross", (Param("a", 0, 1),), {"a": 0}, "two strategies are called 'sma_cross'"),
-        ("new", (Param("a", 2, 1),), {"a": 2}, "bounds of 'a' are empty"),
-        ("new", (Param("a", 0, 1),), {"b": 0}, "name different parameters"),
-        ("new", (Param("a", 0, 1),), {"a": 9}, "it must be from 0 to 1"),
+        ({"name": "sma_cross"}, "two strategies are called 'sma_cross'"),
+        ({"name": "a b"}, "'a b' is no identifier"),
+        ({"space": (Param("a", 2, 1),), "defaults": {"a": 2}}, "bounds of 'a' are empty"),
+        ({"defaults": {"b": 0}}, "name different parameters"),
+        ({"defaults": {"a": 9}}, "it must be from 0 to 1"),
+        ({"space": (*A, *A)}, "there are two parameters 'a'"),
+        ({"space": (Param("trail_atr", 0, 1),), "defaults": {"trail_atr": 0}}, "two parameters"),
+        ({"space": (Param("a", 0, 1, only_if="b"),)}, "'a' depends on 'b', which must stand"),
+        ({"features": (sma("window"),)}, "a feature names no parameter: 'window'"),
+        ({"features": (sma("a", only_if=("b",)),)}, "a feature names no parameter: 'b'"),
+        ({"features": (sma("a"),) * 8}, "9 features with the common one; at most 8"),
     ],
 )
-def test_a_wrong_strategy_is_refused_when_registered(
-    name: str, space: tuple[Param, ...], defaults: dict[str, float], message: str
-) -> None:
-    kernel = STRATEGIES["sma_cross"].kernel
+def test_a_wrong_strategy_is_refused_when_registered(changed: dict[str, Any], message: str) -> None:
+    decide = STRATEGIES["sma_cross"].decide
+    given: dict[str, Any] = {"name": "new", "space": A, "defaults": {"a": 0}, "features": ()}
     with pytest.raises(ValueError, match=message):
-        strategy(name=name, space=space, defaults=defaults, lookback=lambda _: 1)(kernel)
+        strategy(**{**given, **changed})(decide)
     assert "new" not in STRATEGIES
+
+
+@pytest.fixture
+def gated() -> Iterator[Strategy]:
+    """A strategy of this file: enters at every close, long above the open, else short."""
+
+    @strategy(
+        name="gated",
+        space=(
+            Param("on", 0, 1),
+            Param("width", 1, 50, integer=True, only_if="on"),
+        ),
+        defaults={"on": 0, "width": 3},
+        features=(Feature(_doubled, ("width",), int, only_if=("on",)),),
+        shift=0,
+    )
+    @compiled
+    def decide(i, open_, high, low, close, volume, f, p):
+        """Idea: none. Source: none."""
+        return (1 if close[i] >= open_[i] else -1), f[0][i], np.nan
+
+    yield get_strategy("gated")
+    del STRATEGIES["gated"]
+
+
+@compiled
+def _doubled(open_, high, low, close, volume, args):
+    return close * 0.5 + args[0] * 0.0
+
+
+def test_a_parameter_counts_only_where_its_switch_is_on(gated: Strategy) -> None:
+    assert gated.complete({"on": 0, "width": 9})["width"] == 3
+    assert gated.complete({"on": 0.5, "width": 9})["width"] == 9
+    with pytest.raises(ValueError, match="'width' is 99"):
+        gated.complete({"on": 0, "width": 99})
+
+
+def test_a_feature_that_is_off_reads_as_none_and_needs_no_rows(gated: Strategy) -> None:
+    candles = market(30, 1)
+    assert gated.lookback({"on": 0, "width": 20}) == 1
+    assert gated.lookback({"on": 1, "width": 20}) == 20
+    assert np.isnan(gated.run(candles, {"on": 0}).stop).all()
+    result = gated.run(candles, {"on": 1, "width": 20})
+    assert np.isnan(result.stop[:19]).all()
+    assert result.stop[19:].tolist() == (candles.close[19:] * 0.5).tolist()
+
+
+def test_every_strategy_can_enter_by_limit_and_trail(gated: Strategy) -> None:
+    candles = market(60, 2)
+    params = {"trail_atr": 2, "limit_atr": 0.5, "max_candles": 7, "atr_window": 5}
+    result = gated.run(candles, params)
+    ranges = average_true_range(candles.high, candles.low, candles.close, 5)
+    assert gated.lookback(params) == 6
+    assert result.max_candles == 7
+    assert not result.action[:5].any()
+    for i in range(5, 60):
+        side = 1 if candles.close[i] >= candles.open[i] else -1
+        assert result.action[i] == side
+        assert result.trail[i] == 2 * ranges[i]
+        assert result.limit[i] == candles.close[i] - side * 0.5 * ranges[i]
+    plain = gated.run(candles, {})
+    assert np.isnan(plain.limit).all()
+    assert np.isnan(plain.trail).all()
+    assert plain.max_candles == 0
+
+
+def test_a_limit_beyond_the_stop_is_no_entry(gated: Strategy) -> None:
+    # stops are at half the close: right for a long, wrong for a short
+    candles = market(60, 2)
+    result = gated.run(candles, {"on": 1, "width": 1, "limit_atr": 0.5, "atr_window": 5})
+    rises = candles.close[5:] >= candles.open[5:]
+    assert (result.action[5:] == np.where(rises, ENTER_LONG, NONE)).all()
+    assert np.isnan(result.stop[5:][~rises]).all()
+
+
+def test_live_rows_are_asked_for_alone() -> None:
+    found = get_strategy("sma_cross")
+    candles = market(300, 4)
+    vector = found.vector({"fast": 3, "slow": 8, "stop_atr": 2})
+    whole, late = found.evaluate(candles, vector), found.evaluate(candles, vector, 200)
+    assert same(whole, late, slice(200, None), slice(200, None))
+    assert not late.action[:200].any()
+    assert whole.action[:200].any()
 
 
 def test_each_strategy_tells_its_idea_and_source() -> None:

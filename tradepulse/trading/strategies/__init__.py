@@ -1,14 +1,20 @@
-"""Strategies: numba kernels that the backtest and live trading share.
+"""Strategies: compiled functions that the search, the backtest and live trading share.
 
 A new strategy is a module here, imported below; docs/strategies.md shows how to write one.
 """
 
+from tradepulse.trading.compiled import compiled
 from tradepulse.trading.strategies import liquidity_sweep, sma_cross
-from tradepulse.trading.strategies._registry import (
+from tradepulse.trading.strategies._kernels import (
     ENTER_LONG,
     ENTER_SHORT,
     EXIT,
     NONE,
+    Columns,
+    Decision,
+)
+from tradepulse.trading.strategies._registry import (
+    COMMON,
     Evaluations,
     Param,
     Params,
@@ -17,16 +23,24 @@ from tradepulse.trading.strategies._registry import (
     strategy,
     strategy_names,
 )
+from tradepulse.trading.strategies._windows import FloatArray
+from tradepulse.trading.strategies.features import Feature
 
 __all__ = [
+    "COMMON",
     "ENTER_LONG",
     "ENTER_SHORT",
     "EXIT",
     "NONE",
+    "Columns",
+    "Decision",
     "Evaluations",
+    "Feature",
+    "FloatArray",
     "Param",
     "Params",
     "Strategy",
+    "compiled",
     "get_strategy",
     "liquidity_sweep",
     "sma_cross",

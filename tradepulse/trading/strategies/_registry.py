@@ -2,25 +2,32 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tradepulse.trading.candles import Candles
+from tradepulse.trading.compiled import Compiled, instance
+from tradepulse.trading.strategies import _kernels
+from tradepulse.trading.strategies._kernels import (
+    ALWAYS,
+    MAX_SWITCHES,
+    NEVER,
+    UNUSED,
+    ActionArray,
+    Columns,
+    Decision,
+    Wire,
+)
+from tradepulse.trading.strategies._windows import FloatArray
+from tradepulse.trading.strategies.features import MAX_ARGS, MAX_FEATURES, Feature, atr
 
-FloatArray = NDArray[np.float64]
-ActionArray = NDArray[np.int8]
-Kernel = Callable[
-    [FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
-    tuple[ActionArray, FloatArray, FloatArray],
+Decide = Compiled[
+    [int, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Columns, FloatArray],
+    Decision,
 ]
 Params = Mapping[str, float]
-
-NONE = 0
-ENTER_LONG = 1
-ENTER_SHORT = -1
-EXIT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,8 @@ class Param:
         integer: only whole numbers are allowed.
         log: searched evenly in its logarithm, as fits lengths and factors.
         searched: a search varies it; otherwise it keeps its default unless told.
+        only_if: name of a parameter that stands before this one; where that is not above 0,
+            this one means nothing and `Strategy.complete` sets it to its default.
     """
 
     name: str
@@ -42,6 +51,7 @@ class Param:
     integer: bool = False
     log: bool = False
     searched: bool = True
+    only_if: str | None = None
 
     def check(self, value: float) -> float:
         """Return the value as a float.
@@ -65,44 +75,65 @@ class Param:
         return number
 
 
+COMMON = (
+    Param("trail_atr", 0, 40, searched=False),
+    Param("limit_atr", 0, 10, searched=False),
+    Param("max_candles", 0, 100_000, integer=True, searched=False),
+)
+"""Parameters of every strategy, 0 for none: a trailing stop that many average true ranges behind,
+an entry by a limit order that far from the close, and the candles after which it leaves."""
+ATR_WINDOW = Param("atr_window", 2, 100, integer=True, log=True, searched=False)
+ATR_WINDOW_DEFAULT = 14
+COMMON_ATR = atr("atr_window", only_if=("trail_atr", "limit_atr"))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluations:
-    """What a strategy says at the close of each candle.
+    """What a strategy says at the close of each candle. Levels are NaN where there are none.
 
     Attributes:
         action: int8 `(n,)`: `NONE`, `ENTER_LONG`, `ENTER_SHORT` or `EXIT`.
-        stop: float64 `(n,)`, stop price of an entry; NaN where there is none.
-        take_profit: float64 `(n,)`, target price of an entry; NaN where there is none.
+        stop: float64 `(n,)`, stop price of an entry.
+        take_profit: float64 `(n,)`, target price of an entry.
+        limit: float64 `(n,)`, limit price of an entry; NaN for an entry at market.
+        trail: float64 `(n,)`, how far an entry's stop trails, in the price's unit.
+        max_candles: candles after which a position is left, 0 for no such end.
     """
 
     action: ActionArray
     stop: FloatArray
     take_profit: FloatArray
+    limit: FloatArray
+    trail: FloatArray
+    max_candles: int = 0
 
 
 def _no_rule(_params: Params) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Strategy:
-    """A kernel with its parameters.
+    """A decision of one row with its parameters and features.
 
     Attributes:
         name: key in the registry and in every configuration.
-        space: the parameters, in the order of the kernel's vector.
+        space: the parameters, in the order of the vector; `COMMON` are the last.
         defaults: a value for each parameter.
-        kernel: `(open, high, low, close, volume, params) -> (action, stop, take_profit)`.
+        features: the columns that `decide` reads, in this order.
+        decide: `(i, open, high, low, close, volume, f, p) -> (action, stop, take_profit)`.
         description: the idea and its source.
+        shift: how many rows before row i `decide` reads at most.
     """
 
     name: str
     space: tuple[Param, ...]
     defaults: Mapping[str, float]
-    kernel: Kernel
+    features: tuple[Feature, ...]
+    decide: Decide
     description: str
-    lookback_rule: Callable[[Params], int]
     constraint: Callable[[Params], str | None] = _no_rule
+    shift: int = 1
 
     def complete(self, params: Params) -> dict[str, float]:
         """Return all parameters, in order, with defaults for those not given.
@@ -115,11 +146,12 @@ class Strategy:
         if unknown:
             known = ", ".join(param.name for param in self.space)
             raise ValueError(f"{self.name} has no parameter {unknown[0]!r}; it has {known}")
+        whole: dict[str, float] = {}
         try:
-            whole = {
-                param.name: param.check(params.get(param.name, self.defaults[param.name]))
-                for param in self.space
-            }
+            for param in self.space:
+                given = param.check(params.get(param.name, self.defaults[param.name]))
+                off = param.only_if is not None and not whole[param.only_if] > 0
+                whole[param.name] = float(self.defaults[param.name]) if off else given
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
         problem = self.constraint(whole)
@@ -136,7 +168,7 @@ class Strategy:
         return True
 
     def vector(self, params: Params) -> FloatArray:
-        """Return the kernel's parameter vector, float64 `(len(space),)`.
+        """Return the parameter vector, float64 `(len(space),)`.
 
         Raises:
             ValueError: as `complete`.
@@ -151,7 +183,26 @@ class Strategy:
         Raises:
             ValueError: as `complete`.
         """
-        return self.lookback_rule(self.complete(params))
+        return self.lookback_of(self.vector(params))
+
+    def lookback_of(self, vector: FloatArray) -> int:
+        """Return `lookback` for parameters from `vector()`."""
+        needed = 1
+        for feature in self.features:
+            if self.is_on(feature, vector):
+                values = (float(vector[self.index[name]]) for name in feature.args)
+                needed = max(needed, feature.rows(*values))
+        return needed + self.shift
+
+    def is_on(self, feature: Feature, vector: FloatArray) -> bool:
+        """Tell whether a feature is computed for these parameters."""
+        switches = feature.only_if
+        return not switches or any(vector[self.index[name]] > 0 for name in switches)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Where each parameter stands in the vector."""
+        return {param.name: i for i, param in enumerate(self.space)}
 
     def run(self, candles: Candles, params: Params) -> Evaluations:
         """Evaluate every candle of a series.
@@ -161,18 +212,68 @@ class Strategy:
         """
         return self.evaluate(candles, self.vector(params))
 
-    def evaluate(self, candles: Candles, vector: FloatArray) -> Evaluations:
-        """Evaluate every candle of a series with parameters from `vector()`."""
+    def evaluate(self, candles: Candles, vector: FloatArray, first: int = 0) -> Evaluations:
+        """Evaluate every candle of a series from row `first` on; rows before it say nothing.
+
+        Args:
+            candles: the series.
+            vector: parameters from `vector()`.
+            first: a live window needs its last rows only.
+        """
         # one memory layout, so that one compiled variant serves all callers
-        action, stop, take_profit = self.kernel(
+        action, levels = self._evaluate(
             np.ascontiguousarray(candles.open),
             np.ascontiguousarray(candles.high),
             np.ascontiguousarray(candles.low),
             np.ascontiguousarray(candles.close),
             np.ascontiguousarray(candles.volume),
             vector,
+            max(first, self._first(vector.tobytes())),
         )
-        return Evaluations(action, stop, take_profit)
+        return Evaluations(action, levels[0], levels[1], levels[2], levels[3], int(vector[-1]))
+
+    @cached_property
+    def _first(self) -> Callable[[bytes], int]:
+        # live, the same few vectors are evaluated at every candle
+        @lru_cache(maxsize=4_096)
+        def first(vector: bytes) -> int:
+            return self.lookback_of(np.frombuffer(vector)) - 1
+
+        return first
+
+    @cached_property
+    def signal(self) -> Compiled[..., _kernels.SignalOf]:
+        """Compiled: `decide`, with the common parameters' limit and trail."""
+        return instance(
+            _kernels.signal,
+            self.name,
+            {
+                "_decide": Compiled(self.decide.python, row_by_row=True),
+                "TRAIL_ATR": self.index["trail_atr"],
+                "LIMIT_ATR": self.index["limit_atr"],
+                "ATR_COLUMN": next(
+                    i for i, feature in enumerate(self.features) if _is_common_atr(feature)
+                ),
+            },
+            row_by_row=True,
+        )
+
+    @cached_property
+    def _evaluate(self) -> Compiled[..., tuple[ActionArray, FloatArray]]:
+        columns = {f"_column_{i}": feature.function for i, feature in enumerate(self.features)}
+        wires = [self._wire(feature) for feature in self.features]
+        wires += [UNUSED] * (MAX_FEATURES - len(wires))
+        names = {"_signal": self.signal, "WIRES": tuple(wires), **columns}
+        return instance(_kernels.evaluate, self.name, names)
+
+    def _wire(self, feature: Feature) -> Wire:
+        args = [self.index[name] for name in feature.args]
+        switches = [self.index[name] for name in feature.only_if] or [ALWAYS]
+        args += [ALWAYS] * (MAX_ARGS - len(args))
+        switches += [NEVER] * (MAX_SWITCHES - len(switches))
+        a, b, c = args
+        d, e, f, g, h = switches
+        return a, b, c, d, e, f, g, h
 
 
 STRATEGIES: dict[str, Strategy] = {}
@@ -183,49 +284,108 @@ def strategy(
     name: str,
     space: tuple[Param, ...],
     defaults: Mapping[str, float],
-    lookback: Callable[[Params], int],
+    features: tuple[Feature, ...],
     constraint: Callable[[Params], str | None] = _no_rule,
-) -> Callable[[Kernel], Kernel]:
-    """Register the decorated kernel as a strategy.
+    shift: int = 1,
+) -> Callable[[Decide], Decide]:
+    """Register the decorated compiled function as a strategy.
 
-    The output of row i may depend on the last `lookback(params)` rows up to i only, to the bit:
-    live trading runs the kernel over a window, the backtest over all rows. Fewer rows give no
-    action. So sum over fixed windows in a fixed order (`_windows.py`), never by running sums or
-    smoothing from the array's start.
+    It is called with `(i, open, high, low, close, volume, f, p)` for one row i at a time and
+    returns `(action, stop, take_profit)`, NaN for a level that it does not set. `f` holds the
+    columns of the features, `p` the parameters; all may be read at rows i - shift to i only, so
+    that the answer is the same to the bit over a live window and over all candles.
+
+    Every strategy also gets the parameters `COMMON`, and `atr_window` if it has none.
 
     Args:
-        name: unique name.
-        space: parameters in the order of the kernel's vector.
+        name: unique name, a Python identifier.
+        space: parameters in the order of the vector.
         defaults: a value for every parameter.
-        lookback: rows needed, from the complete parameters.
+        features: columns to be computed, see `features.py`.
         constraint: says what is wrong among parameters that are each within bounds, else None.
+        shift: how many rows before row i are read at most.
 
     Raises:
-        ValueError: the name is taken, or the defaults do not fit the space.
+        ValueError: the name is taken or no identifier, the defaults do not fit the space, or a
+            feature names a parameter that there is not.
     """
 
-    def register(kernel: Kernel) -> Kernel:
+    def register(decide: Decide) -> Decide:
         if name in STRATEGIES:
             raise ValueError(f"two strategies are called {name!r}")
-        for param in space:
-            if not (math.isfinite(param.low) and param.low <= param.high < math.inf):
-                raise ValueError(f"{name}: bounds of {param.name!r} are empty or infinite")
-        if set(defaults) != {param.name for param in space}:
-            raise ValueError(f"{name}: defaults and space name different parameters")
+        if not name.isidentifier():
+            raise ValueError(f"strategy name {name!r} is no identifier")
+        _check_space(name, space, defaults)
+        whole = space
+        complete_defaults = {**defaults, **{param.name: 0.0 for param in COMMON}}
+        if ATR_WINDOW.name not in defaults:
+            whole = (*whole, ATR_WINDOW)
+            complete_defaults[ATR_WINDOW.name] = ATR_WINDOW_DEFAULT
         found = Strategy(
             name=name,
-            space=space,
-            defaults=dict(defaults),
-            kernel=kernel,
-            description=(kernel.__doc__ or "").strip(),
-            lookback_rule=lookback,
+            space=(*whole, *COMMON),
+            defaults=complete_defaults,
+            features=_with_common_atr(features),
+            decide=decide,
+            description=(decide.__doc__ or "").strip(),
             constraint=constraint,
+            shift=shift,
         )
+        _check_features(found)
         found.complete({})
         STRATEGIES[name] = found
-        return kernel
+        return decide
 
     return register
+
+
+def _check_space(name: str, space: tuple[Param, ...], defaults: Mapping[str, float]) -> None:
+    seen: set[str] = set()
+    for param in space:
+        if not (math.isfinite(param.low) and param.low <= param.high < math.inf):
+            raise ValueError(f"{name}: bounds of {param.name!r} are empty or infinite")
+        if param.name in seen or param.name in {common.name for common in COMMON}:
+            raise ValueError(f"{name}: there are two parameters {param.name!r}")
+        if param.only_if is not None and param.only_if not in seen:
+            raise ValueError(
+                f"{name}: {param.name!r} depends on {param.only_if!r}, which must stand before it"
+            )
+        seen.add(param.name)
+    if set(defaults) != seen:
+        raise ValueError(f"{name}: defaults and space name different parameters")
+
+
+def _check_features(found: Strategy) -> None:
+    if len(found.features) > MAX_FEATURES:
+        raise ValueError(
+            f"{found.name}: {len(found.features)} features with the common one;"
+            f" at most {MAX_FEATURES}"
+        )
+    for feature in found.features:
+        if len(feature.args) > MAX_ARGS or len(feature.only_if) > MAX_SWITCHES:
+            raise ValueError(
+                f"{found.name}: a feature takes at most {MAX_ARGS} parameters and depends on at"
+                f" most {MAX_SWITCHES}"
+            )
+        for parameter in (*feature.args, *feature.only_if):
+            if parameter not in found.index:
+                raise ValueError(f"{found.name}: a feature names no parameter: {parameter!r}")
+
+
+def _is_common_atr(feature: Feature) -> bool:
+    return feature.function is COMMON_ATR.function and feature.args == COMMON_ATR.args
+
+
+def _with_common_atr(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Add the range that trail and limit are measured in, or have the strategy's own serve."""
+    if not any(map(_is_common_atr, features)):
+        return (*features, COMMON_ATR)
+    return tuple(
+        replace(f, only_if=(*f.only_if, *COMMON_ATR.only_if))
+        if _is_common_atr(f) and f.only_if
+        else f
+        for f in features
+    )
 
 
 def get_strategy(name: str) -> Strategy:

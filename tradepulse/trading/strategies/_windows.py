@@ -5,13 +5,19 @@ last candles and a backtest over all of them would differ in the last bits, and 
 signal. Here the sum of a window is a fixed tree over its rows: sums of 2, 4, 8, ... rows are
 built by doubling and those that make up the window's binary digits are added. That costs
 2 log2(window) passes over the rows, instead of one pass for each row of the window, and rounds
-less than adding one by one.
+less than adding one by one. The passes go over blocks that stay in the processor's first cache;
+where a block begins changes no sum.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tradepulse.trading.compiled import compiled
-from tradepulse.trading.strategies._registry import FloatArray
+
+FloatArray = NDArray[np.float64]
+
+BLOCK = 1_024
+"""Rows worked on at a time: two buffers of them and of a window fit 32 KB."""
 
 
 @compiled
@@ -26,25 +32,38 @@ def window_sum(x: FloatArray, window: int) -> FloatArray:
         float64 `(n,)`; NaN in the first `window - 1` rows.
     """
     n = len(x)
-    total = np.zeros(n)
-    block = x.copy()
-    doubled = np.empty(n)
-    covered = 0
-    size = 1
-    remaining = window
-    while remaining > 0:
-        if remaining & 1:
-            for i in range(covered, n):
-                total[i] += block[i - covered]
-            covered += size
-        remaining >>= 1
-        if remaining > 0:
-            doubled[: min(size, n)] = block[: min(size, n)]
-            for i in range(size, n):
-                doubled[i] = block[i] + block[i - size]
-            block, doubled = doubled, block
-            size *= 2
+    total = np.empty(n)
     total[: min(window - 1, n)] = np.nan
+    here = np.empty(min(n, BLOCK + window))
+    there = np.empty(min(n, BLOCK + window))
+    for begin in range(0, n - window + 1, BLOCK):
+        end = min(n, begin + BLOCK + window - 1)
+        out = total[begin + window - 1 : end]
+        # sums[j] is that of `size` rows from begin + j on
+        sums = x[begin:end]
+        size = 1
+        remaining = window
+        while True:
+            if remaining & 1:
+                # the smaller sums cover the newest rows
+                part = sums[remaining * size - size :][: len(out)]
+                if remaining * size == window:
+                    for j in range(len(out)):
+                        out[j] = part[j]
+                else:
+                    for j in range(len(out)):
+                        out[j] += part[j]
+            remaining >>= 1
+            if remaining == 0:
+                break
+            first = sums[: len(sums) - size]
+            second = sums[size:]
+            doubled = here[: len(first)]
+            for j in range(len(doubled)):
+                doubled[j] = first[j] + second[j]
+            sums = doubled
+            here, there = there, here
+            size *= 2
     return total
 
 
@@ -60,19 +79,33 @@ def window_min(x: FloatArray, window: int) -> FloatArray:
         float64 `(n,)`; NaN in the first `window - 1` rows.
     """
     n = len(x)
-    block = x.copy()
-    doubled = np.empty(n)
-    size = 1
-    while size < window:
-        # the last step overlaps what is covered: the least of a row seen twice is the same
-        step = min(size, window - size)
-        doubled[: min(step, n)] = block[: min(step, n)]
-        for i in range(step, n):
-            doubled[i] = min(block[i], block[i - step])
-        block, doubled = doubled, block
-        size += step
-    block[: min(window - 1, n)] = np.nan
-    return block
+    least = np.empty(n)
+    least[: min(window - 1, n)] = np.nan
+    here = np.empty(min(n, BLOCK + window))
+    there = np.empty(min(n, BLOCK + window))
+    for begin in range(0, n - window + 1, BLOCK):
+        end = min(n, begin + BLOCK + window - 1)
+        found = x[begin:end]
+        size = 1
+        while size < window:
+            # the last step overlaps what is covered: the least of a row seen twice is the same
+            step = min(size, window - size)
+            first = found[: len(found) - step]
+            second = found[step:]
+            wider = here[: len(first)]
+            for j in range(len(wider)):
+                wider[j] = min(first[j], second[j])
+            found = wider
+            here, there = there, here
+            size += step
+        least[begin + window - 1 : end] = found
+    return least
+
+
+@compiled
+def window_max(x: FloatArray, window: int) -> FloatArray:
+    """Return the greatest of each row and the `window - 1` rows before it, as `window_min`."""
+    return -window_min(-x, window)
 
 
 @compiled

@@ -1,23 +1,18 @@
 """Reversal after a sweep of resting orders."""
 
-import numpy as np
+import math
 
 from tradepulse.trading.compiled import compiled
-from tradepulse.trading.strategies._registry import (
+from tradepulse.trading.strategies._kernels import (
     ENTER_LONG,
     ENTER_SHORT,
-    ActionArray,
-    FloatArray,
-    Param,
-    Params,
-    strategy,
+    NONE,
+    Columns,
+    Decision,
 )
-from tradepulse.trading.strategies._windows import average_true_range, window_min, window_sum
-
-
-def _lookback(params: Params) -> int:
-    # the candle itself, and before it the swept candles and the range's, with one more close
-    return 1 + max(int(params["window"]), int(params["atr_window"]) + 1)
+from tradepulse.trading.strategies._registry import Param, strategy
+from tradepulse.trading.strategies._windows import FloatArray
+from tradepulse.trading.strategies.features import atr, highest, lowest, mean_volume
 
 
 @strategy(
@@ -27,7 +22,7 @@ def _lookback(params: Params) -> int:
         Param("sweep_atr", 0, 3),
         Param("volume_factor", 0, 5),
         Param("stop_atr", 0.1, 10, log=True),
-        Param("target_atr", 0.2, 20, log=True),
+        Param("target_atr", 0, 20),
         Param("atr_window", 2, 100, integer=True, log=True, searched=False),
         Param("allow_short", 0, 1, integer=True, searched=False),
     ),
@@ -40,17 +35,19 @@ def _lookback(params: Params) -> int:
         "atr_window": 14,
         "allow_short": 0,
     },
-    lookback=_lookback,
+    features=(lowest("window"), highest("window"), mean_volume("window"), atr("atr_window")),
 )
 @compiled
 def liquidity_sweep(
-    open_: FloatArray,  # noqa: ARG001 - every kernel has the same arguments
+    i: int,
+    open_: FloatArray,  # noqa: ARG001 - every strategy has the same arguments
     high: FloatArray,
     low: FloatArray,
     close: FloatArray,
     volume: FloatArray,
-    params: FloatArray,
-) -> tuple[ActionArray, FloatArray, FloatArray]:
+    f: Columns,
+    p: FloatArray,
+) -> Decision:
     """Buy a candle that takes out the recent low and closes back above it, on volume.
 
     Idea: stop orders rest below a visible low. A candle that runs them and is bought back has
@@ -62,51 +59,26 @@ def liquidity_sweep(
     The low of the `window` candles before must be undercut by at least `sweep_atr` average true
     ranges of the candles before, the close must lie above that low, and the volume must reach
     `volume_factor` times the window's mean. The stop lies `stop_atr` ranges below the sweep's
-    extreme, the target `target_atr` ranges above the close. With `allow_short` 1 the mirror
-    sells a swept high; a candle that sweeps both sides says nothing.
+    extreme. The target lies `target_atr` ranges above the close; with 0 it is the liquidity on
+    the other side, the highest high of the window. With `allow_short` 1 the mirror sells a swept
+    high; a candle that sweeps both sides says nothing.
     """
-    window = int(params[0])
-    sweep_atr = params[1]
-    volume_factor = params[2]
-    stop_atr = params[3]
-    target_atr = params[4]
-    atr_window = int(params[5])
-    allow_short = params[6] > 0.0
-    n = len(close)
-    action = np.zeros(n, dtype=np.int8)
-    stop = np.full(n, np.nan)
-    take_profit = np.full(n, np.nan)
-    first = max(window, atr_window + 1)
-    if n <= first:
-        return action, stop, take_profit
-
-    floor = window_min(low, window)
-    ceiling = -window_min(-high, window) if allow_short else floor
-    usual_volume = window_sum(volume, window)
-    atr = average_true_range(high, low, close, atr_window)
-    for i in range(first, n):
-        # the yardsticks end one candle before: the sweep must not stretch what measures it
-        if volume[i] < volume_factor * (usual_volume[i - 1] / window):
-            continue
-        unit = atr[i - 1]
-        depth = sweep_atr * unit
-        swept_low = low[i] < floor[i - 1] and low[i] <= floor[i - 1] - depth
-        long = swept_low and close[i] > floor[i - 1]
-        short = False
-        if allow_short:
-            swept_high = high[i] > ceiling[i - 1] and high[i] >= ceiling[i - 1] + depth
-            short = swept_high and close[i] < ceiling[i - 1]
-        # a level at or below zero could never be touched, so it is none
-        if long and not short:
-            action[i] = ENTER_LONG
-            level = low[i] - stop_atr * unit
-            if level > 0.0:
-                stop[i] = level
-            take_profit[i] = close[i] + target_atr * unit
-        elif short and not long:
-            action[i] = ENTER_SHORT
-            stop[i] = high[i] + stop_atr * unit
-            level = close[i] - target_atr * unit
-            if level > 0.0:
-                take_profit[i] = level
-    return action, stop, take_profit
+    sweep_atr, volume_factor, stop_atr, target_atr = p[1], p[2], p[3], p[4]
+    allow_short = p[6] > 0.0
+    # the yardsticks end one candle before: the sweep must not stretch what measures it
+    floor, ceiling, unit = f[0][i - 1], f[1][i - 1], f[3][i - 1]
+    long = low[i] < floor and close[i] > floor and low[i] <= floor - sweep_atr * unit
+    short = (
+        allow_short
+        and high[i] > ceiling
+        and close[i] < ceiling
+        and high[i] >= ceiling + sweep_atr * unit
+    )
+    if long == short or volume[i] < volume_factor * f[2][i - 1]:
+        return NONE, math.nan, math.nan
+    if long:
+        # a close above the window's high has that liquidity behind it
+        target = close[i] + target_atr * unit if target_atr > 0.0 else max(ceiling, close[i])
+        return ENTER_LONG, low[i] - stop_atr * unit, target
+    target = close[i] - target_atr * unit if target_atr > 0.0 else min(floor, close[i])
+    return ENTER_SHORT, high[i] + stop_atr * unit, target

@@ -1,28 +1,15 @@
 """Trend following by two moving averages."""
 
-import numpy as np
+import math
 
 from tradepulse.trading.compiled import compiled
-from tradepulse.trading.strategies._registry import (
-    ENTER_LONG,
-    EXIT,
-    ActionArray,
-    FloatArray,
-    Param,
-    Params,
-    strategy,
-)
-from tradepulse.trading.strategies._windows import average_true_range, window_sum
+from tradepulse.trading.strategies._kernels import ENTER_LONG, EXIT, NONE, Columns, Decision
+from tradepulse.trading.strategies._registry import Param, Params, strategy
+from tradepulse.trading.strategies._windows import FloatArray
+from tradepulse.trading.strategies.features import atr, sma
 
 ROUNDING = 1e-12
 """Averages closer than this, relative, are equal: a flat market must not cross by rounding."""
-
-
-def _lookback(params: Params) -> int:
-    rows = int(params["slow"]) + 1
-    if params["stop_atr"] > 0 or params["target_atr"] > 0:
-        rows = max(rows, int(params["atr_window"]) + 1)
-    return rows
 
 
 def _fast_is_faster(params: Params) -> str | None:
@@ -48,18 +35,20 @@ def _side(fast: float, slow: float) -> int:
         Param("atr_window", 2, 100, integer=True, log=True, searched=False),
     ),
     defaults={"fast": 20, "slow": 50, "stop_atr": 0, "target_atr": 0, "atr_window": 14},
-    lookback=_lookback,
+    features=(sma("fast"), sma("slow"), atr("atr_window", only_if=("stop_atr", "target_atr"))),
     constraint=_fast_is_faster,
 )
 @compiled
 def sma_cross(
-    open_: FloatArray,  # noqa: ARG001 - every kernel has the same arguments
-    high: FloatArray,
-    low: FloatArray,
+    i: int,
+    open_: FloatArray,  # noqa: ARG001 - every strategy has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
     close: FloatArray,
-    volume: FloatArray,  # noqa: ARG001 - every kernel has the same arguments
-    params: FloatArray,
-) -> tuple[ActionArray, FloatArray, FloatArray]:
+    volume: FloatArray,  # noqa: ARG001
+    f: Columns,
+    p: FloatArray,
+) -> Decision:
     """Buy when the fast simple average of closes crosses above the slow one, leave when below.
 
     Idea: prices trend, so a recent average above an older one tends to stay there long enough to
@@ -68,38 +57,14 @@ def sma_cross(
     Journal of Finance 47 (1992), here with an optional stop and target in multiples of the
     average true range below and above the close of the signal's candle (0: none).
     """
-    fast = int(params[0])
-    slow = int(params[1])
-    stop_atr = params[2]
-    target_atr = params[3]
-    atr_window = int(params[4])
-    n = len(close)
-    action = np.zeros(n, dtype=np.int8)
-    stop = np.full(n, np.nan)
-    take_profit = np.full(n, np.nan)
-    with_levels = stop_atr > 0.0 or target_atr > 0.0
-    first = max(slow, atr_window) if with_levels else slow
-    if n <= first:
-        return action, stop, take_profit
-
-    fast_sum = window_sum(close, fast)
-    slow_sum = window_sum(close, slow)
-    before = _side(fast_sum[first - 1] / fast, slow_sum[first - 1] / slow)
-    for i in range(first, n):
-        now = _side(fast_sum[i] / fast, slow_sum[i] / slow)
-        if now > 0 and before <= 0:
-            action[i] = ENTER_LONG
-        elif now < 0 and before >= 0:
-            action[i] = EXIT
-        before = now
-
-    if with_levels:
-        atr = average_true_range(high, low, close, atr_window)
-        for entry in np.flatnonzero(action == ENTER_LONG):
-            # a multiple of 0 means none; a stop at or below zero could never be touched
-            level = close[entry] - stop_atr * atr[entry]
-            if stop_atr > 0.0 and level > 0.0:
-                stop[entry] = level
-            if target_atr > 0.0:
-                take_profit[entry] = close[entry] + target_atr * atr[entry]
-    return action, stop, take_profit
+    fast, slow, ranges = f[0], f[1], f[2]
+    stop_atr, target_atr = p[2], p[3]
+    now = _side(fast[i], slow[i])
+    before = _side(fast[i - 1], slow[i - 1])
+    if now < 0 and before >= 0:
+        return EXIT, math.nan, math.nan
+    if now > 0 and before <= 0:
+        stop = close[i] - stop_atr * ranges[i] if stop_atr > 0.0 else math.nan
+        target = close[i] + target_atr * ranges[i] if target_atr > 0.0 else math.nan
+        return ENTER_LONG, stop, target
+    return NONE, math.nan, math.nan
