@@ -1,7 +1,8 @@
-"""The complete system as `tradepulse up` starts it, for the browser."""
+"""A headless Chromium, and the complete system as `tradepulse up` starts it."""
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +13,32 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 SPEED = "36000"
 """Ten hours of candles each second, as by default: trades within a minute."""
 STARTED_S = 120
 STOPPED_S = 60
 ADDRESS = re.compile(r"http://\S+/\?token=[\w-]+")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.fail("no chromium on the path: install the distribution's chromium package")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

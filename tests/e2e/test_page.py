@@ -1,39 +1,18 @@
 """The page in a real browser over the complete system: what moves, moves by push."""
 
-import shutil
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect
 
 pytestmark = pytest.mark.e2e
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 LAPTOP, PHONE = (1440, 900), (390, 844)
 SERVICES = 5
 """All but the one that serves the page."""
 SOON_MS = 30_000
 TRAINED_MS = 180_000
 """Until the first start has trained its configurations and replays."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.fail("no chromium on the path: install the distribution's chromium package")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def open_page(browser: Browser, address: str, size: tuple[int, int]) -> tuple[Page, list[str]]:
