@@ -1,44 +1,80 @@
-"""optimizer_svc: training jobs in, configurations out."""
+"""optimizer_svc: jobs in, configurations out, and the watch over those that trade."""
 
 import os
 import socket
 from uuid import uuid4
 
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 from pydantic import Field
 
-from optimizer_svc.processes import Processes
+from optimizer_svc.cluster import DaskCluster
+from optimizer_svc.gates import run_gates
+from optimizer_svc.lifecycle import Lifecycle
+from optimizer_svc.processes import TrialProcess, TrialRunner
+from optimizer_svc.searching import Searching
 from optimizer_svc.store import Store
+from optimizer_svc.validating import Validating
 from optimizer_svc.worker import Worker
 from tradepulse.runtime.service import Service, run
 from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.trading.decay import LifecycleRules
 
 
 class OptimizerSettings(RuntimeSettings):
-    """How much of the machine a job may use."""
+    """How much of the machine a job may use, and what is watched."""
 
     optimizer_workers: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1, le=256)
-    """Processes that run trials."""
+    """Threads that run trials."""
     heartbeat_s: float = Field(default=5.0, gt=0, le=300)
     """A job whose worker is silent for three of these is taken over."""
+    dask_scheduler: str | None = Field(default=None, pattern=r"^\w+://\S+$")
+    """Address of a Dask scheduler on whose cluster trials run instead."""
+    account: str = "main"
+    """Account whose trades are the live results of configurations."""
+    lifecycle_s: float = Field(default=5.0, gt=0, le=3_600)
+    """Pause between two looks at them."""
+    false_alarm_rate: float = Field(default=0.01, gt=0, lt=1)
+    """Bound on the probability that a configuration is ever found to decay when it does not."""
 
 
 async def compose(service: Service, settings: OptimizerSettings) -> None:
     """Build the service."""
     relay = service.relay_outbox()
+    process = TrialProcess(settings.optimizer_workers)
+    runner: TrialRunner = process
+    if settings.dask_scheduler is not None:
+        runner = cluster = await DaskCluster.connect(settings.dask_scheduler)
+        service.background(cluster.stay(), "dask")
+    rules = LifecycleRules(false_alarm_rate=settings.false_alarm_rate)
+    # no two lives of a process share a name: the former one may still be writing
+    store = Store(service.pool, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
+    counted = Counter("tradepulse_trials_total", "Trials measured", registry=service.registry)
     worker = Worker(
-        # no two lives of a process share a name: the former one may still be writing
-        Store(service.pool, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"),
-        Processes(settings.optimizer_workers),
+        store,
+        process,
+        {
+            "search": Searching(store, runner, process, counted, rules),
+            "validation": Validating(store, process, run_gates, rules),
+        },
         service.registry,
         heartbeat_s=settings.heartbeat_s,
         on_commit=relay.wake,
     )
-    Gauge("tradepulse_trial_processes", "Processes that run trials", registry=service.registry).set(
+    lifecycle = Lifecycle(
+        service.pool,
+        settings.database_url,
+        rules,
+        settings.account,
+        every_s=settings.lifecycle_s,
+        registry=service.registry,
+        on_commit=relay.wake,
+    )
+    Gauge("tradepulse_trial_threads", "Threads that run trials", registry=service.registry).set(
         settings.optimizer_workers
     )
     service.readiness["job queue"] = lambda: worker.polling
     service.background(worker.run(), "jobs")
+    service.background(lifecycle.run(), "lifecycle")
 
 
 def main() -> None:

@@ -1,23 +1,59 @@
-"""The process pool in which trials run, so that the event loop is never held up."""
+"""The process in which trials run: threads over shared candles, apart from the event loop.
+
+One process, so that candles are there once however many threads read them; a process of its own,
+so that a strategy which takes it down does not take down the service.
+"""
 
 import asyncio
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
-from optimizer_svc.trials import warm_up
+from optimizer_svc import trials
+from optimizer_svc.trials import FloatArray, Ground
+from tradepulse.trading.candles import Candles
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+NICENESS = 10
+"""Trials give way to the services that trade."""
+DEATHS = 3
+"""Of trial processes, after which the job itself is blamed."""
 
-def _begin() -> None:
+
+class TrialRunner(Protocol):
+    """Where trials run: in the process below, or on a cluster. The figures are the same."""
+
+    async def give(self, candles: Mapping[str, Candles]) -> None:
+        """Hand over candles, once, under names that no one else uses."""
+        ...
+
+    async def measure(self, name: str, ground: Ground, tried: FloatArray) -> FloatArray:
+        """Do what `trials.measure` does on the candles of that name."""
+        ...
+
+    async def take_back(self, names: list[str]) -> None:
+        """Let candles go."""
+        ...
+
+
+_held: dict[str, Candles] = {}
+_progress: Any = None
+"""Of what runs in this trial process, from 0 to 1; shared with its parent."""
+
+
+def _begin(progress: Any) -> None:
     """Leave Ctrl-C, which reaches all, to the parent; follow a parent that was killed."""
+    global _progress
+    _progress = progress
+    os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -32,33 +68,102 @@ def _begin() -> None:
     threading.Thread(target=follow, daemon=True, name="follow parent").start()
 
 
-class Processes:
-    """Spawned processes that run functions; replaced as a whole when one of them dies."""
+def report_progress(fraction: float) -> None:
+    """Say how far the present call has come; works in the trial process only."""
+    _progress.value = fraction
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self._pool = self._start()
 
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+def _hold(name: str, candles: Candles) -> None:
+    _held[name] = candles
+
+
+def _drop(name: str) -> None:
+    _held.pop(name, None)
+
+
+def _measure(name: str, ground: Ground, tried: FloatArray, threads: int) -> FloatArray:
+    return trials.measure(_held[name], ground, tried, threads)
+
+
+class TrialProcess:
+    """A spawned process, replaced when it dies.
+
+    Args:
+        threads: how many run trials in it.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.deaths = 0
+        """Since it was last set to 0."""
+        self._candles: dict[str, Candles] = {}
+        self._context = multiprocessing.get_context("spawn")
+        self._start()
+
+    def _start(self) -> None:
+        self._progress = self._context.Value("d", 0.0)
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=self._context, initializer=_begin, initargs=(self._progress,)
         )
+        self._pid: Future[int] = self._pool.submit(os.getpid)
+        # calls are worked off in order: candles are there before what needs them
+        for name, candles in self._candles.items():
+            self._pool.submit(_hold, name, candles)
 
-    def submit(
-        self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
-    ) -> asyncio.Future[R]:
-        """Run a function in one of the processes."""
-        return asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
+    @property
+    def progress(self) -> float:
+        """How far the present call says it has come, 0 to 1."""
+        return float(self._progress.value)
 
     async def warm_up(self) -> None:
-        """Compile or load the kernels in every process."""
-        await asyncio.gather(*(self.submit(warm_up) for _ in range(self.workers)))
+        """Compile or load the kernels."""
+        await self.call(trials.warm_up)
+
+    async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a function in the process; one that dies of it is replaced, and it runs again.
+
+        Raises:
+            ValueError: too many processes have died.
+        """
+        while True:
+            pool = self._pool
+            try:
+                return await asyncio.wrap_future(pool.submit(function, *args, **kwargs))
+            except BrokenProcessPool:
+                if pool is self._pool:
+                    self.deaths += 1
+                    self.restart()
+                if self.deaths >= DEATHS:
+                    raise ValueError(
+                        f"trial processes died {self.deaths} times, perhaps for lack of memory; "
+                        "give the service fewer workers or the job fewer candles"
+                    ) from None
+
+    async def give(self, candles: Mapping[str, Candles]) -> None:
+        """See `TrialRunner`; a process that replaces a dead one is given them anew."""
+        self._candles.update(candles)
+        for name, one in candles.items():
+            await self.call(_hold, name, one)
+
+    async def measure(self, name: str, ground: Ground, tried: FloatArray) -> FloatArray:
+        """See `TrialRunner`."""
+        return await self.call(_measure, name, ground, tried, self.threads)
+
+    async def take_back(self, names: list[str]) -> None:
+        """See `TrialRunner`."""
+        for name in names:
+            self._candles.pop(name, None)
+            await self.call(_drop, name)
 
     def restart(self) -> None:
-        """Replace the processes after one has died."""
+        """Replace the process, whatever it is doing."""
         self.close()
-        self._pool = self._start()
+        self._start()
 
     def close(self) -> None:
-        """End the processes as soon as they are done with what they run."""
+        """End the process at once, whatever it is doing."""
+        begun = self._pid.done() and not self._pid.cancelled() and self._pid.exception() is None
+        for child in multiprocessing.active_children():
+            if begun and child.pid == self._pid.result():
+                child.kill()
         self._pool.shutdown(wait=False, cancel_futures=True)

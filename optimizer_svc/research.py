@@ -1,40 +1,39 @@
-"""What a job tries, on which candles, and which parameter sets it keeps. Pure."""
+"""What a search job tries, on which candles, and which parameter sets it keeps. Pure."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.events import NAMESPACE
 from tradepulse.runtime.jobs import JobSpec
+from tradepulse.trading.candle_checks import first_problem
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.search import grid_within, random
-from tradepulse.trading.strategies import Params, get_strategy
+from tradepulse.trading.objectives import FIGURES, OBJECTIVES, Goal
+from tradepulse.trading.search import random, space_of
+from tradepulse.trading.strategies import Params, Strategy, get_strategy
 from tradepulse.trading.timeframes import timeframe_ms
 
-ROWS_PER_CHUNK = 2_000_000
-"""Candles times trials of one chunk: about a second, so that a cancel is felt at once."""
-TRIALS_PER_CHUNK = 100
+FloatArray = NDArray[np.float64]
+
+ROWS_PER_BATCH = 20_000_000
+"""Candles times trials of one batch: about a second, so that a cancel is felt at once."""
+MOST_PER_BATCH = 1_024
+SAMPLES = 100
+"""Parameter sets that are looked at where a strategy refuses its own upper bounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One strategy on one symbol.
+    """One strategy on one symbol; `number` within the job."""
 
-    Attributes:
-        strategy: its name.
-        symbol: as in `BTC/USD`.
-        first_trial: job-wide number of its first parameter set.
-        params: complete parameter sets in the order of their numbers.
-    """
-
+    number: int
     strategy: str
     symbol: str
-    first_trial: int
-    params: tuple[dict[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,56 +57,52 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A parameter set that the search keeps, by its in-sample objective."""
+    """A parameter set that a search keeps.
+
+    Attributes:
+        trial: its number within the search.
+        trials: how many the search tried.
+    """
 
     search: Search
     trial: int
+    trials: int
     params: dict[str, float]
-    objective: float
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Trials that one process runs in one go."""
-
-    search: Search
-    trials: tuple[int, ...]
-
-    @property
-    def params(self) -> list[dict[str, float]]:
-        """The parameter sets, in the order of `trials`."""
-        return [self.search.params[trial - self.search.first_trial] for trial in self.trials]
 
 
 def plan(spec: JobSpec) -> list[Search]:
-    """Return every search of a job; the same spec always gives the same trial numbers.
+    """Return every search of a job."""
+    pairs = ((strategy, symbol) for strategy in spec.strategies for symbol in spec.symbols)
+    return [Search(number, *pair) for number, pair in enumerate(pairs)]
+
+
+def goal_of(spec: JobSpec) -> Goal:
+    """Return what the job looks for."""
+    return Goal(spec.objective, spec.min_trades, spec.max_drawdown_pct)
+
+
+def longest_lookback(spec: JobSpec) -> int:
+    """Return the most candles that parameter sets of a job need.
 
     Raises:
         ValueError: a search space is empty.
     """
-    searches = []
-    number = 0
-    for strategy in spec.strategies:
-        found = get_strategy(strategy)
-        fixed = spec.fixed.get(strategy, {})
-        tried = (
-            tuple(random(found, spec.trials, spec.seed, fixed))
-            if spec.method == "random"
-            else tuple(grid_within(found, spec.trials, fixed))
-        )
-        for symbol in spec.symbols:
-            searches.append(Search(strategy, symbol, number, tried))
-            number += len(tried)
-    return searches
-
-
-def longest_lookback(searches: Iterable[Search]) -> int:
-    """Return the most candles that any parameter set needs."""
     return max(
-        get_strategy(search.strategy).lookback(params)
-        for search in searches
-        for params in search.params
+        lookback_of_space(get_strategy(name), spec.fixed.get(name, {})) for name in spec.strategies
     )
+
+
+def lookback_of_space(strategy: Strategy, fixed: Params) -> int:
+    """Return the most candles that a strategy's parameter sets need.
+
+    Raises:
+        ValueError: the search space is empty.
+    """
+    upper = {param.name: param.high for param in space_of(strategy, fixed)}
+    try:
+        return strategy.lookback({**upper, **fixed})
+    except ValueError:  # its constraint refuses them together
+        return max(strategy.lookback(params) for params in random(strategy, SAMPLES, 0, fixed))
 
 
 def range_of(spec: JobSpec, candles: Candles, lookback: int) -> Range:
@@ -132,7 +127,7 @@ def range_of(spec: JobSpec, candles: Candles, lookback: int) -> Range:
     if start + in_sample <= lookback:
         raise ValueError(
             f"{in_sample} in-sample candles of {candles.series} are too few: the longest lookback "
-            f"among the trials is {lookback}; import more candles or fix shorter parameters"
+            f"of the search is {lookback}; import more candles or fix shorter parameters"
         )
     end = int(times[-1]) + timeframe_ms(candles.timeframe)
     split = start + in_sample
@@ -143,6 +138,20 @@ def range_of(spec: JobSpec, candles: Candles, lookback: int) -> Range:
         end=end,
         rows=len(times),
     )
+
+
+def check_candles(candles: Candles) -> None:
+    """Refuse candles that no market made.
+
+    Raises:
+        ValueError: a figure is NaN, or another rule is broken; the first such candle is named.
+    """
+    problem = first_problem(candles)
+    if problem is not None:
+        raise ValueError(
+            f"candle {problem.row + 1} of {len(candles)} of {candles.series} cannot be used: "
+            f"{problem.reason}; import it again"
+        )
 
 
 def check_unchanged(stored: Range, candles: Candles) -> None:
@@ -158,45 +167,53 @@ def check_unchanged(stored: Range, candles: Candles) -> None:
         )
 
 
-def chunks(searches: Iterable[Search], done: frozenset[int], rows: int) -> Iterator[Chunk]:
-    """Yield the trials that are not done, search by search.
+def batch_size(rows: int) -> int:
+    """Return how many trials to run in one go on so many candles."""
+    return max(1, min(MOST_PER_BATCH, ROWS_PER_BATCH // max(rows, 1)))
 
-    Args:
-        searches: the plan.
-        done: numbers of the trials that are stored already.
-        rows: candles of a series.
-    """
-    size = max(1, min(TRIALS_PER_CHUNK, ROWS_PER_CHUNK // max(rows, 1)))
-    for search in searches:
-        numbers = range(search.first_trial, search.first_trial + len(search.params))
-        missing = [number for number in numbers if number not in done]
-        for lo in range(0, len(missing), size):
-            yield Chunk(search, tuple(missing[lo : lo + size]))
+
+def vectors(sets: list[dict[str, float]]) -> FloatArray:
+    """Return parameter sets as rows, float64 `(t, p)`."""
+    return np.array([list(params.values()) for params in sets], dtype=np.float64)
 
 
 def choose(
-    spec: JobSpec, search: Search, measured: Mapping[int, tuple[float | None, int]]
+    spec: JobSpec, search: Search, names: list[str], params: FloatArray, figures: FloatArray
 ) -> list[Chosen]:
-    """Return the best parameter sets of a search, best first; the lower number wins a tie.
+    """Return the best parameter sets of a search, best first; the earlier trial wins a tie.
 
     Args:
-        spec: objective is already chosen; `min_trades` and `keep` count here.
+        spec: its objective, constraints and `keep` count here.
         search: whose trials.
-        measured: in-sample objective (None: undefined) and number of trades, by trial.
+        names: of the columns of `params`.
+        params: float64 `(t, p)`, in the order of the trials.
+        figures: float64 `(t, len(FIGURES))`, in sample.
     """
-    ranked = []
-    for offset, params in enumerate(search.params):
-        trial = search.first_trial + offset
-        objective, trades = measured[trial]
-        if objective is not None and trades >= spec.min_trades:
-            ranked.append(Chosen(search, trial, params, objective))
-    ranked.sort(key=lambda chosen: (-chosen.objective, chosen.trial))
-    kept: list[Chosen] = []
-    for chosen in ranked:
-        # a grid or a few whole numbers can give the same set twice
-        if len(kept) < spec.keep and all(chosen.params != other.params for other in kept):
-            kept.append(chosen)
-    return kept
+    return [
+        Chosen(
+            search,
+            int(row),
+            len(params),
+            dict(zip(names, params[row].tolist(), strict=True)),
+        )
+        for row in goal_of(spec).rank(figures)[: spec.keep]
+    ]
+
+
+def why_nothing(spec: JobSpec, search: Search, figures: FloatArray) -> str:
+    """Say why a search keeps nothing."""
+    where = f"{search.strategy} on {search.symbol}"
+    if never_traded(figures):
+        return f"{where}: not one trade in {len(figures)} trials"
+    wanted = f"made {spec.min_trades} trades and a defined {spec.objective}"
+    if spec.max_drawdown_pct is not None:
+        wanted += f" with a drawdown of at most {spec.max_drawdown_pct:g} %"
+    return f"{where}: none of {len(figures)} trials {wanted}"
+
+
+def never_traded(figures: FloatArray) -> bool:
+    """Tell whether no trial made a single trade."""
+    return not figures[:, FIGURES.index("trades")].any()
 
 
 def configuration_id(job_id: UUID, series: str, strategy: str, params: Params) -> UUID:
@@ -205,9 +222,25 @@ def configuration_id(job_id: UUID, series: str, strategy: str, params: Params) -
     return uuid5(NAMESPACE, f"{job_id}:{series}:{strategy}:{written}")
 
 
-def describe(value: float | None) -> str:
-    """Write a figure for a reason or a log line."""
+def side_by_side(spec: JobSpec, metrics: Mapping[str, Any]) -> str:
+    """Write the objective in sample and out of sample, for a reason or a log line."""
+    parts = []
+    for name, _ in OBJECTIVES[spec.objective]:
+        inside, outside = ((metrics[side] or {}).get(name) for side in SIDES)
+        parts.append(f"{name} in sample {_written(inside)}, out of sample {_written(outside)}")
+    return "; ".join(parts) + f"; best of {metrics['trials']:,} trials"
+
+
+SIDES = ("in_sample", "out_of_sample")
+
+
+def _written(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4g}"
+
+
+def costs_of(spec: JobSpec) -> dict[str, Any]:
+    """Return what a configuration's later backtests must be told."""
+    return {"fee": spec.fee, "slippage": spec.slippage, "allows_margin": spec.allows_margin}
 
 
 def evidence(
@@ -219,6 +252,11 @@ def evidence(
         "in_sample_range": [used.start, used.split],
         "out_of_sample_range": [used.split, used.end],
         "objective": spec.objective,
-        "trials": len(chosen.search.params),
+        "method": spec.method,
+        "seed": spec.seed,
+        "min_trades": spec.min_trades,
+        "max_drawdown_pct": spec.max_drawdown_pct,
+        "costs": costs_of(spec),
+        "trials": chosen.trials,
         "trial": chosen.trial,
     }

@@ -1,37 +1,42 @@
-"""Training jobs in PostgreSQL. Every write names the worker that holds the job."""
+"""Jobs in PostgreSQL. Every write names the worker that holds the job."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import numpy as np
+from numpy.typing import NDArray
 
-from optimizer_svc.research import Range
-from optimizer_svc.trials import Figures
+from optimizer_svc.research import Range, Search
 from tradepulse.runtime.candles_db import load_candles
-from tradepulse.runtime.configurations import activate_within, add_discovered
 from tradepulse.runtime.db import Connection
-from tradepulse.runtime.jobs import JobSpec
+from tradepulse.runtime.jobs import JobKind, JobSpec
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.strategies import Params
+from tradepulse.trading.objectives import FIGURES
+from tradepulse.trading.strategies import get_strategy
+
+FloatArray = NDArray[np.float64]
 
 _CLAIM = """
 update training_jobs
-set status = 'RUNNING', worker = $1, heartbeat_at = now(),
+set status = 'RUNNING', worker = $1, heartbeat_at = now(), attempts = attempts + 1,
     started_at = coalesce(started_at, now())
 where job_id = (
     select job_id from training_jobs
     where status = 'QUEUED'
         or (status = 'RUNNING'
             and (heartbeat_at is null or heartbeat_at < now() - make_interval(secs => $2)))
-    order by created_at, job_id
+    order by kind, created_at, job_id
     limit 1
     for update skip locked
 )
-returning job_id, spec, cancel_requested, coalesce(result -> 'ranges', '{}') as ranges
+returning job_id, kind, spec, cancel_requested, attempts,
+    coalesce(result -> 'ranges', '{}') as ranges
 """
 _HELD = "where job_id = $1 and worker = $2 and status = 'RUNNING'"
+_BATCHES_AT_ONCE = 32
 
 
 class LostJobError(RuntimeError):
@@ -40,48 +45,50 @@ class LostJobError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed job. `ranges` by series are those of an earlier worker, if there was one."""
+    """A claimed job.
+
+    Attributes:
+        attempts: claims since it last made progress, this one included.
+        ranges: by series, those of an earlier worker, if there was one.
+    """
 
     job_id: UUID
+    kind: JobKind
     spec: dict[str, Any]
     cancel_requested: bool
+    attempts: int
     ranges: dict[str, Range]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A configuration to be stored, and why."""
+class Batch:
+    """Stored trials: params float64 `(t, p)`, figures float64 `(t, len(FIGURES))`."""
 
-    configuration_id: UUID
-    strategy: str
-    symbol: str
-    params: Params
-    share: float
-    metrics: Mapping[str, Any]
-    found: str
-    """Reason of its discovery."""
-    activated: str
-    """Reason of its activation; empty where it is not activated."""
+    params: FloatArray
+    figures: FloatArray
 
 
 class Store:
     """The database as one worker sees it."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", worker: str) -> None:
-        self._pool = pool
+        self.pool = pool
         self._worker = worker
 
     async def claim(self, stale_s: float) -> Job | None:
-        """Take the oldest job that waits or whose worker has been silent for `stale_s` seconds."""
-        row = await self._pool.fetchrow(_CLAIM, self._worker, stale_s)
+        """Take the oldest job that waits or whose worker has been silent for `stale_s` seconds.
+
+        Searches before validations: people wait for them.
+        """
+        row = await self.pool.fetchrow(_CLAIM, self._worker, stale_s)
         if row is None:
             return None
         ranges = {series: Range(**used) for series, used in row["ranges"].items()}
-        return Job(row["job_id"], row["spec"], row["cancel_requested"], ranges)
+        return Job(**{**dict(row), "ranges": ranges})
 
     async def beat(self, job_id: UUID) -> None:
         """Say that the job is being worked on."""
-        await self._pool.execute(
+        await self.pool.execute(
             f"update training_jobs set heartbeat_at = now() {_HELD}",  # noqa: S608 - a constant
             job_id,
             self._worker,
@@ -91,159 +98,180 @@ class Store:
         self, spec: JobSpec, symbol: str, lookback: int, used: Range | None
     ) -> Candles:
         """Return a job's candles of a symbol, with `lookback` more before its start."""
-        async with self._pool.acquire() as connection:
-            if used is not None:
-                return await load_candles(
-                    connection, spec.exchange, symbol, spec.timeframe, used.first, used.end
-                )
-            first = None
-            if spec.start is not None:
-                before = await load_candles(
-                    connection,
-                    spec.exchange,
-                    symbol,
-                    spec.timeframe,
-                    end=spec.start,
-                    limit_last=lookback,
-                )
-                first = int(before.open_time[0]) if len(before) else spec.start
-            return await load_candles(
-                connection, spec.exchange, symbol, spec.timeframe, first, spec.end
-            )
+        where = spec.exchange, symbol, spec.timeframe
+        if used is not None:
+            async with self.pool.acquire() as connection:
+                return await load_candles(connection, *where, used.first, used.end)
+        return await self.candles_between(where, spec.start, spec.end, lookback)
 
-    async def begin(self, job_id: UUID, ranges: Mapping[str, Range], total: int) -> None:
+    async def candles_between(
+        self, where: tuple[str, str, str], start: int | None, end: int | None, lookback: int
+    ) -> Candles:
+        """Return the candles of (exchange, symbol, timeframe), with `lookback` before `start`."""
+        async with self.pool.acquire() as connection:
+            first = None
+            if start is not None:
+                before = await load_candles(connection, *where, end=start, limit_last=lookback)
+                first = int(before.open_time[0]) if len(before) else start
+            return await load_candles(connection, *where, first, end)
+
+    async def begin(
+        self, job_id: UUID, spec: JobSpec, ranges: Mapping[str, Range], searches: Sequence[Search]
+    ) -> None:
         """Store what the job works on.
 
         Raises:
             LostJobError: another worker holds the job.
         """
         written = {series: asdict(used) for series, used in ranges.items()}
-        held = await self._pool.fetchval(
-            f"update training_jobs set total = $3, result = $4 {_HELD} returning true",  # noqa: S608 - a constant
-            job_id,
-            self._worker,
-            total,
-            {"ranges": written},
-        )
-        if held is None:
-            raise LostJobError(str(job_id))
+        async with self.pool.acquire() as connection, connection.transaction():
+            await self._held(
+                connection,
+                job_id,
+                "total = $3, result = $4",
+                spec.trials * len(searches),
+                {"ranges": written},
+            )
+            await connection.executemany(
+                "insert into training_searches (job_id, search, strategy, exchange, symbol, "
+                "timeframe, params, figures) values ($1, $2, $3, $4, $5, $6, $7, $8) "
+                "on conflict do nothing",
+                [
+                    (
+                        job_id,
+                        search.number,
+                        search.strategy,
+                        spec.exchange,
+                        search.symbol,
+                        spec.timeframe,
+                        [param.name for param in get_strategy(search.strategy).space],
+                        list(FIGURES),
+                    )
+                    for search in searches
+                ],
+            )
 
-    async def done(self, job_id: UUID) -> frozenset[int]:
-        """Return the numbers of the stored trials."""
-        rows = await self._pool.fetch("select trial from training_trials where job_id = $1", job_id)
-        return frozenset(row["trial"] for row in rows)
+    async def batches(self, job_id: UUID, search: int) -> AsyncIterator[Batch]:
+        """Yield the stored trials of a search in order, a few batches in memory at a time."""
+        after = -1
+        while True:
+            rows = await self.pool.fetch(
+                "select batch, params, figures from training_batches "
+                "where job_id = $1 and search = $2 and batch > $3 order by batch limit $4",
+                job_id,
+                search,
+                after,
+                _BATCHES_AT_ONCE,
+            )
+            for row in rows:
+                yield Batch(np.array(row["params"]), np.array(row["figures"]))
+                after = row["batch"]
+            if len(rows) < _BATCHES_AT_ONCE:
+                return
 
-    async def add_trials(
-        self,
-        job_id: UUID,
-        trials: Sequence[int],
-        params: Sequence[Params],
-        figures: Sequence[Figures],
-    ) -> bool:
+    async def add_batch(self, job_id: UUID, search: int, batch: int, trials: Batch) -> bool:
         """Store trials with the job's progress; return whether a cancel is requested.
 
         Raises:
             LostJobError: another worker holds the job.
         """
-        async with self._pool.acquire() as connection, connection.transaction():
-            cancel = await connection.fetchval(
-                "update training_jobs set done = done + $3, heartbeat_at = now() "  # noqa: S608 - a constant
-                f"{_HELD} returning cancel_requested",
+        count = len(trials.params)
+        async with self.pool.acquire() as connection, connection.transaction():
+            cancel = await self._held(
+                connection,
                 job_id,
-                self._worker,
-                len(trials),
+                "done = done + $3, attempts = 0, heartbeat_at = now()",
+                count,
             )
-            if cancel is None:
-                raise LostJobError(str(job_id))
             await connection.execute(
-                "insert into training_trials (job_id, trial, params, metrics) "
-                "select $1, * from unnest($2::integer[], $3::jsonb[], $4::jsonb[])",
+                "update training_searches set done = done + $3 where job_id = $1 and search = $2",
                 job_id,
-                list(trials),
-                [dict(one) for one in params],
-                list(figures),
+                search,
+                count,
             )
-            return bool(cancel)
+            await connection.execute(
+                "insert into training_batches values ($1, $2, $3, $4, $5)",
+                job_id,
+                search,
+                batch,
+                trials.params.tolist(),
+                trials.figures.tolist(),
+            )
+            return cancel
 
-    async def measured(self, job_id: UUID, objective: str) -> dict[int, tuple[float | None, int]]:
-        """Return in-sample objective and number of trades by trial."""
-        rows = await self._pool.fetch(
-            "select trial, (metrics ->> $2)::float8 as objective, "
-            "(metrics ->> 'trades')::integer as trades from training_trials where job_id = $1",
-            job_id,
-            objective,
+    async def expect_fewer(self, job_id: UUID, trials: int) -> None:
+        """Lower the number of trials to come: a search has tried all there is.
+
+        Raises:
+            LostJobError: another worker holds the job.
+        """
+        await self._held(self.pool, job_id, "total = total - $3", trials)
+
+    async def progress(self, job_id: UUID, percent: int) -> bool:
+        """Store how far a validation has come; return whether a cancel is requested.
+
+        Raises:
+            LostJobError: another worker holds the job.
+        """
+        return await self._held(self.pool, job_id, "done = $3, heartbeat_at = now()", percent)
+
+    async def trials_of_series(self, exchange: str, symbol: str, timeframe: str) -> int:
+        """Return how many trials were ever stored on a series, whatever became of their jobs."""
+        count: int = await self.pool.fetchval(
+            "select coalesce(sum(done), 0)::bigint from training_searches "
+            "where exchange = $1 and symbol = $2 and timeframe = $3",
+            exchange,
+            symbol,
+            timeframe,
         )
-        return {row["trial"]: (row["objective"], row["trades"]) for row in rows}
+        return count
 
-    async def succeed(
-        self, job_id: UUID, spec: JobSpec, kept: Sequence[Kept], result: Mapping[str, Any]
-    ) -> None:
-        """Store the kept configurations, activate them if asked, and end the job, all or none.
-
-        Raises:
-            LostJobError: another worker holds the job.
-        """
-        async with self._pool.acquire() as connection, connection.transaction():
-            await self._end(connection, job_id, "SUCCEEDED", None, result)
-            for one in kept:
-                await add_discovered(
-                    connection,
-                    configuration_id=one.configuration_id,
-                    job_id=job_id,
-                    strategy=one.strategy,
-                    exchange=spec.exchange,
-                    symbol=one.symbol,
-                    timeframe=spec.timeframe,
-                    params=one.params,
-                    share=one.share,
-                    metrics=one.metrics,
-                    reason=one.found,
-                )
-                if one.activated:
-                    await activate_within(connection, one.configuration_id, one.activated)
-
-    async def fail(self, job_id: UUID, reason: str) -> None:
-        """End the job with a readable reason.
-
-        Raises:
-            LostJobError: another worker holds the job.
-        """
-        async with self._pool.acquire() as connection:
-            await self._end(connection, job_id, "FAILED", reason, None)
-
-    async def cancel(self, job_id: UUID) -> None:
-        """End the job as its user wishes.
-
-        Raises:
-            LostJobError: another worker holds the job.
-        """
-        async with self._pool.acquire() as connection:
-            await self._end(connection, job_id, "CANCELLED", None, None)
-
-    async def _end(
+    async def end(
         self,
         connection: Connection,
         job_id: UUID,
         status: str,
-        error: str | None,
-        result: Mapping[str, Any] | None,
+        *,
+        error: str | None = None,
+        result: Mapping[str, Any] | None = None,
     ) -> None:
-        held = await connection.fetchval(
-            "update training_jobs set status = $3, error = $4, result = $5, worker = null, "  # noqa: S608 - a constant
-            f"finished_at = now() {_HELD} returning true",
+        """End the job, inside the caller's transaction.
+
+        Raises:
+            LostJobError: another worker holds the job.
+        """
+        await self._held(
+            connection,
             job_id,
-            self._worker,
+            "status = $3, error = $4, result = $5, worker = null, finished_at = now()",
             status,
             error,
             None if result is None else dict(result),
         )
-        if held is None:
-            raise LostJobError(str(job_id))
 
     async def release(self, job_id: UUID) -> None:
         """Leave the job to whoever comes first, at once."""
-        await self._pool.execute(
-            f"update training_jobs set status = 'QUEUED', worker = null {_HELD}",  # noqa: S608 - a constant
+        await self.pool.execute(
+            "update training_jobs set status = 'QUEUED', worker = null, "  # noqa: S608 - a constant
+            f"attempts = greatest(attempts - 1, 0) {_HELD}",
             job_id,
             self._worker,
         )
+
+    async def _held(
+        self,
+        connection: "Connection | asyncpg.Pool[asyncpg.Record]",
+        job_id: UUID,
+        change: str,
+        *values: Any,
+    ) -> bool:
+        """Change the job's row if this worker holds it; return whether a cancel is requested."""
+        cancel = await connection.fetchval(
+            f"update training_jobs set {change} {_HELD} returning cancel_requested",  # noqa: S608 - constants
+            job_id,
+            self._worker,
+            *values,
+        )
+        if cancel is None:
+            raise LostJobError(str(job_id))
+        return bool(cancel)

@@ -1,43 +1,111 @@
-"""How parameter sets are measured: quickly for the search, by the account for what is kept.
+"""How parameter sets are measured: quickly for a search, by the account for what is kept.
 
-Pure; this is what runs in the process pool.
+Pure; this is what runs in the trial process, or on a Dask cluster.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.events import NAMESPACE
 from optimizer_svc.research import Range
-from tradepulse.runtime.jobs import JobSpec
-from tradepulse.trading.backtest import backtest
+from tradepulse.trading.backtest import BacktestResult, backtest
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.evaluate import Configuration
-from tradepulse.trading.metrics import Metrics, ledger_metrics, metrics
+from tradepulse.trading.metrics import ledger_metrics, metrics
+from tradepulse.trading.objectives import FIGURES
+from tradepulse.trading.orders import Trade
 from tradepulse.trading.simulate import SimulationRules, Simulator
 from tradepulse.trading.sizing import AccountRules, Market
 from tradepulse.trading.strategies import Params, get_strategy, strategy_names
 from tradepulse.trading.weights import EqualWeights
 
+FloatArray = NDArray[np.float64]
 Figures = dict[str, float | int | None]
 
 CASH = Decimal(100_000)
 
 
-def account_rules(spec: JobSpec, symbol: str) -> AccountRules:
-    """Return the rules by which a job's kept configurations are judged."""
-    return AccountRules(
-        fee=Decimal(str(spec.fee)),
-        slippage=spec.slippage,
-        markets={f"{spec.exchange}:{symbol}": Market(allows_margin=spec.allows_margin)},
-    )
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the trials of one search are measured on.
+
+    Attributes:
+        strategy: its name.
+        start: open time from which is traded, epoch ms; candles before it only warm up.
+        rules: costs and size.
+    """
+
+    strategy: str
+    start: int
+    rules: SimulationRules
 
 
-def simulation_rules(rules: AccountRules, symbol: str) -> SimulationRules:
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Costs and market of a configuration's backtests."""
+
+    fee: float = 0.001
+    slippage: float = 0.0005
+    allows_margin: bool = False
+
+    def account_rules(self, instrument: str) -> AccountRules:
+        """Return the rules by which a configuration on `exchange:symbol` is judged."""
+        return AccountRules(
+            fee=Decimal(str(self.fee)),
+            slippage=self.slippage,
+            markets={instrument: Market(allows_margin=self.allows_margin)},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the account engine says of one parameter set.
+
+    Attributes:
+        figures: by `in_sample` and `out_of_sample`; None where nothing was held back.
+        returns: of the trades, by the same names: profit after costs over entry notional.
+    """
+
+    figures: dict[str, Figures | None]
+    returns: dict[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a validation judges.
+
+    Attributes:
+        metrics: of the configuration: costs, and how it was searched.
+        trials: every trial that was ever made on its series.
+    """
+
+    strategy: str
+    params: Params
+    share: float
+    metrics: Mapping[str, Any]
+    trials: int
+
+
+Gates = Callable[[Candles, Range, Subject], dict[str, Any]]
+"""Takes all candles and how they are divided, returns the report as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """The gates' report, and what the account engine says on the same candles."""
+
+    report: dict[str, Any]
+    verdict: Verdict
+
+
+def simulation_rules(rules: AccountRules, instrument: str) -> SimulationRules:
     """Return what these rules amount to for one configuration that has the account to itself."""
-    market = rules.market(symbol)
+    market = rules.market(instrument)
     cost = 1 + float(rules.fee) + rules.slippage
     fraction = min(
         float(rules.limits.max_symbol_notional), float(rules.limits.max_total_notional) / cost
@@ -52,81 +120,121 @@ def simulation_rules(rules: AccountRules, symbol: str) -> SimulationRules:
     )
 
 
-@lru_cache(maxsize=4)
-def _simulator(rules: SimulationRules) -> Simulator:
-    return Simulator(rules)
-
-
-def run_trials(
-    candles: Candles, start: int, strategy: str, tried: Sequence[Params], rules: SimulationRules
-) -> list[Figures]:
-    """Measure parameter sets on the in-sample candles.
+def measure(candles: Candles, ground: Ground, tried: FloatArray, threads: int) -> FloatArray:
+    """Measure parameter sets on in-sample candles.
 
     Args:
         candles: warm-up and in-sample candles only: what comes later is not even here.
-        start: open time from which is traded, epoch ms.
-        strategy: its name.
-        tried: parameter sets.
-        rules: costs and size.
+        ground: what to measure on.
+        tried: parameter vectors, float64 `(t, p)`.
+        threads: how many share the work; the figures do not depend on it.
 
     Returns:
-        `Metrics.as_dict()` of each set.
+        float64 `(t, len(FIGURES))`, NaN where undefined.
+
+    Raises:
+        ValueError: the strategy raised.
     """
-    found = get_strategy(strategy)
-    simulator = _simulator(rules)
-    first = int(np.searchsorted(candles.open_time, start))
+    try:
+        return _figures(candles, ground, tried, threads)
+    except Exception as error:  # noqa: BLE001 - whatever a user's strategy raises is told its job
+        raise ValueError(
+            f"strategy {ground.strategy} raised {type(error).__name__} on {candles.series}: {error}"
+        ) from None
+
+
+def _figures(candles: Candles, ground: Ground, tried: FloatArray, threads: int) -> FloatArray:
+    found = get_strategy(ground.strategy)
+    simulator = Simulator(ground.rules)
+    first = int(np.searchsorted(candles.open_time, ground.start))
     close_time = candles.close_time[first:]
-    figures = []
-    for params in tried:
-        result = simulator.run(candles, found.run(candles, params), first)
-        figures.append(
-            metrics(
-                initial_equity=rules.initial_cash,
-                close_time=close_time,
-                equity=result.equity,
-                exposure=result.exposure,
-                net=result.net,
-                gross=result.gross,
-            ).as_dict()
-        )
+    figures = np.full((len(tried), len(FIGURES)), np.nan)
+    for row, vector in enumerate(tried):
+        result = simulator.run(candles, found.evaluate(candles, vector), first)
+        one = metrics(
+            initial_equity=ground.rules.initial_cash,
+            close_time=close_time,
+            equity=result.equity,
+            exposure=result.exposure,
+            net=result.net,
+            gross=result.gross,
+        ).as_dict()
+        values = (one.get(name) for name in FIGURES)
+        figures[row] = [np.nan if value is None else value for value in values]
     return figures
 
 
 def judge(
-    candles: Candles, used: Range, strategy: str, params: Params, rules: AccountRules
-) -> dict[str, Figures | None]:
-    """Measure a kept parameter set with the account engine, in and out of sample.
+    candles: Candles, used: Range, sets: Sequence[tuple[str, Params]], costs: Costs
+) -> list[Verdict]:
+    """Measure kept parameter sets with the account engine, in and out of sample.
 
     Args:
         candles: all of the job's candles of the series.
         used: how they are divided.
-        strategy: its name.
-        params: complete.
-        rules: of the account.
-
-    Returns:
-        `in_sample` and `out_of_sample` figures, the latter None where nothing was held back.
+        sets: strategies with complete parameters.
+        costs: of the account.
     """
+    verdicts = []
+    for strategy, params in sets:
+        figures: dict[str, Figures | None] = {}
+        returns: dict[str, list[float]] = {}
+        for side, start, end in (
+            ("in_sample", used.start, used.split),
+            ("out_of_sample", used.split, used.end),
+        ):
+            figures[side], returns[side] = None, []
+            if start < end:
+                result = _backtest(candles, strategy, params, costs, start, end)
+                found = ledger_metrics(float(CASH), result.equity, result.trades)
+                figures[side], returns[side] = found.as_dict(), returns_of(result.trades)
+        verdicts.append(Verdict(figures, returns))
+    return verdicts
 
-    def figures(start: int, end: int) -> Figures:
-        return _backtest(candles, strategy, params, rules, start, end).as_dict()
 
-    return {
-        "in_sample": figures(used.start, used.split),
-        "out_of_sample": figures(used.split, used.end) if used.split < used.end else None,
-    }
+def validated(candles: Candles, used: Range, subject: Subject, gates: Gates) -> Validated:
+    """Put a configuration before the gates.
+
+    Args:
+        candles: all of its series that there are to judge it by.
+        used: how they are divided.
+        subject: the configuration.
+        gates: judge it.
+    """
+    tried = [(subject.strategy, subject.params)]
+    (verdict,) = judge(candles, used, tried, costs_from(subject.metrics))
+    return Validated(gates(candles, used, subject), verdict)
+
+
+def returns_of(trades: Sequence[Trade]) -> list[float]:
+    """Return profit after costs over entry notional, without trades that the data's end closed."""
+    return [
+        float(trade.profit / (trade.quantity * trade.entry_price))
+        for trade in trades
+        if trade.exit_reason != "end_of_data"
+    ]
 
 
 def _backtest(
-    candles: Candles, strategy: str, params: Params, rules: AccountRules, start: int, end: int
-) -> Metrics:
+    candles: Candles, strategy: str, params: Params, costs: Costs, start: int, end: int
+) -> BacktestResult:
     one = Configuration(
         NAMESPACE, strategy, candles.exchange, candles.symbol, candles.timeframe, params
     )
-    result = backtest(
-        [candles], [one], rules, EqualWeights(), cash=CASH, trade_from=start, trade_to=end
+    return backtest(
+        [candles],
+        [one],
+        costs.account_rules(candles.instrument),
+        EqualWeights(),
+        cash=CASH,
+        trade_from=start,
+        trade_to=end,
     )
-    return ledger_metrics(float(CASH), result.equity, result.trades)
+
+
+def costs_from(metrics: Mapping[str, Any]) -> Costs:
+    """Return the costs that a configuration was searched with, from its metrics."""
+    return Costs(**metrics.get("costs", {}))
 
 
 def warm_up() -> None:
@@ -136,4 +244,5 @@ def warm_up() -> None:
     times = np.arange(n, dtype=np.int64) * 3_600_000
     candles = Candles("x", "A/B", "1h", times, prices, prices + 1, prices - 1, prices, prices)
     for name in strategy_names():
-        run_trials(candles, 0, name, [{}], SimulationRules())
+        ground = Ground(name, 0, SimulationRules())
+        measure(candles, ground, get_strategy(name).vector({})[np.newaxis], 1)

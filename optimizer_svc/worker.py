@@ -1,95 +1,94 @@
-"""Takes one job after another and sees each through to its end.
-
-Every trial has a number that follows from the job's spec alone, and is stored when it is
-measured. So a job that lost its worker goes on with the trials that are missing, and ends as it
-would have ended undisturbed.
-"""
+"""Takes one job after another and sees each through to its end."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Mapping
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Protocol
+from uuid import UUID
 
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import ValidationError
 
-from optimizer_svc import research, trials
-from optimizer_svc.processes import Processes
-from optimizer_svc.research import Chosen, Chunk, Range, Search
-from optimizer_svc.store import Job, Kept, LostJobError, Store
-from optimizer_svc.trials import Figures
-from tradepulse.runtime.db import UNREACHABLE
-from tradepulse.runtime.jobs import JobSpec
-from tradepulse.trading.candles import Candles
+from optimizer_svc.processes import TrialProcess
+from optimizer_svc.searching import CancelRequestedError
+from optimizer_svc.store import Job, LostJobError, Store
+from tradepulse.runtime.db import UNREACHABLE, Connection
+from tradepulse.runtime.jobs import JobKind, JobState
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
 MISSED_BEATS = 3
 """A job is taken over when its worker was silent for so many heartbeats."""
-PROCESS_DEATHS = 3
-"""Deaths of trial processes after which the job itself is blamed."""
+MOST_ATTEMPTS = 3
+"""Workers that a job may take down in a row, without a stored batch in between."""
 
 _DATABASE_TROUBLE = (*UNREACHABLE, asyncpg.InterfaceError)
 
 
-Running: TypeAlias = dict[asyncio.Future[list[Figures]], Chunk]
+class Work(Protocol):
+    """One kind of work."""
 
+    async def work(self, job: Job) -> None:
+        """Bring a job to its success, its end stored.
 
-class CancelRequestedError(Exception):
-    """The job's user wants it to end."""
+        Raises:
+            ValueError: it cannot succeed; the message is one line for its user.
+            CancelRequestedError: its user wants it to end.
+        """
+        ...
 
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """A job that is understood: what it tries, on which candles."""
-
-    job: Job
-    spec: JobSpec
-    searches: list[Search]
-    candles: Mapping[str, Candles]
-    """By symbol."""
-    ranges: Mapping[str, Range]
-    """By symbol."""
+    async def give_up(self, connection: Connection, job: Job, reason: str) -> None:
+        """Undo what the job left half done, in the transaction in which it ends."""
+        ...
 
 
 class Worker:
-    """Works off jobs; several may share one database, in one process or in many."""
+    """Works off jobs; several may share one database, in one process or in many.
+
+    Args:
+        store: the database.
+        process: where trials run; ended with the worker.
+        kinds: who does which kind of job.
+        registry: of the metrics.
+        heartbeat_s: how often the worker says that it lives.
+        on_commit: called when a job has ended.
+    """
 
     def __init__(
         self,
         store: Store,
-        processes: Processes,
+        process: TrialProcess,
+        kinds: dict[JobKind, Work],
         registry: CollectorRegistry,
         *,
         heartbeat_s: float,
         on_commit: Callable[[], None],
     ) -> None:
         self._store = store
-        self._processes = processes
+        self._process = process
+        self._kinds = kinds
         self._heartbeat_s = heartbeat_s
         self._on_commit = on_commit
         self.polling = False
         """Whether the database was last asked for jobs with success."""
-        self._trials = Counter("tradepulse_trials_total", "Trials measured", registry=registry)
         self._jobs = Counter(
-            "tradepulse_jobs_total", "Jobs worked on, by how that ended", ["end"], registry=registry
+            "tradepulse_jobs_total",
+            "Jobs worked on, by kind and by how that ended",
+            ["kind", "end"],
+            registry=registry,
         )
 
     async def run(self) -> None:
         """Work for ever."""
         try:
-            await self._processes.warm_up()
+            await self._process.warm_up()
             while True:
                 if not await self.work_once():
                     await asyncio.sleep(POLL_S)
         finally:
-            self._processes.close()
+            self._process.close()
 
     async def work_once(self) -> bool:
         """Claim a job and work on it to its end; return whether there was one."""
@@ -97,212 +96,71 @@ class Worker:
         self.polling = True
         if job is None:
             return False
-        log.info("job claimed", extra={"job_id": str(job.job_id)})
+        known = {"job_id": str(job.job_id), "kind": job.kind}
+        log.info("job claimed", extra=known)
+        self._process.deaths = 0
         async with asyncio.TaskGroup() as group:
-            beating = group.create_task(self._beat(job))
+            beating = group.create_task(self._beat(job.job_id))
             end = await self._see_through(job)
             beating.cancel()
-        self._jobs.labels(end).inc()
-        log.info("job left", extra={"job_id": str(job.job_id), "end": end})
+        self._jobs.labels(job.kind, end).inc()
+        log.info("job left", extra={**known, "end": end})
         self._on_commit()
         return True
 
-    async def _beat(self, job: Job) -> None:
+    async def _beat(self, job_id: UUID) -> None:
         while True:
             await asyncio.sleep(self._heartbeat_s)
-            await self._store.beat(job.job_id)
+            await self._store.beat(job_id)
 
     async def _see_through(self, job: Job) -> str:
         """Bring the job to its end and return how it ended."""
         try:
-            try:
-                await self._research(job)
-            except CancelRequestedError:
-                await self._store.cancel(job.job_id)
-                return "cancelled"
-            except ValidationError as error:
-                await self._store.fail(job.job_id, _in_one_line(error))
-                return "failed"
-            except ValueError as error:
-                await self._store.fail(job.job_id, str(error))
-                return "failed"
-            except asyncio.CancelledError:
-                await self._store.release(job.job_id)
-                raise
+            end, reason = await self._work(job)
+            if end != "SUCCEEDED":
+                await self._end(job, end, reason)
         except LostJobError:
             log.warning("another worker has taken the job", extra={"job_id": str(job.job_id)})
             return "lost"
-        except _DATABASE_TROUBLE:
+        return end.lower()
+
+    async def _work(self, job: Job) -> tuple[JobState, str]:
+        """Work on the job; return how it is to end, and why."""
+        try:
+            _check(job)
+            await self._kinds[job.kind].work(job)
+        except CancelRequestedError:
+            return "CANCELLED", "cancelled"
+        except ValidationError as error:
+            return "FAILED", _in_one_line(error)
+        except ValueError as error:
+            return "FAILED", " ".join(str(error).split())
+        except asyncio.CancelledError:
+            await self._store.release(job.job_id)
+            raise
+        except (LostJobError, *_DATABASE_TROUBLE):
             # not the job's fault: the process ends, and the job is resumed
             raise
         except Exception as error:
             log.exception("job failed", extra={"job_id": str(job.job_id)})
-            await self._store.fail(job.job_id, f"unexpected {type(error).__name__}: {error}")
-            return "failed"
-        return "succeeded"
+            return "FAILED", " ".join(f"unexpected {type(error).__name__}: {error}".split())
+        return "SUCCEEDED", ""
 
-    async def _research(self, job: Job) -> None:
-        if job.cancel_requested:
-            raise CancelRequestedError
-        study = await self._understand(job)
-        for deaths in range(1, PROCESS_DEATHS + 1):
-            try:
-                await self._measure(study)
-                kept, result = await self._judge(study)
-                break
-            except BrokenProcessPool:
-                log.warning("a trial process died", extra={"job_id": str(job.job_id)})
-                self._processes.restart()
-                if deaths == PROCESS_DEATHS:
-                    raise ValueError(
-                        f"trial processes died {deaths} times, perhaps for lack of memory; "
-                        "give the service fewer workers or the job fewer candles"
-                    ) from None
-        await self._store.succeed(job.job_id, study.spec, kept, result)
+    async def _end(self, job: Job, state: JobState, reason: str) -> None:
+        async with self._store.pool.acquire() as connection, connection.transaction():
+            error = reason if state == "FAILED" else None
+            await self._store.end(connection, job.job_id, state, error=error)
+            await self._kinds[job.kind].give_up(connection, job, reason)
 
-    async def _understand(self, job: Job) -> Study:
-        # planning a large search takes a while: heartbeats and health checks go on meanwhile
-        spec = await asyncio.to_thread(JobSpec.model_validate, job.spec)
-        searches = await asyncio.to_thread(research.plan, spec)
-        lookback = await asyncio.to_thread(research.longest_lookback, searches)
-        candles, ranges = {}, {}
-        for symbol in spec.symbols:
-            known = job.ranges.get(spec.series(symbol))
-            loaded = await self._store.candles(spec, symbol, lookback, known)
-            if known is None:
-                known = research.range_of(spec, loaded, lookback)
-            research.check_unchanged(known, loaded)
-            candles[symbol], ranges[symbol] = loaded, known
-        await self._store.begin(
-            job.job_id,
-            {spec.series(symbol): used for symbol, used in ranges.items()},
-            sum(len(search.params) for search in searches),
+
+def _check(job: Job) -> None:
+    if job.cancel_requested:
+        raise CancelRequestedError
+    if job.attempts > MOST_ATTEMPTS:
+        raise ValueError(
+            f"its worker died {MOST_ATTEMPTS} times without a sign of progress, perhaps for lack "
+            "of memory; take fewer candles or give the service fewer workers"
         )
-        return Study(job, spec, searches, candles, ranges)
-
-    async def _measure(self, study: Study) -> None:
-        """Run and store the trials that are missing."""
-        done = await self._store.done(study.job.job_id)
-        rows = max(used.rows for used in study.ranges.values())
-        waiting = research.chunks(study.searches, done, rows)
-        running: Running = {}
-        try:
-            while True:
-                # one more than there are processes: none of them waits for us
-                for chunk in islice(waiting, self._processes.workers + 1 - len(running)):
-                    running[self._start(study, chunk)] = chunk
-                if not running:
-                    return
-                finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for future in finished:
-                    await self._keep(study, running.pop(future), future.result())
-        except asyncio.CancelledError:
-            # the service stops: what runs is finished and kept. That the job is cancelled or lost
-            # besides is for the next worker to find: nothing may take the place of the stop
-            with contextlib.suppress(CancelRequestedError, LostJobError):
-                await self._finish(study, running)
-            raise
-        finally:
-            for future in running:
-                future.cancel()
-
-    async def _finish(self, study: Study, running: Running) -> None:
-        if running:
-            await asyncio.wait(running)
-        for future, chunk in running.items():
-            if future.exception() is None:
-                await self._keep(study, chunk, future.result())
-
-    def _start(self, study: Study, chunk: Chunk) -> asyncio.Future[list[Figures]]:
-        search = chunk.search
-        used = study.ranges[search.symbol]
-        return self._processes.submit(
-            trials.run_trials,
-            study.candles[search.symbol].between(None, used.split),
-            used.start,
-            search.strategy,
-            chunk.params,
-            trials.simulation_rules(
-                trials.account_rules(study.spec, search.symbol),
-                f"{study.spec.exchange}:{search.symbol}",
-            ),
-        )
-
-    async def _keep(self, study: Study, chunk: Chunk, figures: list[Figures]) -> None:
-        self._trials.inc(len(figures))
-        if await self._store.add_trials(study.job.job_id, chunk.trials, chunk.params, figures):
-            raise CancelRequestedError
-
-    async def _judge(self, study: Study) -> tuple[list[Kept], dict[str, Any]]:
-        """Choose the best and measure them in and out of sample."""
-        spec = study.spec
-        measured = await self._store.measured(study.job.job_id, spec.objective)
-        chosen: list[Chosen] = []
-        nothing = []
-        for search in study.searches:
-            best = research.choose(spec, search, measured)
-            chosen += best
-            if not best:
-                nothing.append(
-                    f"{search.strategy} on {search.symbol}: none of {len(search.params)} trials "
-                    f"made {spec.min_trades} trades and a defined {spec.objective}"
-                )
-        judged = await asyncio.gather(
-            *(
-                self._processes.submit(
-                    trials.judge,
-                    study.candles[one.search.symbol],
-                    study.ranges[one.search.symbol],
-                    one.search.strategy,
-                    one.params,
-                    trials.account_rules(spec, one.search.symbol),
-                )
-                for one in chosen
-            )
-        )
-        of_symbol = [one.search.symbol for one in chosen]
-        kept = [
-            _kept(study, one, figures, 1 / of_symbol.count(one.search.symbol))
-            for one, figures in zip(chosen, judged, strict=True)
-        ]
-        result = {
-            "configurations": [
-                {
-                    "configuration_id": str(one.configuration_id),
-                    "strategy": one.strategy,
-                    "symbol": one.symbol,
-                    "params": dict(one.params),
-                    **one.metrics,
-                }
-                for one in kept
-            ],
-            "nothing_kept": nothing,
-        }
-        return kept, result
-
-
-def _kept(
-    study: Study, chosen: Chosen, figures: Mapping[str, Figures | None], share: float
-) -> Kept:
-    spec, search = study.spec, chosen.search
-    in_sample, out_of_sample = figures["in_sample"] or {}, figures["out_of_sample"] or {}
-    evidence = (
-        f"job {study.job.job_id}; {spec.objective} in sample "
-        f"{research.describe(in_sample.get(spec.objective))}, out of sample "
-        f"{research.describe(out_of_sample.get(spec.objective))}"
-    )
-    return Kept(
-        configuration_id=research.configuration_id(
-            study.job.job_id, spec.series(search.symbol), search.strategy, chosen.params
-        ),
-        strategy=search.strategy,
-        symbol=search.symbol,
-        params=chosen.params,
-        share=share,
-        metrics=research.evidence(spec, study.ranges[search.symbol], chosen, figures),
-        found=f"found by {evidence}",
-        activated=f"activated by {evidence}" if spec.activate else "",
-    )
 
 
 def _in_one_line(error: ValidationError) -> str:

@@ -22,7 +22,7 @@ from tradepulse.cli.main import app
 from tradepulse.runtime.bus import Bus, Publisher
 from tradepulse.runtime.candle_files import read_candles, write_candles
 from tradepulse.runtime.candles_db import store_candles
-from tradepulse.runtime.configurations import add_discovered
+from tradepulse.runtime.configurations import NewConfiguration, add_discovered
 from tradepulse.runtime.db import connect
 from tradepulse.trading.candles import Candles
 
@@ -142,10 +142,8 @@ def test_an_import_keeps_what_came_from_the_venue(database: str, files: Path) ->
 
 async def discover(connection: Any, share: float = 0.5) -> UUID:
     one = uuid4()
-    await add_discovered(
-        connection,
+    new = NewConfiguration(
         configuration_id=one,
-        job_id=None,
         strategy="sma_cross",
         exchange="test",
         symbol="BTC/USD",
@@ -155,10 +153,11 @@ async def discover(connection: Any, share: float = 0.5) -> UUID:
         metrics={
             "in_sample": {"net_profit_pct": 12.34, "sharpe": 1.5, "trades": 40},
             "out_of_sample": {"net_profit_pct": -3.21, "sharpe": None, "trades": 9},
+            "in_sample_range": [1_500_000_000_000, 1_500_900_000_000],
             "trials": 60,
         },
-        reason="test",
     )
+    await add_discovered(connection, new, "test")
     return one
 
 
@@ -176,6 +175,26 @@ def test_configurations(database: str) -> None:
     assert "is not active" in told
     reasons = on(database, lambda c: c.fetch("select reason from configuration_events order by id"))
     assert [row["reason"] for row in reasons] == ["test", "looks good", "no more"]
+
+    told, _ = invoke("configs", "stage", str(one), "decay", "--reason", "seen enough")
+    assert "is not active, stage DECAY, retired" in told
+    line = invoke("configs", "activate", str(one), "--reason", "x", status=1)[1]
+    assert "has decayed; train it again" in line
+    line = invoke("configs", "stage", str(one), "GOLD", "--reason", "x", status=1)[1]
+    assert "GOLD is no stage; stages are DISCOVERY, VALIDATION" in line
+    arguments = ("configs", "edit", str(one), "--params", '{"slow": 60}', "--reason", "slower")
+    told, _ = invoke(*arguments)
+    assert "is not active, stage DISCOVERY" in told
+    new = told.split()[0]
+    assert (
+        f"this edit was made before: it is configuration {new}" in invoke(*arguments, status=1)[1]
+    )
+    told, _ = invoke("configs", "show", new)
+    for text in ("slow=60", "- | -", f"edited from {one}", "2017-07-14 02:40", "not validated yet"):
+        assert text in told, told
+    told, _ = invoke("configs", "events", str(one))
+    for text in ("DISCOVERY", "PAPER", "DECAY", "a person", "itself", "seen enough"):
+        assert text in told, told
 
     line = invoke("configs", "activate", "ffff-none", "--reason", "x", status=1)[1]
     assert "no configuration of an id that begins with 'ffff-none'" in line
@@ -234,7 +253,7 @@ def test_wrong_jobs(database: str, files: Path) -> None:
         (("--timeframe", "1h", "--symbol", "X/USD"), "no stored candles of X/USD; there are BTC"),
         (("--timeframe", "1h", "--strategy", "x"), "unknown strategy"),
         (("--timeframe", "1h", "--trials", "0"), "trials: Input should be greater"),
-        (("--timeframe", "1h", "--method", "magic"), "method: Input should be 'random' or 'grid'"),
+        (("--timeframe", "1h", "--method", "magic"), "method: Input should be 'grid', 'random'"),
     ):
         assert line in invoke("optimize", *arguments, status=1)[1]
     assert on(database, lambda c: c.fetchval("select count(*) from training_jobs")) == 0

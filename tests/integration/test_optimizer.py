@@ -13,13 +13,16 @@ import numpy as np
 import psutil
 import pytest
 import pytest_asyncio
-from prometheus_client import CollectorRegistry
+from planted_gates import passing
+from prometheus_client import CollectorRegistry, Counter
 
 from contracts.events import ConfigurationChanged
 from contracts.topics import CONFIGURATIONS
-from optimizer_svc.processes import Processes
+from optimizer_svc.processes import TrialProcess, TrialRunner
+from optimizer_svc.searching import Searching
 from optimizer_svc.store import Store
-from optimizer_svc.trials import CASH
+from optimizer_svc.trials import CASH, Gates
+from optimizer_svc.validating import Validating
 from optimizer_svc.worker import Worker
 from tradepulse.runtime.bus import Bus, create_topics
 from tradepulse.runtime.candles_db import load_candles, store_candles
@@ -29,8 +32,10 @@ from tradepulse.runtime.jobs import JobSpec, JobStatus, job_status, request_canc
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.trading.backtest import backtest
 from tradepulse.trading.candles import Candles
+from tradepulse.trading.decay import LifecycleRules
 from tradepulse.trading.evaluate import Configuration
 from tradepulse.trading.metrics import ledger_metrics
+from tradepulse.trading.objectives import FIGURES
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import EqualWeights
 
@@ -78,16 +83,34 @@ async def pool(database_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def processes() -> AsyncIterator[Processes]:
+async def process() -> AsyncIterator[TrialProcess]:
     """One trial process for all tests of this file: starting it costs seconds."""
-    started = Processes(1)
+    started = TrialProcess(2)
     yield started
     started.close()
 
 
-def worker_of(pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes, name: str) -> Worker:
+def worker_of(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    process: TrialProcess,
+    name: str,
+    *,
+    runner: TrialRunner | None = None,
+    gates: Gates = passing,
+) -> Worker:
+    registry = CollectorRegistry()
+    store, rules = Store(pool, name), LifecycleRules()
+    counted = Counter("tradepulse_trials_total", "Trials", registry=registry)
     return Worker(
-        Store(pool, name), processes, CollectorRegistry(), heartbeat_s=0.3, on_commit=lambda: None
+        store,
+        process,
+        {
+            "search": Searching(store, runner or process, process, counted, rules),
+            "validation": Validating(store, process, gates, rules),
+        },
+        registry,
+        heartbeat_s=0.3,
+        on_commit=lambda: None,
     )
 
 
@@ -111,25 +134,32 @@ async def outcome(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> list[tu
         "from trained_configurations where job_id = $1 order by strategy, symbol",
         job_id,
     )
-    trials = await pool.fetch(
-        "select trial, params, metrics from training_trials where job_id = $1 order by trial",
+    batches = await pool.fetch(
+        "select search, batch, params, figures from training_batches where job_id = $1 "
+        "order by search, batch",
         job_id,
     )
-    return [tuple(row) for row in (*rows, *trials)]
+    # batches may be cut elsewhere; an undefined figure must not differ from itself
+    trials = [
+        (row["search"], *map(str, one))
+        for row in batches
+        for one in zip(row["params"], row["figures"], strict=True)
+    ]
+    return [*(tuple(row) for row in rows), *trials]
 
 
 async def run_to_end(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes, spec: JobSpec
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess, spec: JobSpec
 ) -> JobStatus:
     job_id = await submit_job(pool, spec)
-    assert await worker_of(pool, processes, "w").work_once()
+    assert await worker_of(pool, process, "w").work_once()
     return await job_status(pool, job_id)
 
 
 async def test_a_job_stores_trials_and_configurations(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
-    status = await run_to_end(pool, processes, spec_of(activate=True))
+    status = await run_to_end(pool, process, spec_of(activate=True))
     assert (status.status, status.error) == ("SUCCEEDED", None)
     assert (status.done, status.total) == (160, 160)
     kept = await list_configurations(pool, job_id=status.job_id)
@@ -145,11 +175,16 @@ async def test_a_job_stores_trials_and_configurations(
     for one in kept:
         assert (one.stage, one.is_active, one.revision, one.share) == ("PAPER", True, 2, 0.5)
         best = await pool.fetchval(
-            "select max((metrics ->> 'sharpe')::float8) from training_trials where job_id = $1 "
-            "and (metrics ->> 'trades')::int >= 3 and trial / 40 = $2",
+            "select max(f.sharpe) from training_searches s join training_batches b "
+            "using (job_id, search) cross join lateral (select b.figures[i][$4] as sharpe, "
+            "b.figures[i][$5] as trades from generate_subscripts(b.figures, 1) as i) f "
+            "where s.job_id = $1 and s.strategy = $2 and s.symbol = $3 and f.trades >= 3 "
+            "and f.sharpe <> 'NaN'",
             status.job_id,
-            ["sma_cross", "liquidity_sweep"].index(one.strategy) * 2
-            + ["A/USD", "B/USD"].index(one.symbol),
+            one.strategy,
+            one.symbol,
+            FIGURES.index("sharpe") + 1,
+            FIGURES.index("trades") + 1,
         )
         # the search measures in floats without rounding, the ledger in rounded decimals
         assert one.metrics["in_sample"]["sharpe"] == pytest.approx(best, rel=1e-5)
@@ -162,18 +197,21 @@ async def test_a_job_stores_trials_and_configurations(
             (None, "DISCOVERY", False),
             ("DISCOVERY", "PAPER", True),
         ]
-        assert events[1]["reason"].startswith(f"activated by job {status.job_id}; sharpe in sample")
+        assert events[1]["reason"].startswith(
+            f"activated at once, as job {status.job_id}; sharpe in sample"
+        )
+        assert events[1]["reason"].endswith("best of 40 trials; the gates have not been passed")
     outbox = await pool.fetch("select * from outbox order by id")
     assert len(outbox) == 8
     assert {row["service"] for row in outbox} == {"optimizer_svc"}
 
 
 async def test_stored_figures_are_those_of_the_backtest(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     # the job begins inside the data, so candles before it warm up the strategies
     status = await run_to_end(
-        pool, processes, spec_of(start=START + 500 * HALF_HOUR, objective="net_profit_pct")
+        pool, process, spec_of(start=START + 500 * HALF_HOUR, objective="net_profit_pct")
     )
     candles = await load_one(pool)
     for one in await list_configurations(pool, job_id=status.job_id):
@@ -204,16 +242,16 @@ async def load_one(pool: "asyncpg.Pool[asyncpg.Record]") -> Candles:
 
 
 async def test_out_of_sample_candles_have_no_part_in_the_choice(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     spec = spec_of(symbols=("A/USD",), strategies=("sma_cross",))
-    before = await run_to_end(pool, processes, spec)
+    before = await run_to_end(pool, process, spec)
     await pool.execute(
         "update market_data set open = 2 * open, high = 2 * high, low = 2 * low, close = 2 * close"
         " where open_time >= $1",
         START + int(ROWS * 0.75) * HALF_HOUR,
     )
-    after = await run_to_end(pool, processes, spec)
+    after = await run_to_end(pool, process, spec)
     first, second = await outcome(pool, before.job_id), await outcome(pool, after.job_id)
     assert first[1:] == second[1:]
     assert first[0][3] == second[0][3]
@@ -221,11 +259,11 @@ async def test_out_of_sample_candles_have_no_part_in_the_choice(
 
 
 async def test_a_grid_and_several_kept(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     status = await run_to_end(
         pool,
-        processes,
+        process,
         spec_of(
             method="grid",
             strategies=("sma_cross",),
@@ -243,16 +281,41 @@ async def test_a_grid_and_several_kept(
 
 
 async def test_a_search_that_finds_nothing_says_so(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
-    status = await run_to_end(
-        pool, processes, spec_of(strategies=("sma_cross",), min_trades=100_000)
-    )
+    status = await run_to_end(pool, process, spec_of(strategies=("sma_cross",), min_trades=100_000))
     assert status.status == "SUCCEEDED"
     assert status.result is not None
     assert status.result["configurations"] == []
     assert status.result["nothing_kept"][0] == (
         "sma_cross on A/USD: none of 40 trials made 100000 trades and a defined sharpe"
+    )
+
+
+async def test_a_search_that_never_trades_fails_and_says_so(
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
+) -> None:
+    # no low is ever a hundred deviations beyond the last ones
+    await pool.execute("update market_data set high = 100, low = 100, open = 100, close = 100")
+    status = await run_to_end(pool, process, spec_of(symbols=("A/USD",)))
+    assert status.status == "FAILED"
+    assert status.error is not None
+    assert status.error.startswith(
+        "sma_cross on A/USD: not one trade in 40 trials; liquidity_sweep"
+    )
+
+
+async def test_broken_candles_fail_the_job(
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
+) -> None:
+    await pool.execute(
+        "update market_data set close = 'NaN' where symbol = 'A/USD' and open_time = $1",
+        START + 9 * HALF_HOUR,
+    )
+    status = await run_to_end(pool, process, spec_of())
+    assert (status.status, status.error) == (
+        "FAILED",
+        "candle 10 of 3000 of venue:A/USD:30m cannot be used: close is nan; import it again",
     )
 
 
@@ -265,12 +328,13 @@ BAD_SPECS: list[tuple[dict[str, Any], str]] = [
     ({"trials": 0}, "trials: Input should be greater than or equal to 1"),
     ({"colour": 1}, "colour: Extra inputs are not permitted"),
     ({"fixed": {"sma_cross": {"fast": 9999}}}, "'fast' is 9999; it must be from 2 to 200"),
-    ({"fixed": {"sma_cross": {"fast": 150, "slow": 100}}}, "1000 random draws broke its"),
+    ({"fixed": {"sma_cross": {"fast": 150, "slow": 100}}}, "sma_cross: "),
+    ({"fixed": {"sma_cross": dict.fromkeys(("fast", "slow"), 20)}}, "sma_cross: "),
 ]
 
 
 async def test_bad_specs_fail_with_their_reason_and_the_worker_lives(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     good = spec_of(symbols=("A/USD",)).model_dump(mode="json")
     ids = [uuid4() for _ in BAD_SPECS]
@@ -280,7 +344,7 @@ async def test_bad_specs_fail_with_their_reason_and_the_worker_lives(
         )
     await pool.execute("insert into training_jobs (job_id, spec) values ($1, '[1]')", uuid4())
     last = await submit_job(pool, spec_of(symbols=("A/USD",)))
-    worker = worker_of(pool, processes, "w")
+    worker = worker_of(pool, process, "w")
     while await worker.work_once():
         pass
     for job_id, (_, message) in zip(ids, BAD_SPECS, strict=True):
@@ -293,12 +357,12 @@ async def test_bad_specs_fail_with_their_reason_and_the_worker_lives(
 
 
 async def test_cancel_while_waiting_and_while_running(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     waiting = await submit_job(pool, spec_of())
     assert (await request_cancel(pool, waiting)).status == "CANCELLED"
     running = await submit_job(pool, spec_of(trials=20_000))
-    working = asyncio.create_task(worker_of(pool, processes, "w").work_once())
+    working = asyncio.create_task(worker_of(pool, process, "w").work_once())
 
     async def has_begun() -> bool:
         return (await job_status(pool, running)).done > 0
@@ -316,15 +380,15 @@ async def test_cancel_while_waiting_and_while_running(
 
 
 async def test_a_stopped_worker_leaves_its_job_at_once_and_loses_nothing(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     spec = spec_of(trials=400)
-    undisturbed = await run_to_end(pool, processes, spec)
+    undisturbed = await run_to_end(pool, process, spec)
     job_id = await submit_job(pool, spec)
     stops = 0
     while not (await job_status(pool, job_id)).is_final:
         begun = (await job_status(pool, job_id)).done
-        working = asyncio.create_task(worker_of(pool, processes, f"w{stops}").work_once())
+        working = asyncio.create_task(worker_of(pool, process, f"w{stops}").work_once())
 
         async def goes_on(begun: int = begun) -> bool:
             now = await job_status(pool, job_id)
@@ -342,7 +406,7 @@ async def test_a_stopped_worker_leaves_its_job_at_once_and_loses_nothing(
 
 
 async def test_two_workers_share_the_jobs_and_never_one_job(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     ids = [await submit_job(pool, spec_of(symbols=("A/USD",), trials=20, seed=n)) for n in range(6)]
     await pool.execute(
@@ -354,22 +418,25 @@ async def test_two_workers_share_the_jobs_and_never_one_job(
     )
 
     async def work(name: str) -> None:
-        worker = worker_of(pool, processes, name)
+        worker = worker_of(pool, process, name)
         while await worker.work_once():
             pass
 
     await asyncio.gather(work("one"), work("two"), work("three"))
-    claims = await pool.fetch("select * from claims")
-    assert sorted(claim["job_id"] for claim in claims) == sorted(ids)
+    claims = await pool.fetch("select c.* from claims c join training_jobs j using (job_id)")
+    # their validations too were claimed once each
+    everything = await pool.fetch("select job_id, kind from training_jobs")
+    assert sorted(claim["job_id"] for claim in claims) == sorted(r["job_id"] for r in everything)
+    assert {row["job_id"] for row in everything if row["kind"] == "search"} == set(ids)
     assert len({claim["worker"] for claim in claims}) > 1
     assert all([(await job_status(pool, job_id)).status == "SUCCEEDED" for job_id in ids])
 
 
 async def test_a_stop_wins_over_a_cancel_at_the_same_moment(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     job_id = await submit_job(pool, spec_of(trials=20_000))
-    working = asyncio.create_task(worker_of(pool, processes, "w").run())
+    working = asyncio.create_task(worker_of(pool, process, "w").run())
 
     async def has_begun() -> bool:
         return (await job_status(pool, job_id)).done > 0
@@ -379,17 +446,17 @@ async def test_a_stop_wins_over_a_cancel_at_the_same_moment(
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
-    # run() ends its processes; the next worker finds the wish
-    processes.restart()
-    await worker_of(pool, processes, "w2").work_once()
+    # run() ends its process; the next worker finds the wish
+    process.restart()
+    await worker_of(pool, process, "w2").work_once()
     assert (await job_status(pool, job_id)).status == "CANCELLED"
 
 
 async def test_a_worker_that_lost_its_job_writes_nothing_more(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     job_id = await submit_job(pool, spec_of(trials=5_000))
-    working = asyncio.create_task(worker_of(pool, processes, "slow").work_once())
+    working = asyncio.create_task(worker_of(pool, process, "slow").work_once())
 
     async def has_begun() -> bool:
         return (await job_status(pool, job_id)).done > 0
@@ -400,15 +467,16 @@ async def test_a_worker_that_lost_its_job_writes_nothing_more(
     row = await pool.fetchrow("select * from training_jobs where job_id = $1", job_id)
     assert row is not None
     assert (row["status"], row["worker"]) == ("RUNNING", "other")
-    stored = await pool.fetchval("select count(*) from training_trials")
-    assert stored == row["done"]
+    stored = await pool.fetchval("select sum(done) from training_searches")
+    rows = await pool.fetchval("select sum(array_length(figures, 1)) from training_batches")
+    assert stored == rows == row["done"]
 
 
 async def test_changed_candles_end_a_resumed_job(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     job_id = await submit_job(pool, spec_of(trials=5_000))
-    working = asyncio.create_task(worker_of(pool, processes, "w").work_once())
+    working = asyncio.create_task(worker_of(pool, process, "w").work_once())
 
     async def has_begun() -> bool:
         return (await job_status(pool, job_id)).done > 0
@@ -417,7 +485,7 @@ async def test_changed_candles_end_a_resumed_job(
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     await pool.execute("delete from market_data where open_time = $1", START + 10 * HALF_HOUR)
-    await worker_of(pool, processes, "w2").work_once()
+    await worker_of(pool, process, "w2").work_once()
     status = await job_status(pool, job_id)
     assert status.status == "FAILED"
     assert status.error is not None
@@ -436,9 +504,9 @@ async def test_submitting_twice_is_one_job(pool: "asyncpg.Pool[asyncpg.Record]")
 
 
 async def test_switching_configurations(
-    pool: "asyncpg.Pool[asyncpg.Record]", processes: Processes
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
-    status = await run_to_end(pool, processes, spec_of(symbols=("A/USD",)))
+    status = await run_to_end(pool, process, spec_of(symbols=("A/USD",)))
     one, other = await list_configurations(pool, job_id=status.job_id)
     on = await activate(pool, one.configuration_id, "looks good")
     assert (on.stage, on.is_active, on.revision) == ("PAPER", True, 2)
@@ -453,7 +521,7 @@ async def test_switching_configurations(
         "update trained_configurations set stage = 'DECAY' where configuration_id = $1",
         other.configuration_id,
     )
-    with pytest.raises(ValueError, match="has decayed; train it again"):
+    with pytest.raises(ValueError, match="has decayed; train it again, or move it to PAPER"):
         await activate(pool, other.configuration_id, "please")
     with pytest.raises(ValueError, match="there is no configuration"):
         await activate(pool, uuid4(), "please")
@@ -556,7 +624,7 @@ async def read_configurations(bootstrap: str) -> list[ConfigurationChanged]:
 async def test_a_dead_trial_process_is_replaced(
     pool: "asyncpg.Pool[asyncpg.Record]",
 ) -> None:
-    own = Processes(2)
+    own = TrialProcess(2)
     job_id = await submit_job(pool, spec_of(trials=2_000))
     working = asyncio.create_task(worker_of(pool, own, "w").work_once())
 
@@ -564,8 +632,52 @@ async def test_a_dead_trial_process_is_replaced(
         return (await job_status(pool, job_id)).done > 0
 
     await eventually(has_begun, "trials are stored")
-    os.kill(await own.submit(os.getpid), signal.SIGKILL)
+    os.kill(await own.call(os.getpid), signal.SIGKILL)
     await working
     status = await job_status(pool, job_id)
     assert (status.status, status.done) == ("SUCCEEDED", 8_000)
     own.close()
+
+
+async def test_a_job_that_kills_its_processes_fails(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    own = TrialProcess(1)
+    own.deaths = 0
+
+    async def deadly(*_: object) -> None:
+        await own.call(os._exit, 1)
+
+    own.measure = deadly  # type: ignore[method-assign, assignment]  # what a strategy may do
+    job_id = await submit_job(pool, spec_of())
+    await worker_of(pool, own, "w").work_once()
+    status = await job_status(pool, job_id)
+    assert status.status == "FAILED"
+    assert "trial processes died 3 times, perhaps for lack of memory" in str(status.error)
+    own.close()
+
+
+async def test_a_job_that_kills_its_workers_fails_in_the_end(
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
+) -> None:
+    job_id = await submit_job(pool, spec_of(trials=20_000))
+    for n in range(3):
+        # a worker that dies leaves no more than its claim, and then its silence
+        assert await Store(pool, f"dead{n}").claim(0.9) is not None
+        await pool.execute("update training_jobs set heartbeat_at = now() - interval '1 minute'")
+    await worker_of(pool, process, "w").work_once()
+    status = await job_status(pool, job_id)
+    assert status.status == "FAILED"
+    assert "its worker died 3 times without a sign of progress" in str(status.error)
+
+
+async def test_progress_forgives_a_worker_its_death(
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
+) -> None:
+    job_id = await submit_job(pool, spec_of(trials=40))
+    for n in range(2):
+        assert await Store(pool, f"dead{n}").claim(0.9) is not None
+        await pool.execute("update training_jobs set heartbeat_at = now() - interval '1 minute'")
+    await worker_of(pool, process, "w").work_once()
+    assert (await job_status(pool, job_id)).status == "SUCCEEDED"
+    assert await pool.fetchval("select attempts from training_jobs where job_id = $1", job_id) == 0

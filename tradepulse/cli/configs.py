@@ -1,29 +1,35 @@
-"""`configs`: trained configurations with their evidence, and switching them on and off."""
+"""`configs`: trained configurations with their evidence, and what a person decides about them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.errors import CliError, values_refused
+from tradepulse.cli.options import json_of, numbers_of, time_text
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    import asyncpg
 
     from tradepulse.runtime.configurations import StoredConfiguration
 
 Id = Annotated[str, typer.Argument(help="The configuration's id, or how it begins.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the change.")]
+R = TypeVar("R")
+_STAGES = ("DISCOVERY", "VALIDATION", "PAPER", "MATURE", "DECAY")
 _SIDES = (("net_profit_pct", "+.1f"), ("sharpe", ".2f"), ("max_drawdown_pct", ".1f"))
 
-app = typer.Typer(add_completion=False, help="List trained configurations, switch them on and off.")
+_HELP = "List trained configurations, look at one, switch, move or edit it."
+app = typer.Typer(add_completion=False, help=_HELP)
 
 
 @app.callback(invoke_without_command=True)
 def configs(context: typer.Context) -> None:
-    """List trained configurations, switch them on and off."""
+    """List trained configurations, look at one, switch, move or edit it."""
     if context.invoked_subcommand is None:
         list_configs()
 
@@ -58,6 +64,106 @@ def deactivate(configuration: Id, reason: Reason, state: State = STATE) -> None:
     _switch(configuration, reason, state, switch)
 
 
+@app.command()
+def stage(
+    configuration: Id,
+    stage: Annotated[str, typer.Argument(help="DISCOVERY, VALIDATION, PAPER, MATURE or DECAY.")],
+    reason: Reason,
+    state: State = STATE,
+) -> None:
+    """Move a configuration to a stage, whatever the gates and its trades say.
+
+    PAPER and MATURE let it trade, VALIDATION queues its validation, DECAY retires it.
+    """
+    from tradepulse.runtime.lifecycle import set_stage
+
+    wanted = stage.upper()
+    if wanted not in _STAGES:
+        raise CliError(f"{stage} is no stage; stages are {', '.join(_STAGES)}")
+
+    async def switch(
+        pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID", why: str
+    ) -> "StoredConfiguration":
+        return await set_stage(pool, found, wanted, why)  # type: ignore[arg-type]  # as seen above
+
+    _switch(configuration, reason, state, switch)
+
+
+@app.command()
+def edit(
+    configuration: Id,
+    params: Annotated[str, typer.Option(help='What changes, as {"fast": 20}.')],
+    reason: Reason,
+    state: State = STATE,
+) -> None:
+    """Make a new configuration with other parameters and queue its validation; keep the old."""
+    from tradepulse.runtime.lifecycle import edit as make
+
+    values = numbers_of("--params", json_of("--params", params))
+
+    async def switch(
+        pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID", why: str
+    ) -> "StoredConfiguration":
+        return await make(pool, found, values, why)
+
+    _switch(configuration, reason, state, switch)
+
+
+@app.command("show")
+def show_one(configuration: Id, state: State = STATE) -> None:
+    """Show one configuration: its figures, where they come from, and its last validation."""
+
+    async def look(pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID") -> None:
+        from tradepulse.runtime.configurations import configuration_of, latest_report
+
+        one = await configuration_of(pool, found)
+        show([one])
+        typer.echo(f"id          {one.configuration_id}, revision {one.revision}")
+        if one.edited_from is not None:
+            typer.echo(f"edited from {one.edited_from}")
+        for side, name in (("in_sample", "in sample"), ("out_of_sample", "out of sample")):
+            if (span := one.metrics.get(f"{side}_range")) is not None:
+                typer.echo(f"{name:<13} {' to '.join(time_text(time) for time in span)} UTC")
+        report = await latest_report(pool, found)
+        if report is None:
+            typer.echo("not validated yet")
+            return
+        typer.echo(
+            f"validation  {'passed' if report['passed'] else 'refused'}, counting "
+            f"{report['search']['trials']:,} trials: {report['verdict']}"
+        )
+        for gate in report["gates"]:
+            typer.echo(f"  {'passed ' if gate['passed'] else 'refused'}  {gate['verdict']}")
+
+    _look(configuration, state, look)
+
+
+@app.command()
+def events(configuration: Id, state: State = STATE) -> None:
+    """Show the history of a configuration: every change, with its reason."""
+
+    async def look(pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID") -> None:
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+
+        from tradepulse.runtime.configurations import configuration_events
+
+        table = Table("at (UTC)", "from", "to", "active", "by", "reason")
+        for one in await configuration_events(pool, found):
+            table.add_row(
+                f"{one.at:%Y-%m-%d %H:%M:%S}",
+                one.from_stage or "-",
+                one.to_stage,
+                "yes" if one.is_active else "no",
+                "a person" if one.by_person else "itself",
+                escape(one.reason),
+            )
+        Console().print(table)
+
+    _look(configuration, state, look)
+
+
 def show(found: "Sequence[StoredConfiguration]") -> None:
     """Print configurations; of each pair of figures the first is in sample."""
     from rich.console import Console
@@ -74,7 +180,7 @@ def show(found: "Sequence[StoredConfiguration]") -> None:
             str(one.configuration_id)[:8],
             f"{one.exchange} {one.symbol} {one.timeframe}",
             f"{one.strategy}\n{params_text(one.strategy, one.params)}",
-            one.stage,
+            f"{one.stage}\nretired" if one.retired else one.stage,
             "[green]yes[/]" if one.is_active else "no",
             *(_pair(one.metrics, name, form) for name, form in (*_SIDES, ("trades", ","))),
             f"{one.metrics['trials']:,}" if "trials" in one.metrics else "-",
@@ -119,28 +225,39 @@ def uuid_of(what: str, text: str) -> "UUID":
 def _switch(
     start: str, reason: str, state: Any, switch: Callable[..., Awaitable["StoredConfiguration"]]
 ) -> None:
-    changed = asyncio.run(_switched(database_url(state), start, reason, switch))
+    async def act(pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID") -> "StoredConfiguration":
+        with values_refused():
+            return await switch(pool, found, reason)
+
+    changed = _look(start, state, act)
     typer.echo(
         f"{changed.configuration_id} ({changed.strategy} on {changed.series}) is "
         f"{'active' if changed.is_active else 'not active'}, stage {changed.stage}"
+        f"{', retired' if changed.retired else ''}"
     )
 
 
-async def _switched(
-    url: str, start: str, reason: str, switch: Callable[..., Awaitable["StoredConfiguration"]]
-) -> "StoredConfiguration":
-    from tradepulse.runtime.configurations import list_configurations
-    from tradepulse.runtime.db import check_migrated, connect_pool
+def _look(
+    start: str, state: Any, act: Callable[["asyncpg.Pool[asyncpg.Record]", "UUID"], Awaitable[R]]
+) -> R:
+    """Do something about the one configuration whose id begins so."""
 
-    pool = await connect_pool(url, max_size=1)
-    try:
-        await check_migrated(pool)
-        ids = [one.configuration_id for one in await list_configurations(pool)]
-        meant = [one for one in ids if str(one).startswith(start.lower())] if start else []
-        if len(meant) != 1:
-            which = "no configuration" if not meant else f"{len(meant)} configurations"
-            raise CliError(f"{which} of an id that begins with {start!r}; see `tradepulse configs`")
-        with values_refused():
-            return await switch(pool, meant[0], reason)
-    finally:
-        pool.terminate()
+    async def connected() -> R:
+        from tradepulse.runtime.configurations import list_configurations
+        from tradepulse.runtime.db import check_migrated, connect_pool
+
+        pool = await connect_pool(database_url(state), max_size=1)
+        try:
+            await check_migrated(pool)
+            ids = [one.configuration_id for one in await list_configurations(pool)]
+            meant = [one for one in ids if str(one).startswith(start.lower())] if start else []
+            if len(meant) != 1:
+                which = "no configuration" if not meant else f"{len(meant)} configurations"
+                raise CliError(
+                    f"{which} of an id that begins with {start!r}; see `tradepulse configs`"
+                )
+            return await act(pool, meant[0])
+        finally:
+            pool.terminate()
+
+    return asyncio.run(connected())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.5
 _PATIENCE_S = 5.0
+_DOING = {"search": "Searching", "validation": "Validating"}
 
 
 def optimize(
@@ -28,11 +29,25 @@ def optimize(
     timeframe: Annotated[str | None, typer.Option(help="Needed if several are stored.")] = None,
     start: From = None,
     end: To = None,
-    method: Annotated[str, typer.Option(help="random or grid.")] = "random",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="grid, random, quasi_random, bayesian, cma_es, differential_evolution or nsga2."
+        ),
+    ] = "random",
     trials: Annotated[int, typer.Option(help="Parameter sets per strategy and symbol.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the random search.")] = 1,
-    objective: Annotated[str, typer.Option(help="sharpe or net_profit_pct.")] = "sharpe",
+    seed: Annotated[int, typer.Option(help="Of everything random in the search.")] = 1,
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="sharpe, sortino, calmar, net_profit_pct, profit_factor, expectancy or "
+            "profit_drawdown."
+        ),
+    ] = "sharpe",
     min_trades: Annotated[int, typer.Option(help="In-sample trades that a choice needs.")] = 10,
+    max_drawdown: Annotated[
+        float | None, typer.Option(help="Deepest in-sample drawdown of a choice, percent.")
+    ] = None,
     out_of_sample: Annotated[
         float, typer.Option(help="Fraction at the end that the search does not see.")
     ] = 0.25,
@@ -45,7 +60,10 @@ def optimize(
     slippage: Annotated[float, typer.Option(help="Fraction of the open.")] = 0.0005,
     margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False,
     activate: Annotated[
-        bool, typer.Option("--activate", help="Let what is kept trade at once, on paper.")
+        bool,
+        typer.Option(
+            "--activate", help="Let what is kept trade on paper at once, before its validation."
+        ),
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Submit and do not wait.")] = False,
     follow: Annotated[
@@ -56,7 +74,7 @@ def optimize(
     ] = None,
     state: State = STATE,
 ) -> None:
-    """Search parameters on stored candles and keep the best.
+    """Search parameters on stored candles, keep the best, and queue their validation.
 
     Needs a running optimizer_svc. Ctrl-C stops following; the job goes on.
     """
@@ -73,6 +91,7 @@ def optimize(
         "seed": seed,
         "objective": objective,
         "min_trades": min_trades,
+        "max_drawdown_pct": max_drawdown,
         "out_of_sample_fraction": out_of_sample,
         "keep": keep,
         "activate": activate,
@@ -173,7 +192,7 @@ async def _follow(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> None:
             )
             progress.update(
                 task,
-                description="Searching" if job.status == "RUNNING" else waiting,
+                description=_DOING[job.kind] if job.status == "RUNNING" else waiting,
                 completed=job.done,
                 total=job.total or None,
             )
@@ -184,17 +203,28 @@ async def _follow(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> None:
 
 async def _report(pool: "asyncpg.Pool[asyncpg.Record]", job: "JobStatus") -> None:
     from tradepulse.cli.configs import show
-    from tradepulse.runtime.configurations import list_configurations
+    from tradepulse.runtime.configurations import configuration_of, list_configurations
 
     if job.status == "FAILED":
         raise CliError(f"job {job.job_id} failed: {job.error or 'no reason given'}")
     if job.status == "CANCELLED":
         raise CliError(f"job {job.job_id} was cancelled after {job.done:,} of {job.total:,} trials")
+    result = job.result or {}
+    if job.kind == "validation":
+        typer.echo(f"{'passed' if result['passed'] else 'refused'}: {result['verdict']}")
+        show([await configuration_of(pool, UUID(result["configuration_id"]))])
+        return
     found = await list_configurations(pool, job_id=job.job_id)
     if found:
         show(found)
+        typer.echo(
+            "what is kept is the best of its trials, so partly luck; its validation is queued: "
+            "`tradepulse configs` shows the stages"
+        )
     else:
-        typer.echo("no parameter set had enough trades; nothing was kept")
+        typer.echo("nothing was kept")
+    for nothing in result.get("nothing_kept", ()):
+        typer.echo(nothing)
 
 
 async def _cancel(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> None:
@@ -202,8 +232,8 @@ async def _cancel(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> None:
 
     with values_refused():
         job = await request_cancel(pool, job_id)
-    if job.status == "RUNNING":
-        typer.echo(f"job {job_id} ends after its present chunk")
+    if not job.is_final:
+        typer.echo(f"job {job_id} ends after its present batch")
     else:
         typer.echo(f"job {job_id} is {job.status.lower()}")
 

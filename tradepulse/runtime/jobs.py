@@ -1,19 +1,39 @@
-"""Training jobs: what may be asked for, and their rows. optimizer_svc works them off."""
+"""Jobs: what may be asked for, and their rows. optimizer_svc works them off.
+
+A search looks for parameters, a validation judges one configuration. Both wait in one queue;
+searches go first, because people wait for them.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from contracts.events import Name
+from contracts.events import NAMESPACE, Name
+from tradepulse.runtime.configurations import StoredConfiguration
+from tradepulse.runtime.db import Connection
 from tradepulse.trading.search import space_of
 from tradepulse.trading.strategies import get_strategy
 from tradepulse.trading.timeframes import timeframe_ms
 
-Objective = Literal["sharpe", "net_profit_pct"]
+Method = Literal[
+    "grid", "random", "quasi_random", "bayesian", "cma_es", "differential_evolution", "nsga2"
+]
+Objective = Literal[
+    "sharpe",
+    "sortino",
+    "calmar",
+    "net_profit_pct",
+    "profit_factor",
+    "expectancy",
+    "profit_drawdown",
+]
+JobKind = Literal["search", "validation"]
+Cause = Literal["found", "activated", "edited", "decayed", "asked"]
+"""Why a configuration is validated; one that decayed and is refused is retired."""
 JobState = Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 FINAL: frozenset[JobState] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
@@ -35,18 +55,20 @@ class JobSpec(BaseModel):
     """First open time that is traded, epoch ms; None for the first candle there is."""
     end: int | None = None
     """Open time before which the data ends, epoch ms; None for all there is."""
-    method: Literal["random", "grid"] = "random"
+    method: Method = "random"
     trials: int = Field(default=100, ge=1, le=100_000)
-    """Parameter sets per strategy and symbol; a grid takes the finest that has no more."""
+    """Parameter sets per strategy and symbol; a grid may have fewer."""
     seed: int = Field(default=1, ge=0)
     objective: Objective = "sharpe"
     min_trades: int = Field(default=10, ge=0)
     """A parameter set with fewer in-sample trades is not chosen."""
+    max_drawdown_pct: float | None = Field(default=None, gt=0, le=100)
+    """A parameter set with a deeper in-sample drawdown is not chosen; None for any."""
     out_of_sample_fraction: float = Field(default=0.25, ge=0, lt=1)
     keep: int = Field(default=1, ge=1, le=100)
     """Configurations kept per symbol and strategy."""
     activate: bool = False
-    """Whether the kept configurations trade at once, on paper."""
+    """Whether the kept configurations trade on paper at once, before their validation."""
     fee: float = Field(default=0.001, ge=0, le=0.1)
     slippage: float = Field(default=0.0005, ge=0, le=0.1)
     allows_margin: bool = False
@@ -73,11 +95,28 @@ class JobSpec(BaseModel):
         return f"{self.exchange}:{symbol}:{self.timeframe}"
 
 
+class ValidationSpec(BaseModel):
+    """A validation: one configuration before the gates. The rest is in the configuration's row."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    configuration_id: UUID
+    strategy: str
+    series: str
+    cause: Cause
+    end: int | None = None
+    """Open time before which the data ends, epoch ms; None for the end of its search's data."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """Where a job stands. `error` is set where it failed, `result` where it succeeded."""
+    """Where a job stands. `error` is set where it failed, `result` where it succeeded.
+
+    `done` of `total` are trials of a search, percent of a validation.
+    """
 
     job_id: UUID
+    kind: JobKind
     spec: dict[str, Any]
     status: JobState
     done: int
@@ -96,7 +135,7 @@ class JobStatus:
 
 
 _COLUMNS = (
-    "job_id, spec, status, done, total, cancel_requested, error, result, created_at, "
+    "job_id, kind, spec, status, done, total, cancel_requested, error, result, created_at, "
     "started_at, finished_at"
 )
 
@@ -122,6 +161,30 @@ async def submit_job(
     return job_id
 
 
+async def queue_validation(
+    connection: Connection, row: StoredConfiguration, cause: Cause, end: int | None = None
+) -> UUID:
+    """Queue the validation of a configuration, inside the caller's transaction.
+
+    One for each of its revisions: a repeat changes nothing.
+    """
+    job_id = uuid5(NAMESPACE, f"validation:{row.configuration_id}:{row.revision}")
+    spec = ValidationSpec(
+        configuration_id=row.configuration_id,
+        strategy=row.strategy,
+        series=row.series,
+        cause=cause,
+        end=end,
+    )
+    await connection.execute(
+        "insert into training_jobs (job_id, kind, spec, total) values ($1, 'validation', $2, 100) "
+        "on conflict do nothing",
+        job_id,
+        spec.model_dump(mode="json"),
+    )
+    return job_id
+
+
 async def job_status(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> JobStatus:
     """Return where a job stands.
 
@@ -144,17 +207,20 @@ async def list_jobs(pool: "asyncpg.Pool[asyncpg.Record]", limit: int = 100) -> l
 
 
 async def request_cancel(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> JobStatus:
-    """Cancel a job: at once where it waits, after its present chunk where it runs.
+    """Cancel a job: a search at once where it waits, after its present batch where it runs.
 
-    A job that has ended stays as it is.
+    A validation is cancelled by its worker, which takes its configuration out of it. A job that has
+    ended stays as it is.
 
     Raises:
         ValueError: there is no such job.
     """
     await pool.execute(
         "update training_jobs set cancel_requested = true, "
-        "status = case status when 'QUEUED' then 'CANCELLED' else status end, "
-        "finished_at = case status when 'QUEUED' then now() end "
+        "status = case when waits then 'CANCELLED' else status end, "
+        "finished_at = case when waits then now() end "
+        "from (select status = 'QUEUED' and kind = 'search' as waits from training_jobs "
+        "where job_id = $1) as one "
         "where job_id = $1 and status in ('QUEUED', 'RUNNING')",
         job_id,
     )

@@ -28,8 +28,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
-from scipy.stats import ks_2samp
-
 DAY_MS = 86_400_000
 EXPONENTS = tuple(n / 10 for n in range(1, 10))
 """Of the power bets: small ones pay for disasters, great ones for a slow bleeding."""
@@ -137,6 +135,9 @@ class LossOfEdge:
 
 def agreement(reference: Sequence[float], returns: Sequence[float]) -> float:
     """Return the p-value of the two-sample Kolmogorov-Smirnov test (asymptotic, two-sided)."""
+    # only optimizer_svc asks this: whoever else reads this module is spared the import
+    from scipy.stats import ks_2samp  # noqa: PLC0415 - see above
+
     return float(ks_2samp(reference, returns, method="asymp").pvalue)
 
 
