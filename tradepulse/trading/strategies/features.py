@@ -20,6 +20,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tradepulse.trading.compiled import Compiled, compiled
+from tradepulse.trading.strategies._recursions import (
+    ema_rows,
+    rsi_rows,
+    supertrend_rows,
+    window_ema,
+    window_rsi,
+    window_spread,
+    window_supertrend,
+)
 from tradepulse.trading.strategies._windows import (
     FloatArray,
     average_true_range,
@@ -120,6 +129,54 @@ def _highest(
     return window_max(high, int(args[0]))
 
 
+@compiled
+def _ema(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_ema(close, int(args[0]))
+
+
+@compiled
+def _rsi(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_rsi(close, int(args[0]))
+
+
+@compiled
+def _stdev(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_spread(close, int(args[0]))
+
+
+@compiled
+def _supertrend(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_supertrend(high, low, close, int(args[0]), args[1])
+
+
 def _one_more(window: float) -> int:
     return int(window) + 1
 
@@ -147,3 +204,23 @@ def lowest(window: str, only_if: tuple[str, ...] = ()) -> Feature:
 def highest(window: str, only_if: tuple[str, ...] = ()) -> Feature:
     """Return the highest high of the window."""
     return Feature(_highest, (window,), int, only_if)
+
+
+def ema(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return the exponential moving average of the closes, over 11 windows' rows."""
+    return Feature(_ema, (window,), ema_rows, only_if)
+
+
+def rsi(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return Wilder's relative strength index, 0 to 100, over 21 windows' rows."""
+    return Feature(_rsi, (window,), rsi_rows, only_if)
+
+
+def stdev(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return the standard deviation (of the population) of the closes."""
+    return Feature(_stdev, (window,), int, only_if)
+
+
+def supertrend(window: str, multiplier: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return Supertrend: the line while it lies below the price, minus the line while above."""
+    return Feature(_supertrend, (window, multiplier), supertrend_rows, only_if)
