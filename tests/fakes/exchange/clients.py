@@ -1,12 +1,15 @@
 """The real ccxt clients, pointed at a fake exchange."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from typing import Any
 
 import ccxt.pro
+from ccxt.base.errors import BaseError
 
-from tests.fakes.exchange.server import FakeExchange
+from tests.fakes.exchange.server import PATIENCE_SECONDS, FakeExchange
 
 
 @asynccontextmanager
@@ -24,3 +27,40 @@ async def connected(fake: FakeExchange, venue: str, **config: Any) -> AsyncItera
         yield client
     finally:
         await client.close()
+
+
+class Watched:
+    """What a loop over a watch method has seen: items as they came, and ccxt's errors."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self.errors: list[BaseError] = []
+        self._changed = asyncio.Event()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition on what was seen; TimeoutError when it does not come about."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def follow(self, method: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Call a watch method over and over, as a bot does; errors are kept, and it goes on."""
+        while True:
+            try:
+                self.items.extend(deepcopy(list(await method(*args))))
+            except BaseError as error:
+                self.errors.append(error)
+            self._changed.set()
+
+
+@asynccontextmanager
+async def watching(client: Any, method: str, *args: Any) -> AsyncIterator[Watched]:
+    """Follow one of ccxt's watch methods in the background."""
+    watched = Watched()
+    task = asyncio.create_task(watched.follow(getattr(client, method), args))
+    try:
+        yield watched
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

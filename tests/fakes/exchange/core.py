@@ -109,17 +109,11 @@ class VenueCore:
 
     def replay(self, until: int) -> Iterator[int]:
         """Print the trades up to a time, in order; yields the time after each."""
-        sources = [
-            (
-                (trade.time, symbol, trade)
-                for trade in self.tape(symbol).trades(self.clock.now, until)
-            )
-            for symbol in self._tapes
-        ]
-        for time, symbol, trade in merge(*sources, key=lambda item: item[0]):
-            yield time
-            self._match(symbol, trade)
-            self._tell(Traded(time, symbol, trade))
+        sources = [self._prints(symbol, until) for symbol in self._tapes]
+        for event in merge(*sources, key=lambda event: event.time):
+            yield event.time
+            self._match(event.symbol, event.trade)
+            self._tell(event)
 
     def tick(self) -> None:
         """Tell that the clock has been moved."""
@@ -179,6 +173,10 @@ class VenueCore:
         """Open orders, oldest first."""
         chosen = self.orders.values()
         return [o for o in chosen if o.status == "open" and symbol in (None, o.symbol)]
+
+    def _prints(self, symbol: str, until: int) -> list[Traded]:
+        trades = self.tape(symbol).trades(self.clock.now, until)
+        return [Traded(trade.time, symbol, trade) for trade in trades]
 
     def _check_size(self, instrument: Instrument, request: OrderRequest) -> None:
         price = request.price

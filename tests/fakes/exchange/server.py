@@ -31,9 +31,10 @@ from tests.fakes.exchange.venues import VENUES
 from tests.fakes.exchange.wire import API_KEY, SECRET, Call, Reply, Route, Venue
 
 PROXY_PAGE = "<html><body><h1>{status} Service Temporarily Unavailable</h1></body></html>"
-# so many trades are told before the sockets must have sent them
-TRADES_AT_ONCE = 500
+# turns of the event loop in which a client in this process handles a message
+TURNS = 5
 TICK_SECONDS = 0.02
+PATIENCE_SECONDS = 10
 
 
 class FakeExchange:
@@ -118,45 +119,67 @@ class FakeExchange:
             **more,
         }
 
-    async def advance(self, ms: int) -> None:
-        """Move the market's clock, print what traded meanwhile, and deliver every message."""
+    async def advance(self, ms: int, *, burst: bool = False) -> None:
+        """Move the market's clock, print what traded meanwhile, and deliver every message.
+
+        Args:
+            ms: how far, market time.
+            burst: do not wait between two trades until a client could have handled the first.
+                Faster, but ccxt's `watch_..._for_symbols` then tells of one symbol only.
+        """
         until = self.clock.now + ms
         for _, socket in tuple(self._sockets):
             await socket.release_late()
-        times = merge(*(venue.core.replay(until) for venue in self._venues.values()))
-        for told, time in enumerate(times, 1):
+        for time in merge(*(venue.core.replay(until) for venue in self._venues.values())):
             self.clock.move_to(time)
-            if told % TRADES_AT_ONCE == 0:
-                await self._drain()
+            if not burst:
+                await self._settle()
         self.clock.move_to(until)
         for venue in self._venues.values():
             venue.core.tick()
-        await self._drain()
+        await self._settle()
 
     @asynccontextmanager
     async def running(self, factor: float = 1.0) -> AsyncIterator[Self]:
         """Let the market's clock run by itself, so many times as fast as the wall's."""
-        task = asyncio.create_task(self._run(factor))
+        stop = asyncio.Event()
+        task = asyncio.create_task(self._run(factor, stop))
         try:
             yield self
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            stop.set()
+            await task
+
+    async def subscribed(self, venue: str, count: int = 1) -> None:
+        """Wait until the sockets that a venue has open have asked for so many subscriptions.
+
+        TimeoutError when that does not come about.
+        """
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while self._subscriptions(venue) < count:  # noqa: ASYNC110 - three parties change it
+                await asyncio.sleep(TICK_SECONDS / 4)
+
+    def _subscriptions(self, venue: str) -> int:
+        mine = (socket for name, socket in self._sockets if name == venue)
+        return sum(socket.subscriptions for socket in mine if not socket.ws.closed)
 
     def open_sockets(self, venue: str) -> int:
         """How many sockets a venue has open."""
         return sum(name == venue and not socket.ws.closed for name, socket in self._sockets)
 
-    async def _run(self, factor: float) -> None:
+    async def _run(self, factor: float, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         began, start = loop.time(), self.clock.now
-        while True:
+        while not stop.is_set():
             await asyncio.sleep(TICK_SECONDS)
             due = start + int((loop.time() - began) * 1000 * factor)
             await self.advance(due - self.clock.now)
 
-    async def _drain(self) -> None:
-        await asyncio.gather(*(socket.drain() for _, socket in tuple(self._sockets)))
+    async def _settle(self) -> None:
+        for _, socket in tuple(self._sockets):
+            await socket.drain()
+        for _ in range(TURNS if self._sockets else 0):
+            await asyncio.sleep(0)
 
     def _http_handler(self, venue: Venue, route: Route) -> Any:
         async def handle(request: web.Request) -> web.StreamResponse:

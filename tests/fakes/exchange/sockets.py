@@ -32,6 +32,7 @@ class Socket:
         self._queue: asyncio.Queue[Outgoing] = asyncio.Queue()
         self._late: list[tuple[int, str]] = []
         self._silent: SilentSocket | None = None
+        self.subscriptions = 0
         self.ws = web.WebSocketResponse(autoping=False)
 
     async def serve(self) -> None:
@@ -44,7 +45,9 @@ class Socket:
                 if message.type is WSMsgType.PING:
                     await self._pong(message.data)
                 elif message.type is WSMsgType.TEXT:
-                    self._push(self._stream.receive(json.loads(message.data)))
+                    asked = json.loads(message.data)
+                    self._push(self._stream.receive(asked))
+                    self.subscriptions += "subscribe" in str(asked).lower()
         finally:
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
