@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from contracts.events import EquityMarked, Event, OrderDecided, OrderFilled, PositionClosed
-from tradepulse.trading.account import Settlement
+from tradepulse.trading.moments import Settlement
 
 
 def account_events(account: str, settlements: Sequence[Settlement]) -> Iterator[Event]:
@@ -25,6 +25,7 @@ def account_events(account: str, settlements: Sequence[Settlement]) -> Iterator[
                 status=order.status,
                 reason=order.reason,
                 decided_at=order.decided_at,
+                limit_price=order.limit_price,
             )
         for fill in settled.fills:
             yield OrderFilled(

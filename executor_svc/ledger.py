@@ -12,8 +12,9 @@ from contracts.events import (
     PortfolioWeightsDecided,
     Signal,
 )
-from tradepulse.trading.account import Account, Moment, Prices, Settlement, Weights
+from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime, Gathered
+from tradepulse.trading.moments import Moment, Prices, Settlement, Weights
 
 CANDLE = "candle"
 EVALUATION = "evaluation"
@@ -62,7 +63,7 @@ class Ledger:
 
     def on_candle(self, event: CandleClosed, position: tuple[str, int], now: int) -> None:
         """Take in a candle."""
-        prices = Prices(event.open, event.high, event.low, event.close)
+        prices = Prices(event.open, event.high, event.low, event.close, event.volume)
         self.event_time.add(CANDLE, event.series, event.close_time, prices, now, position)
 
     def on_evaluation(self, event: CandleEvaluated, position: tuple[str, int], now: int) -> None:

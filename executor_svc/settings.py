@@ -36,7 +36,11 @@ class ExecutorSettings(RuntimeSettings):
     portfolio: str = Field(default="main", pattern=r"^[^\s:]{0,64}$")
     """Whose weights size the entries; `none` for equal weights, waiting for nobody."""
     fee: Decimal = Field(default=AccountRules().fee, ge=0, lt=1)
+    maker_fee: Decimal | None = Field(default=None, ge=0, lt=1)
+    """Of limit orders that rested and of targets; none for the same as `fee`."""
     slippage: float = Field(default=AccountRules().slippage, ge=0, lt=1)
+    impact: float = Field(default=AccountRules().impact, ge=0, lt=1)
+    """Added to the slippage of an order as large as its candle's volume."""
     max_symbol_notional: Decimal = Field(default=RiskLimits().max_symbol_notional, gt=0)
     max_total_notional: Decimal = Field(default=RiskLimits().max_total_notional, gt=0)
     max_open_positions: int = Field(default=RiskLimits().max_open_positions, gt=0)
@@ -46,16 +50,20 @@ class ExecutorSettings(RuntimeSettings):
     """By instrument, as in `{"binanceus:BTC/USD": {"price_tick": "0.01"}}`."""
 
     @model_validator(mode="after")
-    def _no_leverage(self) -> Self:
+    def _possible(self) -> Self:
         if self.max_total_notional > 1:
             raise ValueError("MAX_TOTAL_NOTIONAL above 1 would need leverage, which is not offered")
+        if self.slippage + self.impact >= 1:
+            raise ValueError("SLIPPAGE and IMPACT together must be below 1")
         return self
 
     def rules(self) -> AccountRules:
         """Return the account's rules."""
         return AccountRules(
             fee=self.fee,
+            maker_fee=self.maker_fee,
             slippage=self.slippage,
+            impact=self.impact,
             limits=RiskLimits(
                 self.max_symbol_notional,
                 self.max_total_notional,

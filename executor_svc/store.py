@@ -12,14 +12,15 @@ from tradepulse.runtime import outbox
 from tradepulse.runtime.db import Connection, at, ms
 from tradepulse.runtime.positions import Position as Owner
 from tradepulse.runtime.positions import advance
-from tradepulse.trading.account import Settlement
+from tradepulse.trading.moments import Settlement
 from tradepulse.trading.orders import Order, Position, Trade
 
 UPSERT_ORDERS = """
 insert into orders (order_id, account, signal_id, configuration_id, exchange, symbol, timeframe,
     side, order_type, quantity, reference_price, stop_price, take_profit_price, opens_position,
-    exit_reason, status, reason, decided_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    exit_reason, status, reason, decided_at, limit_price, trail, max_holding_ms)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+    $21)
 on conflict (order_id) do update set status = excluded.status, reason = excluded.reason
 """
 INSERT_FILLS = """
@@ -29,9 +30,10 @@ values ($1, $2, $3, $4, $5, $6)
 INSERT_POSITIONS = """
 insert into positions (position_id, account, configuration_id, exchange, symbol, timeframe, side,
     quantity, entry_time, entry_price, stop_price, take_profit_price, exit_time, exit_price,
-    exit_reason, fees, profit)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    exit_reason, fees, profit, trail, exit_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 """
+MOVE_STOPS = "update positions set stop_price = $2 where position_id = $1"
 CLOSE_POSITIONS = """
 update positions set exit_time = $2, exit_price = $3, exit_reason = $4, fees = $5, profit = $6
 where position_id = $1
@@ -108,6 +110,7 @@ class LedgerStore:
         # several closes may touch one order; the last state wins, in the order of the closes
         orders = {order.order_id: order for s in settlements for order in s.orders.values()}
         opened = {p.position_id: p for s in settlements for p in s.opened}
+        moved = {p.position_id: p for s in settlements for p in s.moved}
         closed = {t.position_id: t for s in settlements for t in s.closed}
         writes = (
             (UPSERT_ORDERS, [self._order_row(order) for order in orders.values()]),
@@ -119,6 +122,14 @@ class LedgerStore:
                     for f in s.fills
                 ],
             ),
+            (
+                MOVE_STOPS,
+                [
+                    (p.position_id, p.stop_price)
+                    for p in moved.values()
+                    if p.position_id not in opened
+                ],
+            ),
             # a configuration's old position must be closed before its next one is there
             (
                 CLOSE_POSITIONS,
@@ -126,7 +137,10 @@ class LedgerStore:
             ),
             (
                 INSERT_POSITIONS,
-                [self._position_row(p, closed.get(p.position_id)) for p in opened.values()],
+                [
+                    self._position_row(moved.get(name, p), closed.get(name))
+                    for name, p in opened.items()
+                ],
             ),
             (
                 INSERT_EQUITY,
@@ -168,6 +182,9 @@ class LedgerStore:
             o.status,
             o.reason,
             at(o.decided_at),
+            o.limit_price,
+            o.trail,
+            o.max_holding_ms,
         )
 
     def _position_row(self, p: Position, closed: Trade | None) -> tuple[Any, ...]:
@@ -185,6 +202,8 @@ class LedgerStore:
             p.stop_price,
             p.take_profit_price,
             *((None, None, None, p.fees, None) if closed is None else _closing_row(closed)[1:]),
+            p.trail,
+            None if p.exit_at is None else at(p.exit_at),
         )
 
 
@@ -206,6 +225,8 @@ def _position(row: asyncpg.Record) -> Position:
         fees=row["fees"],
         stop_price=row["stop_price"],
         take_profit_price=row["take_profit_price"],
+        trail=row["trail"],
+        exit_at=None if row["exit_at"] is None else ms(row["exit_at"]),
     )
 
 
@@ -228,4 +249,7 @@ def _order(row: asyncpg.Record) -> Order:
         exit_reason=row["exit_reason"],
         stop_price=row["stop_price"],
         take_profit_price=row["take_profit_price"],
+        limit_price=row["limit_price"],
+        trail=row["trail"],
+        max_holding_ms=row["max_holding_ms"],
     )

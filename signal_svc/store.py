@@ -41,6 +41,9 @@ class SignalStore:
                         s.take_profit_price,
                         s.confidence,
                         at(close_time),
+                        s.limit_price,
+                        s.trail,
+                        s.max_holding_ms,
                     )
                     for close_time, series, s in signals
                 ),
@@ -50,8 +53,9 @@ class SignalStore:
         await self._pool.execute(
             "insert into signals (signal_id, configuration_id, strategy, exchange, symbol, "
             "timeframe, action, reference_price, stop_price, take_profit_price, confidence, "
-            "decided_at) select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], "
-            "$5::text[], $6::text[], $7::text[], $8::float8[], $9::float8[], $10::float8[], "
-            "$11::float8[], $12::timestamptz[]) on conflict (signal_id) do nothing",
+            "decided_at, limit_price, trail, max_holding_ms) select * from unnest($1::uuid[], "
+            "$2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::float8[], "
+            "$9::float8[], $10::float8[], $11::float8[], $12::timestamptz[], $13::float8[], "
+            "$14::float8[], $15::int8[]) on conflict (signal_id) do nothing",
             *columns,
         )

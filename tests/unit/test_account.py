@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from contracts.events import Signal, signal_id
-from tradepulse.trading.account import Account, Moment, Prices, Weights
+from tradepulse.trading.account import Account
+from tradepulse.trading.moments import Moment, Prices, Weights
 from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
 
 HOUR = 3_600_000
@@ -39,8 +40,8 @@ def signal(action="enter_long", at=HOUR, stop=None, target=None, config=CONFIG, 
     )
 
 
-def moment(at, prices, *signals, series=SERIES, **kw):
-    return Moment(at, {series: Prices(*prices)}, [(series, s) for s in signals], **kw)
+def moment(at, prices, *signals, series=SERIES, volume=(1000.0,), **kw):
+    return Moment(at, {series: Prices(*prices, *volume)}, [(series, s) for s in signals], **kw)
 
 
 FLAT = (100.0, 100.0, 100.0, 100.0)
@@ -211,7 +212,7 @@ def test_a_vector_of_the_previous_close_is_fresh_on_any_timeframe():
     weights = Weights(24 * HOUR, {"x:BTC/USD": 0.1})
     daily = signal(at=at).model_copy(update={"expires_at": at + 24 * HOUR})
     done = account.settle(
-        Moment(at, {series: Prices(*FLAT)}, [(series, daily)]), weights, INSTRUMENTS
+        Moment(at, {series: Prices(*FLAT, 1000.0)}, [(series, daily)]), weights, INSTRUMENTS
     )
     (order,) = done.orders.values()
     assert (order.quantity, done.fallback_weights) == (Decimal("1.000"), 0)
@@ -221,7 +222,7 @@ def test_a_gap_up_that_the_cash_cannot_pay_is_refused():
     account = Account(Decimal(1000), rules())
     account.settle(moment(HOUR, FLAT, signal()), None, INSTRUMENTS)
     done = account.settle(moment(2 * HOUR, (120.0, 120.0, 120.0, 120.0)), None, INSTRUMENTS)
-    assert [o.reason for o in done.orders.values()] == ["not enough cash at the open"]
+    assert [o.reason for o in done.orders.values()] == ["not enough cash at the fill"]
     assert account.cash == 1000
     assert not account.positions
 

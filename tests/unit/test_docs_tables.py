@@ -61,6 +61,7 @@ def test_the_limits_of_the_semantics_are_those_of_the_code() -> None:
     for name, value in (
         ("FEE", rules.fee),
         ("SLIPPAGE", rules.slippage),
+        ("IMPACT", rules.impact),
         ("MAX_SYMBOL_NOTIONAL", limits.max_symbol_notional),
         ("MAX_TOTAL_NOTIONAL", limits.max_total_notional),
         ("MAX_OPEN_POSITIONS", limits.max_open_positions),
@@ -70,6 +71,8 @@ def test_the_limits_of_the_semantics_are_those_of_the_code() -> None:
         ("MARKETS`, `min_notional", market.min_notional),
     ):
         assert f"| `{name}` | {written(value)} |" in SEMANTICS, name
+    assert "| `MAKER_FEE` | as `FEE` |" in SEMANTICS
+    assert rules.fee_of(is_maker=True) == rules.fee
     assert limits.risk_per_trade is None
     assert not market.allows_margin
 
@@ -85,9 +88,9 @@ def test_every_refusal_is_explained() -> None:
     code = (ROOT / "tradepulse" / "trading" / "sizing.py").read_text()
     code += (ROOT / "tradepulse" / "trading" / "account.py").read_text()
     reasons = re.findall(r'(?:Refused\(|(?<!exit_)reason=f?)"([^"{]+?) ?(?:\{[^"]*)?"', code)
-    assert len(reasons) == 11
+    assert len(reasons) == 12
     for reason in reasons:
-        assert f"| `{reason}" in SEMANTICS, reason
+        assert f"`{reason}" in SEMANTICS, reason
 
 
 def test_every_topic_and_command_is_named() -> None:

@@ -2,88 +2,44 @@
 
 The backtest and the executor both call `Account.settle`, one close time after another; that is
 why a replay gives the backtest's trades. The order inside a close is stated in docs/semantics.md:
-fills of waiting orders at the opens, stops and targets, marks at the closes, exits, entries.
+fills of waiting orders, stops and targets, marks at the closes, trailing stops, exits, entries.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
-from math import nan
-from typing import NamedTuple
-from uuid import UUID, uuid5
+from math import isnan, nan
+from uuid import UUID
 
-from contracts.events import ExitReason, OrderType, Signal
-from tradepulse.trading.fills import NO_EXIT, STOP, exit_fill, market_price
+from contracts.events import Signal
+from tradepulse.trading.decisions import binding_weight, entry_order, exit_order
+from tradepulse.trading.executions import (
+    Execution,
+    followed_stop,
+    last_execution,
+    limit_execution,
+    market_execution,
+    protective_execution,
+)
+from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import (
     SIGN,
     EquityPoint,
     Fill,
     Order,
     Position,
-    Trade,
     decimal,
     fill_id,
     money,
-    position_id,
+    position_of,
+    trade_of,
 )
-from tradepulse.trading.sizing import AccountRules, Exposure, Refused, size_entry
+from tradepulse.trading.sizing import AccountRules, Exposure, Refused, entry_levels, size_entry
 from tradepulse.trading.timeframes import timeframe_ms
 
 ZERO = Decimal(0)
-
-
-class Prices(NamedTuple):
-    """The prices of one candle, as the market gave them."""
-
-    open: float
-    high: float
-    low: float
-    close: float
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """A portfolio weight vector and the close at which it was decided, epoch ms."""
-
-    decided_at: int
-    by_instrument: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Everything that belongs to one close time.
-
-    Attributes:
-        close_time: epoch ms.
-        candles: by series.
-        signals: `(series, signal)` of this close, in any order.
-        ended: series whose last candle is at this close; their positions are closed.
-        late: this moment was settled before without these items, see `event_time`.
-    """
-
-    close_time: int
-    candles: Mapping[str, Prices]
-    signals: Sequence[tuple[str, Signal]] = ()
-    ended: frozenset[str] = frozenset()
-    late: bool = False
-
-
-@dataclass(slots=True)
-class Settlement:
-    """What one close changed, in the order in which it happened.
-
-    `orders` holds each order as it was left at the end of this close. `fills` refer to them.
-    `opened` and `closed` are positions; `equity` is None for a late moment.
-    """
-
-    close_time: int
-    orders: dict[UUID, Order] = field(default_factory=dict)
-    fills: list[Fill] = field(default_factory=list)
-    opened: list[Position] = field(default_factory=list)
-    closed: list[Trade] = field(default_factory=list)
-    equity: EquityPoint | None = None
-    fallback_weights: int = 0
-    """Entries sized by equal weights because no fresh vector was there."""
+Inside = dict[UUID, float]
+"""By configuration entered at this close, the limit price if it was inside its candle, else NaN."""
 
 
 class Account:
@@ -122,14 +78,13 @@ class Account:
         """
         now = moment.close_time if now is None else now
         done = Settlement(moment.close_time)
-        self._fill_waiting(moment, done)
-        self._fill_protective(moment, done)
+        inside = self._fill_waiting(moment, done)
+        self._fill_protective(moment, inside, done)
         for series in sorted(moment.candles):
             self.marks[series.rpartition(":")[0]] = moment.candles[series].close
+        self._follow(moment, inside, done)
         signals = sorted(moment.signals, key=lambda s: (s[0], str(s[1].configuration_id)))
-        for series, signal in signals:
-            if signal.action == "exit" and series not in moment.ended:
-                self._decide_exit(signal, moment, done)
+        self._decide_exits(signals, moment, done)
         self._end_series(moment, done)
         for series, signal in signals:
             if signal.action != "exit":
@@ -150,46 +105,90 @@ class Account:
         )
 
     def _waiting(self) -> list[Order]:
-        return sorted(self.orders.values(), key=lambda o: (o.series, str(o.configuration_id)))
+        # what fills at the open comes before what fills inside the candle, if at all
+        return sorted(
+            self.orders.values(),
+            key=lambda o: (o.limit_price is not None, o.series, str(o.configuration_id)),
+        )
 
     def _held(self) -> list[Position]:
         return sorted(self.positions.values(), key=lambda p: (p.series, str(p.configuration_id)))
 
-    def _fill_waiting(self, moment: Moment, done: Settlement) -> None:
+    def _fill_waiting(self, moment: Moment, done: Settlement) -> Inside:
+        inside: Inside = {}
         for order in self._waiting():
             candle = moment.candles.get(order.series)
             if candle is None or order.decided_at >= moment.close_time:
                 continue
             del self.orders[order.configuration_id]
-            market = self.rules.market(order.instrument)
-            price = market.price(
-                market_price(candle.open, order.side == "buy", self.rules.slippage)
-            )
-            # a market order fills at the open; stops and targets are known at the close
             opened_at = moment.close_time - timeframe_ms(order.timeframe)
-            if order.opens_position:
-                self._open(order, price, opened_at, done)
+            # a market order fills at the open; stops and targets are known at the close
+            if order.limit_price is None:
+                filled = market_execution(order, candle.open, candle, opened_at, self.rules)
+                if not order.opens_position:
+                    self._close(self.positions[order.configuration_id], filled, done)
+                    continue
             else:
-                position = self.positions[order.configuration_id]
-                self._close(position, order, price, opened_at, done)
+                found = limit_execution(order, candle, moment.close_time, self.rules)
+                if found is None:
+                    done.orders[order.order_id] = replace(
+                        order, status="EXPIRED", reason="the price did not reach the limit"
+                    )
+                    continue
+                filled = found
+            if self._open(filled, opened_at, done):
+                inside[order.configuration_id] = filled.inside_at
+        return inside
 
-    def _fill_protective(self, moment: Moment, done: Settlement) -> None:
+    def _fill_protective(self, moment: Moment, inside: Inside, done: Settlement) -> None:
         for position in self._held():
             candle = moment.candles.get(position.series)
             if candle is None:
                 continue
-            outcome, price = exit_fill(
-                SIGN[position.side],
-                nan if position.stop_price is None else float(position.stop_price),
-                nan if position.take_profit_price is None else float(position.take_profit_price),
-                candle.open,
-                candle.high,
-                candle.low,
+            filled = protective_execution(
+                position,
+                candle,
+                moment.close_time,
+                self.rules,
+                inside_at=inside.get(position.configuration_id, nan),
+                finer=moment.finer.get(position.series),
             )
-            if outcome != NO_EXIT:
-                kind: OrderType = "stop" if outcome == STOP else "take_profit"
-                reason: ExitReason = "stop" if outcome == STOP else "take_profit"
-                self._leave(position, kind, reason, price, moment.close_time, done)
+            if filled is not None:
+                self._close(position, filled, done)
+
+    def _follow(self, moment: Moment, inside: Inside, done: Settlement) -> None:
+        for position in self._held():
+            candle = moment.candles.get(position.series)
+            if candle is None:
+                continue
+            is_inside = not isnan(inside.get(position.configuration_id, nan))
+            stop = followed_stop(position, candle, self.rules, is_entered_inside=is_inside)
+            if stop != position.stop_price:
+                moved = replace(position, stop_price=stop)
+                self.positions[position.configuration_id] = moved
+                done.moved.append(moved)
+
+    def _decide_exits(
+        self, signals: Iterable[tuple[str, Signal]], moment: Moment, done: Settlement
+    ) -> None:
+        exits = []
+        for series, signal in signals:
+            position = self.positions.get(signal.configuration_id)
+            if signal.action == "exit" and series not in moment.ended and position is not None:
+                reference = signal.reference_price
+                exits.append(
+                    exit_order(position, "signal", reference, moment.close_time, signal=signal)
+                )
+        for position in self._held():
+            candle = moment.candles.get(position.series)
+            if candle is None or position.series in moment.ended:
+                continue
+            if position.exit_at is not None and moment.close_time >= position.exit_at:
+                exits.append(exit_order(position, "time", candle.close, moment.close_time))
+        for order in exits:
+            if order.configuration_id not in self.orders:
+                self.orders[order.configuration_id] = order
+                done.orders[order.order_id] = order
 
     def _end_series(self, moment: Moment, done: Settlement) -> None:
         for order in self._waiting():
@@ -200,31 +199,9 @@ class Account:
                 )
         for position in self._held():
             if position.series in moment.ended:
-                price = self.marks[position.instrument]
-                self._leave(position, "market", "end_of_data", price, moment.close_time, done)
-
-    def _decide_exit(self, signal: Signal, moment: Moment, done: Settlement) -> None:
-        position = self.positions.get(signal.configuration_id)
-        if position is None or signal.configuration_id in self.orders:
-            return
-        order = Order(
-            order_id=uuid5(signal.id, "exit"),
-            signal_id=signal.id,
-            configuration_id=position.configuration_id,
-            exchange=position.exchange,
-            symbol=position.symbol,
-            timeframe=position.timeframe,
-            side="sell" if position.side == "long" else "buy",
-            order_type="market",
-            quantity=position.quantity,
-            reference_price=signal.reference_price,
-            opens_position=False,
-            status="OPEN",
-            decided_at=moment.close_time,
-            exit_reason="signal",
-        )
-        self.orders[order.configuration_id] = order
-        done.orders[order.order_id] = order
+                close = self.marks[position.instrument]
+                filled = last_execution(position, close, moment.close_time, self.rules)
+                self._close(position, filled, done)
 
     def _decide_entry(
         self,
@@ -238,47 +215,20 @@ class Account:
     ) -> None:
         if signal.configuration_id in self.positions or signal.configuration_id in self.orders:
             return
-        instrument, _, timeframe = series.rpartition(":")
-        exchange, _, symbol = instrument.partition(":")
+        instrument = series.rpartition(":")[0]
         market = self.rules.market(instrument)
-        is_long = signal.action == "enter_long"
-        quantity: Decimal | Refused
-        if series in moment.ended:
-            quantity = Refused("the series ended")
-        else:
-            # a vector binds from the close after its own, so it is never younger than one candle
-            max_age = max(self.rules.max_weight_age_ms, 2 * timeframe_ms(timeframe))
-            if weights is None or now - weights.decided_at > max_age:
-                weight = 1 / len(instruments) if instruments else 0.0
-                done.fallback_weights += 1
-            else:
-                weight = weights.by_instrument.get(instrument, 0.0)
-            quantity = size_entry(
-                signal, weight, self._exposure(instrument), self.rules, market, now
+        levels = entry_levels(signal, market)
+        quantity: Decimal | Refused = Refused("the series ended")
+        if series not in moment.ended:
+            weight, is_fallback = binding_weight(
+                weights, series, instruments, now, self.rules.max_weight_age_ms
             )
-        refusal = quantity.reason if isinstance(quantity, Refused) else ""
-        order = Order(
-            order_id=uuid5(signal.id, "entry"),
-            signal_id=signal.id,
-            configuration_id=signal.configuration_id,
-            exchange=exchange,
-            symbol=symbol,
-            timeframe=timeframe,
-            side="buy" if is_long else "sell",
-            order_type="market",
-            quantity=ZERO if isinstance(quantity, Refused) else quantity,
-            reference_price=signal.reference_price,
-            opens_position=True,
-            status="REFUSED" if refusal else "OPEN",
-            decided_at=moment.close_time,
-            reason=refusal,
-            stop_price=(None if signal.stop_price is None else market.price(signal.stop_price)),
-            take_profit_price=(
-                None if signal.take_profit_price is None else market.price(signal.take_profit_price)
-            ),
-        )
+            done.fallback_weights += is_fallback
+            exposure = self._exposure(instrument)
+            quantity = size_entry(signal, levels, weight, exposure, self.rules, market, now)
+        order = entry_order(series, signal, quantity, levels, moment.close_time)
         done.orders[order.order_id] = order
-        if not refusal:
+        if order.status == "OPEN":
             self.orders[order.configuration_id] = order
 
     def _exposure(self, instrument: str) -> Exposure:
@@ -297,73 +247,29 @@ class Account:
                 symbol += notional
         return Exposure(self.cash + value, symbol, total, len(self.positions) + len(waiting))
 
-    def _open(self, order: Order, price: Decimal, time: int, done: Settlement) -> None:
+    def _open(self, filled: Execution, opened_at: int, done: Settlement) -> bool:
+        order, price, fee = filled.order, filled.price, filled.fee
         notional = order.quantity * price
-        fee = money(notional * self.rules.fee)
         if order.side == "buy" and notional + fee > self.cash:
             # a venue without leverage refuses what the cash cannot pay, here after a gap up
             done.orders[order.order_id] = replace(
-                order, status="REFUSED", reason="not enough cash at the open"
+                order, status="REFUSED", reason="not enough cash at the fill"
             )
-            return
+            return False
         self.cash += -notional - fee if order.side == "buy" else notional - fee
         self.cash = money(self.cash)
-        filled = replace(order, status="FILLED")
-        done.orders[order.order_id] = filled
-        done.fills.append(Fill(fill_id(order.order_id), filled, order.quantity, price, fee, time))
-        position = Position(
-            position_id=position_id(order.order_id),
-            configuration_id=order.configuration_id,
-            exchange=order.exchange,
-            symbol=order.symbol,
-            timeframe=order.timeframe,
-            side="long" if order.side == "buy" else "short",
-            quantity=order.quantity,
-            entry_time=time,
-            entry_price=price,
-            fees=fee,
-            stop_price=order.stop_price,
-            take_profit_price=order.take_profit_price,
-        )
+        _keep(filled, done)
+        position = position_of(order, price, fee, opened_at)
         self.positions[order.configuration_id] = position
         # a position can be opened before its instrument has a close of its own
         self.marks.setdefault(position.instrument, float(price))
         done.opened.append(position)
+        return True
 
-    def _leave(
-        self,
-        position: Position,
-        order_type: OrderType,
-        reason: ExitReason,
-        price: float,
-        time: int,
-        done: Settlement,
-    ) -> None:
-        order = Order(
-            order_id=uuid5(position.position_id, reason),
-            signal_id=None,
-            configuration_id=position.configuration_id,
-            exchange=position.exchange,
-            symbol=position.symbol,
-            timeframe=position.timeframe,
-            side="sell" if position.side == "long" else "buy",
-            order_type=order_type,
-            quantity=position.quantity,
-            reference_price=price,
-            opens_position=False,
-            status="OPEN",
-            decided_at=time,
-            exit_reason=reason,
-        )
-        market = self.rules.market(position.instrument)
-        self._close(position, order, market.price(price), time, done)
-
-    def _close(
-        self, position: Position, order: Order, price: Decimal, time: int, done: Settlement
-    ) -> None:
-        notional = position.quantity * price
-        fee = money(notional * self.rules.fee)
-        self.cash = money(self.cash + notional * SIGN[position.side] - fee)
+    def _close(self, position: Position, filled: Execution, done: Settlement) -> None:
+        order = filled.order
+        notional = position.quantity * filled.price
+        self.cash = money(self.cash + notional * SIGN[position.side] - filled.fee)
         del self.positions[position.configuration_id]
         # a stop may take the position out while its exit order still waits over a hole
         waiting = self.orders.get(position.configuration_id)
@@ -372,30 +278,20 @@ class Account:
             done.orders[waiting.order_id] = replace(
                 waiting, status="REFUSED", reason=f"position left by {order.exit_reason}"
             )
-        filled = replace(order, status="FILLED")
-        done.orders[order.order_id] = filled
-        done.fills.append(
-            Fill(fill_id(order.order_id), filled, position.quantity, price, fee, time)
+        _keep(filled, done)
+        done.closed.append(trade_of(position, order, filled.price, filled.fee, filled.filled_at))
+
+
+def _keep(filled: Execution, done: Settlement) -> None:
+    order = replace(filled.order, status="FILLED")
+    done.orders[order.order_id] = order
+    done.fills.append(
+        Fill(
+            fill_id(order.order_id),
+            order,
+            order.quantity,
+            filled.price,
+            filled.fee,
+            filled.filled_at,
         )
-        if order.exit_reason is None:
-            raise ValueError(f"order {order.order_id} closes a position without a reason")
-        gross = (price - position.entry_price) * position.signed_quantity
-        fees = position.fees + fee
-        done.closed.append(
-            Trade(
-                position_id=position.position_id,
-                configuration_id=position.configuration_id,
-                exchange=position.exchange,
-                symbol=position.symbol,
-                timeframe=position.timeframe,
-                side=position.side,
-                quantity=position.quantity,
-                entry_time=position.entry_time,
-                entry_price=position.entry_price,
-                exit_time=time,
-                exit_price=price,
-                exit_reason=order.exit_reason,
-                fees=fees,
-                profit=money(gross - fees),
-            )
-        )
+    )

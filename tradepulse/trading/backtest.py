@@ -12,11 +12,13 @@ from decimal import Decimal
 import numpy as np
 
 from contracts.events import Signal
-from tradepulse.trading.account import Account, Moment, Prices, Settlement, Weights
+from tradepulse.trading.account import Account
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.evaluate import Configuration, signals_of
+from tradepulse.trading.moments import Moment, Prices, Settlement, Weights
 from tradepulse.trading.orders import EquityPoint, Order, Trade
 from tradepulse.trading.sizing import AccountRules
+from tradepulse.trading.timeframes import timeframe_ms
 from tradepulse.trading.weights import ReturnHistory, WeightPolicy
 
 
@@ -51,6 +53,7 @@ def backtest(
     cash: Decimal = Decimal(100_000),
     trade_from: int | None = None,
     trade_to: int | None = None,
+    finer: Sequence[Candles] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> BacktestResult:
     """Trade configurations on recorded candles.
@@ -64,11 +67,13 @@ def backtest(
         cash: initial cash in the quote currency, which all series must share.
         trade_from: first open time that is traded, epoch ms.
         trade_to: open time before which trading ends, epoch ms.
+        finer: lower-timeframe candles, one series for an instrument at most. They settle what a
+            candle cannot tell itself: which of stop and target it touched first.
         progress: called now and then with (closes done, closes in all).
 
     Raises:
         ValueError: a configuration's series is missing, no candle is in the range, a strategy or
-            its parameters are wrong.
+            its parameters are wrong, finer candles do not divide those that are traded.
     """
     warm = {one.series: one.between(None, trade_to) for one in candles}
     traded = {name: one.between(trade_from, None) for name, one in warm.items()}
@@ -88,6 +93,7 @@ def backtest(
     weights: Weights | None = None
     times, rows = _closes(traded)
     prices = {name: _prices(one) for name, one in traded.items()}
+    inside = _finer(traded, finer)
     for number, close_time in enumerate(times):
         at_close = {name: prices[name][row] for name, row in rows[close_time]}
         moment = Moment(
@@ -95,6 +101,7 @@ def backtest(
             at_close,
             signals.get(close_time, ()),
             frozenset(name for name in at_close if last[name] == close_time),
+            finer=inside,
         )
         result.add(account.settle(moment, weights, instruments))
         for name, row in sorted(rows[close_time]):
@@ -141,6 +148,22 @@ def _closes(traded: dict[str, Candles]) -> tuple[list[int], dict[int, list[tuple
     return sorted(rows), rows
 
 
+def _finer(traded: dict[str, Candles], finer: Sequence[Candles]) -> dict[str, Candles]:
+    by_instrument: dict[str, Candles] = {}
+    for one in finer:
+        if one.instrument in by_instrument:
+            raise ValueError(f"two series of finer candles for {one.instrument}; give one")
+        by_instrument[one.instrument] = one
+    found = {
+        n: by_instrument[t.instrument] for n, t in traded.items() if t.instrument in by_instrument
+    }
+    for name, one in found.items():
+        whole, part = timeframe_ms(traded[name].timeframe), timeframe_ms(one.timeframe)
+        if part >= whole or whole % part:
+            raise ValueError(f"candles of {one.timeframe} do not divide those of {name}")
+    return found
+
+
 def _prices(candles: Candles) -> list[Prices]:
-    columns = (candles.open, candles.high, candles.low, candles.close)
+    columns = (candles.open, candles.high, candles.low, candles.close, candles.volume)
     return [Prices(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]

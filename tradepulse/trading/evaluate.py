@@ -78,13 +78,16 @@ def signals_of(
     found = get_strategy(configuration.strategy).evaluate(candles, vector)
     actions = found.action[first:]
     wanted = actions == EXIT if configuration.exits_only else actions != NONE
-    for row in np.nonzero(wanted)[0]:
-        yield int(row) + first, _signal(configuration, candles, found, int(row) + first)
+    for row in (np.nonzero(wanted)[0] + first).tolist():
+        # an entry at a limit of zero or less can never fill
+        if not found.limit[row] <= 0:
+            yield row, _signal(configuration, candles, found, row)
 
 
 def _signal(configuration: Configuration, candles: Candles, found: Evaluations, row: int) -> Signal:
     open_time = int(candles.open_time[row])
     length = timeframe_ms(configuration.timeframe)
+    trail = float(found.trail[row])
     return Signal(
         id=signal_id(configuration.configuration_id, configuration.series, open_time),
         configuration_id=configuration.configuration_id,
@@ -96,6 +99,9 @@ def _signal(configuration: Configuration, candles: Candles, found: Evaluations, 
         share=configuration.share,
         # an entry that is one whole candle late is another trade
         expires_at=open_time + 2 * length,
+        limit_price=_level(float(found.limit[row])),
+        trail=None if math.isnan(trail) else trail,
+        max_holding_ms=found.max_candles * length or None,
     )
 
 

@@ -7,13 +7,17 @@ compare equal numbers with a candle.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tradepulse.trading.compiled import Compiled
 
 P = ParamSpec("P")
 R = TypeVar("R")
+FloatArray = NDArray[np.float64]
 LONG = 1
 SHORT = -1
 NO_EXIT = 0
@@ -152,9 +156,9 @@ def candle_exit(
     open_: float,
     high: float,
     low: float,
-    finer_open: Sequence[float],
-    finer_high: Sequence[float],
-    finer_low: Sequence[float],
+    finer_open: FloatArray,
+    finer_high: FloatArray,
+    finer_low: FloatArray,
     begin: int,
     end: int,
 ) -> tuple[int, float]:
@@ -173,7 +177,7 @@ def candle_exit(
         open_: the candle's open.
         high: the candle's high.
         low: the candle's low.
-        finer_open: opens of lower-timeframe candles in time order, an array in compiled code.
+        finer_open: opens of lower-timeframe candles, float64 `(n,)` in time order.
         finer_high: their highs.
         finer_low: their lows.
         begin: the first of them that lies in this candle.

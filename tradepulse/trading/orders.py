@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID, uuid5
 
-from contracts.events import ExitReason, OrderType, Side
+from contracts.events import ExitReason, OrderStatus, OrderType, Side
 from tradepulse.trading.fills import LONG, SHORT
 from tradepulse.trading.series import OnSeries
 
@@ -34,12 +34,15 @@ class Order(OnSeries):
 
     Attributes:
         order_id: client order id, derived from the signal or from the position it protects.
-        signal_id: None for stops, targets and the end of data.
+        signal_id: None for stops, targets, the end of time and the end of data.
         opens_position: an entry, as against an exit.
+        limit_price: of an entry by a limit order.
         stop_price: of an entry, the stop of the position to be; `take_profit_price` likewise.
+        trail: of an entry, how far behind the price the stop of the position to be follows.
+        max_holding_ms: of an entry, how long its position may be held.
         exit_reason: why an exit leaves.
-        status: OPEN waits for its fill.
-        reason: why it was refused.
+        status: OPEN waits for its fill; EXPIRED is a limit order that found no fill.
+        reason: why it was refused, or expired.
         decided_at: close time at which it was decided, epoch ms.
     """
 
@@ -54,20 +57,24 @@ class Order(OnSeries):
     quantity: Decimal
     reference_price: float
     opens_position: bool
-    status: Literal["OPEN", "FILLED", "REFUSED"]
+    status: OrderStatus
     decided_at: int
     reason: str = ""
     exit_reason: ExitReason | None = None
     stop_price: Decimal | None = None
     take_profit_price: Decimal | None = None
+    limit_price: Decimal | None = None
+    trail: float | None = None
+    max_holding_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
     """One fill; orders on paper fill whole. `fee` is in the quote currency.
 
-    `filled_at` is the open time of the candle for a market order, and its close time for a stop,
-    a target or the end of data: when inside the candle it was touched, the candle does not say.
+    `filled_at` is the open time of the candle for a fill at its open that was ordered before, and
+    its close time for a stop, a target, a limit or the end of data: when inside the candle it was
+    touched, the candle does not say.
     """
 
     fill_id: UUID
@@ -80,7 +87,15 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Position(OnSeries):
-    """One open position of one configuration; `fees` are those of the entry."""
+    """One open position of one configuration.
+
+    Attributes:
+        entry_time: open time of the candle that filled the entry, epoch ms.
+        fees: those of the entry, quote currency.
+        stop_price: where the stop stands; a trailing one moves.
+        trail: how far behind the price the stop follows, None for a stop that stays.
+        exit_at: at the first close at or after it the position is left, epoch ms.
+    """
 
     position_id: UUID
     configuration_id: UUID
@@ -94,6 +109,8 @@ class Position(OnSeries):
     fees: Decimal
     stop_price: Decimal | None
     take_profit_price: Decimal | None
+    trail: float | None = None
+    exit_at: int | None = None
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -140,3 +157,47 @@ def fill_id(order_id: UUID) -> UUID:
 def position_id(entry_order_id: UUID) -> UUID:
     """Derive the id of the position that an entry order opens."""
     return uuid5(entry_order_id, "position")
+
+
+def position_of(order: Order, price: Decimal, fee: Decimal, opened_at: int) -> Position:
+    """Return the position that a filled entry opens in the candle that opened at `opened_at`."""
+    return Position(
+        position_id=position_id(order.order_id),
+        configuration_id=order.configuration_id,
+        exchange=order.exchange,
+        symbol=order.symbol,
+        timeframe=order.timeframe,
+        side="long" if order.side == "buy" else "short",
+        quantity=order.quantity,
+        entry_time=opened_at,
+        entry_price=price,
+        fees=fee,
+        stop_price=order.stop_price,
+        take_profit_price=order.take_profit_price,
+        trail=order.trail,
+        exit_at=None if order.max_holding_ms is None else opened_at + order.max_holding_ms,
+    )
+
+
+def trade_of(position: Position, order: Order, price: Decimal, fee: Decimal, time: int) -> Trade:
+    """Return the trade that a filled exit completes."""
+    if order.exit_reason is None:
+        raise ValueError(f"order {order.order_id} closes a position without a reason")
+    gross = (price - position.entry_price) * position.signed_quantity
+    fees = position.fees + fee
+    return Trade(
+        position_id=position.position_id,
+        configuration_id=position.configuration_id,
+        exchange=position.exchange,
+        symbol=position.symbol,
+        timeframe=position.timeframe,
+        side=position.side,
+        quantity=position.quantity,
+        entry_time=position.entry_time,
+        entry_price=position.entry_price,
+        exit_time=time,
+        exit_price=price,
+        exit_reason=order.exit_reason,
+        fees=fees,
+        profit=money(gross - fees),
+    )

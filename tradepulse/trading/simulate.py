@@ -1,29 +1,28 @@
-"""One configuration alone on one series, fast: what a search runs thousands of times.
+"""One configuration alone on one series, fast, with a full record of what it did.
 
-Same rules and same order within a candle as `account.py`, in floats and without a ledger:
-waiting orders fill at the open, then stops and targets, then the mark at the close, then
-decisions. A test compares the two trade by trade.
+The trading itself is in `loop.py`, which a search calls thousands of times (`sweep.py`).
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.compiled import compiled
-from tradepulse.trading.fills import LONG, NO_EXIT, SHORT, exit_fill, market_price
-from tradepulse.trading.strategies import ENTER_LONG, ENTER_SHORT, EXIT, Evaluations
+from tradepulse.trading.compiled import Compiled, compiled, instance
+from tradepulse.trading.loop import REASONS, Finer, Market, Record, Rules, trade
+from tradepulse.trading.metrics import DAY_MS, FIGURES
+from tradepulse.trading.strategies import Evaluations, Strategy
+from tradepulse.trading.timeframes import timeframe_ms
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-STOP = 1
-TAKE_PROFIT = 2
-SIGNAL = 3
-END_OF_DATA = 4
-REASONS = {STOP: "stop", TAKE_PROFIT: "take_profit", SIGNAL: "signal", END_OF_DATA: "end_of_data"}
-"""Names of the exit reasons, as in the events."""
+__all__ = ["REASONS", "Simulation", "SimulationRules", "Simulator"]
+
+NO_ROWS = np.empty(0, dtype=np.int64)
+NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +31,51 @@ class SimulationRules:
 
     Attributes:
         initial_cash: quote currency.
-        fee: fraction of the notional, on both sides.
-        slippage: fraction by which a market order's open is worsened.
+        fee: taker fee, fraction of the notional: market orders and stops.
+        maker_fee: fee of a limit order that rested, also of a target; None for the same as `fee`.
+        slippage: fraction by which the price of a market order or stop is worsened.
+        impact: fraction added to the slippage of an order as large as its candle's volume; it
+            grows with the square of the share. Together with `slippage` below 1.
         fraction: an entry's notional as a fraction of the equity at the signal's close.
+        risk_per_trade: most that an entry may lose at its first stop, fraction of the equity; 0
+            for no such cap.
         min_notional: a smaller entry is refused, quote currency.
         allows_margin: whether the market may be sold short.
     """
 
     initial_cash: float = 100_000.0
     fee: float = 0.001
+    maker_fee: float | None = None
     slippage: float = 0.0005
+    impact: float = 0.0
     fraction: float = 0.5
+    risk_per_trade: float = 0.0
     min_notional: float = 10.0
     allows_margin: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.initial_cash > 0:
+            raise ValueError(f"initial cash is {self.initial_cash:g}, not positive")
+        if not 0 <= self.slippage + self.impact < 1:
+            raise ValueError(
+                f"slippage {self.slippage:g} and impact {self.impact:g} together must be at least"
+                " 0 and below 1: a sell would get nothing"
+            )
+
+    def values(self) -> Rules:
+        """Return the rules as compiled code takes them."""
+        maker_fee = self.fee if self.maker_fee is None else self.maker_fee
+        return (
+            float(self.initial_cash),
+            float(self.fee),
+            float(maker_fee),
+            float(self.slippage),
+            float(self.impact),
+            float(self.fraction),
+            float(self.risk_per_trade),
+            float(self.min_notional),
+            float(self.allows_margin),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +83,13 @@ class Simulation:
     """What a configuration did. Views of the simulator's buffers: the next run overwrites them.
 
     Attributes:
+        figures: float64 `(len(FIGURES),)`, as `Metrics`; NaN where one is undefined.
+        daily: float64 `(days,)`, returns of the UTC days; NaN if the equity fell to zero.
         equity: float64 `(n,)`, cash plus position at each close, from the first traded candle.
         exposure: float64 `(n,)`, absolute notional of the position at each close.
-        entry: int64 `(m,)`, row (of the whole series) at whose open each trade was entered.
-        exit: int64 `(m,)`, row at whose open (`SIGNAL`), or in or at whose end, it was left.
+        entry: int64 `(m,)`, row (of the whole series) in which each trade was entered.
+        exit: int64 `(m,)`, row at whose open (`SIGNAL`, `TIME`), or in or at whose end, it was
+            left.
         side: int64 `(m,)`, `LONG` or `SHORT`.
         entry_price: float64 `(m,)`, after slippage; so is `exit_price`.
         exit_price: see `entry_price`.
@@ -64,6 +98,8 @@ class Simulation:
         gross: float64 `(m,)`, profit before fees.
     """
 
+    figures: FloatArray
+    daily: FloatArray
     equity: FloatArray
     exposure: FloatArray
     entry: IntArray
@@ -77,132 +113,91 @@ class Simulation:
 
 
 @compiled
-def _leave(
-    side: int,
-    stop: float,
-    target: float,
-    candle: tuple[float, float, float, float],
-    is_last: bool,  # noqa: FBT001 - numba takes no keyword-only arguments
-) -> tuple[int, float]:
-    """Tell whether and at what price a candle ends a position that no order closes."""
-    open_, high, low, close = candle
-    outcome, price = exit_fill(side, stop, target, open_, high, low)
-    if outcome == NO_EXIT and is_last:
-        return END_OF_DATA, close
-    return outcome, price
+def _recorded(
+    i: int,
+    open_: FloatArray,  # noqa: ARG001 - the arguments of every signal
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,  # noqa: ARG001
+    volume: FloatArray,  # noqa: ARG001
+    f: tuple[NDArray[np.int8], FloatArray, FloatArray, FloatArray, FloatArray],
+    p: FloatArray,  # noqa: ARG001
+) -> tuple[int, float, float, float, float]:
+    return f[0][i], f[1][i], f[2][i], f[3][i], f[4][i]
 
 
-@compiled
-def _entry_side(action: int, allows_margin: float) -> int:
-    """Return the side that a flat account enters, 0 for none."""
-    if action == ENTER_LONG:
-        return LONG
-    if action == ENTER_SHORT and allows_margin > 0.0:
-        return SHORT
-    return 0
+@cache
+def _trade_recorded() -> Compiled[..., int]:
+    signal = Compiled(_recorded.python, row_by_row=True)
+    return instance(trade, "recorded", {"_signal": signal}, row_by_row=True)
 
 
-@compiled
-def _record(
-    whole: IntArray,
-    real: FloatArray,
-    trade: int,
-    row: int,
-    reason: int,
-    price: float,
-    quantity: float,
-    fees: float,
-) -> None:
-    """Complete the record of a trade that was begun at its entry."""
-    whole[1, trade] = row
-    whole[3, trade] = reason
-    real[1, trade] = price
-    gross = whole[2, trade] * quantity * (price - real[0, trade])
-    real[2, trade] = gross - fees
-    real[3, trade] = gross
+@cache
+def trade_by(strategy: Strategy) -> Compiled[..., int]:
+    """Return the loop of `loop.py` with this strategy's signal in it."""
+    return instance(trade, strategy.name, {"_signal": strategy.signal}, row_by_row=True)
 
 
-@compiled
-def _run(
-    open_: FloatArray,
-    high: FloatArray,
-    low: FloatArray,
-    close: FloatArray,
-    action: NDArray[np.int8],
-    stops: FloatArray,
-    targets: FloatArray,
-    first: int,
-    rules: tuple[float, float, float, float, float, float],
-    equity: FloatArray,
-    exposure: FloatArray,
-    whole: IntArray,
-    real: FloatArray,
-) -> int:
-    """Fill the buffers and return the number of trades; see `Simulation` for what they hold."""
-    cash, fee, slippage, fraction, min_notional, allows_margin = rules
-    last = len(close) - 1
-    trades = waiting_entry = side = entered = 0
-    waiting_exit = False
-    quantity = entry_fee = 0.0
-    for i in range(first, last + 1):
-        reason = 0
-        price = 0.0
-        # waiting orders fill at the open
-        if waiting_entry != 0:
-            price = market_price(open_[i], waiting_entry == LONG, slippage)
-            entry_fee = quantity * price * fee
-            # without leverage, a gap up may have made the entry unaffordable
-            if waiting_entry == SHORT or quantity * price + entry_fee <= cash:
-                side = waiting_entry
-                cash -= side * quantity * price + entry_fee
-                whole[0, trades] = i
-                whole[2, trades] = side
-                real[0, trades] = price
-            waiting_entry = 0
-        elif waiting_exit:
-            reason = SIGNAL
-            price = market_price(open_[i], side == SHORT, slippage)
-            waiting_exit = False
-        # stops and targets, of a position entered at this very open too
-        if side != 0 and reason == 0:
-            candle = (open_[i], high[i], low[i], close[i])
-            reason, price = _leave(side, stops[entered], targets[entered], candle, i == last)
-        if reason != 0:
-            exit_fee = quantity * price * fee
-            cash += side * quantity * price - exit_fee
-            _record(whole, real, trades, i, reason, price, quantity, entry_fee + exit_fee)
-            trades += 1
-            side = 0
-        held = abs(side) * quantity * close[i]
-        equity[i - first] = cash + side * held
-        exposure[i - first] = held
-        # decisions at the close
-        if side != 0:
-            waiting_exit = action[i] == EXIT
-        elif i < last and fraction * equity[i - first] >= min_notional:
-            waiting_entry = _entry_side(action[i], allows_margin)
-            if waiting_entry != 0:
-                quantity = fraction * equity[i - first] / close[i]
-                entered = i
-    return trades
+def market_of(candles: Candles) -> Market:
+    """Return the columns that the loop reads."""
+    # one memory layout, so that one compiled variant serves all callers
+    return (
+        np.ascontiguousarray(candles.open),
+        np.ascontiguousarray(candles.high),
+        np.ascontiguousarray(candles.low),
+        np.ascontiguousarray(candles.close),
+        np.ascontiguousarray(candles.volume),
+        candles.close_time,
+    )
+
+
+def finer_of(candles: Candles, finer: Candles | None) -> Finer:
+    """Return lower-timeframe candles with the rows that lie in each of the candles.
+
+    Raises:
+        ValueError: they are of another instrument, or do not divide the candles.
+    """
+    if finer is None:
+        return NOTHING, NOTHING, NOTHING, NO_ROWS, NO_ROWS
+    whole, part = timeframe_ms(candles.timeframe), timeframe_ms(finer.timeframe)
+    if finer.instrument != candles.instrument or part >= whole or whole % part:
+        raise ValueError(f"candles of {finer.series} do not divide those of {candles.series}")
+    return (
+        np.ascontiguousarray(finer.open),
+        np.ascontiguousarray(finer.high),
+        np.ascontiguousarray(finer.low),
+        np.searchsorted(finer.open_time, candles.open_time),
+        np.searchsorted(finer.open_time, candles.close_time),
+    )
+
+
+def day_ends(close_time: IntArray, first: int) -> IntArray:
+    """Return the last row of each UTC day from row `first` on, int64 `(days,)`.
+
+    A close at midnight ends its day. A day without candles has the row of the day before.
+    """
+    if first >= len(close_time):
+        return NO_ROWS
+    first_day = (int(close_time[first]) - 1) // DAY_MS
+    last_day = (int(close_time[-1]) - 1) // DAY_MS
+    midnights = (np.arange(first_day, last_day + 1) + 1) * DAY_MS
+    return np.asarray(np.searchsorted(close_time, midnights, side="right") - 1)
+
+
+def check_first(candles: Candles, first: int) -> None:
+    """Raise a ValueError if `first` is no row of the candles."""
+    if not 0 <= first < max(len(candles), 1):
+        raise ValueError(f"first row {first} is outside of {len(candles)} candles")
 
 
 class Simulator:
-    """Runs configurations in the same buffers: fresh ones would double a search's time.
+    """Runs configurations in the same buffers: fresh ones would double the time of a run.
 
     Not for two threads at once.
     """
 
     def __init__(self, rules: SimulationRules) -> None:
         self.rules = rules
-        self._figures = (
-            float(rules.initial_cash),
-            float(rules.fee),
-            float(rules.slippage),
-            float(rules.fraction),
-            float(rules.min_notional),
-            float(rules.allows_margin),
-        )
         self._reserve(0)
 
     def _reserve(self, rows: int) -> None:
@@ -211,7 +206,13 @@ class Simulator:
         self._whole = np.empty((4, rows), dtype=np.int64)
         self._real = np.empty((4, rows))
 
-    def run(self, candles: Candles, evaluations: Evaluations, first: int = 0) -> Simulation:
+    def run(
+        self,
+        candles: Candles,
+        evaluations: Evaluations,
+        first: int = 0,
+        finer: Candles | None = None,
+    ) -> Simulation:
         """Trade the candles from row `first` on; those before only fed the strategy.
 
         An open position is closed at the last close.
@@ -220,36 +221,80 @@ class Simulator:
             candles: the series.
             evaluations: the strategy's, of the same rows.
             first: first row at whose close a signal counts.
+            finer: lower-timeframe candles that settle what a candle cannot tell itself.
 
         Raises:
-            ValueError: the evaluations belong to other candles, or `first` is no row.
+            ValueError: the evaluations belong to other candles, `first` is no row, or the finer
+                candles do not divide the candles.
         """
-        n = len(candles)
-        if len(evaluations.action) != n:
-            raise ValueError(f"{len(evaluations.action)} evaluations for {n} candles")
-        if not 0 <= first < max(n, 1):
-            raise ValueError(f"first row {first} is outside of {n} candles")
-        if n > len(self._equity):
-            self._reserve(n)
-        trades = _run(
-            np.ascontiguousarray(candles.open),
-            np.ascontiguousarray(candles.high),
-            np.ascontiguousarray(candles.low),
-            np.ascontiguousarray(candles.close),
+        if len(evaluations.action) != len(candles):
+            raise ValueError(f"{len(evaluations.action)} evaluations for {len(candles)} candles")
+        said = (
             evaluations.action,
             evaluations.stop,
             evaluations.take_profit,
-            first,
-            self._figures,
-            self._equity,
-            self._exposure,
-            self._whole,
-            self._real,
+            evaluations.limit,
+            evaluations.trail,
         )
+        kernel, held = _trade_recorded(), evaluations.max_candles
+        return self._trade(kernel, candles, finer, said, NOTHING, first, first, held)
+
+    def trade(
+        self,
+        candles: Candles,
+        strategy: Strategy,
+        vector: FloatArray,
+        first: int = 0,
+        finer: Candles | None = None,
+    ) -> Simulation:
+        """Evaluate and trade in one pass; the same as `run` of `strategy.evaluate`.
+
+        Args:
+            candles: as in `run`; so are `first` and `finer`.
+            strategy: the strategy.
+            vector: parameters from `Strategy.vector()`.
+            first: see `candles`.
+            finer: see `candles`.
+
+        Raises:
+            ValueError: as `run`.
+        """
+        columns = strategy.columns(candles, vector)
+        asked = max(first, strategy.lookback_of(vector) - 1)
+        kernel, held = trade_by(strategy), int(vector[-1])
+        return self._trade(kernel, candles, finer, columns, vector, first, asked, held)
+
+    def _trade(
+        self,
+        kernel: Compiled[..., int],
+        candles: Candles,
+        finer: Candles | None,
+        columns: tuple[NDArray[np.int8] | FloatArray, ...],
+        vector: FloatArray,
+        first: int,
+        asked: int,
+        max_candles: int,
+    ) -> Simulation:
+        n = len(candles)
+        check_first(candles, first)
+        if n > len(self._equity):
+            self._reserve(n)
+        market = market_of(candles)
+        days = day_ends(market[5], first)
+        daily, figures = np.empty(len(days)), np.empty(len(FIGURES))
+        equity, exposure = self._equity[: n - first], self._exposure[: n - first]
+        record: Record = (equity, exposure, self._whole, self._real)
+        candle_ms = timeframe_ms(candles.timeframe)
+        trades = kernel(
+            market, finer_of(candles, finer), columns, vector, first, asked,
+            max_candles * candle_ms, candle_ms, self.rules.values(), days, daily, figures, record,
+        )  # fmt: skip
         whole, real = self._whole[:, :trades], self._real[:, :trades]
         return Simulation(
-            equity=self._equity[: n - first],
-            exposure=self._exposure[: n - first],
+            figures=figures,
+            daily=daily,
+            equity=equity,
+            exposure=exposure,
             entry=whole[0],
             exit=whole[1],
             side=whole[2],

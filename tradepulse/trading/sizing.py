@@ -1,10 +1,12 @@
-"""How much: the size of an entry, or the reason to refuse it."""
+"""How much: the size of an entry, at which levels, or the reason to refuse it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from math import nan
 
 from contracts.events import Signal
+from tradepulse.trading.fills import LONG, SHORT, to_tick, trailed_stop
 from tradepulse.trading.orders import decimal
 
 
@@ -56,8 +58,11 @@ class AccountRules:
     """All that sizes, limits and prices the orders of one account.
 
     Attributes:
-        fee: taker fee, fraction of the notional, on both sides.
-        slippage: fraction by which a market order's open is worsened.
+        fee: taker fee, fraction of the notional: market orders and stops.
+        maker_fee: fee of a limit order that rested, also of a target; None for the same as `fee`.
+        slippage: fraction by which the price of a market order or stop is worsened.
+        impact: fraction added to the slippage of an order as large as its candle's volume; it
+            grows with the square of the share. Together with `slippage` below 1.
         limits: see `RiskLimits`.
         max_weight_age_ms: an older weight vector gives way to equal weights; never less than two
             candles of the signal's timeframe.
@@ -65,10 +70,23 @@ class AccountRules:
     """
 
     fee: Decimal = Decimal("0.001")
+    maker_fee: Decimal | None = None
     slippage: float = 0.0005
+    impact: float = 0.0
     limits: RiskLimits = field(default_factory=RiskLimits)
     max_weight_age_ms: int = 7_200_000
     markets: Mapping[str, Market] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.slippage + self.impact < 1:
+            raise ValueError(
+                f"slippage {self.slippage} and impact {self.impact} together must be at least 0 and"
+                " below 1: a sell would get nothing"
+            )
+
+    def fee_of(self, *, is_maker: bool) -> Decimal:
+        """Return the fee of an order that rested, or of one that took."""
+        return self.fee if self.maker_fee is None or not is_maker else self.maker_fee
 
     def market(self, instrument: str) -> Market:
         """Return the market of an instrument."""
@@ -102,8 +120,46 @@ class Exposure:
     open_positions: int
 
 
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Prices of an entry, on the market's ticks.
+
+    Attributes:
+        expected: price by which it is sized: the limit, or the signal's close.
+        limit: of a limit order.
+        stop: the first stop.
+        take_profit: the target.
+    """
+
+    expected: Decimal
+    limit: Decimal | None
+    stop: Decimal | None
+    take_profit: Decimal | None
+
+
+def entry_levels(signal: Signal, market: Market) -> Levels:
+    """Return the levels of an entry; a trailing stop begins behind the signal's close."""
+    close = signal.reference_price
+    side = LONG if signal.action == "enter_long" else SHORT
+    stop = signal.stop_price
+    if signal.trail is not None:
+        stop = trailed_stop(side, nan if stop is None else stop, signal.trail, close, close)
+    limit = _on_tick(signal.limit_price, market)
+    return Levels(
+        decimal(close) if limit is None else limit,
+        limit,
+        _on_tick(stop, market),
+        _on_tick(signal.take_profit_price, market),
+    )
+
+
+def _on_tick(price: float | None, market: Market) -> Decimal | None:
+    return None if price is None else market.price(to_tick(price))
+
+
 def size_entry(  # noqa: PLR0911 - one return per reason to refuse
     signal: Signal,
+    levels: Levels,
     weight: float,
     exposure: Exposure,
     rules: AccountRules,
@@ -117,6 +173,7 @@ def size_entry(  # noqa: PLR0911 - one return per reason to refuse
 
     Args:
         signal: an entry.
+        levels: of `entry_levels`.
         weight: the instrument's portfolio weight, 0 to 1.
         exposure: what the account holds, with the entries accepted before this one.
         rules: the account's.
@@ -132,12 +189,12 @@ def size_entry(  # noqa: PLR0911 - one return per reason to refuse
         return Refused("maximum open positions reached")
     if weight <= 0:
         return Refused("portfolio weight is zero")
-    price = decimal(signal.reference_price)
+    price = levels.expected
     notional = (
         exposure.equity * decimal(weight) * decimal(signal.share) * decimal(signal.confidence)
     )
-    if limits.risk_per_trade is not None and signal.stop_price is not None:
-        distance = abs(price - decimal(signal.stop_price))
+    if limits.risk_per_trade is not None and levels.stop is not None:
+        distance = abs(price - levels.stop)
         if distance > 0:
             notional = min(notional, limits.risk_per_trade * exposure.equity / distance * price)
     symbol_room = limits.max_symbol_notional * exposure.equity - exposure.symbol_notional

@@ -1,0 +1,93 @@
+"""The orders that are decided at a close, or that a candle's touch of a level makes."""
+
+from decimal import Decimal
+from uuid import uuid5
+
+from contracts.events import ExitReason, OrderType, Signal
+from tradepulse.trading.moments import Weights
+from tradepulse.trading.orders import Order, Position
+from tradepulse.trading.sizing import Levels, Refused
+from tradepulse.trading.timeframes import timeframe_ms
+
+
+def binding_weight(
+    weights: Weights | None,
+    series: str,
+    instruments: frozenset[str],
+    now: int,
+    max_age_ms: int,
+) -> tuple[float, bool]:
+    """Return the weight of a series' instrument, and whether it is the fallback, equal weights.
+
+    Args:
+        weights: the latest vector, if any.
+        series: `exchange:symbol:timeframe`.
+        instruments: those that share equal weights.
+        now: the time by which the vector's age is judged, epoch ms.
+        max_age_ms: an older vector does not count.
+    """
+    instrument, _, timeframe = series.rpartition(":")
+    # a vector binds from the close after its own, so it is never younger than one candle
+    max_age = max(max_age_ms, 2 * timeframe_ms(timeframe))
+    if weights is None or now - weights.decided_at > max_age:
+        return (1 / len(instruments) if instruments else 0.0), True
+    return weights.by_instrument.get(instrument, 0.0), False
+
+
+def entry_order(
+    series: str, signal: Signal, quantity: Decimal | Refused, levels: Levels, decided_at: int
+) -> Order:
+    """Return the order of an entry signal, open or refused."""
+    exchange, symbol, timeframe = series.split(":")
+    refusal = quantity.reason if isinstance(quantity, Refused) else ""
+    return Order(
+        order_id=uuid5(signal.id, "entry"),
+        signal_id=signal.id,
+        configuration_id=signal.configuration_id,
+        exchange=exchange,
+        symbol=symbol,
+        timeframe=timeframe,
+        side="buy" if signal.action == "enter_long" else "sell",
+        order_type="market" if levels.limit is None else "limit",
+        quantity=Decimal(0) if isinstance(quantity, Refused) else quantity,
+        reference_price=signal.reference_price,
+        opens_position=True,
+        status="REFUSED" if refusal else "OPEN",
+        decided_at=decided_at,
+        reason=refusal,
+        stop_price=levels.stop,
+        take_profit_price=levels.take_profit,
+        limit_price=levels.limit,
+        trail=signal.trail,
+        max_holding_ms=signal.max_holding_ms,
+    )
+
+
+def exit_order(
+    position: Position,
+    reason: ExitReason,
+    reference_price: float,
+    decided_at: int,
+    *,
+    order_type: OrderType = "market",
+    signal: Signal | None = None,
+) -> Order:
+    """Return the order that leaves a position, by its signal or of itself."""
+    return Order(
+        order_id=uuid5(position.position_id, reason)
+        if signal is None
+        else uuid5(signal.id, "exit"),
+        signal_id=None if signal is None else signal.id,
+        configuration_id=position.configuration_id,
+        exchange=position.exchange,
+        symbol=position.symbol,
+        timeframe=position.timeframe,
+        side="sell" if position.side == "long" else "buy",
+        order_type=order_type,
+        quantity=position.quantity,
+        reference_price=reference_price,
+        opens_position=False,
+        status="OPEN",
+        decided_at=decided_at,
+        exit_reason=reason,
+    )
