@@ -1,0 +1,1 @@
+"""Gates that a configuration must pass before it may trade: is its backtest more than luck?"""
