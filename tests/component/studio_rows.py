@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import asyncpg
 
 from contracts.events import NAMESPACE, CandleClosed
-from tradepulse.runtime.db import at
+from tradepulse.runtime.db import Connection, at
 
 HALF_HOUR = 1_800_000
 START = int(datetime(2018, 3, 1, tzinfo=UTC).timestamp() * 1000)
@@ -131,7 +131,7 @@ async def _configurations(connection: "asyncpg.Connection[asyncpg.Record]") -> N
     )
     for number, symbol in enumerate(SYMBOLS):
         for strategy, params in (
-            ("sma_cross", {"fast": 12.0, "slow": 55.0, "stop": 2.5}),
+            ("sma_cross", {"fast": 12.0, "slow": 55.0, "stop_atr": 2.5}),
             ("liquidity_sweep", {"lookback": 48.0, "atr": 14.0, "stop": 1.5, "target": 3.0}),
         ):
             is_active = not (symbol == "LTC/USD" and strategy == "sma_cross")
@@ -152,6 +152,19 @@ async def _configurations(connection: "asyncpg.Connection[asyncpg.Record]") -> N
                     "out_of_sample": figures(4.1 - 3.4 * number, 41),
                 },
             )
+
+
+async def report(connection: Connection, configuration: UUID, found: dict[str, Any]) -> None:
+    """Store a report of a configuration."""
+    await connection.execute(
+        "with job as (insert into training_jobs (job_id, kind, spec, status) values "
+        "(gen_random_uuid(), 'validation', '{}', 'SUCCEEDED') returning job_id) "
+        "insert into validation_reports (configuration_id, job_id, passed, report) "
+        "select $1, job_id, $2, $3 from job",
+        configuration,
+        found["passed"],
+        found,
+    )
 
 
 async def _ledger(

@@ -11,13 +11,15 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
-from studio_rows import HALF_HOUR, START, Seeded, seed, series_of
+from studio_rows import HALF_HOUR, START, Seeded, configuration_id, report, seed, series_of
 
 from studio_svc.app import create_app
 from studio_svc.hub import Hub
 from studio_svc.store import StudioStore
 from studio_svc.watch import HealthWatch
+from tests.report_example import example_report
 from tradepulse.runtime.db import connect_pool, migrate
+from tradepulse.runtime.report_page import POLICY, report_page
 
 TOKEN = "a-right-token-of-32-characters-xx"
 BTC = series_of("BTC/USD")
@@ -316,12 +318,196 @@ class TestFigures:
         assert [(entry["service"], entry["up"]) for entry in health] == [("signal_svc", False)]
 
 
+@dataclass
+class Registry:
+    """The routes of one configuration."""
+
+    studio: Studio
+    path: str = f"/api/configurations/{configuration_id('BTC/USD', 'sma_cross')}"
+
+    async def post(self, what: str, **body: Any) -> httpx.Response:
+        return await self.studio.client.post(f"{self.path}/{what}", json=body)
+
+
+@pytest.fixture
+def registry(studio: Studio, seeded: Seeded) -> Registry:
+    return Registry(studio)
+
+
+class TestReports:
+    async def test_what_is_stored_is_answered(self, registry: Registry) -> None:
+        studio, stored = registry.studio, example_report()
+        async with studio.pool.acquire() as connection:
+            await report(connection, configuration_id("BTC/USD", "sma_cross"), stored)
+        assert await studio.get(f"{registry.path}/report") == stored
+        response = await studio.client.get(f"{registry.path}/report.html")
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        assert response.text == report_page(stored)
+        policies = response.headers.get_list("content-security-policy")
+        assert policies == [f"{POLICY}; frame-ancestors 'none'"]
+        assert response.headers["x-content-type-options"] == "nosniff"
+        one = await studio.get(registry.path)
+        assert (one["passed"], one["gates"], one["gates_passed"]) == (False, 4, 2)
+        assert one["validated_at"] > START
+        others = [c for c in await studio.get("/api/configurations") if c["gates"] is None]
+        assert len(others) == 5
+        assert {other["validated_at"] for other in others} == {None}
+
+    async def test_the_last_one_counts(self, registry: Registry) -> None:
+        async with registry.studio.pool.acquire() as connection:
+            for passed in (False, True):
+                found = example_report(passed=passed)
+                await report(connection, configuration_id("BTC/USD", "sma_cross"), found)
+        assert (await registry.studio.get(registry.path))["passed"] is True
+        assert (await registry.studio.get(f"{registry.path}/report"))["passed"] is True
+
+    async def test_before_the_first_it_is_said(self, registry: Registry) -> None:
+        response = await registry.studio.client.get(f"{registry.path}/report")
+        assert response.status_code == 404
+        assert response.json()["detail"].endswith("was not validated yet")
+        response = await registry.studio.client.get(f"{registry.path}/report.html")
+        assert response.status_code == 404
+        assert "<h1>No report yet</h1>" in response.text
+
+    async def test_nothing_without_the_token(self, registry: Registry) -> None:
+        async with anonymous(registry.studio) as client:
+            for path in ("", "/report", "/report.html"):
+                assert (await client.get(f"{registry.path}{path}")).status_code == 401
+            for path in ("stage", "active", "edit"):
+                assert (await client.post(f"{registry.path}/{path}", json={})).status_code == 401
+            assert (await client.post("/api/jobs", json={})).status_code == 401
+            await client.get("/", params={"token": TOKEN})
+            foreign = await client.post(
+                f"{registry.path}/active",
+                json={"active": False, "reason": "x"},
+                headers={"origin": "http://evil.example"},
+            )
+            assert foreign.status_code == 403
+        assert (await registry.studio.get(registry.path))["is_active"]
+
+
+class TestChanges:
+    async def test_a_person_s_override_is_kept_with_its_reason(self, registry: Registry) -> None:
+        response = await registry.post("stage", stage="MATURE", reason="  traded for a year ")
+        assert response.status_code == 200
+        one = response.json()
+        assert (one["stage"], one["is_active"], one["revision"]) == ("MATURE", True, 2)
+        assert one["events"][-1] == {
+            "at": one["events"][-1]["at"],
+            "from_stage": "PAPER",
+            "to_stage": "MATURE",
+            "is_active": True,
+            "reason": "traded for a year",
+            "evidence": {},
+            "by_person": True,
+        }
+        assert await registry.studio.get(registry.path) == one
+
+    async def test_switching_off_and_on(self, registry: Registry) -> None:
+        for active in (False, True):
+            response = await registry.post("active", active=active, reason="because")
+            assert response.json()["is_active"] is active
+        told = await registry.studio.pool.fetchval("select count(*) from outbox")
+        assert told == 2
+
+    async def test_an_edit_is_a_new_configuration(self, registry: Registry) -> None:
+        response = await registry.post("edit", params={"fast": 15, "slow": 60}, reason="slower")
+        assert response.status_code == 201, response.text
+        new = response.json()
+        assert registry.path == f"/api/configurations/{new['edited_from']}"
+        assert (new["stage"], new["is_active"]) == ("DISCOVERY", False)
+        assert (new["params"]["fast"], new["params"]["slow"]) == (15, 60)
+        assert "slower" in new["events"][0]["reason"]
+        assert (await registry.studio.get(registry.path))["params"]["fast"] == 12
+        [queued] = [j for j in await registry.studio.get("/api/jobs") if j["kind"] == "validation"]
+        assert queued["spec"]["configuration_id"] == new["configuration_id"]
+
+    @pytest.mark.parametrize(
+        ("what", "body", "status", "said"),
+        [
+            ("stage", {"stage": "PAPER", "reason": "x"}, 409, "is in stage PAPER already"),
+            ("stage", {"stage": "GOLD", "reason": "x"}, 422, "stage: Input should be"),
+            ("stage", {"stage": "MATURE", "reason": " "}, 422, "reason: String should have"),
+            ("active", {"active": True}, 422, "reason: Field required"),
+            ("edit", {"params": {"fasst": 3}, "reason": "x"}, 409, "fasst"),
+            ("edit", {"params": {}, "reason": "x", "more": 1}, 422, "more: Extra inputs"),
+        ],
+    )
+    async def test_what_cannot_be_is_refused(
+        self, registry: Registry, what: str, body: dict[str, Any], status: int, said: str
+    ) -> None:
+        response = await registry.post(what, **body)
+        assert response.status_code == status
+        assert said in response.json()["detail"]
+        assert (await registry.studio.get(registry.path))["revision"] == 1
+
+    async def test_an_unknown_one(self, registry: Registry) -> None:
+        unknown = "/api/configurations/00000000-0000-0000-0000-000000000000"
+        assert (await registry.studio.client.get(unknown)).status_code == 404
+        response = await registry.studio.client.post(
+            f"{unknown}/active", json={"active": False, "reason": "x"}
+        )
+        assert response.status_code == 409
+        assert "there is no configuration" in response.json()["detail"]
+        assert (await registry.studio.client.get("/api/configurations/x")).status_code == 422
+
+
+SEARCH = {
+    "strategies": ["sma_cross"],
+    "exchange": "kraken",
+    "symbols": ["BTC/USD"],
+    "timeframe": "30m",
+}
+
+
+class TestJobs:
+    async def test_a_search_is_queued_and_cancelled(self, studio: Studio) -> None:
+        response = await studio.client.post(
+            "/api/jobs", json=SEARCH | {"method": "bayesian", "objective": "calmar"}
+        )
+        assert response.status_code == 201, response.text
+        job = response.json()
+        assert (job["kind"], job["status"]) == ("search", "QUEUED")
+        assert (job["spec"]["method"], job["spec"]["objective"]) == ("bayesian", "calmar")
+        cancelled = await studio.client.post(f"/api/jobs/{job['job_id']}/cancel")
+        assert cancelled.json()["status"] == "CANCELLED"
+        [listed] = await studio.get("/api/jobs")
+        assert listed == cancelled.json()
+
+    async def test_what_runs_comes_first(self, studio: Studio, seeded: Seeded) -> None:
+        await studio.client.post("/api/jobs", json=SEARCH)
+        states = [job["status"] for job in await studio.get("/api/jobs")]
+        assert states == ["RUNNING", "QUEUED", "SUCCEEDED"]
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"method": "magic"}, "method: Input should be 'grid'"),
+            ({"start": 5, "end": 5}, "start is not before end"),
+            ({"strategies": ["nonsense"]}, "nonsense"),
+            ({"symbols": []}, "symbols: Tuple should have at least 1 item"),
+        ],
+    )
+    async def test_a_wrong_search_is_refused(
+        self, studio: Studio, changes: dict[str, Any], said: str
+    ) -> None:
+        response = await studio.client.post("/api/jobs", json=SEARCH | changes)
+        assert response.status_code == 422
+        assert response.json()["detail"].startswith(said) or said == "nonsense"
+        assert said in response.json()["detail"]
+        assert await studio.get("/api/jobs") == []
+
+    async def test_an_unknown_job(self, studio: Studio) -> None:
+        path = "/api/jobs/00000000-0000-0000-0000-000000000000/cancel"
+        assert (await studio.client.post(path)).status_code == 404
+
+
 async def test_a_database_that_is_away_is_said(studio: Studio) -> None:
     class Away:
         async def fetch(self, *_: object) -> None:
             raise ConnectionRefusedError
 
-    studio.store._pool = Away()  # type: ignore[assignment]  # only fetch is called
+    studio.store.pool = Away()  # type: ignore[assignment]  # only fetch is called
     response = await studio.client.get("/api/orders")
     assert response.status_code == 503
     assert "the database does not answer" in response.json()["detail"]

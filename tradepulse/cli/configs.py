@@ -23,13 +23,13 @@ R = TypeVar("R")
 _STAGES = ("DISCOVERY", "VALIDATION", "PAPER", "MATURE", "DECAY")
 _SIDES = (("net_profit_pct", "+.1f"), ("sharpe", ".2f"), ("max_drawdown_pct", ".1f"))
 
-_HELP = "List trained configurations, look at one, switch, move or edit it."
+_HELP = "List configurations, look at one, switch, move or edit it."
 app = typer.Typer(add_completion=False, help=_HELP)
 
 
 @app.callback(invoke_without_command=True)
 def configs(context: typer.Context) -> None:
-    """List trained configurations, look at one, switch, move or edit it."""
+    """List configurations, look at one, switch, move or edit it."""
     if context.invoked_subcommand is None:
         list_configs()
 
@@ -135,7 +135,7 @@ def show_one(configuration: Id, state: State = STATE) -> None:
         for gate in report["gates"]:
             typer.echo(f"  {'passed ' if gate['passed'] else 'refused'}  {gate['verdict']}")
 
-    _look(configuration, state, look)
+    with_one(configuration, state, look)
 
 
 @app.command()
@@ -161,7 +161,7 @@ def events(configuration: Id, state: State = STATE) -> None:
             )
         Console().print(table)
 
-    _look(configuration, state, look)
+    with_one(configuration, state, look)
 
 
 def show(found: "Sequence[StoredConfiguration]") -> None:
@@ -229,7 +229,7 @@ def _switch(
         with values_refused():
             return await switch(pool, found, reason)
 
-    changed = _look(start, state, act)
+    changed = with_one(start, state, act)
     typer.echo(
         f"{changed.configuration_id} ({changed.strategy} on {changed.series}) is "
         f"{'active' if changed.is_active else 'not active'}, stage {changed.stage}"
@@ -237,7 +237,7 @@ def _switch(
     )
 
 
-def _look(
+def with_one(
     start: str, state: Any, act: Callable[["asyncpg.Pool[asyncpg.Record]", "UUID"], Awaitable[R]]
 ) -> R:
     """Do something about the one configuration whose id begins so."""

@@ -74,7 +74,7 @@ def optimize(
     ] = None,
     state: State = STATE,
 ) -> None:
-    """Search parameters on stored candles, keep the best, and queue their validation.
+    """Search parameters on stored candles, validate the best.
 
     Needs a running optimizer_svc. Ctrl-C stops following; the job goes on.
     """
