@@ -11,10 +11,8 @@ from studio_svc.pages import plain_page
 from studio_svc.store import StudioStore
 from studio_svc.views import (
     CandlesView,
-    ConfigurationView,
     EquityView,
     HealthView,
-    JobView,
     OrderView,
     OverviewView,
     PositionView,
@@ -118,19 +116,9 @@ def account_routes(store: StudioStore, hub: Hub) -> APIRouter:
     return router
 
 
-def system_routes(store: StudioStore, hub: Hub, health: HealthWatch) -> APIRouter:
+def system_routes(hub: Hub, health: HealthWatch) -> APIRouter:
     """Return the routes that tell of the system, and the stream."""
     router = APIRouter(prefix="/api", tags=["system"])
-
-    @router.get("/configurations")
-    async def configurations() -> list[ConfigurationView]:
-        """Return the trained configurations, in-sample beside out-of-sample, with trials."""
-        return await store.configurations()
-
-    @router.get("/jobs")
-    async def jobs(limit: Annotated[int, Query(ge=1, le=200)] = 20) -> list[JobView]:
-        """Return training jobs with their progress."""
-        return await store.jobs(limit)
 
     @router.get("/health")
     async def health_now() -> list[HealthView]:

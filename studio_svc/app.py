@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 from fastapi import FastAPI, Request
@@ -16,6 +16,7 @@ from studio_svc.auth import TokenAuth, TokenError, read_token
 from studio_svc.handlers import TOPICS, PageFeed, watching_decoder
 from studio_svc.hub import Hub, TooManyPagesError
 from studio_svc.pages import DIST, STYLE_PATH, BuiltPage, style
+from studio_svc.research import change_routes, configuration_routes, job_routes
 from studio_svc.store import StudioStore
 from studio_svc.watch import (
     AWAY,
@@ -59,7 +60,10 @@ def create_app(
     app.add_middleware(TokenAuth, token=token)
     app.include_router(account_routes(store, hub))
     app.include_router(market_routes(store, hub))
-    app.include_router(system_routes(store, hub, health))
+    app.include_router(configuration_routes(store))
+    app.include_router(change_routes(store))
+    app.include_router(job_routes(store))
+    app.include_router(system_routes(hub, health))
     for error in AWAY:
         app.add_exception_handler(error, _on_database_away)
     app.add_exception_handler(RequestValidationError, _on_wrong_value)
@@ -80,8 +84,14 @@ async def _on_too_many_pages(_: Request, error: Exception) -> JSONResponse:
 
 async def _on_wrong_value(_: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
-    lines = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in problems]
-    return JSONResponse({"detail": "; ".join(lines)}, 422)
+    return JSONResponse({"detail": "; ".join(map(_problem, problems))}, 422)
+
+
+def _problem(problem: dict[str, Any]) -> str:
+    message: str = problem["msg"].removeprefix("Value error, ")
+    where = problem["loc"][-1]
+    # what is wrong with a body as a whole says itself what it is about
+    return message if where == "body" else f"{where}: {message}"
 
 
 async def compose(service: Service, settings: StudioSettings) -> None:

@@ -89,7 +89,12 @@ class TokenAuth:
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message.setdefault("headers", [])
-                headers += [(k.encode(), v.encode()) for k, v in SECURITY_HEADERS.items()]
+                given = {name for name, _ in headers}  # a report brings its own policy
+                headers += [
+                    (name.encode(), value.encode())
+                    for name, value in SECURITY_HEADERS.items()
+                    if name.encode() not in given
+                ]
                 if scope["path"].startswith(API):
                     headers.append((b"cache-control", b"no-store"))
             await send(message)

@@ -1,4 +1,4 @@
-"""The SQL of studio_svc, named. It only reads: every table has another service as its writer."""
+"""The SQL of studio_svc, named. It only reads: what a person changes goes through `runtime`."""
 
 # Everything closed at or before this has been published; what is stored beyond it (a replay's
 # future) must not be shown. A feed begins with 0, before it has published anything.
@@ -113,20 +113,29 @@ where portfolio = $1 order by close_time desc limit 1
 
 CONFIGURATIONS = """
 select k.configuration_id, k.revision, k.strategy, k.exchange, k.symbol, k.timeframe, k.params,
-       k.share, k.stage, k.is_active, k.metrics, j.done as trials,
+       k.share, k.stage, k.is_active, k.retired, k.edited_from, k.metrics, j.done as trials,
+       r.created_at as validated_at, r.passed, r.gates, r.gates_passed,
        coalesce(p.trades, 0) as paper_trades, coalesce(p.profit, 0) as paper_profit
 from trained_configurations k
+left join lateral (
+    select created_at, passed, gates, gates_passed from validation_reports r
+    where r.configuration_id = k.configuration_id order by report_id desc limit 1
+) r on true
 left join training_jobs j using (job_id)
 left join (
     select configuration_id, count(*) as trades, sum(profit) as profit
     from positions where account = $1 and exit_time is not null group by configuration_id
 ) p using (configuration_id)
-order by k.is_active desc, k.exchange, k.symbol, k.timeframe, k.strategy, k.created_at desc
+where $2::uuid is null or k.configuration_id = $2
+order by k.is_active desc, k.retired, k.exchange, k.symbol, k.timeframe, k.strategy,
+    k.created_at desc
 limit 200
 """
 
 JOBS = """
-select job_id, status, done, total, cancel_requested, spec, error, created_at, started_at,
+select job_id, kind, status, done, total, cancel_requested, spec, error, created_at, started_at,
        finished_at
-from training_jobs order by created_at desc, job_id limit $1
+from training_jobs where $2::uuid is null or job_id = $2
+order by status in ('RUNNING', 'QUEUED') desc, status = 'RUNNING' desc, created_at desc, job_id
+limit $1
 """

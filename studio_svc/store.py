@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import numpy as np
@@ -14,6 +16,8 @@ from studio_svc.curve import Columns, EquityCurve
 from studio_svc.views import (
     CandleRow,
     CandlesView,
+    ConfigurationDetailView,
+    ConfigurationEventView,
     ConfigurationView,
     EquityView,
     JobView,
@@ -25,6 +29,7 @@ from studio_svc.views import (
     TradeView,
     WeightsView,
 )
+from tradepulse.runtime.configurations import configuration_events
 from tradepulse.runtime.db import at, ms
 from tradepulse.trading.timeframes import TIMEFRAMES_MS, timeframe_ms
 
@@ -36,7 +41,7 @@ class StudioStore:
     """One account and one portfolio, read from the tables of all services."""
 
     def __init__(self, pool: "asyncpg.Pool[Record]", account: str, portfolio: str) -> None:
-        self._pool = pool
+        self.pool = pool
         self._account = account
         self._portfolio = portfolio
         self._curve = EquityCurve()
@@ -44,12 +49,12 @@ class StudioStore:
 
     async def published_until(self) -> int | None:
         """Return the close time up to which candles were published, epoch ms; None: no feed."""
-        found: int | None = await self._pool.fetchval(queries.PUBLISHED_UNTIL)
+        found: int | None = await self.pool.fetchval(queries.PUBLISHED_UNTIL)
         return found
 
     async def series(self, visible_until: int | None) -> list[SeriesView]:
         """Return every series with its last candle that closed at or before `visible_until`."""
-        rows = await self._pool.fetch(queries.SERIES, visible_until, *LENGTHS)
+        rows = await self.pool.fetch(queries.SERIES, visible_until, *LENGTHS)
         return [
             SeriesView(
                 series=_series(row),
@@ -73,7 +78,7 @@ class StudioStore:
         """
         exchange, symbol, timeframe = series.split(":")
         length = timeframe_ms(timeframe)
-        rows = await self._pool.fetch(
+        rows = await self.pool.fetch(
             queries.CANDLES, exchange, symbol, timeframe, before, visible_until, length, limit
         )
         return CandlesView(
@@ -88,10 +93,10 @@ class StudioStore:
     async def overview(self, event_time: int | None, source: str | None) -> OverviewView:
         """Return the account's figures; `event_time` and `source` come from the stream."""
         curve = await self._extended_curve()
-        account = await self._pool.fetchrow(queries.ACCOUNT, self._account)
-        last = await self._pool.fetchrow(queries.LAST_EQUITY, self._account)
-        [stats] = await self._pool.fetch(queries.TRADE_STATS, self._account)
-        refused = await self._pool.fetchval(queries.REFUSED, self._account)
+        account = await self.pool.fetchrow(queries.ACCOUNT, self._account)
+        last = await self.pool.fetchrow(queries.LAST_EQUITY, self._account)
+        [stats] = await self.pool.fetch(queries.TRADE_STATS, self._account)
+        refused = await self.pool.fetchval(queries.REFUSED, self._account)
         configurations = [c for c in await self.configurations() if c.is_active]
         initial: Decimal | None = account["initial_cash"] if account else None
         equity: Decimal | None = last["equity"] if last else initial
@@ -119,8 +124,8 @@ class StudioStore:
 
     async def positions(self) -> list[PositionView]:
         """Return the open positions, valued at the last settled closes."""
-        settled = await self._pool.fetchrow(queries.LAST_EQUITY, self._account)
-        rows = await self._pool.fetch(
+        settled = await self.pool.fetchrow(queries.LAST_EQUITY, self._account)
+        rows = await self.pool.fetch(
             queries.POSITIONS,
             self._account,
             _ms(settled["close_time"]) if settled else None,
@@ -131,37 +136,52 @@ class StudioStore:
     async def trades(self, limit: int, series: str | None) -> list[TradeView]:
         """Return the closed positions, newest first."""
         key = series.split(":") if series else [None, None, None]
-        rows = await self._pool.fetch(queries.TRADES, self._account, *key, limit)
+        rows = await self.pool.fetch(queries.TRADES, self._account, *key, limit)
         return [TradeView(series=_series(row), **_fields(row)) for row in rows]
 
     async def signals(self, limit: int) -> list[SignalView]:
         """Return the signals, newest first."""
-        rows = await self._pool.fetch(queries.SIGNALS, limit)
+        rows = await self.pool.fetch(queries.SIGNALS, limit)
         return [SignalView(series=_series(row), **_fields(row)) for row in rows]
 
     async def orders(self, limit: int) -> list[OrderView]:
         """Return the orders with their fills or refusals, newest first."""
-        rows = await self._pool.fetch(queries.ORDERS, self._account, limit)
+        rows = await self.pool.fetch(queries.ORDERS, self._account, limit)
         return [OrderView(series=_series(row), **_fields(row)) for row in rows]
 
     async def weights(self) -> WeightsView | None:
         """Return the last published weight vector."""
-        row = await self._pool.fetchrow(queries.WEIGHTS, self._portfolio)
+        row = await self.pool.fetchrow(queries.WEIGHTS, self._portfolio)
         return WeightsView(**_fields(row)) if row else None
 
     async def configurations(self) -> list[ConfigurationView]:
         """Return the trained configurations, active ones first."""
-        rows = await self._pool.fetch(queries.CONFIGURATIONS, self._account)
-        return [_configuration(row) for row in rows]
+        rows = await self.pool.fetch(queries.CONFIGURATIONS, self._account, None)
+        return [ConfigurationView(**_configuration(row)) for row in rows]
+
+    async def configuration(self, configuration_id: UUID) -> ConfigurationDetailView | None:
+        """Return one configuration with its history, None where there is none of this id."""
+        row = await self.pool.fetchrow(queries.CONFIGURATIONS, self._account, configuration_id)
+        if row is None:
+            return None
+        events = await configuration_events(self.pool, configuration_id)
+        shown = [ConfigurationEventView(**{**asdict(one), "at": ms(one.at)}) for one in events]
+        return ConfigurationDetailView(**_configuration(row), events=shown)
 
     async def jobs(self, limit: int) -> list[JobView]:
-        """Return the training jobs, newest first."""
-        return [JobView(**_fields(row)) for row in await self._pool.fetch(queries.JOBS, limit)]
+        """Return the jobs: what runs, what waits, what ended, the newest of each first."""
+        rows = await self.pool.fetch(queries.JOBS, limit, None)
+        return [JobView(**_fields(row)) for row in rows]
+
+    async def job(self, job_id: UUID) -> JobView | None:
+        """Return one job, None where there is none of this id."""
+        row = await self.pool.fetchrow(queries.JOBS, 1, job_id)
+        return JobView(**_fields(row)) if row else None
 
     async def _extended_curve(self) -> EquityCurve:
         async with self._extending:  # two requests at once would append the same rows twice
             last = self._curve.last_time
-            rows = await self._pool.fetch(
+            rows = await self.pool.fetch(
                 queries.EQUITY_SINCE, self._account, None if last is None else at(last)
             )
             self._curve.extend(_columns(rows))
@@ -213,16 +233,16 @@ def _position(row: Record) -> PositionView:
     )
 
 
-def _configuration(row: Record) -> ConfigurationView:
+def _configuration(row: Record) -> dict[str, Any]:
     metrics: dict[str, Any] = row["metrics"]
     fields = _fields(row)
     fields["trials"] = metrics.get("trials", row["trials"])
-    return ConfigurationView(
-        series=_series(row),
-        in_sample=_figures(metrics.get("in_sample")),
-        out_of_sample=_figures(metrics.get("out_of_sample")),
+    return {
+        "series": _series(row),
+        "in_sample": _figures(metrics.get("in_sample")),
+        "out_of_sample": _figures(metrics.get("out_of_sample")),
         **fields,
-    )
+    }
 
 
 def _figures(metrics: object) -> dict[str, float | None] | None:

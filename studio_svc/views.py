@@ -160,20 +160,48 @@ class ConfigurationView(View):
     share: float
     stage: str
     is_active: bool
+    retired: bool
+    """Out of service for good."""
+    edited_from: UUID | None
+    """The configuration that this one was made from by a person."""
     in_sample: dict[str, float | None] | None
     out_of_sample: dict[str, float | None] | None
     trials: int | None
     """How many parameter sets the search tried to find this one; null when it was not searched."""
+    validated_at: int | None
+    """When the gates last judged it; null before the first time, so are the next three."""
+    passed: bool | None
+    gates: int | None
+    gates_passed: int | None
     paper_trades: int
     """Closed trades of this configuration on the account."""
     paper_profit: Decimal
     """Their profit after fees, quote currency."""
 
 
+class ConfigurationEventView(View):
+    """One line of a configuration's history: a change, or a verdict that changed nothing."""
+
+    at: int
+    from_stage: str | None
+    to_stage: str
+    is_active: bool
+    reason: str
+    evidence: dict[str, Any]
+    by_person: bool
+
+
+class ConfigurationDetailView(ConfigurationView):
+    """One configuration with its history, oldest first."""
+
+    events: list[ConfigurationEventView]
+
+
 class JobView(View):
-    """One training job."""
+    """One job: `done` of `total` are trials of a search, percent of a validation."""
 
     job_id: UUID
+    kind: Literal["search", "validation"]
     status: str
     done: int
     total: int

@@ -4,9 +4,11 @@ import { CandleChart } from "./charts/CandleChart";
 import { EquityChart } from "./charts/EquityChart";
 import { price, tone } from "./format";
 import { Orders, Positions, Trades } from "./panels/Account";
-import { Configurations, JobProgress, Signals, Weights } from "./panels/Decisions";
+import { Configurations } from "./panels/Configurations";
+import { Signals, Weights } from "./panels/Decisions";
 import { Figures } from "./panels/Figures";
 import { Header } from "./panels/Header";
+import { JobProgress, Jobs } from "./panels/Jobs";
 import { Panel } from "./panels/Panel";
 import { parseSeries } from "./series";
 import { firstPick } from "./state";
@@ -37,7 +39,9 @@ export function App({ store, follow, asked }: Props) {
     [state.positions, picked],
   );
   const isRecorded = overview?.source == null || RECORDED.includes(overview.source);
-  const isTraining = state.jobs.some((job) => job.status === "RUNNING" || job.status === "QUEUED");
+  const isTraining = state.jobs.some(
+    (job) => job.kind === "search" && (job.status === "RUNNING" || job.status === "QUEUED"),
+  );
   const known = picked === null ? null : parseSeries(picked);
   const wait = state.connection === "signed-out" ? "Signed out." : null;
 
@@ -114,6 +118,7 @@ export function App({ store, follow, asked }: Props) {
         <Orders orders={state.orders} />
         <Trades trades={state.trades} total={overview?.trades ?? 0} />
         <Configurations configurations={state.configurations} isTraining={isTraining} />
+        <Jobs jobs={state.jobs} />
       </main>
       <footer>
         <span>

@@ -3,10 +3,13 @@ import { describe, expect, it } from "vitest";
 
 import { order, overview, position, trade } from "./fixtures";
 import { Orders, Positions, Trades } from "./panels/Account";
-import { Configurations, JobProgress, Signals, Weights } from "./panels/Decisions";
+import { Configurations } from "./panels/Configurations";
+import { Signals, Weights } from "./panels/Decisions";
 import { Figures } from "./panels/Figures";
 import { Header } from "./panels/Header";
-import type { Configuration, Job } from "./types";
+import { Events } from "./panels/History";
+import { JobProgress, Jobs } from "./panels/Jobs";
+import type { Configuration, ConfigurationEvent, Job } from "./types";
 
 const text = (markup: string) => markup.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ").trim();
 
@@ -20,15 +23,22 @@ const configuration: Configuration = {
   share: 1,
   stage: "PAPER",
   is_active: true,
+  retired: false,
+  edited_from: null,
   in_sample: { net_profit_pct: 18.44, sharpe: 1.234, trades: 90, gross_win_rate: 0.5 },
   out_of_sample: { net_profit_pct: -2.5, sharpe: null, trades: 0, gross_win_rate: null },
   trials: 400,
+  validated_at: null,
+  passed: null,
+  gates: null,
+  gates_passed: null,
   paper_trades: 0,
   paper_profit: "0",
 };
 
 const job: Job = {
   job_id: "j",
+  kind: "search",
   status: "RUNNING",
   done: 118,
   total: 300,
@@ -49,6 +59,7 @@ describe("empty panels say what is awaited", () => {
     [<Weights weights={null} />, "Waiting for the first weights"],
     [<Configurations configurations={[]} isTraining />, "Waiting for the training job"],
     [<Configurations configurations={[]} isTraining={false} />, "No configuration yet"],
+    [<Jobs jobs={[]} />, "No job yet"],
   ])("%#", (panel, said) => {
     expect(text(renderToStaticMarkup(panel))).toContain(said);
   });
@@ -83,7 +94,66 @@ describe("panels", () => {
     const shown = text(markup);
     expect(shown).toContain("In-sample Out-of-sample On paper");
     expect(shown).toContain("fast 12, slow 55.5");
-    expect(shown).toContain("400 +18.4 – 1.23 50 90 −2.5 – – – 0 0 –");
+    expect(shown).toContain("400 +18.4 – 1.23 50 90 −2.5 – – – 0 – 0 –");
+    expect(shown).toContain("paper active");
+  });
+
+  it("show how many gates were passed, and link to the report", () => {
+    const judged = { ...configuration, validated_at: 0, passed: false, gates: 8, gates_passed: 6 };
+    const markup = renderToStaticMarkup(<Configurations configurations={[judged]} isTraining={false} />);
+    expect(markup).toContain('href="/api/configurations/c/report.html"');
+    expect(text(markup)).toContain("6 of 8");
+    expect(markup).toContain("Report of 1970-01-01 00:00 UTC: refused");
+    const waits = { ...configuration, stage: "VALIDATION", is_active: false };
+    const shown = renderToStaticMarkup(<Configurations configurations={[waits]} isTraining={false} />);
+    expect(text(shown)).toContain("– 0 waits 0 –");
+    expect(shown).not.toContain("report.html");
+    const gone = { ...configuration, stage: "DECAY", is_active: false, retired: true };
+    const told = text(renderToStaticMarkup(<Configurations configurations={[gone]} isTraining={false} />));
+    expect(told).toContain("retired");
+    expect(told).not.toContain("decay");
+  });
+
+  it("tell a configuration's history, newest first, with reason and evidence", () => {
+    const event: ConfigurationEvent = {
+      at: 0,
+      from_stage: null,
+      to_stage: "DISCOVERY",
+      is_active: false,
+      reason: "best of 400",
+      evidence: {},
+      by_person: false,
+    };
+    const refused = {
+      ...event,
+      at: 60_000,
+      from_stage: "VALIDATION",
+      reason: "refused <by> two",
+      evidence: { refused_by: ["cost_stress", "overfitting"], report_id: 7, detail: { a: 1 } },
+    };
+    const moved = { ...event, at: 120_000, to_stage: "PAPER", from_stage: "PAPER", is_active: true, by_person: true };
+    const shown = text(renderToStaticMarkup(<Events events={[event, refused, moved]} />));
+    expect(shown).toBe(
+      "1970-01-01 00:02 paper active by hand best of 400 " +
+        "1970-01-01 00:01 validation → discovery refused &lt;by&gt; two " +
+        "refused by cost stress, overfitting · report id 7 " +
+        "1970-01-01 00:00 discovery best of 400",
+    );
+  });
+
+  it("list jobs with what they are about, their progress and why they failed", () => {
+    const spec = { configuration_id: "c", strategy: "sma_cross", series: "kraken:BTC/USD:30m" };
+    const validating: Job = { ...job, job_id: "v", kind: "validation", spec, done: 40, total: 100 };
+    const failed: Job = { ...job, job_id: "f", status: "FAILED", error: "no candles of BTC/USD" };
+    const waits: Job = { ...job, job_id: "w", status: "QUEUED" };
+    const markup = renderToStaticMarkup(<Jobs jobs={[validating, waits, failed]} />);
+    const shown = text(markup);
+    expect(shown).toContain("validation sma cross on BTC/USD 40 % cancel");
+    expect(shown).toContain("waits for a worker cancel");
+    expect(shown).toContain("failed no candles of BTC/USD");
+    expect(markup).toContain('value="40"');
+    const cancelled = { ...validating, cancel_requested: true };
+    expect(text(renderToStaticMarkup(<Jobs jobs={[cancelled]} />))).toContain("being cancelled");
   });
 
   it("show what weights leave in cash", () => {
@@ -108,10 +178,14 @@ describe("panels", () => {
     );
     const done = { ...job, status: "SUCCEEDED" };
     expect(renderToStaticMarkup(<JobProgress jobs={[done]} />)).toBe("");
-    const waiting = { ...job, status: "QUEUED", total: 0 };
-    expect(text(renderToStaticMarkup(<JobProgress jobs={[done, waiting]} />))).toContain(
-      "waits for a worker",
+    const waiting = { ...job, job_id: "w", status: "QUEUED", total: 0 };
+    expect(text(renderToStaticMarkup(<JobProgress jobs={[done, waiting]} />))).toBe(
+      "1 job waits for a worker.",
     );
+    const many = ["a", "b", "c", "d"].map((id) => ({ ...job, job_id: id }));
+    const shown = text(renderToStaticMarkup(<JobProgress jobs={[...many, waiting, { ...waiting, job_id: "x" }]} />));
+    expect(shown.match(/of 300 trials/g)).toHaveLength(3);
+    expect(shown).toContain("1 more run. 2 jobs wait for a worker.");
   });
 
   it("show the newest settled close before the overview", () => {

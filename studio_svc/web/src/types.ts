@@ -106,15 +106,38 @@ export interface Configuration {
   share: number;
   stage: string;
   is_active: boolean;
+  retired: boolean;
+  edited_from: string | null;
   in_sample: Figures | null;
   out_of_sample: Figures | null;
   trials: number | null;
+  validated_at: number | null;
+  passed: boolean | null;
+  gates: number | null;
+  gates_passed: number | null;
   paper_trades: number;
   paper_profit: Money;
 }
 
+/** One line of a configuration's history. */
+export interface ConfigurationEvent {
+  at: number;
+  from_stage: string | null;
+  to_stage: string;
+  is_active: boolean;
+  reason: string;
+  evidence: Record<string, unknown>;
+  by_person: boolean;
+}
+
+export interface ConfigurationDetail extends Configuration {
+  events: ConfigurationEvent[];
+}
+
+/** `done` of `total` are trials of a search, percent of a validation. */
 export interface Job {
   job_id: string;
+  kind: "search" | "validation";
   status: string;
   done: number;
   total: number;

@@ -1,0 +1,37 @@
+/** Single questions to the API; what the page shows by itself comes by the link. */
+
+/** What of the browser is needed, so that tests can give another. */
+export type Fetch = (
+  path: string,
+  options: { method: string; headers: Record<string, string>; body?: string },
+) => Promise<{ ok: boolean; status: number; json: () => Promise<unknown> }>;
+
+const browser: Fetch = (path, options) => fetch(path, options);
+
+/** Return what the API answers; an error's message is the reason that it gives. */
+export function ask<Answer>(path: string, world: Fetch = browser): Promise<Answer> {
+  return call<Answer>(path, { method: "GET", headers: { accept: "application/json" } }, world);
+}
+
+/** Ask for a change; an error's message is the reason of the refusal. */
+export function send<Answer>(path: string, content: unknown, world: Fetch = browser): Promise<Answer> {
+  const headers = { accept: "application/json", "content-type": "application/json" };
+  return call<Answer>(path, { method: "POST", headers, body: JSON.stringify(content) }, world);
+}
+
+async function call<Answer>(path: string, options: Parameters<Fetch>[1], world: Fetch): Promise<Answer> {
+  let answer;
+  try {
+    answer = await world(`/api/${path}`, options);
+  } catch {
+    throw new Error("The server does not answer; try again in a moment.");
+  }
+  if (answer.ok) return (await answer.json()) as Answer;
+  const said = await answer.json().catch(() => null);
+  throw new Error(detail(said) ?? `The server answered with status ${answer.status}.`);
+}
+
+function detail(said: unknown): string | null {
+  if (typeof said !== "object" || said === null || !("detail" in said)) return null;
+  return typeof said.detail === "string" ? said.detail : null;
+}
