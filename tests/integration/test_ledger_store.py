@@ -1,0 +1,199 @@
+"""The ledger's tables: whatever a restart falls into, the account goes on as if nothing was."""
+
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+from uuid import UUID
+
+import asyncpg
+import pytest
+from asyncpg import Pool
+
+from contracts.events import Signal, signal_id
+from executor_svc.store import LedgerStore
+from tradepulse.runtime.db import at, connect, connect_pool, migrate, migrations
+from tradepulse.runtime.positions import take_over
+from tradepulse.trading.account import Account
+from tradepulse.trading.moments import Moment, Prices, Settlement
+from tradepulse.trading.sizing import AccountRules, Market
+
+pytestmark = pytest.mark.integration
+HOUR = 3_600_000
+SERIES = ("x:A/USD:1h", "x:B/USD:1h")
+INSTRUMENTS = frozenset({"x:A/USD", "x:B/USD"})
+CASH = Decimal(100_000)
+RULES = AccountRules(
+    maker_fee=Decimal("0.0002"),
+    impact=0.1,
+    markets={name: Market(allows_margin=True) for name in INSTRUMENTS},
+)
+
+
+def moments(count: int, chance: random.Random) -> list[Moment]:
+    """Make closes of two walks, with signals of every kind at random and holes."""
+    closes = dict.fromkeys(SERIES, 100.0)
+    made = []
+    for number in range(1, count + 1):
+        candles, signals = {}, []
+        for series in SERIES:
+            if chance.random() < 0.03:
+                continue
+            open_ = closes[series] * (1 + chance.gauss(0, 0.003))
+            close = open_ * (1 + chance.gauss(0, 0.01))
+            high = max(open_, close) * (1 + chance.expovariate(200))
+            low = min(open_, close) * (1 - chance.expovariate(200))
+            closes[series] = close
+            candles[series] = Prices(open_, high, low, close, chance.expovariate(0.001))
+            signals += [
+                (series, signal)
+                for configuration in (1, 2)
+                if (signal := said(configuration, series, number, close, chance)) is not None
+            ]
+        ended = frozenset(candles) if number == count else frozenset()
+        made.append(Moment(number * HOUR, candles, signals, ended))
+    return made
+
+
+def said(
+    configuration: int, series: str, number: int, close: float, chance: random.Random
+) -> Signal | None:
+    if chance.random() < 0.6:
+        return None
+    one = UUID(int=10 * configuration + SERIES.index(series))
+    action = chance.choice(["enter_long", "enter_short", "exit"])
+    sign = -1 if action == "enter_short" else 1
+
+    def sometimes(value: float) -> float | None:
+        return value if action != "exit" and chance.random() < 0.5 else None
+
+    return Signal(
+        id=signal_id(one, series, number),
+        configuration_id=one,
+        strategy="s",
+        action=action,
+        reference_price=close,
+        stop_price=sometimes(close * (1 - sign * 0.03)),
+        take_profit_price=sometimes(close * (1 + sign * 0.03)),
+        share=0.5,
+        expires_at=(number + 1) * HOUR,
+        limit_price=sometimes(close * (1 - sign * 0.004)),
+        trail=sometimes(close * chance.choice([0.01, 0.02])),
+        max_holding_ms=chance.choice([None, 3 * HOUR, 7 * HOUR]),
+    )
+
+
+async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_stopped(
+    database_url: str,
+) -> None:
+    chance = random.Random(11)
+    closes = moments(400, chance)
+    whole = Account(CASH, RULES)
+    expected = [whole.settle(moment, None, INSTRUMENTS) for moment in closes]
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    store = LedgerStore(pool, "main")
+    found: list[Settlement] = []
+    followed = 0
+    begin = 0
+    while begin < len(closes):
+        owner = await take_over(pool, "executor:main")
+        account = Account(
+            await store.open_account(CASH),
+            RULES,
+            positions=await store.open_positions(),
+            orders=await store.open_orders(),
+            marks=owner.state.get("marks"),
+        )
+        followed += sum(p.trail is not None and p.exit_at is not None
+                        for p in account.positions.values())  # fmt: skip
+        end = begin + chance.randint(1, 4)
+        done = [account.settle(moment, None, INSTRUMENTS) for moment in closes[begin:end]]
+        found += done
+        await store.record(
+            done, account.cash, owner, done[-1].close_time, {}, {"marks": account.marks}
+        )
+        begin = end
+    assert found == expected
+    assert followed > 20
+    reasons = {trade.exit_reason for settled in found for trade in settled.closed}
+    assert reasons == {"signal", "stop", "take_profit", "time", "end_of_data"}
+    assert await kept(pool) == in_memory(expected)
+    await pool.close()
+
+
+async def kept(pool: "Pool[asyncpg.Record]") -> dict[str, set[tuple[object, ...]]]:
+    orders = await pool.fetch("select order_id, status, order_type, limit_price, trail, "
+                              "max_holding_ms, reason from orders")  # fmt: skip
+    positions = await pool.fetch("select position_id, stop_price, trail, exit_at, exit_price "
+                                 "from positions")  # fmt: skip
+    return {"orders": set(map(tuple, orders)), "positions": set(map(tuple, positions))}
+
+
+def in_memory(settled: Sequence[Settlement]) -> dict[str, set[tuple[object, ...]]]:
+    orders = {name: order for s in settled for name, order in s.orders.items()}
+    positions = {p.position_id: p for s in settled for p in (*s.opened, *s.moved)}
+    prices = {t.position_id: t.exit_price for s in settled for t in s.closed}
+    return {
+        "orders": {
+            (o.order_id, o.status, o.order_type, o.limit_price, o.trail, o.max_holding_ms, o.reason)
+            for o in orders.values()
+        },
+        "positions": {
+            (
+                p.position_id,
+                p.stop_price,
+                p.trail,
+                None if p.exit_at is None else at(p.exit_at),
+                prices.get(p.position_id),
+            )
+            for p in positions.values()
+        },
+    }
+
+
+async def test_a_ledger_written_before_these_rules_loads_and_trades_on(database_url: str) -> None:
+    connection = await connect(database_url)
+    await connection.execute(dict(migrations())["0001_first.sql"])
+    await connection.execute(
+        """
+        create table migrations (name text primary key, applied_at timestamptz default now());
+        insert into migrations (name) values ('0001_first.sql');
+        insert into accounts (account, initial_cash, cash) values ('main', 100000, 99000);
+        insert into positions (position_id, account, configuration_id, exchange, symbol, timeframe,
+            side, quantity, entry_time, entry_price, stop_price, fees)
+        values ('00000000-0000-0000-0000-00000000000a', 'main',
+            '00000000-0000-0000-0000-000000000001', 'x', 'A/USD', '1h', 'long', 10,
+            to_timestamp(3600), 100, 95, 1);
+        insert into orders (order_id, account, signal_id, configuration_id, exchange, symbol,
+            timeframe, side, order_type, quantity, reference_price, stop_price, opens_position,
+            status, decided_at)
+        values ('00000000-0000-0000-0000-00000000000b', 'main',
+            '00000000-0000-0000-0000-00000000000c', '00000000-0000-0000-0000-000000000002', 'x',
+            'B/USD', '1h', 'buy', 'market', 5, 100, 95, true, 'OPEN', to_timestamp(7200));
+        """
+    )
+    await connection.close()
+    assert "0002_positions.sql" in await migrate(database_url)
+    pool = await connect_pool(database_url)
+    store = LedgerStore(pool, "main")
+    owner = await take_over(pool, "executor:main")
+    account = Account(
+        await store.open_account(CASH),
+        AccountRules(Decimal(0), slippage=0.0),
+        positions=await store.open_positions(),
+        orders=await store.open_orders(),
+        marks=dict.fromkeys(INSTRUMENTS, 100.0),
+    )
+    candles = {
+        SERIES[0]: Prices(100, 101, 94, 96, 1),
+        SERIES[1]: Prices(101, 102, 100, 101, 1),
+    }
+    done = account.settle(Moment(3 * HOUR, candles), None, INSTRUMENTS)
+    assert [(t.exit_reason, t.exit_price) for t in done.closed] == [("stop", Decimal(95))]
+    assert [(p.entry_price, p.trail, p.exit_at) for p in done.opened] == [
+        (Decimal(101), None, None)
+    ]
+    await store.record([done], account.cash, owner, 3 * HOUR, {}, {"marks": account.marks})
+    assert [p.configuration_id.int for p in await store.open_positions()] == [2]
+    assert not await store.open_orders()
+    await pool.close()
