@@ -4,6 +4,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from optimizer_svc.samplers._bayesian import ParzenEstimator
+from optimizer_svc.samplers._evolution import (
+    CovarianceMatrixAdaptation,
+    DifferentialEvolution,
+    NonDominatedSorting,
+)
 from optimizer_svc.samplers._plain import QuasiRandom, Random
 from optimizer_svc.samplers._sampler import Sampler
 from optimizer_svc.samplers._sources import Cube, Listed, Proposer
@@ -11,14 +17,20 @@ from optimizer_svc.samplers._space import Space
 from tradepulse.trading.search import grid_within
 from tradepulse.trading.strategies import Strategy
 
-__all__ = ["METHODS", "Sampler", "make_sampler"]
+__all__ = ["METHODS", "ONE_GOAL", "Sampler", "make_sampler"]
 
-_PROPOSERS: Mapping[str, Callable[[int, np.random.Generator], Proposer]] = {
+_PROPOSERS: Mapping[str, Callable[[int, int, np.random.Generator], Proposer]] = {
     "random": Random,
     "quasi_random": QuasiRandom,
+    "bayesian": ParzenEstimator,
+    "cma_es": CovarianceMatrixAdaptation,
+    "differential_evolution": DifferentialEvolution,
+    "nsga2": NonDominatedSorting,
 }
 METHODS = ("grid", *_PROPOSERS)
 """The names that `make_sampler` knows."""
+ONE_GOAL = frozenset({"cma_es", "differential_evolution"})
+"""Those that cannot trade two goals off."""
 
 
 def make_sampler(
@@ -41,8 +53,8 @@ def make_sampler(
         goals: losses of each set, 1 or 2.
 
     Raises:
-        ValueError: the method is unknown, a number is out of range, the space is empty or a fixed
-            name or value is wrong.
+        ValueError: the method is unknown or has one goal only, a number is out of range, the space
+            is empty or a fixed name or value is wrong.
     """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
@@ -50,10 +62,13 @@ def make_sampler(
         raise ValueError(f"{trials} trials; at least 1 is needed")
     if goals not in {1, 2}:
         raise ValueError(f"{goals} goals; a search has 1 or 2")
+    if goals > 1 and method in ONE_GOAL:
+        able = ", ".join(name for name in METHODS if name not in ONE_GOAL)
+        raise ValueError(f"{method} has one goal; for {goals} take one of {able}")
     if method == "grid":
         return Sampler(Listed(grid_within(strategy, trials, fixed)), trials, goals)
     space = Space(strategy, fixed)
     # two streams of one seed: what one draws does not depend on how often the other does
     proposing, filling = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
-    proposer = _PROPOSERS[method](len(space.axes), proposing)
-    return Sampler(Cube(space, proposer, filling), trials, goals)
+    proposer = _PROPOSERS[method](space.dimensions, trials, proposing)
+    return Sampler(Cube(space, proposer, goals, filling), trials, goals)

@@ -1,15 +1,17 @@
 """Points that do not depend on what was found."""
 
+from collections.abc import Callable
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from optimizer_svc.samplers._sources import Allowed
-
-FloatArray = NDArray[np.float64]
+from optimizer_svc.samplers._sampler import FloatArray
+from optimizer_svc.samplers._sources import Fresh
 
 BATCH = 128
 """Points of a generation; a power of two keeps a Sobol sequence balanced."""
+REDRAWS = 50
+"""Draws until one is fresh; then any is taken."""
 
 
 class Random:
@@ -17,11 +19,11 @@ class Random:
 
     batch = BATCH
 
-    def __init__(self, axes: int, rng: np.random.Generator) -> None:
+    def __init__(self, axes: int, _trials: int, rng: np.random.Generator) -> None:
         self._axes = axes
         self._rng = rng
 
-    def propose(self, _allowed: Allowed) -> FloatArray:
+    def propose(self, _fresh: Fresh) -> FloatArray:
         """See `Proposer`."""
         return self._rng.random((BATCH, self._axes))
 
@@ -37,12 +39,34 @@ class QuasiRandom:
 
     batch = BATCH
 
-    def __init__(self, axes: int, rng: np.random.Generator) -> None:
+    def __init__(self, axes: int, _trials: int, rng: np.random.Generator) -> None:
         self._sequence = qmc.Sobol(axes, scramble=True, rng=rng)
 
-    def propose(self, _allowed: Allowed) -> FloatArray:
+    def propose(self, _fresh: Fresh) -> FloatArray:
         """See `Proposer`."""
         return np.asarray(self._sequence.random(BATCH))
 
     def learn(self, points: FloatArray, losses: FloatArray, violation: FloatArray) -> None:
         """Learn nothing."""
+
+
+def spread(axes: int, count: int, rng: np.random.Generator, fresh: Fresh) -> FloatArray:
+    """Return evenly spread points to begin with, float64 `(count, axes)`, fresh where it can."""
+    sequence = qmc.Sobol(axes, scramble=True, rng=rng)
+    block = 1 << (count - 1).bit_length()
+    points: list[FloatArray] = []
+    for _ in range(REDRAWS):
+        points += [point for point in sequence.random(block) if fresh(point)]
+        if len(points) >= count:
+            break
+    points += list(rng.random((max(0, count - len(points)), axes)))
+    return np.stack(points[:count])
+
+
+def redraw(draw: Callable[[], FloatArray], fresh: Fresh) -> FloatArray:
+    """Return the first fresh point that is drawn, or the last of `REDRAWS`."""
+    for _ in range(REDRAWS - 1):
+        point = draw()
+        if fresh(point):
+            return point
+    return draw()

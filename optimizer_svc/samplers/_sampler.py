@@ -1,5 +1,6 @@
 """Ask and tell: parameter sets out, what they were worth in."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,8 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-Key = tuple[float, ...]
+Key = tuple[tuple[str, float], ...]
 Params = Mapping[str, float]
+
+
+def key_of(params: Params) -> Key:
+    """Return what tells parameter sets apart; their order does not count."""
+    return tuple(sorted(params.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +30,13 @@ class Source(Protocol):
     """Where the parameter sets come from, one generation after another.
 
     Attributes:
-        batch: how many sets a generation has at most.
+        batch: how many sets are best asked for at once.
     """
 
     @property
-    def batch(self) -> int: ...
+    def batch(self) -> int:
+        """See above."""
+        ...
 
     def generation(self, known: Mapping[Key, Result]) -> list[dict[str, float]]:
         """Return sets that are not known, none twice; empty when there are no more."""
@@ -52,13 +60,13 @@ class Sampler:
         self._source = source
         self._left = trials
         self._goals = goals
-        self._waiting: list[dict[str, float]] = []
+        self._waiting: deque[dict[str, float]] = deque()
         self._asked: set[Key] = set()
         self._known: dict[Key, Result] = {}
 
     @property
     def batch(self) -> int:
-        """How many sets there are to ask for at once."""
+        """How many sets are best asked for at once; the number of workers has no part in it."""
         return self._source.batch
 
     def ask(self, count: int) -> list[dict[str, float]]:
@@ -74,10 +82,10 @@ class Sampler:
                 raise ValueError(
                     f"{len(self._asked)} parameter sets are not told yet; tell them first"
                 )
-            self._waiting = self._source.generation(self._known)[: self._left]
+            self._waiting.extend(self._source.generation(self._known)[: self._left])
             self._left = self._left - len(self._waiting) if self._waiting else 0
-        asked, self._waiting = self._waiting[:count], self._waiting[count:]
-        self._asked.update(tuple(params.values()) for params in asked)
+        asked = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
+        self._asked.update(map(key_of, asked))
         return asked
 
     def tell(self, params: Sequence[Params], losses: FloatArray, violation: FloatArray) -> None:
@@ -99,7 +107,7 @@ class Sampler:
         if not (violation >= 0).all() or not np.isfinite(losses[violation == 0]).all():
             raise ValueError("a violation is negative or NaN, or an allowed set has no finite loss")
         for told, row, amount in zip(params, losses, violation, strict=True):
-            key = tuple(told.values())
+            key = key_of(told)
             if key not in self._asked:
                 raise ValueError(f"{dict(told)} was not asked for, or is told already")
             self._asked.remove(key)

@@ -5,15 +5,16 @@ from typing import Protocol
 
 import numpy as np
 
-from optimizer_svc.samplers._sampler import FloatArray, Key, Result
+from optimizer_svc.samplers._sampler import FloatArray, Key, Result, key_of
 from optimizer_svc.samplers._space import Space
 
-STALE = 100
+STALE = 20
 """Generations in a row without anything new after which a search looks elsewhere."""
 DRAWS = 1_000
 """Random points that may be refused, or known already, before a search ends."""
 
-Allowed = Callable[[FloatArray], bool]
+Fresh = Callable[[FloatArray], bool]
+"""Whether the strategy takes a point, and its parameters are not known yet."""
 
 
 class Proposer(Protocol):
@@ -25,25 +26,29 @@ class Proposer(Protocol):
 
     batch: int
 
-    def propose(self, allowed: Allowed) -> FloatArray:
-        """Return the next points, float64 `(batch, axes)`, preferably allowed ones."""
+    def propose(self, fresh: Fresh) -> FloatArray:
+        """Return the next points, float64 `(batch, axes)`, fresh ones where it can."""
         ...
 
     def learn(self, points: FloatArray, losses: FloatArray, violation: FloatArray) -> None:
-        """Take in the last points, float64 `(n, axes)`, `(n, goals)`, `(n,)`; n <= batch."""
+        """Take in the last points, losses `(batch, goals)` and violation `(batch,)`.
+
+        A point that the strategy refuses has an infinite violation.
+        """
         ...
 
 
 class Listed:
     """Parameter sets that are known beforehand, as one generation."""
 
+    batch = 128
+
     def __init__(self, sets: list[dict[str, float]]) -> None:
         self._sets = sets
-        self.batch = len(sets)
 
     def generation(self, known: Mapping[Key, Result]) -> list[dict[str, float]]:
         """See `Source`."""
-        return [params for params in self._sets if tuple(params.values()) not in known]
+        return [] if known else self._sets
 
     def learn(self, known: Mapping[Key, Result]) -> None:
         """Learn nothing."""
@@ -55,12 +60,15 @@ class Cube:
     A set that is known already is not tried again: the proposer is told what it was worth.
     """
 
-    def __init__(self, space: Space, proposer: Proposer, rng: np.random.Generator) -> None:
+    def __init__(
+        self, space: Space, proposer: Proposer, goals: int, rng: np.random.Generator
+    ) -> None:
         self._space = space
         self._proposer = proposer
         self._rng = rng
-        self._points = np.empty((0, len(space.axes)))
+        self._points = np.empty((0, space.dimensions))
         self._keys: list[Key] = []
+        self._refused = Result(np.full(goals, np.nan), np.inf)
 
     @property
     def batch(self) -> int:
@@ -85,32 +93,37 @@ class Cube:
 
     def learn(self, known: Mapping[Key, Result]) -> None:
         """See `Source`."""
-        if self._keys:
-            results = [known[key] for key in self._keys]
-            self._proposer.learn(
-                self._points,
-                np.stack([result.losses for result in results]),
-                np.array([result.violation for result in results]),
-            )
+        if len(self._points) == 0:
+            return
+        results = [known.get(key, self._refused) for key in self._keys]
+        self._proposer.learn(
+            self._points,
+            np.stack([result.losses for result in results]),
+            np.array([result.violation for result in results]),
+        )
 
     def _next(self, known: Mapping[Key, Result]) -> list[dict[str, float]]:
-        """Take the proposer's next points, those at a refused set left out."""
-        points = self._proposer.propose(lambda point: self._space.at(point) is not None)
-        sets = [self._space.at(point) for point in points]
-        self._points = points[[params is not None for params in sets]]
-        self._keys = [tuple(params.values()) for params in sets if params is not None]
-        new = {tuple(params.values()): params for params in sets if params is not None}
+        """Take the proposer's next points."""
+
+        def fresh(point: FloatArray) -> bool:
+            params = self._space.at(point)
+            return params is not None and key_of(params) not in known
+
+        self._points = self._proposer.propose(fresh)
+        sets = [self._space.at(point) for point in self._points]
+        self._keys = [key_of(params or {}) for params in sets]
+        new = {key_of(params): params for params in sets if params is not None}
         return [params for key, params in new.items() if key not in known]
 
     def _elsewhere(self, known: Mapping[Key, Result]) -> list[dict[str, float]]:
         """Return a new set that the proposer does not know of."""
-        self._keys = []
+        self._points = self._points[:0]
         if self._space.listed is not None:
             left = [params for key, params in self._space.listed.items() if key not in known]
             return [left[int(self._rng.integers(len(left)))]]
         for _ in range(DRAWS):
-            params = self._space.at(self._rng.random(len(self._space.axes)))
-            if params is not None and tuple(params.values()) not in known:
+            params = self._space.at(self._rng.random(self._space.dimensions))
+            if params is not None and key_of(params) not in known:
                 return [params]
         if not known:
             raise ValueError(

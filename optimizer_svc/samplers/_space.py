@@ -4,8 +4,8 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from optimizer_svc.samplers._sampler import FloatArray, Key
-from tradepulse.trading.search import at, space_of
+from optimizer_svc.samplers._sampler import FloatArray, Key, key_of
+from tradepulse.trading.search import at, axes_of
 from tradepulse.trading.strategies import Param, Strategy
 
 LISTED = 20_000
@@ -17,8 +17,8 @@ class Space:
 
     Attributes:
         strategy: whose parameters.
-        axes: what varies, one axis of the cube each.
-        listed: every parameter set there is, by its values; None where there are too many.
+        dimensions: of the cube.
+        listed: every parameter set there is, by its key; None where there are too many.
     """
 
     def __init__(self, strategy: Strategy, fixed: Mapping[str, float]) -> None:
@@ -28,33 +28,39 @@ class Space:
             ValueError: it is empty, or a fixed name or value is wrong.
         """
         self.strategy = strategy
-        self.fixed = dict(fixed)
-        self.axes = space_of(strategy, fixed)
+        self._fixed = dict(fixed)
+        self._axes = axes_of(strategy, fixed)
+        self.dimensions = len(self._axes)
         self.listed = self._list()
 
-    def at(self, point: Sequence[float] | FloatArray) -> dict[str, float] | None:
+    def at(self, point: FloatArray) -> dict[str, float] | None:
         """Return the complete parameters at a point, None where the strategy refuses them."""
-        return at(self.strategy, self.axes, self.fixed, point)
+        return at(self.strategy, self._axes, self._fixed, point)
 
     def _list(self) -> dict[Key, dict[str, float]] | None:
-        values = [_values(param) for param in self.axes]
+        values = [_values(axis.param) for axis in self._axes]
         if math.prod(len(listed) for listed in values) > LISTED:
             return None
+        names = [axis.param.name for axis in self._axes]
         found = {}
         for combination in itertools.product(*values):
-            named = dict(zip((p.name for p in self.axes), combination, strict=True))
             try:
-                params = self.strategy.complete({**self.fixed, **named})
+                params = self.strategy.complete(
+                    {**self._fixed, **dict(zip(names, combination, strict=True))}
+                )
             except ValueError:
                 continue
-            found[tuple(params.values())] = params
+            found[key_of(params)] = params
         if not found:
-            raise ValueError(f"{self.strategy.name}: its constraint refuses every combination")
+            raise ValueError(
+                f"{self.strategy.name}: its constraint refuses every combination; "
+                "fix fewer parameters or search wider bounds"
+            )
         return found
 
 
 def _values(param: Param) -> Sequence[float]:
-    """Return every value of a parameter, or too many where it has no end of them."""
+    """Return every value of a parameter, or too many where there is no end of them."""
     if param.low == param.high:
         return (param.low,)
     if param.integer:

@@ -1,6 +1,7 @@
 """What a search tries next: allowed, new, repeatable, and better than chance."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,13 +15,11 @@ Surface = Callable[[Mapping[str, float]], tuple[float, ...]]
 
 
 def toy(space: tuple[Param, ...], constraint: Callable[..., str | None] | None = None) -> Strategy:
-    return Strategy(
+    return replace(
+        CROSS,
         name="toy",
         space=space,
         defaults={param.name: param.low for param in space},
-        features=(),
-        decide=CROSS.decide,
-        description="",
         constraint=constraint or (lambda _: None),
     )
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -12,13 +13,12 @@ CROSS = get_strategy("sma_cross")
 
 
 def replaced(space: tuple[Param, ...]) -> Strategy:
-    return Strategy(
+    return replace(
+        CROSS,
         name="made_up",
         space=space,
         defaults={param.name: param.low for param in space},
-        features=(),
-        decide=CROSS.decide,
-        description="",
+        constraint=lambda _: None,
     )
 
 

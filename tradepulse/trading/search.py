@@ -8,6 +8,7 @@ Deterministic.
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from tradepulse.trading.strategies import Param, Params, Strategy
 
 FloatArray = NDArray[np.float64]
 
+OFF = 0.1
+"""Share of a switch's axis at which it is off."""
 MOST_REFUSED = 8
 """A grid may be this often as large as the trials, its refused combinations included."""
 DRAWS_PER_TRIAL = 1_000
@@ -29,23 +32,68 @@ def space_of(strategy: Strategy, fixed: Mapping[str, float]) -> tuple[Param, ...
         ValueError: a fixed name is unknown or its value out of bounds, bounds do not fit the
             scale, or nothing is left.
     """
+    return tuple(axis.param for axis in axes_of(strategy, fixed))
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A parameter as one axis of the unit cube.
+
+    Attributes:
+        param: what varies.
+        switch: 0 turns something off, and `OFF` of the axis stands for it. Otherwise a search
+            would never try the one value 0 among all numbers.
+    """
+
+    param: Param
+    switch: bool
+
+    def at(self, step: float) -> float:
+        """Return the value at a number from 0 to 1."""
+        if not self.switch:
+            return _at(self.param, step)
+        return 0.0 if step < OFF else _at(self.param, (step - OFF) / (1 - OFF))
+
+
+def axes_of(strategy: Strategy, fixed: Mapping[str, float]) -> tuple[Axis, ...]:
+    """Return the axes of `space_of`, in its order.
+
+    Raises:
+        ValueError: as `space_of`.
+    """
     names = {param.name: param for param in strategy.space}
     for name, value in fixed.items():
         if name not in names:
             known = ", ".join(names)
             raise ValueError(f"{strategy.name} has no parameter {name!r}; it has {known}")
         names[name].check(value)
-    space = tuple(p for p in strategy.space if p.searched and p.name not in fixed)
-    if not space:
+    searched = {p.name for p in strategy.space if p.searched and p.name not in fixed}
+    off = {
+        name
+        for name in names
+        if name not in searched and not fixed.get(name, strategy.defaults[name]) > 0
+    }
+    for param in strategy.space:
+        # what means nothing because of a parameter that is off for good is not searched either
+        if param.only_if in off and param.name not in fixed:
+            searched.discard(param.name)
+            if not strategy.defaults[param.name] > 0:
+                off.add(param.name)
+    if not searched:
         raise ValueError(f"{strategy.name}: every parameter is fixed, nothing is left to search")
+    switches = {param.only_if for param in strategy.space}
+    switches.update(name for feature in strategy.features for name in feature.only_if)
+    space = [param for param in strategy.space if param.name in searched]
     for param in space:
         _check(param)
-    return space
+    return tuple(
+        Axis(p, p.name in switches and p.low == 0 < p.high and not p.integer) for p in space
+    )
 
 
 def at(
     strategy: Strategy,
-    space: Sequence[Param],
+    axes: Sequence[Axis],
     fixed: Mapping[str, float],
     point: Sequence[float] | FloatArray,
 ) -> dict[str, float] | None:
@@ -53,11 +101,11 @@ def at(
 
     Args:
         strategy: whose constraint judges.
-        space: from `space_of`, one axis each.
+        axes: from `axes_of`.
         fixed: values of parameters that are not varied.
         point: as many numbers from 0 to 1.
     """
-    drawn = {p.name: _at(p, float(step)) for p, step in zip(space, point, strict=True)}
+    drawn = {a.param.name: a.at(float(step)) for a, step in zip(axes, point, strict=True)}
     return _complete(strategy, {**fixed, **drawn})
 
 
@@ -150,11 +198,11 @@ def random(
         ValueError: the space is empty, or its constraint refuses nearly everything.
     """
     fixed = dict(fixed or {})
-    space = space_of(strategy, fixed)
+    axes = axes_of(strategy, fixed)
     generator = np.random.default_rng(seed)
     for _ in range(trials):
         for _ in range(DRAWS_PER_TRIAL):
-            params = at(strategy, space, fixed, generator.random(len(space)))
+            params = at(strategy, axes, fixed, generator.random(len(axes)))
             if params is not None:
                 yield params
                 break
