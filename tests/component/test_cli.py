@@ -9,6 +9,7 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -20,6 +21,7 @@ from tradepulse.cli.options import time_of
 from tradepulse.embedded.state import StateFolder
 from tradepulse.runtime.candle_files import write_candles
 from tradepulse.trading.backtest import backtest
+from tradepulse.trading.candles import Candles
 from tradepulse.trading.evaluate import Configuration
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import FixedWeights
@@ -160,6 +162,56 @@ def test_options_reach_the_account(tmp_path: Path) -> None:
     assert {trade["side"] for trade in found["trades"]} == {"long", "short"}
 
 
+def test_position_rules_reach_the_account(tmp_path: Path) -> None:
+    tight = '{"window": 5, "sweep_atr": 0, "volume_factor": 0, "stop_atr": 0.5, "target_atr": 0.5'
+    base = ("backtest", "--candles", "c.parquet", "--strategy", "liquidity_sweep")
+    base = (*base, "--symbol", "BTC/USD", "--json", "o.json")
+    costs = ("--maker-fee", "0", "--impact", "0.2")
+    write_candles(tmp_path / "f.parquet", [halves(SERIES[0]), SERIES[1]])
+
+    def trades(params: str, *more: str) -> list[dict[str, str]]:
+        call(*base, "--params", tight + params + "}", *more)
+        found: list[dict[str, str]] = json.loads((tmp_path / "o.json").read_text())["trades"]
+        return found
+
+    plain, settled = trades(""), trades("", "--finer", "f.parquet")
+    changed = {(a["exit_reason"], b["exit_reason"]) for a, b in zip(plain, settled, strict=False)}
+    assert ("stop", "take_profit") in changed
+    assert ("take_profit", "stop") not in changed
+    assert json.loads((tmp_path / "o.json").read_text())["candles"]["finer"] == ["test:BTC/USD:15m"]
+    assert sum(float(t["fees"]) for t in trades("", *costs)) < sum(float(t["fees"]) for t in plain)
+    reasons = {t["exit_reason"] for t in trades(', "max_candles": 3, "trail_atr": 0.7')}
+    assert reasons == {"stop", "take_profit", "time"}
+    assert trades(', "limit_atr": 0.3')[0]["entry_price"] != plain[0]["entry_price"]
+
+
+def halves(whole: Candles) -> Candles:
+    """Split every candle in two: the first goes up to its high, the second down to its low."""
+    pairs = (
+        (whole.open_time, whole.open_time + 900_000),
+        (whole.open, whole.high),
+        (whole.high, whole.high),
+        (whole.open, whole.low),
+        (whole.high, whole.close),
+        (whole.volume / 2, whole.volume / 2),
+    )
+    columns = [np.ravel(np.column_stack(pair)) for pair in pairs]
+    return Candles(whole.exchange, whole.symbol, "15m", *columns)
+
+
+def test_finer_candles_must_be_of_a_symbol_that_trades(tmp_path: Path) -> None:
+    write_candles(tmp_path / "f.csv", [halves(SERIES[1])])
+    line = refusal(*BASE, "--symbol", "BTC/USD", "--finer", "f.csv")
+    assert line == "--finer f.csv: no candles of test:BTC/USD"
+
+
+def test_money_is_written_without_an_exponent(tmp_path: Path) -> None:
+    call(*BASE, "--symbol", "BTC/USD", "--fee", "0", "--json", "o.json")
+    found = json.loads((tmp_path / "o.json").read_text())
+    assert {t["fees"] for t in found["trades"]} == {"0.00000000"}
+    assert found["equity"][0]["exposure"] == "0.00000000"
+
+
 def test_no_trades_is_a_result(tmp_path: Path) -> None:
     start = str(SERIES[0].open_time[-5])
     base = ("backtest", "--candles", "c.parquet", "--strategy", "sma_cross", "--from", start)
@@ -195,6 +247,7 @@ BASE = ("backtest", "--candles", "c.parquet", "--strategy", "sma_cross")
         ((*BASE, "--weights", '{"BTC/USD": 2}'), "--weights: fixed weights must be between"),
         ((*BASE, "--weights", '{"X/USD": 1}'), "--weights: there are no candles of X/USD"),
         ((*BASE, "--json", "none/o.json"), "none/o.json: cannot be written: No such file"),
+        ((*BASE, "--finer", "c.parquet"), "candles of 30m do not divide those of test:BTC/USD:30m"),
         (("backtest", "--candles", "none.csv", "--strategy", "x"), "none.csv: cannot be read: No"),
         (("backtest", "--candles", "c.parquet", "--strategy", "x"), "--params: unknown strategy"),
         (("backtest", "--candles", "c.parquet", "--configs", "no.json"), "no.json: No such file"),

@@ -37,7 +37,11 @@ def backtest(
     candles: Annotated[Path, typer.Option(help="Parquet or CSV file of candles.")],
     strategy: Annotated[str | None, typer.Option(help="Strategy to run on every symbol.")] = None,
     params: Annotated[
-        str | None, typer.Option(help='Its parameters, as {"fast": 10}; the rest are defaults.')
+        str | None,
+        typer.Option(
+            help='Its parameters, as {"fast": 10, "trail_atr": 3}; the rest are defaults. Every '
+            "strategy has limit_atr, trail_atr and max_candles."
+        ),
     ] = None,
     configs: Annotated[
         Path | None,
@@ -54,12 +58,26 @@ def backtest(
         str,
         typer.Option(help='equal, inverse_volatility, or fixed ones, as {"BTC/USD": 0.5}.'),
     ] = "equal",
-    fee: Annotated[str, typer.Option(help="Fee on both sides, fraction of the notional.")] = (
-        "0.001"
-    ),
+    fee: Annotated[str, typer.Option(help="Taker fee, fraction of the notional.")] = "0.001",
+    maker_fee: Annotated[
+        str | None, typer.Option(help="Fee of limits that rested and of targets; as --fee.")
+    ] = None,
     slippage: Annotated[
-        float, typer.Option(min=0, max=0.5, help="Fraction by which a market order's open worsens.")
+        float,
+        typer.Option(min=0, max=0.5, help="Fraction by which market orders and stops worsen."),
     ] = 0.0005,
+    impact: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.4,
+            help="Added for an order as large as its candle's volume; share squared.",
+        ),
+    ] = 0.0,
+    finer: Annotated[
+        Path | None,
+        typer.Option(help="File of lower-timeframe candles: which came first, stop or target?"),
+    ] = None,
     margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False,
     max_symbol_notional: Annotated[str, typer.Option(help="Most in one symbol, of equity.")] = (
         "0.5"
@@ -98,7 +116,9 @@ def backtest(
     rules = _rules(
         series,
         fee=_decimal("--fee", fee, below=1),
+        maker_fee=None if maker_fee is None else _decimal("--maker-fee", maker_fee, below=1),
         slippage=slippage,
+        impact=impact,
         margin=margin,
         max_symbol_notional=_decimal("--max-symbol-notional", max_symbol_notional, positive=True),
         # more would need leverage, which there is not
@@ -112,13 +132,22 @@ def backtest(
     )
     capital = _decimal("--cash", cash, positive=True)
     policy = _policy(weights, series)
-    result = _run(series, configurations, rules, policy, capital, first, last)
-    report = Report(candles, series, configurations, rules, policy.name, capital, result)
+    inside = [] if finer is None else _finer(read_candles(finer), series, finer)
+    result = _run(series, configurations, rules, policy, capital, first, last, inside)
+    report = Report(candles, series, configurations, rules, policy.name, capital, result, inside)
     if json_out is not None:
         write_json(json_out, report.as_json(first, last))
     report.show()
     if json_out is not None:
         typer.echo(f"written to {json_out}")
+
+
+def _finer(there: "Sequence[Candles]", series: "Sequence[Candles]", path: Path) -> "list[Candles]":
+    instruments = {one.instrument for one in series}
+    found = [one for one in there if one.instrument in instruments]
+    if not found:
+        raise CliError(f"--finer {path}: no candles of {', '.join(sorted(instruments))}")
+    return found
 
 
 def _run(
@@ -129,6 +158,7 @@ def _run(
     cash: Decimal,
     start: int | None,
     end: int | None,
+    finer: "Sequence[Candles]",
 ) -> Any:
     from tradepulse.cli.progress import progress_bar
     from tradepulse.trading.backtest import backtest as run
@@ -144,6 +174,7 @@ def _run(
                 cash=cash,
                 trade_from=start,
                 trade_to=end,
+                finer=finer,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
 
@@ -209,7 +240,9 @@ def _rules(
     series: "Sequence[Candles]",
     *,
     fee: Decimal,
+    maker_fee: Decimal | None,
     slippage: float,
+    impact: float,
     margin: bool,
     max_symbol_notional: Decimal,
     max_total_notional: Decimal,
@@ -220,7 +253,9 @@ def _rules(
 
     return AccountRules(
         fee=fee,
+        maker_fee=maker_fee,
         slippage=slippage,
+        impact=impact,
         limits=RiskLimits(
             max_symbol_notional, max_total_notional, max_open_positions, risk_per_trade
         ),

@@ -42,6 +42,7 @@ class Report:
     weights: str
     cash: Decimal
     result: BacktestResult
+    finer: Sequence[Candles] = ()
 
     def figures(self) -> Metrics:
         """Return the figures of the account."""
@@ -54,20 +55,23 @@ class Report:
             "candles": {
                 "file": self.file.name,
                 "series": [one.series for one in self.series],
+                "finer": [one.series for one in self.finer],
                 "from": start,
                 "to": end,
             },
             "account": {
-                "cash": str(self.cash),
+                "cash": money_text(self.cash),
                 "weights": self.weights,
-                "fee": str(self.rules.fee),
+                "fee": money_text(self.rules.fee),
+                "maker_fee": money_text(self.rules.fee_of(is_maker=True)),
                 "slippage": self.rules.slippage,
-                "max_symbol_notional": str(limits.max_symbol_notional),
-                "max_total_notional": str(limits.max_total_notional),
+                "impact": self.rules.impact,
+                "max_symbol_notional": money_text(limits.max_symbol_notional),
+                "max_total_notional": money_text(limits.max_total_notional),
                 "max_open_positions": limits.max_open_positions,
                 "risk_per_trade": None
                 if limits.risk_per_trade is None
-                else str(limits.risk_per_trade),
+                else money_text(limits.risk_per_trade),
                 "allows_margin": any(m.allows_margin for m in self.rules.markets.values()),
             },
             "configurations": [
@@ -181,6 +185,16 @@ def _won(trades: Sequence[Trade]) -> str:
     return f"{sum(t.profit + t.fees > 0 for t in trades) / len(trades):.0%}"
 
 
+def money_text(value: Decimal) -> str:
+    """Write an amount with all its digits; `str` writes a zero of eight places as 0E-8."""
+    return f"{value:f}"
+
+
 def _plain(item: Any, names: Sequence[str]) -> dict[str, Any]:
-    values = ((name, getattr(item, name)) for name in names)
-    return {name: v if isinstance(v, int) else str(v) for name, v in values}
+    return {name: _json(getattr(item, name)) for name in names}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return money_text(value)
+    return value if isinstance(value, int) else str(value)
