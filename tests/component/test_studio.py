@@ -1,6 +1,7 @@
 """The API against a real PostgreSQL: figures, limits, the token."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +22,7 @@ from tests.report_example import example_report
 from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.report_page import POLICY, report_page
 
+DOCS = Path(__file__).parents[2] / "docs" / "studio.md"
 TOKEN = "a-right-token-of-32-characters-xx"
 BTC = series_of("BTC/USD")
 
@@ -155,6 +157,19 @@ class TestPage:
         schema = await studio.get("/api/openapi.json")
         assert "/api/overview" in schema["paths"]
         assert "GET /api/overview" in (await studio.client.get("/api/docs")).text
+
+    async def test_the_routes_of_the_docs_are_there(self, studio: Studio) -> None:
+        paths = (await studio.get("/api/openapi.json"))["paths"]
+        routes = {
+            f"{method.upper()} {re.sub(r'{[^}]*}', 'ID', path)}"
+            for path, methods in paths.items()
+            for method in methods
+        }
+        told = re.findall(r"\| `((?:GET|POST) [^`]*)`", DOCS.read_text())
+        assert len(told) == 10
+        assert set(told) <= routes
+        asked_to_change = {route for route in routes if route.startswith("POST")}
+        assert asked_to_change <= set(told)
 
 
 class TestEmpty:
