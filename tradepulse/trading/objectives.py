@@ -13,22 +13,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from tradepulse.trading.metrics import FIGURES
+
+__all__ = ["FIGURES", "OBJECTIVES", "Goal", "fronts"]
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-FIGURES = (
-    "net_profit_pct",
-    "sharpe",
-    "sortino",
-    "calmar",
-    "volatility",
-    "max_drawdown_pct",
-    "profit_factor",
-    "expectancy",
-    "gross_win_rate",
-    "exposure",
-    "trades",
-)
 
 RAISED = -1.0
 LOWERED = 1.0
@@ -116,7 +106,8 @@ class Goal:
         Two goals are ranked by fronts: first the sets that no other one beats in both, then those
         that only these beat, and so on (N. Srinivas and K. Deb, 1994). Within a front the set
         nearest to its ideal point comes first (M. Zeleny, 1973): the best of each goal in that
-        front, with either goal measured from its best, 0, to its worst, 1.
+        front, with either goal measured from its best, 0, to its worst, 1. Of two that are as near,
+        the one that is better in the first goal comes first.
 
         Args:
             figures: float64 `(t, len(FIGURES))`, NaN where undefined.
@@ -134,7 +125,7 @@ class Goal:
         for number in range(int(front.max(initial=-1)) + 1):
             members = np.flatnonzero(front == number)
             distance[members] = _from_ideal(losses[members])
-        return allowed[np.lexsort((distance, front))]
+        return allowed[np.lexsort((losses[:, 0], distance, front))]
 
 
 def fronts(losses: FloatArray) -> IntArray:
