@@ -27,15 +27,17 @@ describe("marks", () => {
     ]);
   });
 
-  it("put an exit by signal at its open, and a stop at the candle that hit it", () => {
+  it("put an exit by signal or time at its open, and a stop at the candle that hit it", () => {
     const trades = [
       trade("a", { entry_time: 100, exit_time: 400, exit_reason: "signal" }),
       trade("b", { entry_time: 100, exit_time: 400, exit_reason: "stop", profit: "-3" }),
+      trade("c", { entry_time: 100, exit_time: 400, exit_reason: "time", profit: "1" }),
     ];
     const exits = marks(rows, trades, []).filter((mark) => mark.kind === "exit");
     expect(exits.map(({ openTime, text, profit }) => [openTime, text, profit])).toEqual([
       [200, "stop", -3],
       [400, "signal", 19],
+      [400, "time", 1],
     ]);
   });
 

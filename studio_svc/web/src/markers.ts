@@ -20,7 +20,11 @@ const REASONS: Record<string, string> = {
   stop: "stop",
   take_profit: "target",
   end_of_data: "end of data",
+  time: "time",
 };
+
+/** Reasons of exits that were decided at a close and filled at the next open. */
+const AT_OPEN = new Set(["signal", "time"]);
 
 export function reasonText(reason: string): string {
   return REASONS[reason] ?? reason;
@@ -46,8 +50,8 @@ export function candleAt(
 /**
  * Marks of the trades and open positions of the series that the rows belong to, in time order.
  *
- * Entries and exits by signal fill at an open; stops, targets and the end of the data are known
- * at the close of their candle, so that candle opened before that time.
+ * An entry is told by the open of its candle, an exit by signal or time fills at an open; stops,
+ * targets and the end of the data are known at the close of their candle, which opened before.
  */
 export function marks(
   rows: readonly CandleRow[],
@@ -73,7 +77,7 @@ export function marks(
     });
   }
   for (const trade of trades) {
-    add(trade.exit_time, trade.exit_reason !== "signal", {
+    add(trade.exit_time, !AT_OPEN.has(trade.exit_reason), {
       id: `${trade.position_id}:exit`,
       kind: "exit",
       side: trade.side,

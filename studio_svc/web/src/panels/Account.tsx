@@ -52,7 +52,12 @@ export const Positions = memo(function Positions({ positions }: { positions: rea
   );
 });
 
-const STATES: Record<string, string> = { OPEN: "waiting", FILLED: "filled", REFUSED: "refused" };
+const STATES: Record<string, string> = {
+  OPEN: "waiting",
+  FILLED: "filled",
+  REFUSED: "refused",
+  EXPIRED: "expired",
+};
 
 export const Orders = memo(function Orders({ orders }: { orders: readonly Order[] }) {
   return (
