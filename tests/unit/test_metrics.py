@@ -102,7 +102,7 @@ def test_drawdown_counts_every_close_and_the_initial_equity() -> None:
 
 def test_nothing_traded() -> None:
     found = figures([100, 100, 100])
-    assert found == Metrics(0, None, None, None, 0, 0, None, None, 0, 0)
+    assert found == Metrics(0, None, None, None, None, 0, 0, None, None, 0, 0)
 
 
 def test_no_candles() -> None:

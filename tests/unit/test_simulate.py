@@ -37,7 +37,7 @@ def candles_of(rows: list[Row]) -> Candles:
 
 def says(n: int, **actions: tuple[int, float, float]) -> Evaluations:
     """Say at row 3 with `r3=(action, stop, target)`."""
-    found = Evaluations(np.zeros(n, np.int8), np.full(n, np.nan), np.full(n, np.nan))
+    found = Evaluations(np.zeros(n, np.int8), *(np.full(n, np.nan) for _ in range(4)))
     for name, (action, stop, target) in actions.items():
         row = int(name[1:])
         found.action[row], found.stop[row], found.take_profit[row] = action, stop, target

@@ -262,7 +262,9 @@ class Simulator:
         columns = strategy.columns(candles, vector)
         asked = max(first, strategy.lookback_of(vector) - 1)
         kernel, held = trade_by(strategy), int(vector[-1])
-        return self._trade(kernel, candles, finer, columns, vector, first, asked, held)
+        # a copy that may be written to, as a sweep has: one compiled variant serves both
+        copied = np.array(vector)
+        return self._trade(kernel, candles, finer, columns, copied, first, asked, held)
 
     def _trade(
         self,

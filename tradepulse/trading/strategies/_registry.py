@@ -21,7 +21,7 @@ from tradepulse.trading.strategies._kernels import (
     Wire,
 )
 from tradepulse.trading.strategies._windows import FloatArray
-from tradepulse.trading.strategies.features import MAX_ARGS, MAX_FEATURES, Feature, atr
+from tradepulse.trading.strategies.features import MAX_ARGS, MAX_FEATURES, Feature, atr, padded
 
 Decide = Compiled[
     [int, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Columns, FloatArray],
@@ -168,12 +168,15 @@ class Strategy:
         return True
 
     def vector(self, params: Params) -> FloatArray:
-        """Return the parameter vector, float64 `(len(space),)`.
+        """Return the parameter vector, float64 `(len(space),)`, not to be written to.
 
         Raises:
             ValueError: as `complete`.
         """
-        return np.array(list(self.complete(params).values()), dtype=np.float64)
+        vector = np.array(list(self.complete(params).values()), dtype=np.float64)
+        # compiled code knows arrays that may be written to from others, and is compiled for each
+        vector.flags.writeable = False
+        return vector
 
     def lookback(self, params: Params) -> int:
         """Return how many candles, the last included, a row's output depends on.
@@ -231,6 +234,23 @@ class Strategy:
             max(first, self._first(vector.tobytes())),
         )
         return Evaluations(action, levels[0], levels[1], levels[2], levels[3], int(vector[-1]))
+
+    def columns(self, candles: Candles, vector: FloatArray) -> Columns:
+        """Compute the features, `MAX_FEATURES` columns of float64 `(n,)`, NaN for those off."""
+        off = np.full(len(candles), np.nan)
+        market = (
+            np.ascontiguousarray(candles.open),
+            np.ascontiguousarray(candles.high),
+            np.ascontiguousarray(candles.low),
+            np.ascontiguousarray(candles.close),
+            np.ascontiguousarray(candles.volume),
+        )
+        found = [off] * MAX_FEATURES
+        for place, feature in enumerate(self.features):
+            if self.is_on(feature, vector):
+                values = [float(vector[self.index[name]]) for name in feature.args]
+                found[place] = feature.function(*market, padded(values))
+        return tuple(found)
 
     @cached_property
     def _first(self) -> Callable[[bytes], int]:

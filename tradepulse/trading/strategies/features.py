@@ -16,7 +16,7 @@ A feature of one's own is a compiled function and the rows that it needs:
         return Feature(_spread, (window,), rows=int, only_if=only_if)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tradepulse.trading.compiled import Compiled, compiled
@@ -67,6 +67,12 @@ class Feature:
     args: tuple[str, ...]
     rows: Callable[..., int]
     only_if: tuple[str, ...] = ()
+
+
+def padded(values: Sequence[float]) -> Args:
+    """Return up to three arguments as a feature's function takes them."""
+    a, b, c = (*values, 0.0, 0.0, 0.0)[:MAX_ARGS]
+    return a, b, c
 
 
 @compiled
