@@ -4,7 +4,14 @@ A new strategy is a module here, imported below; docs/strategies.md shows how to
 """
 
 from tradepulse.trading.compiled import compiled
-from tradepulse.trading.strategies import liquidity_sweep, sma_cross
+from tradepulse.trading.strategies import (
+    bollinger_squeeze,
+    donchian_breakout,
+    liquidity_sweep,
+    rsi_reversion,
+    sma_cross,
+    supertrend,
+)
 from tradepulse.trading.strategies._kernels import (
     ENTER_LONG,
     ENTER_SHORT,
@@ -40,10 +47,14 @@ __all__ = [
     "Param",
     "Params",
     "Strategy",
+    "bollinger_squeeze",
     "compiled",
+    "donchian_breakout",
     "get_strategy",
     "liquidity_sweep",
+    "rsi_reversion",
     "sma_cross",
     "strategy",
     "strategy_names",
+    "supertrend",
 ]
