@@ -11,7 +11,9 @@ from optimizer_svc.trials import FloatArray, Ground
 from tradepulse.runtime.service import RefusedError
 from tradepulse.trading.candles import Candles
 
-CONNECT_S = 15
+
+def _measure(candles: Candles, ground: Ground, tried: FloatArray) -> FloatArray:
+    return trials.measure(trials.sweep_of(candles, ground, 1), tried)
 
 
 class DaskCluster:
@@ -26,7 +28,7 @@ class DaskCluster:
         """Futures of candles that lie on every worker, by name."""
 
     @classmethod
-    async def connect(cls, address: str) -> "DaskCluster":
+    async def connect(cls, address: str, patience_s: float = 15) -> "DaskCluster":
         """Connect to the scheduler.
 
         Raises:
@@ -41,11 +43,11 @@ class DaskCluster:
             ) from None
         try:
             client: Any = distributed.Client
-            return cls(await client(address, asynchronous=True, timeout=CONNECT_S))
+            return cls(await client(address, asynchronous=True, timeout=patience_s))
         except (OSError, ValueError) as error:
             raise RefusedError(
-                f"no Dask scheduler answers at {address} within {CONNECT_S} s: {error}; start it, "
-                "correct DASK_SCHEDULER, or unset it to run trials here"
+                f"no Dask scheduler answers at {address} within {patience_s:g} s: {error}; "
+                "start it, correct DASK_SCHEDULER, or unset it to run trials here"
             ) from None
 
     async def give(self, candles: Mapping[str, Candles]) -> None:
@@ -60,7 +62,7 @@ class DaskCluster:
         parts = np.array_split(tried, min(workers, len(tried)))
         futures = [
             # what a batch is worth is asked for once: nothing to look up by its hash
-            self._client.submit(trials.measure, self._candles[name], ground, part, 1, pure=False)
+            self._client.submit(_measure, self._candles[name], ground, part, pure=False)
             for part in parts
         ]
         try:

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,10 +19,13 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from optimizer_svc import trials
 from optimizer_svc.trials import FloatArray, Ground
 from tradepulse.trading.candles import Candles
+from tradepulse.trading.sweep import Sweep
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+SWEEPS = 4
+"""Kept ready: each keeps the indicators that it has computed."""
 NICENESS = 10
 """Trials give way to the services that trade."""
 DEATHS = 3
@@ -36,7 +40,7 @@ class TrialRunner(Protocol):
         ...
 
     async def measure(self, name: str, ground: Ground, tried: FloatArray) -> FloatArray:
-        """Do what `trials.measure` does on the candles of that name."""
+        """Measure parameter vectors, float64 `(t, p)`, on the candles of that name."""
         ...
 
     async def take_back(self, names: list[str]) -> None:
@@ -45,6 +49,8 @@ class TrialRunner(Protocol):
 
 
 _held: dict[str, Candles] = {}
+_sweeps: OrderedDict[tuple[str, Ground], Sweep] = OrderedDict()
+"""Ready sweeps over what is held, the least recently used given up for others."""
 _progress: Any = None
 """Of what runs in this trial process, from 0 to 1; shared with its parent."""
 
@@ -79,10 +85,16 @@ def _hold(name: str, candles: Candles) -> None:
 
 def _drop(name: str) -> None:
     _held.pop(name, None)
+    for key in [key for key in _sweeps if key[0] == name]:
+        del _sweeps[key]
 
 
 def _measure(name: str, ground: Ground, tried: FloatArray, threads: int) -> FloatArray:
-    return trials.measure(_held[name], ground, tried, threads)
+    sweep = _sweeps.pop((name, ground), None) or trials.sweep_of(_held[name], ground, threads)
+    _sweeps[name, ground] = sweep
+    if len(_sweeps) > SWEEPS:
+        _sweeps.popitem(last=False)
+    return trials.measure(sweep, tried)
 
 
 class TrialProcess:

@@ -13,7 +13,8 @@ from contracts.events import NAMESPACE
 from tradepulse.runtime.jobs import JobSpec
 from tradepulse.trading.candle_checks import first_problem
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.objectives import FIGURES, OBJECTIVES, Goal
+from tradepulse.trading.metrics import FIGURES
+from tradepulse.trading.objectives import OBJECTIVES, Goal
 from tradepulse.trading.search import random, space_of
 from tradepulse.trading.strategies import Params, Strategy, get_strategy
 from tradepulse.trading.timeframes import timeframe_ms
@@ -232,6 +233,7 @@ def side_by_side(spec: JobSpec, metrics: Mapping[str, Any]) -> str:
 
 
 SIDES = ("in_sample", "out_of_sample")
+COSTS = ("fee", "maker_fee", "slippage", "impact", "allows_margin")
 
 
 def _written(value: float | None) -> str:
@@ -240,7 +242,7 @@ def _written(value: float | None) -> str:
 
 def costs_of(spec: JobSpec) -> dict[str, Any]:
     """Return what a configuration's later backtests must be told."""
-    return {"fee": spec.fee, "slippage": spec.slippage, "allows_margin": spec.allows_margin}
+    return {name: getattr(spec, name) for name in COSTS}
 
 
 def evidence(

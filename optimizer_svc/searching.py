@@ -15,7 +15,7 @@ import numpy as np
 from prometheus_client import Counter
 
 from optimizer_svc import research, trials
-from optimizer_svc.processes import TrialProcess, TrialRunner
+from optimizer_svc.processes import SWEEPS, TrialProcess, TrialRunner
 from optimizer_svc.research import Chosen, Range, Search
 from optimizer_svc.samplers import Sampler, make_sampler
 from optimizer_svc.store import Batch, Job, Store
@@ -28,7 +28,7 @@ from tradepulse.trading.decay import LifecycleRules, reference_of
 from tradepulse.trading.objectives import Goal
 from tradepulse.trading.strategies import get_strategy
 
-IN_FLIGHT = 4
+IN_FLIGHT = SWEEPS
 """Searches of a job that go on at once: while one asks, the batch of another is measured."""
 
 

@@ -14,7 +14,7 @@ from tradepulse.runtime.candles_db import load_candles
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.jobs import JobKind, JobSpec
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.objectives import FIGURES
+from tradepulse.trading.metrics import FIGURES
 from tradepulse.trading.strategies import get_strategy
 
 FloatArray = NDArray[np.float64]

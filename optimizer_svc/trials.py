@@ -16,12 +16,12 @@ from optimizer_svc.research import Range
 from tradepulse.trading.backtest import BacktestResult, backtest
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.evaluate import Configuration
-from tradepulse.trading.metrics import ledger_metrics, metrics
-from tradepulse.trading.objectives import FIGURES
+from tradepulse.trading.metrics import ledger_metrics
 from tradepulse.trading.orders import Trade
-from tradepulse.trading.simulate import SimulationRules, Simulator
+from tradepulse.trading.simulate import SimulationRules
 from tradepulse.trading.sizing import AccountRules, Market
 from tradepulse.trading.strategies import Params, get_strategy, strategy_names
+from tradepulse.trading.sweep import Sweep
 from tradepulse.trading.weights import EqualWeights
 
 FloatArray = NDArray[np.float64]
@@ -50,14 +50,18 @@ class Costs:
     """Costs and market of a configuration's backtests."""
 
     fee: float = 0.001
+    maker_fee: float | None = None
     slippage: float = 0.0005
+    impact: float = 0.0
     allows_margin: bool = False
 
     def account_rules(self, instrument: str) -> AccountRules:
         """Return the rules by which a configuration on `exchange:symbol` is judged."""
         return AccountRules(
             fee=Decimal(str(self.fee)),
+            maker_fee=None if self.maker_fee is None else Decimal(str(self.maker_fee)),
             slippage=self.slippage,
+            impact=self.impact,
             markets={instrument: Market(allows_margin=self.allows_margin)},
         )
 
@@ -113,21 +117,33 @@ def simulation_rules(rules: AccountRules, instrument: str) -> SimulationRules:
     return SimulationRules(
         initial_cash=float(CASH),
         fee=float(rules.fee),
+        maker_fee=float(rules.fee_of(is_maker=True)),
         slippage=rules.slippage,
+        impact=rules.impact,
         fraction=fraction,
         min_notional=float(market.min_notional),
         allows_margin=market.allows_margin,
     )
 
 
-def measure(candles: Candles, ground: Ground, tried: FloatArray, threads: int) -> FloatArray:
-    """Measure parameter sets on in-sample candles.
+def sweep_of(candles: Candles, ground: Ground, threads: int) -> Sweep:
+    """Prepare to measure parameter sets.
 
     Args:
         candles: warm-up and in-sample candles only: what comes later is not even here.
         ground: what to measure on.
-        tried: parameter vectors, float64 `(t, p)`.
         threads: how many share the work; the figures do not depend on it.
+
+    Raises:
+        ValueError: the strategy is unknown.
+    """
+    first = int(np.searchsorted(candles.open_time, ground.start))
+    strategy = get_strategy(ground.strategy)
+    return Sweep(candles, strategy, ground.rules, first=first, threads=threads)
+
+
+def measure(sweep: Sweep, tried: FloatArray) -> FloatArray:
+    """Measure parameter sets, float64 `(t, p)`.
 
     Returns:
         float64 `(t, len(FIGURES))`, NaN where undefined.
@@ -136,32 +152,11 @@ def measure(candles: Candles, ground: Ground, tried: FloatArray, threads: int) -
         ValueError: the strategy raised.
     """
     try:
-        return _figures(candles, ground, tried, threads)
+        return sweep.run(tried).figures
     except Exception as error:  # noqa: BLE001 - whatever a user's strategy raises is told its job
         raise ValueError(
-            f"strategy {ground.strategy} raised {type(error).__name__} on {candles.series}: {error}"
+            f"strategy {sweep.strategy.name} raised {type(error).__name__}: {error}"
         ) from None
-
-
-def _figures(candles: Candles, ground: Ground, tried: FloatArray, threads: int) -> FloatArray:
-    found = get_strategy(ground.strategy)
-    simulator = Simulator(ground.rules)
-    first = int(np.searchsorted(candles.open_time, ground.start))
-    close_time = candles.close_time[first:]
-    figures = np.full((len(tried), len(FIGURES)), np.nan)
-    for row, vector in enumerate(tried):
-        result = simulator.run(candles, found.evaluate(candles, vector), first)
-        one = metrics(
-            initial_equity=ground.rules.initial_cash,
-            close_time=close_time,
-            equity=result.equity,
-            exposure=result.exposure,
-            net=result.net,
-            gross=result.gross,
-        ).as_dict()
-        values = (one.get(name) for name in FIGURES)
-        figures[row] = [np.nan if value is None else value for value in values]
-    return figures
 
 
 def judge(
@@ -244,5 +239,5 @@ def warm_up() -> None:
     times = np.arange(n, dtype=np.int64) * 3_600_000
     candles = Candles("x", "A/B", "1h", times, prices, prices + 1, prices - 1, prices, prices)
     for name in strategy_names():
-        ground = Ground(name, 0, SimulationRules())
-        measure(candles, ground, get_strategy(name).vector({})[np.newaxis], 1)
+        sweep = sweep_of(candles, Ground(name, 0, SimulationRules()), 1)
+        measure(sweep, get_strategy(name).vector({})[np.newaxis])

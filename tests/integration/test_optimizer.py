@@ -1,6 +1,7 @@
 """Training jobs on a real database: ends, cancel, crash, two workers, bad input."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -13,11 +14,13 @@ import numpy as np
 import psutil
 import pytest
 import pytest_asyncio
+from distributed import LocalCluster
 from planted_gates import passing
 from prometheus_client import CollectorRegistry, Counter
 
 from contracts.events import ConfigurationChanged
 from contracts.topics import CONFIGURATIONS
+from optimizer_svc.cluster import DaskCluster
 from optimizer_svc.processes import TrialProcess, TrialRunner
 from optimizer_svc.searching import Searching
 from optimizer_svc.store import Store
@@ -30,12 +33,12 @@ from tradepulse.runtime.configurations import activate, deactivate, list_configu
 from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.jobs import JobSpec, JobStatus, job_status, request_cancel, submit_job
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.service import RefusedError
 from tradepulse.trading.backtest import backtest
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.decay import LifecycleRules
 from tradepulse.trading.evaluate import Configuration
-from tradepulse.trading.metrics import ledger_metrics
-from tradepulse.trading.objectives import FIGURES
+from tradepulse.trading.metrics import FIGURES, ledger_metrics
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import EqualWeights
 
@@ -320,7 +323,7 @@ async def test_broken_candles_fail_the_job(
 
 
 BAD_SPECS: list[tuple[dict[str, Any], str]] = [
-    ({"strategies": ["macd"]}, "unknown strategy 'macd'; known are liquidity_sweep, sma_cross"),
+    ({"strategies": ["macd"]}, "unknown strategy 'macd'; known are "),
     ({"symbols": ["NONE/USD"]}, "no candles of venue:NONE/USD:30m in the range of the job"),
     ({"symbols": ["SHORT/USD"]}, "in-sample candles of venue:SHORT/USD:30m are too few"),
     ({"start": START + 10**13}, "no candles of venue:A/USD:30m in the range"),
@@ -554,6 +557,65 @@ class ServiceProcess:
         _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)
         assert left == []
         return code
+
+
+@pytest.mark.parametrize("method", ["bayesian", "nsga2"])
+async def test_a_search_that_learns_resumes_with_the_same_result(
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess, method: str
+) -> None:
+    spec = spec_of(
+        method=method,
+        trials=90,
+        objective="profit_drawdown" if method == "nsga2" else "sharpe",
+        symbols=("A/USD",),
+        keep=2,
+    )
+    undisturbed = await run_to_end(pool, process, spec)
+    assert undisturbed.status == "SUCCEEDED"
+    job_id = await submit_job(pool, spec)
+    working = asyncio.create_task(worker_of(pool, process, "w").work_once())
+
+    async def has_begun() -> bool:
+        return (await job_status(pool, job_id)).done > 0
+
+    await eventually(has_begun, "a batch is stored")
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    assert 0 < (await job_status(pool, job_id)).done < 180
+    # another machine has other threads
+    other = TrialProcess(1)
+    assert await worker_of(pool, other, "w2").work_once()
+    other.close()
+    assert await outcome(pool, job_id) == await outcome(pool, undisturbed.job_id)
+
+
+async def test_a_dask_cluster_gives_the_same_result(
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
+) -> None:
+    spec = spec_of(trials=300)
+    here = await run_to_end(pool, process, spec)
+    async with LocalCluster(
+        n_workers=2,
+        processes=True,
+        threads_per_worker=1,
+        asynchronous=True,
+        dashboard_address=None,
+        silence_logs=logging.ERROR,
+    ) as cluster:
+        runner = await DaskCluster.connect(cluster.scheduler_address)
+        staying = asyncio.create_task(runner.stay())
+        job_id = await submit_job(pool, spec)
+        assert await worker_of(pool, process, "dask", runner=runner).work_once()
+        staying.cancel()
+        await asyncio.gather(staying, return_exceptions=True)
+    there = await job_status(pool, job_id)
+    assert (there.status, there.done) == (here.status, here.done) == ("SUCCEEDED", 1_200)
+    assert await outcome(pool, job_id) == await outcome(pool, here.job_id)
+
+
+async def test_a_cluster_that_is_not_there_is_refused() -> None:
+    with pytest.raises(RefusedError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
+        await DaskCluster.connect("tcp://127.0.0.1:1", patience_s=0.5)
 
 
 async def test_a_killed_service_resumes_with_the_same_result(

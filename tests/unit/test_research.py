@@ -25,10 +25,19 @@ from optimizer_svc.research import (
     why_nothing,
 )
 from optimizer_svc.samplers import METHODS, make_sampler
-from optimizer_svc.trials import Costs, Ground, judge, measure, returns_of, simulation_rules
+from optimizer_svc.trials import (
+    Costs,
+    Ground,
+    judge,
+    measure,
+    returns_of,
+    simulation_rules,
+    sweep_of,
+)
 from tradepulse.runtime.jobs import JobSpec, Method, Objective
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.objectives import FIGURES, OBJECTIVES
+from tradepulse.trading.metrics import FIGURES
+from tradepulse.trading.objectives import OBJECTIVES
 from tradepulse.trading.strategies import get_strategy
 
 HOUR = 3_600_000
@@ -156,8 +165,9 @@ def test_batches_are_small_for_long_series() -> None:
 
 def test_a_trial_does_not_depend_on_its_batch() -> None:
     tried = vectors(sets_of(30))
-    together = measure(market(1_500), ground_of(), tried, 2)
-    singly = [measure(market(1_500), ground_of(), one[np.newaxis], 1)[0] for one in tried]
+    together = measure(sweep_of(market(1_500), ground_of(), 2), tried)
+    alone = sweep_of(market(1_500), ground_of(), 1)
+    singly = [measure(alone, one[np.newaxis])[0] for one in tried]
     np.testing.assert_array_equal(together, np.array(singly))
     assert np.unique(together, axis=0).shape[0] > 10
 
@@ -166,10 +176,8 @@ def test_the_search_measures_what_the_account_does() -> None:
     candles = market(1_500)
     used = range_of(spec_of(), candles, 400)
     for params in sets_of(5):
-        quick = measure(
-            candles.between(None, used.split), replace(ground_of(), start=used.start),
-            vectors([params]), 1,
-        )[0]  # fmt: skip
+        sweep = sweep_of(candles.between(None, used.split), ground_of(), 1)
+        quick = measure(sweep, vectors([params]))[0]
         (judged,) = judge(candles, used, [("sma_cross", params)], Costs())
         exact = judged.figures["in_sample"]
         assert exact is not None
@@ -196,8 +204,9 @@ def test_returns_are_net_of_costs_and_leave_out_what_the_data_ended() -> None:
 
 
 def test_a_strategy_that_raises_says_so_in_one_line() -> None:
-    with pytest.raises(ValueError, match=r"^strategy sma_cross raised \w+ on x:A/USD:1h: [^\n]+$"):
-        measure(market(500), ground_of(), np.zeros((1, 1)), 1)
+    sweep = sweep_of(market(500), ground_of(), 1)
+    with pytest.raises(ValueError, match=r"^strategy sma_cross raised ValueError: 1 parameters"):
+        measure(sweep, np.zeros((1, 1)))
 
 
 def test_the_size_of_an_entry_follows_the_account_limits() -> None:

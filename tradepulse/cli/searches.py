@@ -56,8 +56,14 @@ def optimize(
         str | None,
         typer.Option(help='Parameters not to search, as {"sma_cross": {"stop_atr": 2}}.'),
     ] = None,
-    fee: Annotated[float, typer.Option(help="Fraction of the notional, both sides.")] = 0.001,
-    slippage: Annotated[float, typer.Option(help="Fraction of the open.")] = 0.0005,
+    fee: Annotated[float, typer.Option(help="Taker fee, fraction of the notional.")] = 0.001,
+    maker_fee: Annotated[
+        float | None, typer.Option(help="Fee of orders that rested; the same by default.")
+    ] = None,
+    slippage: Annotated[float, typer.Option(help="Fraction of the price.")] = 0.0005,
+    impact: Annotated[
+        float, typer.Option(help="Slippage added where an order takes all of a candle's volume.")
+    ] = 0.0,
     margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False,
     activate: Annotated[
         bool,
@@ -96,7 +102,9 @@ def optimize(
         "keep": keep,
         "activate": activate,
         "fee": fee,
+        "maker_fee": maker_fee,
         "slippage": slippage,
+        "impact": impact,
         "allows_margin": margin,
         "fixed": _fixed(fixed),
     }

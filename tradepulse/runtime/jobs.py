@@ -70,7 +70,11 @@ class JobSpec(BaseModel):
     activate: bool = False
     """Whether the kept configurations trade on paper at once, before their validation."""
     fee: float = Field(default=0.001, ge=0, le=0.1)
+    maker_fee: float | None = Field(default=None, ge=0, le=0.1)
+    """Of orders that rested; None for the same as `fee`."""
     slippage: float = Field(default=0.0005, ge=0, le=0.1)
+    impact: float = Field(default=0.0, ge=0, le=0.5)
+    """Added to the slippage of an order as large as its candle's volume."""
     allows_margin: bool = False
     """Whether the market may be sold short."""
     fixed: dict[str, dict[str, float]] = Field(default_factory=dict)
