@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import fields
 from html.parser import HTMLParser
 from typing import Any
 
@@ -17,7 +18,9 @@ from tests.report_example import DAY, example_report
 from tradepulse.runtime.report_page import POLICY, report_page
 from tradepulse.runtime.report_page.markup import Html, el
 from tradepulse.runtime.report_page.scales import HOUR_MS, TimeScale, ValueScale
+from tradepulse.runtime.report_page.tables import FIGURES
 from tradepulse.runtime.report_page.text import measured, number, price, short
+from tradepulse.trading.metrics import Metrics
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"' style='x'"
 REPORT = example_report()
@@ -170,11 +173,14 @@ class TestWords:
 
     def test_a_dash_has_its_reason(self) -> None:
         text = page().text
-        assert "Calmar ratio a year \u2013 \u2013" in text
-        assert "\u2013 is undefined. Calmar ratio: no drawdown, or no return" in text
+        assert "Calmar ratio growth a year / drawdown \u2013 \u2013" in text
+        assert "\u2013 is undefined. Calmar ratio: fewer than two days, or no fall." in text
         defined = dict.fromkeys(REPORT["figures"]["in_sample"], 1.0)
         whole = page(figures={"in_sample": defined, "out_of_sample": defined})
         assert "is undefined" not in whole.text
+
+    def test_every_figure_has_its_row(self) -> None:
+        assert set(FIGURES) == {field.name for field in fields(Metrics)}
 
     def test_windows_show_the_parameters_that_differ(self) -> None:
         text = page().text

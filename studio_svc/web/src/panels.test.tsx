@@ -19,7 +19,7 @@ const configuration: Configuration = {
   strategy: "sma_cross",
   series: "kraken:BTC/USD:30m",
   symbol: "BTC/USD",
-  params: { fast: 12, slow: 55.5 },
+  params: { fast: 12, slow: 55.5, trail_atr: 0 },
   share: 1,
   stage: "PAPER",
   is_active: true,
@@ -93,7 +93,7 @@ describe("panels", () => {
     );
     const shown = text(markup);
     expect(shown).toContain("In-sample Out-of-sample On paper");
-    expect(shown).toContain("fast 12, slow 55.5");
+    expect(shown).toContain("fast 12, slow 55.5 ");
     expect(shown).toContain("400 +18.4 – 1.23 50 90 −2.5 – – – 0 – 0 –");
     expect(shown).toContain("paper active");
   });
@@ -106,7 +106,7 @@ describe("panels", () => {
     expect(markup).toContain("Report of 1970-01-01 00:00 UTC: refused");
     const waits = { ...configuration, stage: "VALIDATION", is_active: false };
     const shown = renderToStaticMarkup(<Configurations configurations={[waits]} isTraining={false} />);
-    expect(text(shown)).toContain("– 0 waits 0 –");
+    expect(text(shown)).toContain("– 0 waiting 0 –");
     expect(shown).not.toContain("report.html");
     const gone = { ...configuration, stage: "DECAY", is_active: false, retired: true };
     const told = text(renderToStaticMarkup(<Configurations configurations={[gone]} isTraining={false} />));

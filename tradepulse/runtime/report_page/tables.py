@@ -21,11 +21,11 @@ SHOWN_TRADES = 300
 SHADES = 4
 """Colours on each side of 0."""
 
-_FIGURES: dict[str, tuple[str, str, float, int, str]] = {
+FIGURES: dict[str, tuple[str, str, float, int, str]] = {
     "net_profit_pct": ("Net profit", "%", 1, 2, "no candle"),
     "sharpe": ("Sharpe ratio", "a year", 1, 2, "fewer than two days, or no variance"),
     "sortino": ("Sortino ratio", "a year", 1, 2, "fewer than two days, or no day with a loss"),
-    "calmar": ("Calmar ratio", "a year", 1, 2, "no drawdown, or no return over the range"),
+    "calmar": ("Calmar ratio", "growth a year / drawdown", 1, 2, "fewer than two days, or no fall"),
     "volatility": ("Volatility", "% a year", 100, 1, "fewer than two days"),
     "max_drawdown_pct": ("Largest drawdown", "%", 1, 2, "no candle"),
     "profit_factor": ("Profit factor", "gains / losses", 1, 2, "no trade with a loss"),
@@ -41,7 +41,7 @@ _SIDE_NAMES = ("In-sample", "Out-of-sample")
 
 def figure_name(name: str) -> str:
     """Return a figure's label."""
-    return _FIGURES[name][0] if name in _FIGURES else words(name).capitalize()
+    return FIGURES[name][0] if name in FIGURES else words(name).capitalize()
 
 
 def configuration_list(configuration: Mapping[str, Any]) -> Html:
@@ -101,7 +101,7 @@ def _detail(value: float | str | None) -> str:
 def figures_table(figures: Mapping[str, Mapping[str, float | None]]) -> Html:
     """Return the figures, in-sample beside out-of-sample, with a reason for each dash."""
     rows, reasons = [], []
-    for name, (label, unit, factor, digits, reason) in _FIGURES.items():
+    for name, (label, unit, factor, digits, reason) in FIGURES.items():
         pair = [figures[side].get(name) for side in _SIDES]
         if None in pair:
             reasons.append(f"{label}: {reason}")

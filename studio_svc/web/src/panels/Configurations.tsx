@@ -51,7 +51,7 @@ function Sample({ figures, first }: { figures: Figures | null; first: boolean })
 
 /** How many gates were passed, as a link to the report. */
 function Gates({ one }: { one: Configuration }) {
-  if (one.passed === null) return <span className="muted">{one.stage === "VALIDATION" ? "waits" : "–"}</span>;
+  if (one.passed === null) return <span className="muted">{one.stage === "VALIDATION" ? "waiting" : "–"}</span>;
   return (
     <a
       className={one.passed ? "up" : "down"}
@@ -66,8 +66,10 @@ function Gates({ one }: { one: Configuration }) {
   );
 }
 
+/** All parameters but those that are switched off by 0. */
 function paramsText(params: Record<string, unknown>): string {
   return Object.entries(params)
+    .filter(([, value]) => value !== 0)
     .map(([name, value]) => `${words(name)} ${typeof value === "number" ? quantity(value.toPrecision(4)) : String(value)}`)
     .join(", ");
 }

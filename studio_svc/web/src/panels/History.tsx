@@ -67,7 +67,7 @@ function Override({ one, onDone }: { one: Configuration; onDone: (changed: Confi
     <form className="override" onSubmit={submit}>
       <label>
         Move to{" "}
-        <select name="stage" aria-label="Stage" defaultValue="">
+        <select name="stage" required aria-label="Stage" defaultValue="">
           <option value="" disabled>
             stage
           </option>
