@@ -138,7 +138,7 @@ class TestWords:
         assert "In-sample 2020-09-13 to 2020-12-09" in text
         assert "Out-of-sample 2020-12-09 to 2021-01-16" in text
         assert "Parameter sets tried 4,812" in text
-        assert "Search bayesian, seed 7" in text
+        assert "Search bayesian, seed 7 Searched for Sharpe ratio" in text
         assert "Gates passed 2 of 4" in text
         assert "slow 120 stop atr 2.5" in text
 
@@ -181,6 +181,21 @@ class TestWords:
 
     def test_every_figure_has_its_row(self) -> None:
         assert set(FIGURES) == {field.name for field in fields(Metrics)}
+
+    def test_one_made_by_hand_says_so(self) -> None:
+        search = {"trials": 0, "method": "", "objective": "profit_drawdown", "seed": 0}
+        text = page(search=search).text
+        assert "Search none, made by hand Searched for Profit drawdown" in text
+        assert "Rolling windows: Sharpe ratio of each" in text
+
+    def test_a_window_without_a_choice(self) -> None:
+        windows = REPORT["walk_forward"]["windows"]
+        nothing = windows[0] | {"params": {}}
+        assert "no set was allowed" in page(walk_forward={"windows": [nothing]}).text
+        two = {"windows": [nothing, windows[1]]}
+        assert "no set was allowed 5.9" in page(walk_forward=two).text
+        same = {"windows": [windows[0], windows[0]]}
+        assert "the same in every window" in page(walk_forward=same).text
 
     def test_windows_show_the_parameters_that_differ(self) -> None:
         text = page().text
@@ -312,7 +327,7 @@ class TestScales:
     )
     def test_levels_are_round_few_and_inside(self, values: list[float], zero: bool) -> None:
         scale = ValueScale.around(values, 100, zero=zero)
-        assert all(0 <= scale.y(value) <= 100 for value in values)
+        assert all(-1e-9 <= scale.y(value) <= 100 + 1e-9 for value in values)
         ticks = scale.ticks()
         assert 1 <= len(ticks) <= 6
         assert all(-1e-6 <= scale.y(value) <= 100 + 1e-6 for value, _ in ticks)

@@ -88,8 +88,8 @@ def _header(report: Mapping[str, Any]) -> Html:
         ("In-sample", f"{day(ranges['start'])} to {day(ranges['split'])}"),
         ("Out-of-sample", f"{day(ranges['split'])} to {day(ranges['end'])}"),
         ("Parameter sets tried", number(search["trials"], 0)),
-        ("Search", f"{words(search['method'])}, seed {search['seed']}"),
-        ("Searched for", words(search["objective"])),
+        ("Search", _search(search)),
+        ("Searched for", figure_name(search["objective"])),
         ("Gates passed", f"{passed} of {len(report['gates'])}"),
     )  # fmt: skip
     return el(
@@ -110,6 +110,12 @@ def _header(report: Mapping[str, Any]) -> Html:
         ),
         configuration_list(report["configuration"]),
     )
+
+
+def _search(search: Mapping[str, Any]) -> str:
+    if not search["method"]:
+        return "none, made by hand"
+    return f"{words(search['method'])}, seed {search['seed']}"
 
 
 def _section(title: str, note: str | None, *children: object) -> Html:
@@ -142,7 +148,8 @@ def _curves(report: Mapping[str, Any]) -> Html:
     )  # fmt: skip
     return _section(
         "Equity, drawdown and trades",
-        "Equity marks open positions at each close. A trade is a line from its entry to its exit.",
+        "Each range is traded from flat; the out-of-sample curve goes on where the in-sample one "
+        "ended. Equity marks open positions at each close.",
         el(
             "figure",
             el("div", el("fieldset", el("legend", "Zoom"), *zooms),

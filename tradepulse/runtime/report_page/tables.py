@@ -18,6 +18,8 @@ from tradepulse.runtime.report_page.text import (
 )
 
 SHOWN_TRADES = 300
+WIDE_MAP = 8
+"""Columns of a parameter map above which its cells get small."""
 SHADES = 4
 """Colours on each side of 0."""
 
@@ -137,6 +139,8 @@ def _heat_map(
     found: Mapping[str, Any], side: str, most: float, params: Mapping[str, float]
 ) -> Html:
     x, y = found["x"], found["y"]
+    is_dense = len(x["values"]) > WIDE_MAP
+    digits = 0 if most >= 10 else 1 if is_dense else 2  # noqa: PLR2004 - what fits into a cell
     head = el("tr", el("td"), *(el("th", short(v), scope="col") for v in x["values"]))
     rows = []
     for slow, row in zip(y["values"], found[side], strict=True):
@@ -144,10 +148,12 @@ def _heat_map(
         for fast, value in zip(x["values"], row, strict=True):
             is_chosen = params.get(x["name"]) == fast and params.get(y["name"]) == slow
             shade = "heat-none" if value is None else f"heat-{_shade(value, most)}"
-            cells.append(el("td", number(value, 2 if most < 10 else 0),  # noqa: PLR2004 - width
-                            class_=f"{shade} chosen" if is_chosen else shade))  # fmt: skip
+            cells.append(
+                el("td", number(value, digits), class_=f"{shade} chosen" if is_chosen else shade)
+            )
         rows.append(el("tr", el("th", short(slow), scope="row"), *cells))
-    return _scrolling(el("table", el("thead", head), el("tbody", *rows), class_="heat"))
+    style = "heat dense" if is_dense else "heat"
+    return _scrolling(el("table", el("thead", head), el("tbody", *rows), class_=style))
 
 
 def _shade(value: float, most: float) -> int:
@@ -161,14 +167,17 @@ def windows_table(windows: Sequence[Mapping[str, Any]]) -> Html:
     shown = (("net_profit_pct", "Net %", 1), ("sharpe", "Sharpe", 2), ("trades", "Trades", 0))
     rows = []
     for n, window in enumerate(windows, 1):
-        chosen = ", ".join(f"{words(k)} {short(window['params'].get(k))}" for k in varied)
+        params = window["params"]
+        chosen = ", ".join(f"{words(k)} {short(params[k])}" for k in varied if k in params)
+        if not chosen:
+            chosen = "the same in every window" if params else "no set was allowed"
         rows.append(
             el(
                 "tr",
                 el("th", n, scope="row"),
                 *(el("td", f"{day(window[part][0])} to {day(window[part][1])}")
                   for part in ("train", "test")),
-                el("td", chosen or "the same in every window", class_="muted"),
+                el("td", chosen, class_="muted"),
                 *(el("td", number(window[side].get(name), digits), class_=_edged(name))
                   for side in _SIDES for name, _, digits in shown),
             )
