@@ -100,7 +100,7 @@ class Signal(Event):
     """The executor refuses an entry whose close time is past this, epoch ms."""
     limit_price: Price | None = None
     """Enter by a limit order that rests for one candle; None to enter at market."""
-    trail: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    trail: Price | None = None
     """Distance in price at which the stop follows; None for a stop that stays."""
     max_holding_ms: Annotated[int, Field(gt=0)] | None = None
     """The position is left at the first close that is so long after its entry's open, or longer."""

@@ -1,20 +1,13 @@
-"""The search's simulator: by hand, and trade by trade against the account engine."""
+"""The search's simulator by hand; test_engines_agree.py compares it with the account engine."""
 
-from decimal import Decimal
 from itertools import pairwise
-from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tradepulse.trading.backtest import BacktestResult, backtest
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.evaluate import Configuration
 from tradepulse.trading.fills import LONG, SHORT
 from tradepulse.trading.simulate import REASONS, Simulation, SimulationRules, Simulator
-from tradepulse.trading.sizing import AccountRules, Market
 from tradepulse.trading.strategies import (
     ENTER_LONG,
     ENTER_SHORT,
@@ -22,7 +15,6 @@ from tradepulse.trading.strategies import (
     Evaluations,
     get_strategy,
 )
-from tradepulse.trading.weights import EqualWeights
 
 HOUR = 3_600_000
 FREE = SimulationRules(initial_cash=1_000, fee=0, slippage=0, fraction=0.5, min_notional=0)
@@ -189,67 +181,6 @@ def market(n: int, seed: int) -> Candles:
     high, low = np.maximum(high, top), np.minimum(low, bottom)
     times = np.arange(n, dtype=np.int64) * HOUR
     return Candles("x", "A/USD", "1h", times, open_, high, low, close, rng.exponential(10, n))
-
-
-def by_the_account(
-    candles: Candles, strategy: str, params: dict[str, float], first: int
-) -> BacktestResult:
-    configuration = Configuration(UUID(int=1), strategy, "x", "A/USD", "1h", params)
-    rules = AccountRules(markets={"x:A/USD": Market(allows_margin=True)})
-    return backtest(
-        [candles],
-        [configuration],
-        rules,
-        EqualWeights(),
-        cash=Decimal(100_000),
-        trade_from=int(candles.open_time[first]),
-    )
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    name=st.sampled_from(["sma_cross", "liquidity_sweep"]),
-    first=st.sampled_from([0, 100]),
-    stop=st.sampled_from([0.5, 1.0, 3.0]),
-    target=st.sampled_from([0.5, 1.0, 3.0]),
-)
-def test_it_trades_like_the_account_engine(
-    seed: int, name: str, first: int, stop: float, target: float
-) -> None:
-    candles = market(400, seed)
-    params: dict[str, float] = {"stop_atr": stop, "target_atr": target}
-    if name == "sma_cross":
-        params |= {"fast": 2, "slow": 5}
-    else:
-        params |= {"window": 5, "sweep_atr": 0.0, "volume_factor": 0.2, "allow_short": 1}
-    ledger = by_the_account(candles, name, params, first)
-    rules = SimulationRules(allows_margin=True)
-    result = Simulator(rules).run(candles, get_strategy(name).run(candles, params), first)
-
-    def exit_time(row: int, reason: str) -> int:
-        return int(candles.open_time[row]) + (0 if reason == "signal" else HOUR)
-
-    mine = [
-        (int(candles.open_time[a]), exit_time(b, r), "long" if s == LONG else "short", r)
-        for a, b, s, _, _, r in trades_of(result)
-    ]
-    theirs = [(t.entry_time, t.exit_time, t.side, t.exit_reason) for t in ledger.trades]
-    assert mine == theirs
-    assert len(mine) > 5
-    tick = 2e-8
-    assert result.entry_price == pytest.approx(
-        [float(t.entry_price) for t in ledger.trades], abs=tick
-    )
-    assert result.exit_price == pytest.approx(
-        [float(t.exit_price) for t in ledger.trades], abs=tick
-    )
-    # quantities are rounded down to 8 digits, so money differs by little more than that
-    assert result.net == pytest.approx([float(t.profit) for t in ledger.trades], abs=1e-3)
-    assert result.equity == pytest.approx([float(p.equity) for p in ledger.equity], rel=1e-7)
-    assert result.exposure == pytest.approx(
-        [float(p.exposure) for p in ledger.equity], rel=1e-6, abs=1e-3
-    )
 
 
 def test_positions_never_overlap() -> None:

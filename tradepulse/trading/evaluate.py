@@ -76,6 +76,13 @@ def signals_of(
     """
     _, vector = _prepared(configuration.strategy, tuple(configuration.params.items()))
     found = get_strategy(configuration.strategy).evaluate(candles, vector)
+    return signals_in(found, configuration, candles, first)
+
+
+def signals_in(
+    found: Evaluations, configuration: Configuration, candles: Candles, first: int = 0
+) -> Iterator[tuple[int, Signal]]:
+    """Yield (row, signal) of what a configuration's strategy says, from row `first` on."""
     actions = found.action[first:]
     wanted = actions == EXIT if configuration.exits_only else actions != NONE
     for row in (np.nonzero(wanted)[0] + first).tolist():
@@ -87,7 +94,6 @@ def signals_of(
 def _signal(configuration: Configuration, candles: Candles, found: Evaluations, row: int) -> Signal:
     open_time = int(candles.open_time[row])
     length = timeframe_ms(configuration.timeframe)
-    trail = float(found.trail[row])
     return Signal(
         id=signal_id(configuration.configuration_id, configuration.series, open_time),
         configuration_id=configuration.configuration_id,
@@ -100,7 +106,7 @@ def _signal(configuration: Configuration, candles: Candles, found: Evaluations, 
         # an entry that is one whole candle late is another trade
         expires_at=open_time + 2 * length,
         limit_price=_level(float(found.limit[row])),
-        trail=None if math.isnan(trail) else trail,
+        trail=_level(float(found.trail[row])),
         max_holding_ms=found.max_candles * length or None,
     )
 
