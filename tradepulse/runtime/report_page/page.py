@@ -52,7 +52,9 @@ def report_page(report: Mapping[str, Any]) -> str:
             f"the report is of version {report.get('version')}, this program reads {VERSION}; "
             "validate the configuration again"
         )
-    data = json.dumps(report, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
+    data = json.dumps(report, allow_nan=False, separators=(",", ":"), sort_keys=True).replace(
+        "<", "\\u003c"
+    )
     body = el(
         "body",
         el("main", _header(report), _gates(report), _figures(report), _curves(report),
