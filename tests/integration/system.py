@@ -36,6 +36,9 @@ DAY = 86_400_000
 START = 1_514_764_800_000
 """2018-01-01, the first traded candle of these tests."""
 SHARE = 0.5
+RULES = AccountRules(maker_fee=Decimal("0.0004"), impact=0.05)
+COSTS = {"MAKER_FEE": str(RULES.maker_fee), "IMPACT": str(RULES.impact)}
+"""`RULES` as the executor's environment."""
 
 
 def demo_candles(days: int, warm_days: int = 10) -> list[Candles]:
@@ -44,10 +47,16 @@ def demo_candles(days: int, warm_days: int = 10) -> list[Candles]:
 
 
 def configurations_for(candles: Sequence[Candles]) -> list[Configuration]:
-    """Several configurations on every series: two strategies, two parameter sets each."""
+    """Several configurations on every series: two strategies, two parameter sets each.
+
+    Half of them trail their stops, enter by limit orders or leave by time.
+    """
     params = {
-        "sma_cross": [{"fast": 5, "slow": 21, "stop_atr": 3}, {"fast": 20, "slow": 60}],
-        "liquidity_sweep": [{}, {"window": 12}],
+        "sma_cross": [
+            {"fast": 5, "slow": 21, "stop_atr": 3, "trail_atr": 2.5, "max_candles": 40},
+            {"fast": 20, "slow": 60},
+        ],
+        "liquidity_sweep": [{}, {"window": 12, "limit_atr": 0.3, "trail_atr": 1.5}],
     }
     return [
         Configuration(
@@ -69,7 +78,7 @@ def expected(
     candles: Sequence[Candles], configurations: Sequence[Configuration], policy: WeightPolicy
 ) -> BacktestResult:
     """Return what the backtest of the same thing does."""
-    return backtest(candles, configurations, AccountRules(), policy, trade_from=START)
+    return backtest(candles, configurations, RULES, policy, trade_from=START)
 
 
 def announcement(candles: Sequence[Candles]) -> FeedAnnounced:
@@ -164,6 +173,7 @@ class System:
                     "DATABASE_URL": self.database_url,
                     "CLOCK": "replay",
                     "HTTP_PORT": "0",
+                    **COSTS,
                     **given,
                 },
                 cwd=ROOT,

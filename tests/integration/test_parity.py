@@ -102,4 +102,10 @@ async def test_replay_gives_the_trades_of_the_backtest(
     assert [(ms(row[1]), *row[2:]) for row in ledger["equity"]] == equity_rows(result)
     refused = {row[0] for row in ledger["orders"] if row[15] == "REFUSED"}
     assert refused == {order.order_id for order in result.refused}
+    # each of the rules was at work
+    assert {t.exit_reason for t in result.trades} >= {"signal", "stop", "take_profit", "time"}
+    states = {(row[8], row[15]) for row in ledger["orders"]}
+    assert states >= {("limit", "FILLED"), ("limit", "EXPIRED"), ("stop", "FILLED")}
+    first_stops = {row[11] for row in ledger["orders"]}
+    assert any(row[10] not in first_stops for row in ledger["positions"])
     assert result.trades[0].exit_time > START
