@@ -70,5 +70,9 @@ def make_sampler(
     space = Space(strategy, fixed)
     # two streams of one seed: what one draws does not depend on how often the other does
     proposing, filling = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    if space.listed is not None and len(space.listed) <= trials:
+        # all of it will be tried, so there is nothing to choose but the order
+        sets = list(space.listed.values())
+        return Sampler(Listed([sets[i] for i in filling.permutation(len(sets))]), trials, goals)
     proposer = _PROPOSERS[method](space.dimensions, trials, proposing)
     return Sampler(Cube(space, proposer, goals, filling), trials, goals)

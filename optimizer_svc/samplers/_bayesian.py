@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import logsumexp, ndtr, ndtri
 
 from optimizer_svc.samplers._order import order
-from optimizer_svc.samplers._plain import spread
+from optimizer_svc.samplers._plain import anywhere, redraw, spread
 from optimizer_svc.samplers._sampler import FloatArray
 from optimizer_svc.samplers._sources import Fresh
 
@@ -98,7 +98,9 @@ class ParzenEstimator:
             drawn = good.draw(CANDIDATES, self._rng)
             ratio = good.log_sum(drawn) - others.log_sum(drawn)
             promising = drawn[np.argsort(-ratio, kind="stable")]
-            chosen.append(next((p for p in promising if fresh(p)), promising[0]))
+            new = next((point for point in promising if fresh(point)), None)
+            # where all is known that is promising, something else is worth more than a repeat
+            chosen.append(redraw(anywhere(self._axes, self._rng), fresh) if new is None else new)
         return np.stack(chosen)
 
     def learn(self, points: FloatArray, losses: FloatArray, violation: FloatArray) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from cmaes import CMA  # type: ignore[import-untyped]  # has no types
 
 from optimizer_svc.samplers._order import order
-from optimizer_svc.samplers._plain import redraw, spread
+from optimizer_svc.samplers._plain import anywhere, redraw, spread
 from optimizer_svc.samplers._sampler import FloatArray
 from optimizer_svc.samplers._sources import Fresh
 from tradepulse.trading.objectives import IntArray
@@ -23,7 +23,8 @@ def _population(trials: int, generations: int, least: int) -> int:
 class CovarianceMatrixAdaptation:
     """CMA-ES: a normal distribution that learns where to go and how axes hang together.
 
-    Begins in the middle, and anew at a random place when it has converged. Source: N. Hansen,
+    Begins in the middle, and anew at a random place when it has converged, which among whole
+    numbers is when it finds nothing new. Source: N. Hansen,
     "The CMA Evolution Strategy: A Tutorial", arXiv:1604.00772 (2016), as in the package cmaes.
     """
 
@@ -44,7 +45,11 @@ class CovarianceMatrixAdaptation:
 
     def propose(self, fresh: Fresh) -> FloatArray:
         """See `Proposer`."""
-        return np.stack([redraw(self._search.ask, fresh) for _ in range(self.batch)])
+        points = [redraw(self._search.ask, fresh) for _ in range(self.batch)]
+        if not any(map(fresh, points)):
+            self._search = self._begin(self._rng.random(self._axes))
+            points = [redraw(self._search.ask, fresh) for _ in range(self.batch)]
+        return np.stack(points)
 
     def learn(self, points: FloatArray, losses: FloatArray, violation: FloatArray) -> None:
         """See `Proposer`."""
@@ -87,7 +92,7 @@ class DifferentialEvolution:
         best = order(self._losses, self._violation)[: self.batch // self.TOP]
         others = np.concatenate([self._members, self._archive])
         moves = (partial(self._moved, row, best, others) for row in range(self.batch))
-        return np.stack([redraw(move, fresh) for move in moves])
+        return np.stack([redraw(move, fresh, anywhere(self._axes, self._rng)) for move in moves])
 
     def _moved(self, row: int, best: IntArray, others: FloatArray) -> FloatArray:
         rng = self._rng
@@ -156,7 +161,8 @@ class NonDominatedSorting:
         """See `Proposer`."""
         if len(self._members) == 0:
             return spread(self._axes, self.batch, self._rng, fresh)
-        return np.stack([redraw(self._child, fresh) for _ in range(self.batch)])
+        elsewhere = anywhere(self._axes, self._rng)
+        return np.stack([redraw(self._child, fresh, elsewhere) for _ in range(self.batch)])
 
     def _parent(self) -> FloatArray:
         # a tournament of two: members stand in their order

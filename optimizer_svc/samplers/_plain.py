@@ -10,8 +10,8 @@ from optimizer_svc.samplers._sources import Fresh
 
 BATCH = 128
 """Points of a generation; a power of two keeps a Sobol sequence balanced."""
-REDRAWS = 50
-"""Draws until one is fresh; then any is taken."""
+REDRAWS = 20
+"""Draws for a fresh point before one is looked for elsewhere."""
 
 
 class Random:
@@ -63,10 +63,18 @@ def spread(axes: int, count: int, rng: np.random.Generator, fresh: Fresh) -> Flo
     return np.stack(points[:count])
 
 
-def redraw(draw: Callable[[], FloatArray], fresh: Fresh) -> FloatArray:
-    """Return the first fresh point that is drawn, or the last of `REDRAWS`."""
-    for _ in range(REDRAWS - 1):
-        point = draw()
-        if fresh(point):
-            return point
+def redraw(
+    draw: Callable[[], FloatArray], fresh: Fresh, otherwise: Callable[[], FloatArray] | None = None
+) -> FloatArray:
+    """Return the first fresh point of `REDRAWS`, or of as many drawn otherwise, or any."""
+    for source in (draw, otherwise or draw):
+        for _ in range(REDRAWS):
+            point = source()
+            if fresh(point):
+                return point
     return draw()
+
+
+def anywhere(axes: int, rng: np.random.Generator) -> Callable[[], FloatArray]:
+    """Return what draws from the whole cube."""
+    return lambda: rng.random(axes)

@@ -8,7 +8,7 @@ import numpy as np
 from optimizer_svc.samplers._sampler import FloatArray, Key, Result, key_of
 from optimizer_svc.samplers._space import Space
 
-STALE = 20
+STALE = 3
 """Generations in a row without anything new after which a search looks elsewhere."""
 DRAWS = 1_000
 """Random points that may be refused, or known already, before a search ends."""
@@ -81,9 +81,6 @@ class Cube:
         Raises:
             ValueError: the strategy's constraint refuses nearly everything.
         """
-        listed = self._space.listed
-        if listed is not None and len(known) >= len(listed):
-            return []
         for _ in range(STALE):
             new = self._next(known)
             if new:
@@ -116,18 +113,22 @@ class Cube:
         return [params for key, params in new.items() if key not in known]
 
     def _elsewhere(self, known: Mapping[Key, Result]) -> list[dict[str, float]]:
-        """Return a new set that the proposer does not know of."""
+        """Return random sets that the proposer does not learn of."""
         self._points = self._points[:0]
-        if self._space.listed is not None:
-            left = [params for key, params in self._space.listed.items() if key not in known]
-            return [left[int(self._rng.integers(len(left)))]]
+        listed = self._space.listed
+        if listed is not None:
+            left = [key for key in listed if key not in known]
+            return [listed[left[i]] for i in self._rng.permutation(len(left))[: self.batch]]
+        found: dict[Key, dict[str, float]] = {}
         for _ in range(DRAWS):
             params = self._space.at(self._rng.random(self._space.dimensions))
             if params is not None and key_of(params) not in known:
-                return [params]
-        if not known:
+                found[key_of(params)] = params
+            if len(found) == self.batch:
+                break
+        if not known and not found:
             raise ValueError(
                 f"{self._space.strategy.name}: {DRAWS} random draws broke its constraints; "
                 "fix fewer parameters or search wider bounds"
             )
-        return []
+        return list(found.values())

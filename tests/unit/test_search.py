@@ -128,3 +128,35 @@ def test_wrong_requests_are_refused() -> None:
         points(Param("a", 0, 1), 0)
     with pytest.raises(ValueError, match="1000 random draws broke its constraints"):
         list(random(CROSS, 1, 1, {"fast": 200, "slow": 5}))
+
+
+def test_what_means_nothing_is_not_searched() -> None:
+    space = (
+        Param("stop", 0, 20),
+        Param("window", 2, 100, integer=True, only_if="stop"),
+        Param("step", 0, 1, only_if="window"),
+        Param("length", 5, 50, integer=True),
+    )
+    found = replaced(space)
+    assert [param.name for param in space_of(found, {})] == ["stop", "window", "step", "length"]
+    assert [param.name for param in space_of(found, {"stop": 3})] == ["window", "step", "length"]
+    # the default of window is 2, so step has a meaning even where stop is off
+    assert [param.name for param in space_of(found, {"stop": 0})] == ["step", "length"]
+    tried = list(random(found, 2_000, seed=1))
+    off = [params for params in tried if params["stop"] == 0]
+    assert len(off) / len(tried) == pytest.approx(0.1, abs=0.02)
+    assert {params["window"] for params in off} == {2}
+    assert max(params["stop"] for params in tried) > 19.9
+
+
+def test_a_grid_holds_each_set_once_where_parameters_mean_nothing() -> None:
+    space = (Param("stop", 0, 2, integer=True), Param("window", 1, 3, integer=True, only_if="stop"))
+    tried = [tuple(params.values()) for params in grid(replaced(space), 3)]
+    assert tried == [(0, 1), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
+    assert len(grid_within(replaced(space), 100)) == 7
+
+
+def test_a_grid_uses_its_trials() -> None:
+    # two points on each of five axes are 32 sets, three on each 243: 108 are between
+    space = tuple(Param(name, 0, 1) for name in "abcde")
+    assert len(grid_within(replaced(space), 110)) == 3 * 3 * 3 * 2 * 2

@@ -74,9 +74,10 @@ def axes_of(strategy: Strategy, fixed: Mapping[str, float]) -> tuple[Axis, ...]:
         if name not in searched and not fixed.get(name, strategy.defaults[name]) > 0
     }
     for param in strategy.space:
-        # what means nothing because of a parameter that is off for good is not searched either
-        if param.only_if in off and param.name not in fixed:
+        # what means nothing because of a parameter that is off for good keeps its default
+        if param.only_if in off:
             searched.discard(param.name)
+            off.discard(param.name)
             if not strategy.defaults[param.name] > 0:
                 off.add(param.name)
     if not searched:
