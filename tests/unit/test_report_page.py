@@ -178,6 +178,7 @@ class TestWords:
         defined = dict.fromkeys(REPORT["figures"]["in_sample"], 1.0)
         whole = page(figures={"in_sample": defined, "out_of_sample": defined})
         assert "is undefined" not in whole.text
+        assert "Trades closed 1 1 Equity, drawdown" in whole.text
 
     def test_every_figure_has_its_row(self) -> None:
         assert set(FIGURES) == {field.name for field in fields(Metrics)}
@@ -310,9 +311,18 @@ class TestDrawings:
         found = page()
         chosen = [a["class"] for tag, a in found.tags if tag == "td" and "chosen" in str(a)]
         assert chosen == ["heat-4 chosen", "heat-0 chosen"]
+        assert "\u22121.10 1.10" in found.text
         cells = [a["class"] for tag, a in found.tags if tag == "td" and "heat-" in str(a)]
         assert len(cells) == 2 * 5 * 6
         assert cells.count("heat-none") == 2
+
+    def test_the_best_value_sets_the_scale(self) -> None:
+        rows = {"in_sample": [[2.0, -9.0]], "out_of_sample": [[-2.0, 1.0]]}
+        axes = {"x": {"name": "a", "values": [1, 2]}, "y": {"name": "b", "values": [3]}}
+        found = page(heat_map=REPORT["heat_map"] | rows | axes)
+        cells = [a["class"] for tag, a in found.tags if tag == "td" and "heat-" in str(a)]
+        assert cells == ["heat-4", "heat--4", "heat--4", "heat-2"]
+        assert "\u22122.00 or less 2.00" in found.text
 
     def test_a_map_without_any_difference(self) -> None:
         flat = REPORT["heat_map"] | {"in_sample": [[0.0]], "out_of_sample": [[None]]}

@@ -172,8 +172,9 @@ def _time_ticks(times: TimeScale, zoom: int) -> Html:
     """Draw the labels of one zoom; the style shows the group of the zoom that is chosen."""
     parts = []
     for n, (ms, label) in enumerate(times.ticks(TICKS * zoom)):
-        x = _percent(times.x(ms) * 100 / WIDTH)
-        anchor = "start" if times.x(ms) * zoom < WIDTH / 25 else "middle"
+        at, near = times.x(ms), WIDTH / 25 / zoom
+        x = _percent(at * 100 / WIDTH)
+        anchor = "start" if at < near else "end" if at > WIDTH - near else "middle"
         parts.append(
             el("g", el("line", class_="grid", x1=x, x2=x, y1=18, y2=BOTTOM),
                el("text", label, class_="tick", x=x, y=HEIGHT - 8, text_anchor=anchor),

@@ -1,6 +1,5 @@
 """The report's tables, the parameter maps among them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -113,23 +112,27 @@ def figures_table(figures: Mapping[str, Mapping[str, float | None]]) -> Html:
         )
         rows.append(el("tr", el("th", label, " ", el("small", unit), scope="row"), *cells))
     table = _table(("", *(f"{side}#" for side in _SIDE_NAMES)), rows, "figures")
-    return join(table, reasons and _why("; ".join(reasons)))
+    return join(table, _why(reasons) if reasons else None)
 
 
-def _why(reasons: str) -> Html:
-    return el("p", f"{NOTHING} is undefined. {reasons}.", class_="note")
+def _why(reasons: Sequence[str]) -> Html:
+    return el("p", f"{NOTHING} is undefined. {'; '.join(reasons)}.", class_="note")
 
 
 def heat_maps(found: Mapping[str, Any], params: Mapping[str, float]) -> Html:
-    """Return both maps on one colour scale, the chosen set marked."""
+    """Return both maps on one colour scale, the chosen set marked.
+
+    The best value sets the scale: of losses it matters less how large they are.
+    """
     values = [v for side in _SIDES for row in found[side] for v in row if v is not None]
-    most = max((abs(v) for v in values), default=0.0)
+    most = max((v for v in values if v > 0), default=max(map(abs, values), default=0.0))
     maps = (
         el("div", el("h3", name), _heat_map(found, side, most, params))
         for side, name in zip(_SIDES, _SIDE_NAMES, strict=True)
     )
     steps = [f"heat-{n}" for n in range(-SHADES, SHADES + 1)]
-    scale = el("p", number(-most, 2), " ", *(el("i", class_=step) for step in steps), " ",
+    lowest = f"{number(-most, 2)}{' or less' if min(values, default=0) < -most else ''}"
+    scale = el("p", lowest, " ", *(el("i", class_=step) for step in steps), " ",
                number(most, 2), class_="legend heat")  # fmt: skip
     entries = (("heat-none", "undefined or not allowed"), ("chosen", "the chosen set"))
     return join(el("div", *maps, class_="maps"), scale, legend(*entries))
@@ -157,7 +160,7 @@ def _heat_map(
 
 
 def _shade(value: float, most: float) -> int:
-    return 0 if most == 0 else round(math.copysign(SHADES * abs(value) / most, value))
+    return 0 if most == 0 else round(SHADES * max(min(value / most, 1.0), -1.0))
 
 
 def windows_table(windows: Sequence[Mapping[str, Any]]) -> Html:

@@ -41,7 +41,7 @@ def measured(value: float | None, unit: str) -> str:
         return NOTHING
     if unit == "%":
         return f"{short(round(value, 2))} %"
-    text = short(round(value, 4))
+    text = short(round(value, 3))
     return text if unit in {"", "probability", "fraction", "ratio"} else f"{text} {unit}"
 
 
