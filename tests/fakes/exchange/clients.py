@@ -28,6 +28,8 @@ async def connected(fake: FakeExchange, venue: str, **config: Any) -> AsyncItera
     finally:
         await client.close()
 
+RETRY_SECONDS = 0.01
+
 
 class Watched:
     """What a loop over a watch method has seen: items as they came, and ccxt's errors."""
@@ -51,6 +53,8 @@ class Watched:
                 self.items.extend(deepcopy(list(await method(*args))))
             except BaseError as error:
                 self.errors.append(error)
+                # ccxt may fail again at once, without a turn of the event loop
+                await asyncio.sleep(RETRY_SECONDS)
             self._changed.set()
 
 

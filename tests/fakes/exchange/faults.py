@@ -20,7 +20,10 @@ class NoAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """The connection is cut instead of an answer; the request is handled first if `after`."""
+    """The connection is cut instead of an answer; the request is handled first if `after`.
+
+    aiohttp, and so ccxt, repeats a GET once by itself on a connection that was used before.
+    """
 
     after: bool = False
 
@@ -92,7 +95,10 @@ class DropSocket:
 
 @dataclass(frozen=True, slots=True)
 class SilentSocket:
-    """The socket stays open and carries nothing from this message on; pings too if `pongs` ends."""
+    """The socket stays open and carries no data from this message on.
+
+    Pings and new subscriptions are still answered, unless `pongs` is off.
+    """
 
     pongs: bool = True
 
@@ -111,7 +117,7 @@ class Duplicated:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """The message arrives after so many later ones (or when the clock is next moved)."""
+    """The message arrives after so many later ones, at the latest after the clock's next move."""
 
     by: int = 1
 

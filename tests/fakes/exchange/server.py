@@ -128,8 +128,6 @@ class FakeExchange:
                 Faster, but ccxt's `watch_..._for_symbols` then tells of one symbol only.
         """
         until = self.clock.now + ms
-        for _, socket in tuple(self._sockets):
-            await socket.release_late()
         for time in merge(*(venue.core.replay(until) for venue in self._venues.values())):
             self.clock.move_to(time)
             if not burst:
@@ -138,6 +136,8 @@ class FakeExchange:
         for venue in self._venues.values():
             venue.core.tick()
         await self._settle()
+        for _, socket in tuple(self._sockets):
+            await socket.release_overdue()
 
     @asynccontextmanager
     async def running(self, factor: float = 1.0) -> AsyncIterator[Self]:

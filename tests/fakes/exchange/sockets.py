@@ -31,6 +31,7 @@ class Socket:
         self._request = request
         self._queue: asyncio.Queue[Outgoing] = asyncio.Queue()
         self._late: list[tuple[int, str]] = []
+        self._overdue = 0
         self._silent: SilentSocket | None = None
         self.subscriptions = 0
         self.ws = web.WebSocketResponse(autoping=False)
@@ -63,10 +64,11 @@ class Socket:
         """Wait until everything queued has left (or was swallowed by a fault)."""
         await self._queue.join()
 
-    async def release_late(self) -> None:
-        """Send what a fault has held back."""
-        held, self._late = self._late, []
-        for _, text in held:
+    async def release_overdue(self) -> None:
+        """Send what was held back since before the clock's last move; called after each move."""
+        due, self._late = self._late[: self._overdue], self._late[self._overdue :]
+        self._overdue = len(self._late)
+        for _, text in due:
             await self._send(text)
 
     async def close(self) -> None:
@@ -90,10 +92,15 @@ class Socket:
                 self._queue.task_done()
 
     async def _deliver(self, message: Outgoing) -> None:
-        fault = None
-        if message.method is not None and self._silent is None:
-            fault = self._faults.strike(SOCKET_FAULTS, self._venue, message.method, message.symbol)
         text = message.text()
+        if message.method is None:
+            # answers to pings and subscriptions: a venue that stalls may well give them
+            if self._silent is None or self._silent.pongs:
+                await self._send(text)
+            return
+        if self._silent is not None:
+            return
+        fault = self._faults.strike(SOCKET_FAULTS, self._venue, message.method, message.symbol)
         match fault:
             case SilentSocket():
                 self._silent = fault
@@ -117,13 +124,13 @@ class Socket:
 
     async def _age_late(self) -> None:
         due = [text for left, text in self._late if left <= 1]
+        self._overdue -= sum(left <= 1 for left, _ in self._late[: self._overdue])
         self._late = [(left - 1, text) for left, text in self._late if left > 1]
         for text in due:
             await self._send(text)
 
     async def _send(self, text: str) -> None:
-        # a pong to a ping of the venue's own kind is held back with the rest
-        if self._silent is None and not self.ws.closed:
+        if not self.ws.closed:
             try:
                 await self.ws.send_str(text)
             except ConnectionError:

@@ -118,6 +118,8 @@ class Bitstamp:
     def refuse(self, error: RefusedError) -> Reply:
         """Say no with a reason."""
         status, reason = REFUSALS[error.refusal]
+        if error.refusal is Refusal.RATE_LIMIT:
+            return Reply({"code": "400.002", "reason": reason}, status)
         body = {"status": "error", "reason": reason}
         if error.refusal in CODES:
             body["code"] = CODES[error.refusal]
