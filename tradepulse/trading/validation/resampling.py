@@ -85,9 +85,9 @@ def _sampled(
         raise ValueError("there are no trades to draw from")
     rows = max(1, ELEMENTS // len(returns))
     # a trade that loses everything ends the account
-    growth = np.maximum(1 + returns, 0.0)
+    growth: FloatArray = np.maximum(1 + returns, 0.0).astype(np.float64)
     found = [
-        figure(np.cumprod(pick(growth, min(rows, samples - lo)), axis=1))
+        figure(np.cumprod(pick(growth, min(rows, samples - lo)), axis=1, dtype=np.float64))
         for lo in range(0, samples, rows)
     ]
     return np.concatenate(found)
