@@ -1,5 +1,6 @@
 """The page in a real browser over the complete system: what moves, moves by push."""
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +14,8 @@ SERVICES = 5
 SOON_MS = 30_000
 TRAINED_MS = 180_000
 """Until the first start has trained its configurations and replays."""
+VALIDATED_MS = 420_000
+"""Until one of them has been before the gates, while the replay goes on."""
 
 
 def open_page(browser: Browser, address: str, size: tuple[int, int]) -> tuple[Page, list[str]]:
@@ -23,13 +26,18 @@ def open_page(browser: Browser, address: str, size: tuple[int, int]) -> tuple[Pa
     )
     page = context.new_page()
     complaints: list[str] = []
+    complain(page, complaints)
+    page.goto(address)
+    return page, complaints
+
+
+def complain(page: Page, complaints: list[str]) -> None:
+    """Gather what the browser complains of."""
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(
         "console",
         lambda message: complaints.append(message.text) if message.type == "error" else None,
     )
-    page.goto(address)
-    return page, complaints
 
 
 def wait_for_change(page: Page, test_id: str, attribute: str, timeout_ms: int) -> None:
@@ -97,6 +105,40 @@ def test_the_page_lives_by_push(browser: Browser, running_system: str) -> None:
     else:
         pytest.fail("no series has a marked entry or exit")
     wait_for_change(page, "candle-chart", "data-last-time", SOON_MS)
+    assert complaints == []
+    page.context.close()
+
+
+def test_a_report_opens_with_its_history(browser: Browser, running_system: str) -> None:
+    page, complaints = open_page(browser, running_system, LAPTOP)
+    expect(page.get_by_test_id("connection")).to_have_text("live", timeout=SOON_MS)
+    link = page.get_by_test_id("report").first
+    expect(link).to_be_visible(timeout=VALIDATED_MS)
+    said = re.fullmatch(r"(\d+) of (\d+)", link.inner_text())
+    assert said is not None
+    page.context.on("page", lambda opened: complain(opened, complaints))
+    with page.context.expect_page() as opened:
+        link.click()
+    report = opened.value
+    expect(report.get_by_role("heading", level=1)).to_contain_text(" on ")
+    gates = report.locator("table.gates tbody tr")
+    assert gates.count() == int(said[2])
+    assert report.locator("table.gates tbody tr.passed").count() == int(said[1])
+    expect(report.locator("table.figures thead")).to_contain_text("In-sample")
+    report.locator(".curves .view").focus()
+    report.keyboard.press("ArrowRight")
+    expect(report.locator(".readout")).to_contain_text("in-sample")
+    report.close()
+
+    page.locator("button.name").first.click()
+    events = page.get_by_test_id("events").locator("li")
+    expect(events.first).to_be_visible(timeout=SOON_MS)
+    expect(events.last).to_contain_text("discovery")
+    page.get_by_role("combobox", name="Stage").select_option("DECAY")
+    page.get_by_placeholder("Why?").fill("a test has seen enough of it")
+    page.get_by_role("button", name="Move").click()
+    expect(events.first).to_contain_text("by hand a test has seen enough of it", timeout=SOON_MS)
+    expect(page.get_by_test_id("configurations")).to_contain_text("retired", timeout=SOON_MS)
     assert complaints == []
     page.context.close()
 
