@@ -311,6 +311,22 @@ class TestMatching:
             ("Traded", 2_000),
         ]
 
+    def test_two_markets_print_in_the_order_of_time(self) -> None:
+        clock = Clock(START)
+        tapes = [
+            served(Tape(Instrument(symbol), trades=random_trades(50, START, START + HOUR, seed=n)))
+            for n, symbol in enumerate(("BTC/USD", "ETH/USD"))
+        ]
+        core = VenueCore("kraken", clock, Faults(clock), tapes, {}, FREE)
+        told: list[Traded] = []
+        core.listen(told.append)
+        for time in core.replay(START + HOUR):
+            clock.move_to(time)
+        assert [event.time for event in told] == sorted(event.time for event in told)
+        for tape in tapes:
+            mine = [event.trade for event in told if event.symbol == tape.instrument.symbol]
+            assert mine == tape.trades(START, START + HOUR)
+
     def test_the_clock_does_not_go_back(self) -> None:
         clock = Clock(5)
         with pytest.raises(ValueError, match="cannot go back"):

@@ -28,6 +28,7 @@ async def connected(fake: FakeExchange, venue: str, **config: Any) -> AsyncItera
     finally:
         await client.close()
 
+
 RETRY_SECONDS = 0.01
 
 

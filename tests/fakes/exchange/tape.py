@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tests.fakes.exchange.instruments import DAY, MINUTE, Instrument
+from tests.fakes.exchange.series import Array, from_candles, grouped, merged, recorded
 
 Span = tuple[int, int]
-EIGHT_DECIMALS = 1e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,6 @@ class Candle:
     close: float
     volume: float
     trades: int
-
-
-@dataclass(frozen=True)
-class _Trades:
-    time: NDArray[np.int64]
-    id: NDArray[np.int64]
-    sells: NDArray[np.bool_]
-    price: NDArray[np.float64]
-    amount: NDArray[np.float64]
-
-    def where(self, mask: NDArray[np.bool_]) -> "_Trades":
-        return _Trades(
-            self.time[mask], self.id[mask], self.sells[mask], self.price[mask], self.amount[mask]
-        )
 
 
 class Tape:
@@ -88,7 +74,7 @@ class Tape:
         self._anchor = 0
         rows = np.zeros((0, 6)) if candles is None else np.asarray(candles, dtype=np.float64)
         self._given = candles is not None
-        self._all_trades = _recorded(trades) if len(trades) else _from_candles(rows, timeframe)
+        self._all_trades = recorded(trades) if len(trades) else from_candles(rows, timeframe)
         self._all_rows = rows
         self._halts: tuple[Span, ...] = ()
         self._apply_halts()
@@ -172,10 +158,7 @@ class Tape:
                 unfinished = None
         if last is not None:
             low = max(low, high - last + (unfinished is not None))
-        found = [
-            Candle(int(opens[i]), *(float(value) for value in values[i]), int(counts[i]))
-            for i in range(low, high)
-        ]
+        found = [_candle(int(opens[i]), values[i], int(counts[i])) for i in range(low, high)]
         return [*found, unfinished] if unfinished is not None else found
 
     def open_time(self, timeframe: int, now: int) -> int:
@@ -196,7 +179,7 @@ class Tape:
         ]
 
     def _apply_halts(self) -> None:
-        self._cache: dict[int, tuple[NDArray, NDArray, NDArray]] = {}
+        self._cache: dict[int, tuple[Array, Array, Array]] = {}
         live = np.ones(len(self._all_trades.time), dtype=bool)
         whole = np.ones(len(self._all_rows), dtype=bool)
         opens = self._all_rows[:, 0]
@@ -208,35 +191,35 @@ class Tape:
         if not whole.all():
             # candles cut by a halt are what traded of them outside of it
             cut = np.isin(self._floor(self._trades.time, self._base), opens[~whole])
-            opens_cut, values, _ = _grouped(self._trades.where(cut), self._base, self._anchor)
+            opens_cut, values, _ = grouped(self._trades.where(cut), self._base, self._anchor)
             rebuilt = np.column_stack([opens_cut, values]) if len(opens_cut) else np.zeros((0, 6))
             rows = np.vstack([self._base_rows, rebuilt])
             self._base_rows = rows[np.argsort(rows[:, 0], kind="stable")]
 
-    def _floor(self, times: NDArray, timeframe: int) -> NDArray:
+    def _floor(self, times: Array, timeframe: int) -> Array:
         return (times - self._anchor) // timeframe * timeframe + self._anchor
 
-    def _series(self, timeframe: int) -> tuple[NDArray, NDArray, NDArray]:
+    def _series(self, timeframe: int) -> tuple[Array, Array, Array]:
         if timeframe not in self._cache:
             self._cache[timeframe] = self._build(timeframe)
         return self._cache[timeframe]
 
-    def _build(self, timeframe: int) -> tuple[NDArray, NDArray, NDArray]:
+    def _build(self, timeframe: int) -> tuple[Array, Array, Array]:
         if self._given and timeframe >= self._base:
             opens = self._base_rows[:, 0].astype(np.int64)
             values = self._base_rows[:, 1:]
             if timeframe > self._base:
-                opens, values = _merged(self._floor(opens, timeframe), values)
+                opens, values = merged(self._floor(opens, timeframe), values)
             return opens, values, np.where(values[:, 4] > 0, 4, 0)
-        grouped = _grouped(self._trades, timeframe, self._anchor)
-        if not self._fills_quiet or len(grouped[0]) == 0:
-            return grouped
-        return self._with_quiet(grouped, timeframe)
+        traded = grouped(self._trades, timeframe, self._anchor)
+        if not self._fills_quiet or len(traded[0]) == 0:
+            return traded
+        return self._with_quiet(traded, timeframe)
 
     def _with_quiet(
-        self, grouped: tuple[NDArray, NDArray, NDArray], timeframe: int
-    ) -> tuple[NDArray, NDArray, NDArray]:
-        opens, values, counts = grouped
+        self, traded: tuple[Array, Array, Array], timeframe: int
+    ) -> tuple[Array, Array, Array]:
+        opens, values, counts = traded
         grid = np.arange(opens[0], opens[-1] + timeframe, timeframe, dtype=np.int64)
         at = np.searchsorted(opens, grid, side="right") - 1
         quiet = opens[at] != grid
@@ -249,7 +232,7 @@ class Tape:
         return grid[keep], filled[keep], trades[keep]
 
     def _forming(self, timeframe: int, forming: int, now: int) -> Candle | None:
-        parts: list[NDArray] = []
+        parts: list[Array] = []
         done = forming
         if self._given and timeframe > self._base:
             done = self.open_time(self._base, now)
@@ -276,70 +259,6 @@ class Tape:
         return Candle(forming, price, price, price, price, 0.0, 0)
 
 
-def _recorded(trades: Sequence[tuple[int, float, float, str]]) -> _Trades:
-    time = np.array([row[0] for row in trades], dtype=np.int64)
-    if (np.diff(time) < 0).any():
-        raise ValueError("the trades of a tape must be in the order of their times")
-    return _Trades(
-        time,
-        np.arange(1, len(time) + 1),
-        np.array([row[3] == "sell" for row in trades], dtype=bool),
-        np.array([row[1] for row in trades], dtype=np.float64),
-        np.array([row[2] for row in trades], dtype=np.float64),
-    )
-
-
-def _from_candles(rows: NDArray, timeframe: int) -> _Trades:
-    traded = rows[rows[:, 5] > 0]
-    opens, rising = traded[:, 0].astype(np.int64), traded[:, 4] >= traded[:, 1]
-    second = np.where(rising, traded[:, 3], traded[:, 2])
-    third = np.where(rising, traded[:, 2], traded[:, 3])
-    price = np.column_stack([traded[:, 1], second, third, traded[:, 4]])
-    # in units of the last decimal on the wire, so that the four add up to the volume there
-    units = np.round(traded[:, 5] * EIGHT_DECIMALS)
-    quarter = np.maximum(np.floor(units / 4), 1)
-    last = np.maximum(units - 3 * quarter, 1)
-    amount = np.column_stack([quarter, quarter, quarter, last]) / EIGHT_DECIMALS
-    offsets = np.array([0, timeframe // 4, timeframe // 2, 3 * timeframe // 4])
-    before = np.column_stack([price[:, 0], price[:, :3]])
-    count = price.size
-    return _Trades(
-        (opens[:, None] + offsets).ravel(),
-        np.arange(1, count + 1),
-        (price < before).ravel(),
-        price.ravel(),
-        amount.ravel(),
-    )
-
-
-def _grouped(trades: _Trades, timeframe: int, anchor: int) -> tuple[NDArray, NDArray, NDArray]:
-    if len(trades.time) == 0:
-        return np.zeros(0, np.int64), np.zeros((0, 5)), np.zeros(0, np.int64)
-    floor = (trades.time - anchor) // timeframe * timeframe + anchor
-    opens, first, counts = np.unique(floor, return_index=True, return_counts=True)
-    price = trades.price
-    values = np.column_stack(
-        [
-            price[first],
-            np.maximum.reduceat(price, first),
-            np.minimum.reduceat(price, first),
-            price[first + counts - 1],
-            np.add.reduceat(trades.amount, first),
-        ]
-    )
-    return opens, values, counts
-
-
-def _merged(floors: NDArray, values: NDArray) -> tuple[NDArray, NDArray]:
-    if len(floors) == 0:
-        return floors, values
-    opens, first, counts = np.unique(floors, return_index=True, return_counts=True)
-    return opens, np.column_stack(
-        [
-            values[first, 0],
-            np.maximum.reduceat(values[:, 1], first),
-            np.minimum.reduceat(values[:, 2], first),
-            values[first + counts - 1, 3],
-            np.add.reduceat(values[:, 4], first),
-        ]
-    )
+def _candle(open_time: int, values: Array, trades: int) -> Candle:
+    first, high, low, last, volume = (float(value) for value in values)
+    return Candle(open_time, first, high, low, last, volume, trades)

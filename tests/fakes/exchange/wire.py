@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from tests.fakes.exchange.core import Event, VenueCore
-from tests.fakes.exchange.orders import RefusedError
+from tests.fakes.exchange.orders import Fees, RefusedError
 
 API_KEY = "fake-key"
 # base64 without padding, as Kraken wants its secrets; the others take any text
@@ -94,7 +94,20 @@ class Stream(Protocol):
 class Venue(Protocol):
     """One venue's wire: it maps the core to the venue's own formats and back."""
 
+    FEES: ClassVar[Fees]
+    # whether it has a candle where nothing traded
+    FILLS_QUIET: ClassVar[bool]
+    # a time at which a week begins, ms
+    WEEK_ANCHOR: ClassVar[int]
+
     core: VenueCore
+
+    def __init__(self, core: VenueCore) -> None:
+        """Speak for a core."""
+
+    @staticmethod
+    def name_order(number: int) -> str:
+        """Return the id of the account's n-th order."""
 
     def routes(self) -> list[Route]:
         """Every endpoint."""

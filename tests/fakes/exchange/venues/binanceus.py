@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.fakes.exchange.core import VenueCore
 from tests.fakes.exchange.instruments import DAY, HOUR, MINUTE, WEEK
@@ -62,9 +62,9 @@ REFUSALS = {
 class BinanceUS:
     """Routes and formats of Binance US."""
 
-    FEES = Fees(Decimal("0.001"), Decimal("0.001"), in_received=True)
-    FILLS_QUIET = True
-    WEEK_ANCHOR = 4 * DAY  # Monday
+    FEES: ClassVar[Fees] = Fees(Decimal("0.001"), Decimal("0.001"), in_received=True)
+    FILLS_QUIET: ClassVar[bool] = True
+    WEEK_ANCHOR: ClassVar[int] = 4 * DAY  # Monday
 
     def __init__(self, core: VenueCore) -> None:
         self.core = core

@@ -1,16 +1,24 @@
 """Bitstamp over HTTP: times in s as strings, newest trade first, signatures in headers."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from tests.fakes.exchange.core import VenueCore
-from tests.fakes.exchange.instruments import DAY, HOUR, MINUTE, Instrument
-from tests.fakes.exchange.orders import Fees, Fill, Order, OrderRequest, Refusal, RefusedError
+from tests.fakes.exchange.instruments import DAY, HOUR, MINUTE
+from tests.fakes.exchange.orders import Fees, Order, OrderRequest, Refusal, RefusedError
 from tests.fakes.exchange.signing import check_key, check_signature, check_time, sha256
-from tests.fakes.exchange.venues.bitstamp_ws import TOKEN, USER, BitstampStream, side_code
+from tests.fakes.exchange.venues.bitstamp_rows import (
+    execution,
+    listing,
+    order_fields,
+    side_code,
+    stamp,
+    transaction,
+    wire_id,
+)
+from tests.fakes.exchange.venues.bitstamp_ws import TOKEN, USER, BitstampStream
 from tests.fakes.exchange.wire import API_KEY, Call, Reply, Route, Stream, plain
 
 # in s; ccxt's 1w is 259200 here, which is three days
@@ -46,13 +54,13 @@ CODES = {
 class Bitstamp:
     """Routes and formats of Bitstamp."""
 
-    FEES = Fees(Decimal("0.004"), Decimal("0.004"))
-    FILLS_QUIET = True
-    WEEK_ANCHOR = 0
+    FEES: ClassVar[Fees] = Fees(Decimal("0.004"), Decimal("0.004"))
+    FILLS_QUIET: ClassVar[bool] = True
+    WEEK_ANCHOR: ClassVar[int] = 0
 
     def __init__(self, core: VenueCore) -> None:
         self.core = core
-        self._symbols = {_wire_id(item): item.symbol for item in core.instruments}
+        self._symbols = {wire_id(item): item.symbol for item in core.instruments}
 
     @staticmethod
     def name_order(number: int) -> str:
@@ -106,14 +114,14 @@ class Bitstamp:
         """Check key, signature and time in the X-Auth headers."""
         auth = call.headers.get("X-Auth", "")
         check_key(auth.removeprefix("BITSTAMP "))
-        stamp, nonce = call.headers.get("X-Auth-Timestamp"), call.headers.get("X-Auth-Nonce")
+        sent, nonce = call.headers.get("X-Auth-Timestamp"), call.headers.get("X-Auth-Nonce")
         kind = call.headers.get("Content-Type", "")
         place = urlsplit(call.url)
-        rest = f"{place.netloc}{place.path}{kind}{nonce}{stamp}v2{call.body}"
+        rest = f"{place.netloc}{place.path}{kind}{nonce}{sent}v2{call.body}"
         # ccxt strips https:// and nothing else from what it signs
         expected = (sha256(f"BITSTAMP {API_KEY}POST{s}{rest}") for s in ("", f"{place.scheme}://"))
         check_signature(call.headers.get("X-Auth-Signature"), *expected)
-        check_time(self.core, stamp)
+        check_time(self.core, sent)
 
     def refuse(self, error: RefusedError) -> Reply:
         """Say no with a reason."""
@@ -126,7 +134,7 @@ class Bitstamp:
         return Reply(body, status)
 
     def _markets(self, _: Call) -> Any:
-        return [_listing(item) for item in self.core.instruments]
+        return [listing(item) for item in self.core.instruments]
 
     def _ohlc(self, call: Call) -> Any:
         symbol = self._symbol(call)
@@ -235,9 +243,9 @@ class Bitstamp:
                     post_only=call.text("moc_order") is not None,
                 )
             )
-            return _order_fields(order) | {
+            return order_fields(order) | {
                 "market": order.symbol,
-                "datetime": _stamp(order.created),
+                "datetime": stamp(order.created),
             }
 
         return place
@@ -248,32 +256,32 @@ class Bitstamp:
     def _cancel(self, call: Call) -> Any:
         order = self._find(call)
         self.core.cancel(order)
-        return _order_fields(order) | {"market": order.symbol, "status": "Canceled"}
+        return order_fields(order) | {"market": order.symbol, "status": "Canceled"}
 
     def _cancel_all(self, call: Call) -> Any:
         orders = self.core.open_orders(self.symbol_of(call))
         for order in orders:
             self.core.cancel(order)
-        return {"canceled": [_order_fields(order) for order in orders], "success": True}
+        return {"canceled": [order_fields(order) for order in orders], "success": True}
 
     def _status(self, call: Call) -> Any:
         order = self._find(call)
         return {
             "id": int(order.id),
-            "datetime": _stamp(order.created),
+            "datetime": stamp(order.created),
             "type": side_code(order.request.side),
             "status": STATUS[order.status],
             "market": order.symbol,
-            "transactions": [_execution(fill) for fill in order.fills],
+            "transactions": [execution(fill) for fill in order.fills],
             "amount_remaining": plain(order.remaining),
             "client_order_id": order.request.client_id or "",
         }
 
     def _open(self, _: Call) -> Any:
         return [
-            _order_fields(order)
+            order_fields(order)
             | {
-                "datetime": _stamp(order.created),
+                "datetime": stamp(order.created),
                 "currency_pair": order.symbol,
                 "market": order.symbol,
                 "amount": plain(order.remaining),
@@ -285,7 +293,7 @@ class Bitstamp:
     def _own_trades(self, call: Call) -> Any:
         symbol, limit = self.symbol_of(call), call.number("limit") or 100
         fills = [fill for fill in reversed(self.core.fills) if symbol in (None, fill.symbol)]
-        return [_transaction(fill) for fill in fills[:limit]]
+        return [transaction(fill) for fill in fills[:limit]]
 
     def _fees(self, _: Call) -> Any:
         rates = {
@@ -302,68 +310,3 @@ class Bitstamp:
         if symbol is None:
             raise RefusedError(Refusal.UNKNOWN_SYMBOL)
         return symbol
-
-
-def _wire_id(instrument: Instrument) -> str:
-    return (instrument.base + instrument.quote).lower()
-
-
-def _stamp(time: int) -> str:
-    return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-def _order_fields(order: Order) -> dict[str, Any]:
-    request = order.request
-    return {
-        "id": order.id,
-        "type": side_code(request.side),
-        "price": str(request.price or order.average or 0),
-        "amount": plain(order.amount),
-        "client_order_id": request.client_id or "",
-    }
-
-
-def _execution(fill: Fill) -> dict[str, Any]:
-    base, quote = fill.symbol.lower().split("/")
-    return {
-        "tid": fill.id,
-        "price": str(fill.price),
-        "fee": plain(fill.fee, 5),
-        "datetime": _stamp(fill.time),
-        "type": 2,
-        base: plain(fill.amount),
-        quote: plain(fill.cost),
-    }
-
-
-def _transaction(fill: Fill) -> dict[str, Any]:
-    base, quote = fill.symbol.lower().split("/")
-    sign = 1 if fill.side == "buy" else -1
-    return {
-        "id": fill.id,
-        "order_id": int(fill.order_id),
-        "datetime": _stamp(fill.time),
-        "type": "2",
-        "fee": plain(fill.fee, 5),
-        f"{base}_{quote}": float(fill.price),
-        base: plain(sign * fill.amount),
-        quote: plain(-sign * fill.cost),
-    }
-
-
-def _listing(item: Instrument) -> dict[str, Any]:
-    return {
-        "name": item.symbol,
-        "market_symbol": _wire_id(item),
-        "base_currency": item.base,
-        "base_decimals": item.amount_decimals,
-        "counter_currency": item.quote,
-        "counter_decimals": item.price_decimals,
-        "minimum_order_value": plain(item.min_cost, 2),
-        "minimum_order_amount": plain(item.min_amount),
-        "trading": "Enabled",
-        "instant_order_counter_decimals": 2,
-        "instant_and_market_orders": "Enabled",
-        "description": f"{item.base} / {item.quote}",
-        "market_type": "SPOT",
-    }

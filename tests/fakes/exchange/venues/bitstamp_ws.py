@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from tests.fakes.exchange.core import Event, OrderChanged, Traded, VenueCore
+from tests.fakes.exchange.venues.bitstamp_rows import side_code
 from tests.fakes.exchange.wire import SECRET, Outgoing, plain
 
 TOKEN = sha256(f"token of {SECRET}".encode()).hexdigest()[:32]
@@ -74,11 +75,6 @@ class BitstampStream:
             "buy_order_id": 1_000_000 + 2 * trade.id,
             "sell_order_id": 1_000_001 + 2 * trade.id,
         }
-
-
-def side_code(side: str) -> str:
-    """Return 0 for a buy, 1 for a sell."""
-    return "1" if side == "sell" else "0"
 
 
 def _order(event: OrderChanged) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.fakes.exchange.core import VenueCore
 from tests.fakes.exchange.instruments import DAY, HOUR, MINUTE
@@ -50,9 +50,9 @@ REFUSALS = {
 class Coinbase:
     """Routes and formats of Coinbase Advanced Trade."""
 
-    FEES = Fees(Decimal("0.006"), Decimal("0.012"))
-    FILLS_QUIET = False
-    WEEK_ANCHOR = 0
+    FEES: ClassVar[Fees] = Fees(Decimal("0.006"), Decimal("0.012"))
+    FILLS_QUIET: ClassVar[bool] = False
+    WEEK_ANCHOR: ClassVar[int] = 0
 
     def __init__(self, core: VenueCore) -> None:
         self.core = core

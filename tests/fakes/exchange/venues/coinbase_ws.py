@@ -101,7 +101,7 @@ class CoinbaseStream:
 
 def _signed(message: Any) -> bool:
     text = f"{message.get('timestamp')}{message['channel']}{','.join(message['product_ids'])}"
-    return message.get("api_key") == API_KEY and message.get("signature") == sha256(text)
+    return bool(message.get("api_key") == API_KEY and message.get("signature") == sha256(text))
 
 
 def _order(order: Order) -> dict[str, Any]:

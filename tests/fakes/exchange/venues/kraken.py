@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.fakes.exchange.core import VenueCore
 from tests.fakes.exchange.instruments import DAY, HOUR, MINUTE, WEEK
@@ -61,9 +61,9 @@ REFUSALS = {
 class Kraken:
     """Routes and formats of Kraken."""
 
-    FEES = Fees(Decimal("0.0016"), Decimal("0.0026"))
-    FILLS_QUIET = True
-    WEEK_ANCHOR = 0  # Thursday
+    FEES: ClassVar[Fees] = Fees(Decimal("0.0016"), Decimal("0.0026"))
+    FILLS_QUIET: ClassVar[bool] = True
+    WEEK_ANCHOR: ClassVar[int] = 0  # Thursday
 
     def __init__(self, core: VenueCore) -> None:
         self.core = core
