@@ -234,7 +234,7 @@ def search(name: str, surface: str, trials: int, seed: int) -> tuple[float, floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, nargs="+", default=[100, 300])
-    parser.add_argument("--seeds", type=int, default=9)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=[*METHODS, *PEERS])
     parser.add_argument("--surfaces", nargs="+", choices=SURFACES, default=list(SURFACES))
     chosen = parser.parse_args()

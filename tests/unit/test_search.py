@@ -2,14 +2,30 @@
 
 import itertools
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from optimizer_svc.samplers import METHODS
+from tradepulse.trading.objectives import OBJECTIVES
 from tradepulse.trading.search import grid, grid_within, points, random, space_of
 from tradepulse.trading.strategies import Param, Strategy, get_strategy, strategy_names
 
 CROSS = get_strategy("sma_cross")
+
+
+def first_cells(page: str, title: str) -> list[str]:
+    """Return the names in the first column of the table under a heading."""
+    section = page.split(f"\n## {title}\n")[1].split("\n## ", maxsplit=1)[0]
+    return re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+
+
+def test_the_page_names_every_method_and_objective() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "search.md").read_text()
+    assert first_cells(page, "Methods") == list(METHODS)
+    assert first_cells(page, "Objectives") == list(OBJECTIVES)
 
 
 def replaced(space: tuple[Param, ...]) -> Strategy:
