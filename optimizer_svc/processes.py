@@ -127,10 +127,6 @@ class TrialProcess:
         """How far the present call says it has come, 0 to 1."""
         return float(self._progress.value)
 
-    async def warm_up(self) -> None:
-        """Compile or load the kernels."""
-        await self.call(trials.warm_up)
-
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a function in the process; one that dies of it is replaced, and it runs again.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from optimizer_svc.research import Range, Search
 from tradepulse.runtime.candles_db import load_candles
+from tradepulse.runtime.configurations import StoredConfiguration
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.jobs import JobKind, JobSpec
 from tradepulse.trading.candles import Candles
@@ -225,6 +226,21 @@ class Store:
             timeframe,
         )
         return count
+
+    async def tried(self, row: StoredConfiguration) -> FloatArray:
+        """Return what the search that found a configuration tried, float64 `(t, p)`."""
+        width = len(get_strategy(row.strategy).space)
+        number = await self.pool.fetchval(
+            "select search from training_searches where job_id = $1 and strategy = $2 "
+            "and symbol = $3",
+            row.job_id,
+            row.strategy,
+            row.symbol,
+        )
+        if row.job_id is None or number is None:
+            return np.empty((0, width))
+        parts = [batch.params async for batch in self.batches(row.job_id, number)]
+        return np.concatenate(parts) if parts else np.empty((0, width))
 
     async def end(
         self,

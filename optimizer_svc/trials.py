@@ -20,7 +20,7 @@ from tradepulse.trading.metrics import ledger_metrics
 from tradepulse.trading.orders import Trade
 from tradepulse.trading.simulate import SimulationRules
 from tradepulse.trading.sizing import AccountRules, Market
-from tradepulse.trading.strategies import Params, get_strategy, strategy_names
+from tradepulse.trading.strategies import Params, get_strategy
 from tradepulse.trading.sweep import Sweep
 from tradepulse.trading.weights import EqualWeights
 
@@ -79,13 +79,15 @@ class Verdict:
     returns: dict[str, list[float]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Subject:
     """What a validation judges.
 
     Attributes:
         metrics: of the configuration: costs, and how it was searched.
-        trials: every trial that was ever made on its series.
+        trials: how many were ever made on its series.
+        tried: float64 `(t, p)`, parameter vectors of its own search; none where it had none.
+        threads: how many may share the work; no figure depends on it.
     """
 
     strategy: str
@@ -93,6 +95,8 @@ class Subject:
     share: float
     metrics: Mapping[str, Any]
     trials: int
+    tried: FloatArray
+    threads: int = 1
 
 
 Gates = Callable[[Candles, Range, Subject], dict[str, Any]]
@@ -230,14 +234,3 @@ def _backtest(
 def costs_from(metrics: Mapping[str, Any]) -> Costs:
     """Return the costs that a configuration was searched with, from its metrics."""
     return Costs(**metrics.get("costs", {}))
-
-
-def warm_up() -> None:
-    """Compile or load every kernel, so that the first job does not wait for it."""
-    n = 1_000
-    prices = 100 + np.sin(np.arange(n) / 5)
-    times = np.arange(n, dtype=np.int64) * 3_600_000
-    candles = Candles("x", "A/B", "1h", times, prices, prices + 1, prices - 1, prices, prices)
-    for name in strategy_names():
-        sweep = sweep_of(candles, Ground(name, 0, SimulationRules()), 1)
-        measure(sweep, get_strategy(name).vector({})[np.newaxis])

@@ -67,6 +67,8 @@ class Validating:
             share=row.share,
             metrics=row.metrics,
             trials=await self._store.trials_of_series(row.exchange, row.symbol, row.timeframe),
+            tried=await self._store.tried(row),
+            threads=self._process.threads,
         )
         judged = self._judged(used, await self._validate(job, candles, used, subject))
         async with self._store.pool.acquire() as connection, connection.transaction():

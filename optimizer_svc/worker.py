@@ -83,7 +83,6 @@ class Worker:
     async def run(self) -> None:
         """Work for ever."""
         try:
-            await self._process.warm_up()
             while True:
                 if not await self.work_once():
                     await asyncio.sleep(POLL_S)

@@ -1,26 +1,29 @@
-"""Compile the strategies' kernels and the simulator ahead of those who will call them.
+"""Compile what the first training job and its trading call, ahead of those who will call it.
 
-A fresh clone spends ten seconds of one core on this; `tradepulse up` does it while the broker and
+A fresh clone spends many seconds of one core on this; `tradepulse up` does it while the broker and
 the database start, and every service then loads what is in the cache.
 """
 
 import numpy as np
 
+from tradepulse.cli.replay import STRATEGIES
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.simulate import SimulationRules, Simulator
-from tradepulse.trading.strategies import get_strategy, strategy_names
+from tradepulse.trading.simulate import SimulationRules
+from tradepulse.trading.strategies import get_strategy
+from tradepulse.trading.sweep import Sweep
 from tradepulse.trading.timeframes import timeframe_ms
 
 
 def compile_all() -> None:
-    """Run every strategy and the simulator once, on flat candles."""
+    """Search and evaluate each of the strategies of `tradepulse up` once, on flat candles."""
     count = 100
     flat = np.ones(count)
     times = np.arange(count) * timeframe_ms("1h")
     candles = Candles("none", "NONE/NONE", "1h", times, flat, flat, flat, flat, flat)
-    simulator = Simulator(SimulationRules())
-    for name in strategy_names():
-        simulator.run(candles, get_strategy(name).run(candles, {}))
+    for name in STRATEGIES:
+        strategy = get_strategy(name)
+        Sweep(candles, strategy, SimulationRules()).run(strategy.vector({})[np.newaxis])
+        strategy.run(candles, {})
 
 
 if __name__ == "__main__":

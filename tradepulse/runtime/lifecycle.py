@@ -30,6 +30,8 @@ from tradepulse.trading.strategies import get_strategy
 
 RANGES = ("in_sample_range", "out_of_sample_range")
 """Of a configuration's metrics: [first open time, open time before which it ends], epoch ms."""
+KEPT = ("costs", "objective", "min_trades", "max_drawdown_pct", *RANGES)
+"""Of a configuration's metrics, what an edited one is judged by as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,7 @@ async def edit(
             "select true from trained_configurations where configuration_id = $1", new_id
         ):
             raise ValueError(f"this edit was made before: it is configuration {new_id}")
-        kept = {name: row.metrics[name] for name in ("costs", *RANGES) if name in row.metrics}
+        kept = {name: row.metrics[name] for name in KEPT if name in row.metrics}
         new = await add_discovered(
             connection,
             NewConfiguration(
