@@ -34,10 +34,14 @@ class Compiled(Generic[P, R]):
         row_by_row: it is called for every candle and makes no arrays. Then numba leaves out the
             counting of references to its arrays, atomic writes that cost more than the work of
             one row and that threads would fight over.
+        checked: reading or writing beyond an array raises `IndexError`, and nothing is cached.
     """
 
-    def __init__(self, function: Callable[P, R], *, row_by_row: bool = False) -> None:
+    def __init__(
+        self, function: Callable[P, R], *, row_by_row: bool = False, checked: bool = False
+    ) -> None:
         self.row_by_row = row_by_row
+        self.checked = checked
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.python = function
@@ -49,8 +53,12 @@ class Compiled(Generic[P, R]):
 
         sources = list(_sources(self.python, set()))
         # a function of no file, or one that closes over variables, is not known by its stamp
-        cached = all(Path(s.__code__.co_filename).is_file() and not s.__closure__ for s in sources)
+        cached = not self.checked and all(
+            Path(s.__code__.co_filename).is_file() and not s.__closure__ for s in sources
+        )
         options: Any = {"nogil": True, "error_model": "numpy", "_nrt": not self.row_by_row}
+        if self.checked:
+            options["boundscheck"] = True
         function: Any = njit(cache=cached, **options)(self.python)
         if cached:
             # numba compiles anew when the function's own file changes, but keeps old code when
@@ -99,6 +107,31 @@ def instance(
     made.__module__ = template.__module__
     made.__doc__ = template.__doc__
     return Compiled(made, row_by_row=row_by_row)
+
+
+@cache
+def bounds_checked(function: Compiled[..., Any]) -> Compiled[..., Any]:
+    """Return a copy, calling copies of all it calls, that raises where it would leave an array.
+
+    Compiled code does not look whether an index lies within an array: it takes what it finds in
+    memory there. The copy raises `IndexError` instead. It is compiled anew in each process.
+    """
+    source = function.python
+    if not isinstance(source, FunctionType):
+        raise TypeError(f"{source!r} is no plain function")
+    called: dict[str, Any] = {
+        name: bounds_checked(one)
+        for name in source.__code__.co_names
+        if isinstance(one := source.__globals__.get(name), Compiled)
+    }
+    copy = FunctionType(
+        source.__code__,
+        {**source.__globals__, **called},
+        source.__name__,
+        source.__defaults__,
+        source.__closure__,
+    )
+    return Compiled(copy, checked=True)
 
 
 def _sources(function: Callable[..., Any], seen: set[int]) -> Iterator[FunctionType]:
