@@ -119,19 +119,16 @@ class FakeExchange:
             **more,
         }
 
-    async def advance(self, ms: int, *, burst: bool = False) -> None:
-        """Move the market's clock, print what traded meanwhile, and deliver every message.
+    async def advance(self, ms: int) -> None:
+        """Move the market's clock so many ms, print what traded meanwhile, deliver every message.
 
-        Args:
-            ms: how far, market time.
-            burst: do not wait between two trades until a client could have handled the first.
-                Faster, but ccxt's `watch_..._for_symbols` then tells of one symbol only.
+        After each trade a client in this process gets the time to handle it: of a burst, ccxt keeps
+        the last 1,000 trades only, and `watch_..._for_symbols` tells of one symbol.
         """
         until = self.clock.now + ms
         for time in merge(*(venue.core.replay(until) for venue in self._venues.values())):
             self.clock.move_to(time)
-            if not burst:
-                await self._settle()
+            await self._settle()
         self.clock.move_to(until)
         for venue in self._venues.values():
             venue.core.tick()
