@@ -34,7 +34,7 @@ from tradepulse.trading.strategies import ENTER_LONG, ENTER_SHORT, EXIT
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Market = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntArray]
-"""open, high, low, close, volume, close time."""
+"""open, high, low, close, volume, open time."""
 Finer = tuple[FloatArray, FloatArray, FloatArray, IntArray, IntArray]
 """open, high, low of lower-timeframe candles; for each candle the first of them and the end."""
 Rules = tuple[float, float, float, float, float, float, float, float, float]
@@ -54,6 +54,11 @@ REASONS = {
 }
 """Names of the exit reasons, as in the events."""
 NEVER = np.iinfo(np.int64).max
+
+
+SHIFT = 0
+"""Rows before i that the signal reads. Said in the loops, it spares every access the question
+whether its row is below zero and so counts from the end."""
 
 
 def _signal(
@@ -202,7 +207,7 @@ def trade(  # noqa: C901, PLR0912, PLR0915 - one loop: calls would cost more tha
     Returns:
         The number of trades.
     """
-    open_, high, low, close, volume, close_time = market
+    open_, high, low, close, volume, open_time = market
     finer_open, finer_high, finer_low, finer_begin, finer_end = finer
     equity, exposure, whole, real = record
     initial, fee, maker_fee, slippage, impact = rules[:5]
@@ -212,7 +217,7 @@ def trade(  # noqa: C901, PLR0912, PLR0915 - one loop: calls would cost more tha
     trades = won = day = 0
     recorded = first
     i = asked
-    while i < last:
+    while SHIFT <= i < last:
         # flat: nothing changes until a signal of a size comes
         action, stop, target, limit, trail = _signal(i, open_, high, low, close, volume, f, p)
         side = _entry_side(action, rules)
@@ -239,10 +244,10 @@ def trade(  # noqa: C901, PLR0912, PLR0915 - one loop: calls would cost more tha
         entry_price = price
         fees = quantity * price * rate
         cash -= side * quantity * price + fees
-        deadline = close_time[i] - candle_ms + max_ms if max_ms > 0 else NEVER
+        deadline = open_time[i] + max_ms - candle_ms if max_ms > 0 else NEVER
         ends = days[day] if day < len(days) else NEVER
         reason = waiting = NO_EXIT
-        while True:
+        while i >= SHIFT:
             if waiting != NO_EXIT:
                 # an exit decided at a close comes before the stop of the candle that fills it
                 reason = waiting
@@ -295,7 +300,7 @@ def trade(  # noqa: C901, PLR0912, PLR0915 - one loop: calls would cost more tha
             limit = math.nan
             if _signal(i, open_, high, low, close, volume, f, p)[0] == EXIT:
                 waiting = SIGNAL
-            elif close_time[i] >= deadline:
+            elif open_time[i] >= deadline:
                 waiting = TIME
             i += 1
         cash += side * quantity * price - quantity * price * rate

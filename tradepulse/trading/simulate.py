@@ -135,7 +135,8 @@ def _trade_recorded() -> Compiled[..., int]:
 @cache
 def trade_by(strategy: Strategy) -> Compiled[..., int]:
     """Return the loop of `loop.py` with this strategy's signal in it."""
-    return instance(trade, strategy.name, {"_signal": strategy.signal}, row_by_row=True)
+    names = {"_signal": strategy.signal, "SHIFT": strategy.shift}
+    return instance(trade, strategy.name, names, row_by_row=True)
 
 
 def market_of(candles: Candles) -> Market:
@@ -147,7 +148,7 @@ def market_of(candles: Candles) -> Market:
         np.ascontiguousarray(candles.low),
         np.ascontiguousarray(candles.close),
         np.ascontiguousarray(candles.volume),
-        candles.close_time,
+        np.ascontiguousarray(candles.open_time),
     )
 
 
@@ -171,17 +172,17 @@ def finer_of(candles: Candles, finer: Candles | None) -> Finer:
     )
 
 
-def day_ends(close_time: IntArray, first: int) -> IntArray:
+def day_ends(open_time: IntArray, candle_ms: int, first: int) -> IntArray:
     """Return the last row of each UTC day from row `first` on, int64 `(days,)`.
 
     A close at midnight ends its day. A day without candles has the row of the day before.
     """
-    if first >= len(close_time):
+    if first >= len(open_time):
         return NO_ROWS
-    first_day = (int(close_time[first]) - 1) // DAY_MS
-    last_day = (int(close_time[-1]) - 1) // DAY_MS
+    first_day = (int(open_time[first]) + candle_ms - 1) // DAY_MS
+    last_day = (int(open_time[-1]) + candle_ms - 1) // DAY_MS
     midnights = (np.arange(first_day, last_day + 1) + 1) * DAY_MS
-    return np.asarray(np.searchsorted(close_time, midnights, side="right") - 1)
+    return np.asarray(np.searchsorted(open_time, midnights - candle_ms, side="right") - 1)
 
 
 def check_first(candles: Candles, first: int) -> None:
@@ -282,11 +283,11 @@ class Simulator:
         if n > len(self._equity):
             self._reserve(n)
         market = market_of(candles)
-        days = day_ends(market[5], first)
+        candle_ms = timeframe_ms(candles.timeframe)
+        days = day_ends(market[5], candle_ms, first)
         daily, figures = np.empty(len(days)), np.empty(len(FIGURES))
         equity, exposure = self._equity[: n - first], self._exposure[: n - first]
         record: Record = (equity, exposure, self._whole, self._real)
-        candle_ms = timeframe_ms(candles.timeframe)
         trades = kernel(
             market, finer_of(candles, finer), columns, vector, first, asked,
             max_candles * candle_ms, candle_ms, self.rules.values(), days, daily, figures, record,

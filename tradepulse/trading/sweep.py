@@ -137,7 +137,7 @@ class Sweep:
         self._market = market_of(candles)
         self._finer = finer_of(candles, finer)
         self._candle_ms = timeframe_ms(candles.timeframe)
-        self._days = day_ends(self._market[5], first)
+        self._days = day_ends(self._market[5], self._candle_ms, first)
         self._columns = _Columns(self._market)
 
     def run(self, vectors: FloatArray, *, daily: bool = False) -> SweepResult:

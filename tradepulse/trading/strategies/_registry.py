@@ -108,6 +108,11 @@ class Evaluations:
     max_candles: int = 0
 
 
+@lru_cache(maxsize=2)
+def _off(rows: int) -> FloatArray:
+    return np.full(rows, np.nan)
+
+
 def _no_rule(_params: Params) -> str | None:
     return None
 
@@ -237,7 +242,7 @@ class Strategy:
 
     def columns(self, candles: Candles, vector: FloatArray) -> Columns:
         """Compute the features, `MAX_FEATURES` columns of float64 `(n,)`, NaN for those off."""
-        off = np.full(len(candles), np.nan)
+        off = _off(len(candles))
         market = (
             np.ascontiguousarray(candles.open),
             np.ascontiguousarray(candles.high),

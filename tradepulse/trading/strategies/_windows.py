@@ -31,6 +31,17 @@ def window_sum(x: FloatArray, window: int) -> FloatArray:
     Returns:
         float64 `(n,)`; NaN in the first `window - 1` rows.
     """
+    return _scaled_sum(x, window, 1.0)
+
+
+@compiled
+def window_mean(x: FloatArray, window: int) -> FloatArray:
+    """Average each row and the `window - 1` rows before it, as `window_sum`."""
+    return _scaled_sum(x, window, 1.0 / window)
+
+
+@compiled
+def _scaled_sum(x: FloatArray, window: int, factor: float) -> FloatArray:
     n = len(x)
     total = np.empty(n)
     total[: min(window - 1, n)] = np.nan
@@ -64,6 +75,8 @@ def window_sum(x: FloatArray, window: int) -> FloatArray:
             sums = doubled
             here, there = there, here
             size *= 2
+        for j in range(len(out)):
+            out[j] *= factor
     return total
 
 

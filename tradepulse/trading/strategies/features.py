@@ -33,8 +33,8 @@ from tradepulse.trading.strategies._windows import (
     FloatArray,
     average_true_range,
     window_max,
+    window_mean,
     window_min,
-    window_sum,
 )
 
 MAX_FEATURES = 8
@@ -84,7 +84,7 @@ def _sma(
     volume: FloatArray,  # noqa: ARG001
     args: Args,
 ) -> FloatArray:
-    return window_sum(close, int(args[0])) / args[0]
+    return window_mean(close, int(args[0]))
 
 
 @compiled
@@ -96,7 +96,7 @@ def _mean_volume(
     volume: FloatArray,
     args: Args,
 ) -> FloatArray:
-    return window_sum(volume, int(args[0])) / args[0]
+    return window_mean(volume, int(args[0]))
 
 
 @compiled

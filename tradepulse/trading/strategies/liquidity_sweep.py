@@ -67,13 +67,12 @@ def liquidity_sweep(
     allow_short = p[6] > 0.0
     # the yardsticks end one candle before: the sweep must not stretch what measures it
     floor, ceiling, unit = f[0][i - 1], f[1][i - 1], f[3][i - 1]
-    long = low[i] < floor and close[i] > floor and low[i] <= floor - sweep_atr * unit
-    short = (
-        allow_short
-        and high[i] > ceiling
-        and close[i] < ceiling
-        and high[i] >= ceiling + sweep_atr * unit
-    )
+    depth = sweep_atr * unit
+    # & asks all at once: the parts are true at random, and a wrong guess of a branch costs more
+    long = (low[i] < floor) & (low[i] <= floor - depth) & (close[i] > floor)
+    short = False
+    if allow_short:
+        short = (high[i] > ceiling) & (high[i] >= ceiling + depth) & (close[i] < ceiling)
     if long == short or volume[i] < volume_factor * f[2][i - 1]:
         return NONE, math.nan, math.nan
     if long:
