@@ -14,7 +14,7 @@ import pytest
 from contracts.events import Signal, signal_id
 from tradepulse.trading.account import Account
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.moments import Moment, Prices, Settlement
+from tradepulse.trading.moments import Moment, Prices, Settlement, Weights
 from tradepulse.trading.orders import Order, Trade
 from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
 
@@ -174,6 +174,23 @@ def test_in_the_candle_of_a_limit_fill_the_stop_counts_and_the_target_does_not(s
 def test_a_limit_fill_at_the_open_counts_the_target_too(side: Side) -> None:
     said = side.signal(limit_price=98.0, stop_price=95.0, take_profit_price=105.0)
     assert left(side.trade([(97, 106, 96, 100)], said), side) == [("take_profit", 105, 2)]
+
+
+def test_what_fills_at_the_open_has_the_cash_before_what_fills_inside() -> None:
+    account = Account(Decimal(10_000), FREE)
+    side = Side(is_long=True)
+    inside = side.signal(limit_price=98.0)
+    later = UUID(int=2)
+    at_open = side.signal(configuration_id=later, id=signal_id(later, SERIES, 0))
+    other = "x:B/USD:1h"
+    both = {SERIES: Prices(*CALM, 1.0), other: Prices(*CALM, 1.0)}
+    said = [(SERIES, inside), (other, at_open)]
+    half = Weights(0, {"x:A/USD": 0.5, "x:B/USD": 0.5})
+    account.settle(Moment(HOUR, both, said), half, INSTRUMENTS)
+    wild = Prices(130, 130, 97, 100, 1.0)
+    done = account.settle(Moment(2 * HOUR, {SERIES: wild, other: wild}), half, INSTRUMENTS)
+    told = {(o.order_type, o.status, o.reason) for o in done.orders.values()}
+    assert told == {("market", "FILLED", ""), ("limit", "REFUSED", "not enough cash at the fill")}
 
 
 # trailing stops
@@ -367,12 +384,17 @@ def test_finer_candles_of_another_hour_settle_nothing(side: Side) -> None:
         ([(100, 106, 99, 100), (100, 100, 97, 98), (98, 99, 97, 99), CALM], []),
         ([(100, 101, 97, 98), (98, 106, 98, 105), (105, 105, 94, 96), CALM], ["take_profit"]),
         ([(100, 101, 97, 98), (98, 99, 94, 95), (95, 106, 95, 104), CALM], ["stop"]),
-        # filled and stopped in one quarter, whose own high counts for nothing
+        # filled in a quarter whose own high counts for nothing
+        ([(100, 106, 97, 98), (98, 99, 94, 95), CALM, CALM], ["stop"]),
         ([(100, 106, 94, 98), (98, 106, 98, 105), CALM, CALM], ["stop"]),
         # touched, not traded through, then filled
+        ([(100, 101, 98, 100), (100, 106, 99, 100), (100, 100, 97, 98), CALM], []),
         ([(100, 106, 98, 100), (100, 101, 97, 98), (98, 106, 98, 100), CALM], ["take_profit"]),
     ],
-    ids=["target before", "target after", "stop after", "in one quarter", "touched first"],
+    ids=[
+        *("target before", "target after", "stop after", "target with it", "in one quarter"),
+        *("touched, target, through", "touched, through, target"),
+    ],
 )
 def test_finer_candles_settle_the_candle_of_a_limit_fill(
     side: Side, finer: list[Row], expected: list[str]
