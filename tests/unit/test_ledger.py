@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from pydantic import ValidationError
 
 from contracts.events import (
     CandleClosed,
@@ -12,6 +13,7 @@ from contracts.events import (
     PortfolioWeightsDecided,
 )
 from executor_svc.ledger import CANDLE, EVALUATION, Ledger, weights_of
+from executor_svc.settings import ExecutorSettings
 from rl_svc.portfolio import Portfolio
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
@@ -177,3 +179,18 @@ def test_the_portfolio_waits_for_stragglers(grace_ms):
         assert portfolio.decide_next(13_000) is None
     assert decided.weights == {"x:A/USD": 0.5, "x:B/USD": 0.5}
     assert decided.close_time == HOUR
+
+
+def test_the_executor_s_costs_come_from_its_settings():
+    address = {"kafka_bootstrap_servers": "k:1", "database_url": "postgresql://u@h/d"}
+    plain = ExecutorSettings(**address).rules()
+    assert plain == AccountRules()
+    assert plain.fee_of(is_maker=True) == plain.fee
+    told = ExecutorSettings(**address, maker_fee="0.0002", impact=0.1).rules()
+    assert (told.fee_of(is_maker=True), told.fee_of(is_maker=False)) == (
+        Decimal("0.0002"),
+        Decimal("0.001"),
+    )
+    assert told.impact == 0.1
+    with pytest.raises(ValidationError, match="SLIPPAGE and IMPACT together must be below 1"):
+        ExecutorSettings(**address, slippage=0.5, impact=0.5)
