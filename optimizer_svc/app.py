@@ -16,11 +16,11 @@ from optimizer_svc.store import Store
 from optimizer_svc.validating import Validating
 from optimizer_svc.worker import Worker
 from tradepulse.runtime.service import Service, run
-from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.runtime.settings import StrategySettings
 from tradepulse.trading.decay import LifecycleRules
 
 
-class OptimizerSettings(RuntimeSettings):
+class OptimizerSettings(StrategySettings):
     """How much of the machine a job may use, and what is watched."""
 
     optimizer_workers: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1, le=256)

@@ -9,17 +9,20 @@ import numpy as np
 from optimizer_svc import trials
 from optimizer_svc.trials import FloatArray, Ground
 from tradepulse.runtime.service import RefusedError
+from tradepulse.runtime.strategy_files import load_strategy_files
 from tradepulse.trading.candles import Candles
 
 
 def _measure(candles: Candles, ground: Ground, tried: FloatArray) -> FloatArray:
+    load_strategy_files()
     return trials.measure(trials.sweep_of(candles, ground, 1), tried)
 
 
 class DaskCluster:
     """Runs trials on the workers of a cluster; each batch is shared among them.
 
-    The workers need the same version of this package and of every strategy.
+    The workers need the same version of this package and of every strategy, and `STRATEGY_FILES`
+    in their own environment where there are strategies outside the package.
     """
 
     def __init__(self, client: Any) -> None:

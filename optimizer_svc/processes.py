@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from optimizer_svc import trials
 from optimizer_svc.trials import FloatArray, Ground
+from tradepulse.runtime.strategy_files import load_strategy_files
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.sweep import Sweep
 
@@ -72,6 +73,7 @@ def _begin(progress: Any) -> None:
 
     # the pool's queues stay open after the parent is gone: without this it would wait for ever
     threading.Thread(target=follow, daemon=True, name="follow parent").start()
+    load_strategy_files()
 
 
 def report_progress(fraction: float) -> None:

@@ -10,12 +10,12 @@ from signal_svc.windows import Windows
 from tradepulse.runtime.bus import handle_batches
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.service import Service, run
-from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.runtime.settings import StrategySettings
 
 GROUP = "signal_svc"
 
 
-async def compose(service: Service, settings: RuntimeSettings) -> None:
+async def compose(service: Service, settings: StrategySettings) -> None:
     """Build the service."""
     del settings
     active = ActiveConfigurations()
@@ -66,7 +66,7 @@ async def compose(service: Service, settings: RuntimeSettings) -> None:
 
 def main() -> None:
     """Run the service."""
-    run("signal_svc", RuntimeSettings, compose)
+    run("signal_svc", StrategySettings, compose)
 
 
 if __name__ == "__main__":

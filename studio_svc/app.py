@@ -27,12 +27,12 @@ from studio_svc.watch import (
 )
 from tradepulse.runtime.bus import Reader
 from tradepulse.runtime.service import RefusedError, Service, run
-from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.runtime.settings import StrategySettings
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
 
 
-class StudioSettings(RuntimeSettings):
+class StudioSettings(StrategySettings):
     """Settings of studio_svc."""
 
     studio_token_file: Path

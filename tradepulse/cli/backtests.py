@@ -12,10 +12,12 @@ import typer
 from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.cli.options import (
     From,
+    StrategyFiles,
     Symbols,
     To,
     json_file,
     json_of,
+    load_strategies,
     names_of,
     numbers_of,
     range_of,
@@ -50,6 +52,7 @@ def backtest(
             "params, share, symbol, exchange, timeframe."
         ),
     ] = None,
+    strategy_file: StrategyFiles = None,
     symbol: Symbols = None,
     start: From = None,
     end: To = None,
@@ -100,6 +103,7 @@ def backtest(
     from tradepulse.cli.report import Report, write_json
     from tradepulse.runtime.candle_files import read_candles
 
+    load_strategies(strategy_file)
     first, last = range_of(start, end)
     if (strategy is None) == (configs is None):
         raise CliError("give either --strategy, or --configs with a file")

@@ -1,6 +1,7 @@
 """The `tradepulse` command. A command's module is imported only when the command is run."""
 
 import logging
+import os
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -9,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from tradepulse.cli.errors import FAILED, INTERRUPTED, readable
+from tradepulse.cli.errors import FAILED, INTERRUPTED, readable, values_refused
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("up:up", "Run everything on this machine and replay recorded candles through it."),
@@ -17,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("setup:migrate", "Apply the database migrations that are missing."),
     "topics": ("setup:topics", "Create the Kafka topics that are missing."),
     "backtest": ("backtests:backtest", "Trade recorded candles on a paper account, offline."),
+    "strategies": ("strategies:app", "List strategies, and check a file of your own."),
     "optimize": ("searches:optimize", "Search parameters on stored candles, validate the best."),
     "configs": ("validation:app", "List configurations, look at one, switch, move or edit it."),
     "import": ("candle_data:import_candles", "Store the candles of a file, all or none."),
@@ -62,6 +64,13 @@ class LazyGroup(TyperGroup):
             raise typer.Exit(FAILED) from error
 
 
+def _load_strategies() -> None:
+    from tradepulse.runtime.strategy_files import load_strategy_files
+
+    with values_refused("STRATEGY_FILES"):
+        load_strategy_files()
+
+
 def load(name: str) -> Any:
     """Import a command and build it."""
     module, _, attribute = COMMANDS[name][0].partition(":")
@@ -103,6 +112,8 @@ def tradepulse(
     del version
     # aiokafka logs every failed attempt to connect; what matters of it is said in one line
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    if os.environ.get("STRATEGY_FILES"):
+        _load_strategies()
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tradepulse.cli.errors import CliError
+from tradepulse.cli.errors import CliError, values_refused
 
 From = Annotated[
     str | None,
@@ -19,6 +19,13 @@ To = Annotated[str | None, typer.Option("--to", help="End, not included; written
 Symbols = Annotated[
     list[str] | None,
     typer.Option("--symbol", help="Symbol, as BTC/USD; repeat it or separate by commas."),
+]
+StrategyFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--strategy-file",
+        help="Python file with strategies of your own; repeat it for several.",
+    ),
 ]
 _EPOCH_MS = re.compile(r"\d{12,13}")
 
@@ -54,6 +61,19 @@ def range_of(start: str | None, end: str | None) -> tuple[int | None, int | None
     if first is not None and last is not None and first >= last:
         raise CliError(f"--from {start} is not before --to {end}")
     return first, last
+
+
+def load_strategies(files: Iterable[Path] | None) -> None:
+    """Load the files of `--strategy-file`.
+
+    Raises:
+        CliError: one cannot be used.
+    """
+    from tradepulse.runtime.strategy_files import load_strategy_file
+
+    with values_refused():
+        for file in files or ():
+            load_strategy_file(file)
 
 
 def names_of(texts: Iterable[str] | None) -> list[str] | None:

@@ -23,7 +23,7 @@ from prometheus_client.process_collector import ProcessCollector
 from tradepulse.runtime.bus import BrokerUnavailableError, Bus, Publisher
 from tradepulse.runtime.db import DatabaseUnavailableError, check_migrated, connect_pool
 from tradepulse.runtime.outbox import Relay
-from tradepulse.runtime.settings import RuntimeSettings, load_settings
+from tradepulse.runtime.settings import RuntimeSettings, StrategySettings, load_settings
 from tradepulse.runtime.telemetry import configure_logging
 
 S = TypeVar("S", bound=RuntimeSettings)
@@ -98,6 +98,8 @@ def run(
     settings = load_settings(settings_type)
     configure_logging(name, settings.log_level)
     try:
+        if isinstance(settings, StrategySettings):
+            _load_strategies(settings.strategy_files)
         asyncio.run(_run(name, settings, compose))
     except (RefusedError, DatabaseUnavailableError, BrokerUnavailableError) as error:
         logging.getLogger(name).critical(str(error))
@@ -105,6 +107,20 @@ def run(
     except Exception:
         logging.getLogger(name).critical("service failed", exc_info=True)
         sys.exit(1)
+
+
+def _load_strategies(paths: str) -> None:
+    if not paths:
+        return
+    from tradepulse.runtime.strategy_files import (  # noqa: PLC0415 - not every service has them
+        StrategyFileError,
+        load_strategy_files,
+    )
+
+    try:
+        load_strategy_files(paths)
+    except StrategyFileError as error:
+        raise RefusedError(f"STRATEGY_FILES: {error}") from error
 
 
 async def _run(name: str, settings: S, compose: Callable[[Service, S], Awaitable[None]]) -> None:

@@ -20,6 +20,13 @@ class RuntimeSettings(BaseSettings):
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
 
+class StrategySettings(RuntimeSettings):
+    """What a service that knows strategies is told besides."""
+
+    strategy_files: str = ""
+    """Paths of files with strategies of one's own, separated by commas."""
+
+
 S = TypeVar("S", bound=BaseSettings)
 
 
