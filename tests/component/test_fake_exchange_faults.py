@@ -221,12 +221,16 @@ class TestClockSkew:
             async with connected(fake, "binanceus", **options) as client:
                 assert (await client.fetch_balance())["USD"]["total"] == 100_000
 
-    async def test_kraken_wants_rising_nonces(self) -> None:
-        async with exchange("kraken") as fake, connected(fake, "kraken") as client:
+    async def test_two_clients_with_one_key_at_kraken(self) -> None:
+        behind = {"options": {"timeDifference": 5_000}}
+        async with (
+            exchange("kraken") as fake,
+            connected(fake, "kraken") as client,
+            connected(fake, "kraken", **behind) as other,
+        ):
             await client.fetch_balance()
-            client.options["timeDifference"] = 5_000
             with pytest.raises(InvalidNonce):
-                await client.fetch_balance()
+                await other.fetch_balance()
 
 
 # a socket that is asked whether it lives every 250 ms (real time), and given up after two misses
@@ -357,22 +361,20 @@ class TestSockets:
             await seen.until(lambda: 4 in numbers(seen.items))
 
     async def test_garbage(self, venue: str) -> None:
+        # ccxt before 4.5.90 becomes deaf at bitstamp, as of a truncated frame
+        quick = QUICK if venue == "bitstamp" else {}
         async with (
             exchange(venue) as fake,
-            connected(fake, venue, **(QUICK if venue == "bitstamp" else {})) as client,
+            connected(fake, venue, **quick) as client,
             watching(client, "watch_trades", "BTC/USD") as seen,
         ):
             await fake.subscribed(venue)
             fake.faults.add(GarbageFrame(), method="watch_trades", skip=1, count=1)
             await fake.advance(3_000)
-            if venue == "bitstamp":  # deaf, as of a truncated frame
-                await seen.until(lambda: bool(seen.errors))
-                assert isinstance(seen.errors[0], RequestTimeout)
-                assert 3 not in numbers(seen.items)
-            else:
-                await seen.until(lambda: 3 in numbers(seen.items))
-                assert 2 not in numbers(seen.items)
-                assert seen.errors == []
+            await seen.until(lambda: 3 in numbers(seen.items) or bool(seen.errors))
+            assert 2 not in numbers(seen.items)
+            assert bool(seen.errors) == (3 not in numbers(seen.items))
+            assert all(venue == "bitstamp" for _ in seen.errors)
 
 
 async def test_an_outage_of_one_venue() -> None:

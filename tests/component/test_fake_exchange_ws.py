@@ -1,8 +1,9 @@
 """The fake exchange over WebSocket, read by the unmodified ccxt.pro clients."""
 
+import ccxt.pro
 import numpy as np
 import pytest
-from ccxt.base.errors import AuthenticationError, BaseError
+from ccxt.base.errors import AuthenticationError, ExchangeError
 
 from tests.fakes.exchange import HOUR, MINUTE, FakeExchange, Instrument, Tape
 from tests.fakes.exchange.clients import connected, watching
@@ -14,6 +15,8 @@ BTC = Instrument("BTC/USD", amount_decimals=6)
 ETH = Instrument("ETH/USD", amount_decimals=6)
 FUNDS = {"USD": 100_000, "BTC": 10}
 WRONG_SECRET = "d3Jvbmc" + "A" * 9
+# bitstamp has them since ccxt 4.5.90
+OWN_TRADES = [v for v in VENUES if getattr(ccxt.pro, v)().has["watchMyTrades"]]
 Row = tuple[int, float, float, str]
 
 
@@ -65,7 +68,8 @@ async def test_candles_end_as_http_has_them(venue: str) -> None:
         done = await client.fetch_ohlcv("BTC/USD", "1m", since=START + 10 * MINUTE, limit=30)
         assert len(done) == 30
         quiet = [row for row in done if row[5] == 0]
-        for row in done:
+        # ccxt before 4.5.90 reads Kraken's snapshot backwards and hides its forming candle
+        for row in done[1:]:
             if row in quiet and venue == "kraken":  # it tells candles with trades only
                 assert row[0] not in final
             else:
@@ -158,9 +162,9 @@ class TestPrivate:
             await seen.until(lambda: bool(seen.items))
             for _ in range(3):
                 await fake.advance(1_000)
-            # Bitstamp tells a filled order as deleted, and ccxt reads that as cancelled
-            ended = "canceled" if venue == "bitstamp" else "closed"
-            await seen.until(lambda: seen.items[-1]["status"] == ended)
+            # Bitstamp tells a filled order as deleted; ccxt before 4.5.90 reads that as cancelled
+            ended = {"closed", "canceled"} if venue == "bitstamp" else {"closed"}
+            await seen.until(lambda: seen.items[-1]["status"] in ended)
             assert {row["id"] for row in seen.items} == {order["id"]}
             assert {row["symbol"] for row in seen.items} == {"BTC/USD"}
             assert seen.items[-1]["filled"] == 1
@@ -179,7 +183,7 @@ class TestPrivate:
             await seen.until(lambda: bool(seen.items) and seen.items[-1]["status"] == "canceled")
             assert not seen.items[-1]["filled"]
 
-    @pytest.mark.parametrize("venue", ["binanceus", "kraken"])
+    @pytest.mark.parametrize("venue", OWN_TRADES)
     async def test_own_trades(self, venue: str) -> None:
         async with (
             exchange([self.tape()], START, venue) as fake,
@@ -192,7 +196,8 @@ class TestPrivate:
             await seen.until(lambda: len(seen.items) == 3)
             assert [fill["amount"] for fill in seen.items] == [0.4, 0.4, 0.2]
             assert {fill["order"] for fill in seen.items} == {order["id"]}
-            assert {fill["takerOrMaker"] for fill in seen.items} == {"maker"}
+            maker = {None} if venue == "bitstamp" else {"maker"}
+            assert {fill["takerOrMaker"] for fill in seen.items} == maker
 
     @pytest.mark.parametrize("venue", ["binanceus", "kraken"])
     async def test_balances(self, venue: str) -> None:
@@ -206,14 +211,23 @@ class TestPrivate:
             total = lambda: float(client.balance["spot"].get("BTC", {}).get("total") or 0)  # noqa: E731
             await seen.until(lambda: bool(seen.items) and total() == 9)
 
-    @pytest.mark.parametrize("venue", ["binanceus", "kraken", "bitstamp"])
-    async def test_wrong_keys(self, venue: str) -> None:
+    @pytest.mark.parametrize(
+        ("venue", "error"),
+        [
+            (
+                "binanceus",
+                (AuthenticationError, KeyError),
+            ),  # ccxt 4.5.90 trips over its own clean-up
+            ("kraken", ExchangeError),
+            ("bitstamp", AuthenticationError),
+        ],
+    )
+    async def test_wrong_keys(self, venue: str, error: type[Exception]) -> None:
         async with (
             exchange([self.tape()], START, venue) as fake,
             connected(fake, venue) as client,
         ):
             client.secret = WRONG_SECRET
-            error = BaseError if venue == "kraken" else AuthenticationError
             with pytest.raises(error):
                 await client.watch_orders("BTC/USD")
 

@@ -5,16 +5,18 @@ from hashlib import sha256
 from typing import Any
 
 from tests.fakes.exchange.core import Event, OrderChanged, Traded, VenueCore
+from tests.fakes.exchange.orders import Fill
 from tests.fakes.exchange.venues.bitstamp_rows import side_code
 from tests.fakes.exchange.wire import SECRET, Outgoing, plain
 
 TOKEN = sha256(f"token of {SECRET}".encode()).hexdigest()[:32]
 USER = 4848701
-PRIVATE = "private-my_orders_"
+ORDERS = "private-my_orders_"
+OWN_TRADES = "private-my_trades_"
 
 
 class BitstampStream:
-    """Channels live_trades_<market> and private-my_orders_<market>-<user>."""
+    """Public trades by market; the own orders and trades by market and user."""
 
     def __init__(self, core: VenueCore, symbols: Mapping[str, str]) -> None:
         self._core = core
@@ -33,7 +35,7 @@ class BitstampStream:
             yield Outgoing({"event": event, "channel": "", "data": {"status": "success"}})
             return
         channel = message["data"]["channel"]
-        if channel.startswith(PRIVATE) and message["data"].get("auth") != TOKEN:
+        if channel.startswith((ORDERS, OWN_TRADES)) and message["data"].get("auth") != TOKEN:
             error = {"code": 4009, "message": "Connection is unauthorized."}
             yield Outgoing({"event": "bts:error", "channel": "", "data": error})
             return
@@ -53,10 +55,14 @@ class BitstampStream:
                 payload = {"event": "trade", "channel": channel, "data": self._trade(event)}
                 yield Outgoing(payload, "watch_trades", event.symbol)
         elif isinstance(event, OrderChanged):
-            channel = f"{PRIVATE}{self._ids[event.order.symbol]}-{USER}"
-            if channel in self._channels:
-                payload = _order(event) | {"channel": channel}
+            account = f"{self._ids[event.order.symbol]}-{USER}"
+            if f"{ORDERS}{account}" in self._channels:
+                payload = _order(event) | {"channel": f"{ORDERS}{account}"}
                 yield Outgoing(payload, "watch_orders", event.order.symbol)
+            if event.fill is not None and f"{OWN_TRADES}{account}" in self._channels:
+                data = _own_trade(event.fill)
+                payload = {"event": "trade", "channel": f"{OWN_TRADES}{account}", "data": data}
+                yield Outgoing(payload, "watch_my_trades", event.order.symbol)
 
     def _trade(self, event: Traded) -> dict[str, Any]:
         trade, price = (
@@ -101,3 +107,16 @@ def _order(event: OrderChanged) -> dict[str, Any]:
     if request.client_id is not None:
         data["client_order_id"] = request.client_id
     return {"event": changed if order.status == "open" else "order_deleted", "data": data}
+
+
+def _own_trade(fill: Fill) -> dict[str, Any]:
+    return {
+        "id": fill.id,
+        "amount": plain(fill.amount),
+        "price": str(fill.price),
+        "microtimestamp": str(fill.time * 1000),
+        "fee": plain(fill.fee, 5),
+        "order_id": fill.order_id,
+        "trade_account_id": 0,
+        "side": fill.side,
+    }

@@ -123,7 +123,7 @@ class KrakenStream:
     def _candle_snapshot(self, symbol: str, interval: int) -> Outgoing:
         now = self._core.clock.now
         candles = self._core.tape(symbol).candles(interval * MINUTE, now, last=SNAPSHOT_ROWS)
-        rows = [self._candle(symbol, interval, candle) for candle in reversed(candles)]
+        rows = [self._candle(symbol, interval, candle) for candle in candles]
         return self._candles_message("snapshot", symbol, rows)
 
     def _candle_update(self, symbol: str, interval: int, time: int) -> Outgoing:
