@@ -157,6 +157,7 @@ def test_rsi_ignores_a_fall_below_the_long_average() -> None:
     found = get_strategy("rsi_reversion")
     crash = risen(120, 110, 100)
     assert ENTER_LONG not in found.run(crash, RSI).action[60:]
+    assert ENTER_LONG in found.run(crash, {**RSI, "trend_filter": 0}).action[60:]
     falling = series([200.0 - i - (0.8 if i % 2 else 0.0) for i in range(60)] + [146, 147, 140])
     assert actions(found.run(falling, RSI)) == {60: EXIT}
     # the rise passes 50 and the level at once, so a long would be left first
@@ -251,6 +252,7 @@ def test_supertrend_with_shorts_leaves_at_the_turn_and_enters_after_it() -> None
         ("donchian_breakout", {"window": 10, "exit_window": 4, "atr_window": 20}, 23),
         ("rsi_reversion", {"window": 4, "trend_window": 200}, 202),
         ("rsi_reversion", {"window": 14, "trend_window": 20}, 21 * 14 + 3),
+        ("rsi_reversion", {"window": 4, "trend_filter": 0, "trend_window": 300}, 87),
         ("bollinger_squeeze", {"window": 20, "atr_window": 14}, 22),
         ("supertrend", {"window": 10, "multiplier": 3}, 50 + 360 + 10 + 2),
     ],
