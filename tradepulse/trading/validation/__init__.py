@@ -6,6 +6,6 @@ docs/validation.md explains every gate.
 from tradepulse.trading.validation.gates import Gate, Thresholds
 from tradepulse.trading.validation.report import Report
 from tradepulse.trading.validation.request import Ranges, ValidationRequest
-from tradepulse.trading.validation.validate import validate
+from tradepulse.trading.validation.validating import validate
 
 __all__ = ["Gate", "Ranges", "Report", "Thresholds", "ValidationRequest", "validate"]

@@ -43,7 +43,7 @@ class Thresholds:
     loss: float = 0.2
     deflated_sharpe: float = 0.95
     drawdown_pct: float = 30.0
-    bootstrap: float = 0.95
+    bootstrap: float = 0.9
     stressed_profit_pct: float = 0.0
     neighbours: float = 0.8
 

@@ -109,7 +109,7 @@ def body(
             "share": request.share,
         },
         "search": {
-            "trials": request.trials,
+            "trials": request.all_trials,
             "method": request.method,
             "objective": request.objective,
             "seed": request.seed,

@@ -85,6 +85,11 @@ class ValidationRequest:
     thresholds: Thresholds = field(default_factory=Thresholds)
     threads: int = 1
 
+    @property
+    def all_trials(self) -> int:
+        """How many trials the choice was made among, at the least."""
+        return max(self.trials, len(self.tried), 1)
+
     def goal(self, part: float = 1.0) -> Goal:
         """Return what the search looked for, in a part of its days: as many trades a day."""
         least = max(1, round(self.min_trades * min(part, 1.0)))

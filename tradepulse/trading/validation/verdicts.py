@@ -143,7 +143,7 @@ def deflated(inside: Record, spread: FloatArray, trials: int, asked: Thresholds)
         inside: in sample.
         spread: float64 `(days, t)`, daily returns in sample of trials that did not depend on the
             figures of others.
-        trials: every trial ever made on the series.
+        trials: every trial ever made on the series, at least 1.
         asked: thresholds.
     """
     if inside.daily is None or np.ptp(inside.daily) == 0:
@@ -155,8 +155,8 @@ def deflated(inside: Record, spread: FloatArray, trials: int, asked: Thresholds)
     measured = float(ratios.std(ddof=1)) if len(ratios) > 1 else None
     # what is beyond chance's is a true difference between the sets, as what each pays in costs
     deviation = chance if measured is None else min(measured, chance)
-    value = deflated_sharpe(inside.daily, max(trials, 1), deviation)
-    luck = expected_maximum(max(trials, 1), deviation) * year
+    value = deflated_sharpe(inside.daily, trials, deviation)
+    luck = expected_maximum(trials, deviation) * year
     return gate(
         "deflated_sharpe",
         value,
@@ -345,6 +345,4 @@ def _never(where: str) -> str:
 
 
 def _too_few(trades: int, where: str) -> str:
-    return (
-        f"It closed {trades} trades {where}; drawing from fewer than {FEWEST_TRADES} says nothing."
-    )
+    return f"It closed {trades} trades {where}, too few to draw them again."

@@ -96,7 +96,7 @@ def validate(
         verdicts.bootstrap(outside, asked, seed),
         verdicts.cost_stress(outside, costly, STRESS, asked),
         done(_neighbourhood(request, ground)),
-        verdicts.deflated(inside, spread, request.trials, asked),
+        verdicts.deflated(inside, spread, request.all_trials, asked),
         *done(verdicts.overfitting(spread, source, asked)),
         *verdicts.walked(windows, asked),
         done(verdicts.joined_paths(_paths(request, ground, drawn, inside.trades), asked)),
