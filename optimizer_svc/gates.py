@@ -6,8 +6,7 @@ from optimizer_svc.processes import report_progress
 from optimizer_svc.research import Range
 from optimizer_svc.trials import Subject, costs_from, simulation_rules
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.validation.request import Ranges, ValidationRequest
-from tradepulse.trading.validation.validate import validate
+from tradepulse.trading.validation import Ranges, ValidationRequest, validate
 
 
 def run_gates(candles: Candles, used: Range, subject: Subject) -> dict[str, Any]:
