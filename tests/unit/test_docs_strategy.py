@@ -1,6 +1,5 @@
 """The strategy of docs/strategies.md: the page's own code, held to every strategy's rules."""
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,28 +8,38 @@ import numpy as np
 import pytest
 from test_strategies import live_is_batch, market, prefix_is_unchanged, series
 
+from tradepulse.runtime import strategy_files
+from tradepulse.runtime.strategy_files import load_strategy_file
 from tradepulse.trading.candles import Candles
-from tradepulse.trading.strategies import ENTER_LONG, EXIT, Evaluations, Strategy, get_strategy
+from tradepulse.trading.detectors import look_ahead, random_walk, recursive
+from tradepulse.trading.strategies import (
+    COMMON,
+    ENTER_LONG,
+    EXIT,
+    Evaluations,
+    Feature,
+    Strategy,
+    features,
+    get_strategy,
+    strategy_names,
+)
 from tradepulse.trading.strategies._registry import STRATEGIES
 
-PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
-NAME = "donchian_breakout"
-PARAMS = {"window": 6, "exit_window": 3, "stop_atr": 1.5, "atr_window": 4}
+PAGE = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text()
+NAME = "momentum"
+PARAMS = {"window": 6, "threshold": 0.05, "stop_atr": 1.5, "atr_window": 4}
 
 
 @pytest.fixture(scope="module")
 def documented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strategy]:
-    """The page's strategy, registered for the tests of this module."""
-    block = r'```python title="[^"]*donchian_breakout\.py"\n(.*?)```'
-    (code,) = re.findall(block, PAGE.read_text(), re.DOTALL)
+    """The page's strategy, loaded as a user's file for the tests of this module."""
+    (code,) = re.findall(r'```python title="momentum\.py"\n(.*?)```', PAGE, re.DOTALL)
     path = tmp_path_factory.mktemp("strategies") / f"{NAME}.py"
     path.write_text(code)
-    spec = importlib.util.spec_from_file_location(NAME, path)
-    assert spec is not None
-    assert spec.loader is not None
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    assert load_strategy_file(path) == (NAME,)
     yield get_strategy(NAME)
     del STRATEGIES[NAME]
+    del strategy_files._loaded[path.resolve()]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -42,22 +51,40 @@ def test_it_is_bit_exact_and_blind_to_the_future(documented: Strategy, seed: int
 
     assert live_is_batch(run, candles, documented.lookback(PARAMS))
     assert all(prefix_is_unchanged(run, candles, cut) for cut in (0, 1, 7, 80, 149))
-    early = slice(0, documented.lookback(PARAMS) - 1)
-    assert not run(candles).action[early].any()
+
+
+def test_the_detectors_find_nothing(documented: Strategy) -> None:
+    candles = random_walk(2_000)
+    for found in (look_ahead(documented, PARAMS, candles), recursive(documented, PARAMS, candles)):
+        assert found.passed, found.sentence
+        assert found.acted > 5
 
 
 def test_its_lookback_is_not_longer_than_needed(documented: Strategy) -> None:
     candles = market(200, 3)
     params = {**PARAMS, "window": 10}
-    assert documented.lookback(params) == 11
+    assert documented.lookback(params) == 12
     assert not live_is_batch(lambda c: documented.run(c, params), candles, 10)
 
 
-def test_it_buys_the_breakout_and_leaves_below_the_channel(documented: Strategy) -> None:
-    candles = series([10, 10, 10, 10, 10, 10, 10, 12, 12, 12, 12, 9])
-    result = documented.run(candles, {**PARAMS, "atr_window": 2})
-    assert {i: int(a) for i, a in enumerate(result.action) if a} == {7: ENTER_LONG, 11: EXIT}
-    assert result.stop[7] == 12  # no range before, so no distance
-    assert np.isnan(result.take_profit).all()
-    assert "Idea: " in documented.description
-    assert "Source: " in documented.description
+def test_it_buys_the_rise_and_leaves_when_it_is_gone(documented: Strategy) -> None:
+    candles = series([10, 10, 10, 10, 10, 10, 10, 10, 12, 12, 12, 9])
+    result = documented.run(candles, {**PARAMS, "target_atr": 4})
+    assert {i: int(a) for i, a in enumerate(result.action) if a} == {8: ENTER_LONG, 11: EXIT}
+    # the mean of three true ranges of 0 and one of 2
+    assert result.stop[8] == 12 - 1.5 * 0.5
+    assert result.take_profit[8] == 12 + 4 * 0.5
+    without = documented.run(candles, {**PARAMS, "stop_atr": 0, "target_atr": 4})
+    assert np.isnan(without.stop).all()
+    assert np.isnan(without.take_profit).all()
+
+
+def test_the_page_names_every_strategy_feature_and_common_parameter() -> None:
+    names = {*strategy_names(), *(param.name for param in COMMON)} - {NAME}
+    names |= {
+        f"{name}(window"
+        for name, made in vars(features).items()
+        if callable(made) and getattr(made, "__annotations__", {}).get("return") is Feature
+    }
+    assert len(names) >= 18
+    assert not [name for name in names if f"`{name}" not in PAGE]
