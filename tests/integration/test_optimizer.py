@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -34,12 +35,14 @@ from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.jobs import JobSpec, JobStatus, job_status, request_cancel, submit_job
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.service import RefusedError
+from tradepulse.runtime.strategy_files import load_strategy_file
 from tradepulse.trading.backtest import backtest
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.decay import LifecycleRules
 from tradepulse.trading.evaluate import Configuration
 from tradepulse.trading.metrics import FIGURES, ledger_metrics
 from tradepulse.trading.sizing import AccountRules
+from tradepulse.trading.strategies._registry import STRATEGIES
 from tradepulse.trading.weights import EqualWeights
 
 pytestmark = pytest.mark.integration
@@ -306,6 +309,57 @@ async def test_a_search_that_never_trades_fails_and_says_so(
     assert status.error.startswith(
         "sma_cross on A/USD: not one trade in 40 trials; liquidity_sweep"
     )
+
+
+OWN_STRATEGIES = """
+from tradepulse.trading.strategies import Param, compiled, strategy
+
+
+@strategy(name="raises", space=(Param("n", 1, 50, integer=True),), defaults={"n": 3},
+          features=())
+@compiled
+def raises(i, open_, high, low, close, volume, f, p):
+    if i == 700:
+        raise ValueError("no such luck")
+    return 0, 0.0, 0.0
+
+
+@strategy(name="silent", space=(Param("n", 1, 50, integer=True),), defaults={"n": 3},
+          features=())
+@compiled
+def silent(i, open_, high, low, close, volume, f, p):
+    return 0, 0.0, 0.0
+"""
+
+
+async def test_strategies_of_a_user_that_raise_or_never_trade(
+    pool: "asyncpg.Pool[asyncpg.Record]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(OWN_STRATEGIES)
+    monkeypatch.setenv("STRATEGY_FILES", str(file))
+    names = load_strategy_file(file)
+    own = TrialProcess(1)
+    try:
+        errors = []
+        for name in names:
+            spec = spec_of(strategies=(name,), symbols=("A/USD",), trials=10)
+            status = await run_to_end(pool, own, spec)
+            assert status.status == "FAILED"
+            errors.append(status.error)
+        raised, silent = errors
+        assert raised == "strategy raises raised ValueError: no such luck"
+        assert silent == (
+            "silent on A/USD: not one trade in 10 trials: look at the strategy's rules, widen its "
+            "space, or take more candles"
+        )
+        # the same process goes on
+        good = spec_of(strategies=("sma_cross",), symbols=("A/USD",))
+        assert (await run_to_end(pool, own, good)).status == "SUCCEEDED"
+    finally:
+        own.close()
+        for name in names:
+            del STRATEGIES[name]
 
 
 async def test_broken_candles_fail_the_job(
