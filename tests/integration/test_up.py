@@ -78,7 +78,7 @@ async def ledger(state: Path) -> tuple[int, list[tuple[object, ...]]]:
     url = f"postgresql://postgres@/tradepulse?host={state / 'postgres'}&port=5432"
     connection = await asyncpg.connect(url)
     try:
-        jobs = await connection.fetchval("select count(*) from training_jobs")
+        jobs = await connection.fetchval("select count(*) from training_jobs where kind = 'search'")
         trades = await connection.fetch(
             "select position_id, entry_time, exit_time, profit from positions "
             "where exit_time is not null order by exit_time, position_id"
