@@ -10,6 +10,7 @@ import pytest
 from test_strategies import market
 from typer.testing import CliRunner
 
+from optimizer_svc.processes import TrialProcess
 from tradepulse.cli.main import app
 from tradepulse.runtime import strategy_files
 from tradepulse.runtime.strategy_files import (
@@ -220,3 +221,33 @@ def test_the_environment_s_files_are_there_for_every_command(
     status, output = shown("strategies")
     assert status == 1
     assert output.startswith("tradepulse strategies: STRATEGY_FILES: strategy file ")
+
+
+def test_a_service_refuses_a_file_with_a_mistake(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "signal_svc.app"],
+        env={
+            **os.environ,
+            "KAFKA_BOOTSTRAP_SERVERS": "localhost:1",
+            "DATABASE_URL": "postgresql://localhost:1/none",
+            "STRATEGY_FILES": str(tmp_path / "none.py"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert f"STRATEGY_FILES: strategy file {tmp_path / 'none.py'}: No such file" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+async def test_the_trial_process_knows_them_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRATEGY_FILES", str(written(tmp_path)))
+    process = TrialProcess(1)
+    try:
+        assert "mine" in await process.call(strategy_names)
+    finally:
+        process.close()
