@@ -91,6 +91,17 @@ def window_min(x: FloatArray, window: int) -> FloatArray:
     Returns:
         float64 `(n,)`; NaN in the first `window - 1` rows.
     """
+    return _least_times(x, window, 1.0)
+
+
+@compiled
+def window_max(x: FloatArray, window: int) -> FloatArray:
+    """Return the greatest of each row and the `window - 1` rows before it, as `window_min`."""
+    return _least_times(x, window, -1.0)
+
+
+@compiled
+def _least_times(x: FloatArray, window: int, sign: float) -> FloatArray:
     n = len(x)
     least = np.empty(n)
     least[: min(window - 1, n)] = np.nan
@@ -98,27 +109,26 @@ def window_min(x: FloatArray, window: int) -> FloatArray:
     there = np.empty(min(n, BLOCK + window))
     for begin in range(0, n - window + 1, BLOCK):
         end = min(n, begin + BLOCK + window - 1)
-        found = x[begin:end]
+        part = x[begin:end]
+        found = here[: len(part)]
+        for j in range(len(part)):
+            found[j] = sign * part[j]
         size = 1
         while size < window:
             # the last step overlaps what is covered: the least of a row seen twice is the same
             step = min(size, window - size)
+            here, there = there, here
             first = found[: len(found) - step]
             second = found[step:]
             wider = here[: len(first)]
             for j in range(len(wider)):
                 wider[j] = min(first[j], second[j])
             found = wider
-            here, there = there, here
             size += step
-        least[begin + window - 1 : end] = found
+        out = least[begin + window - 1 : end]
+        for j in range(len(out)):
+            out[j] = sign * found[j]
     return least
-
-
-@compiled
-def window_max(x: FloatArray, window: int) -> FloatArray:
-    """Return the greatest of each row and the `window - 1` rows before it, as `window_min`."""
-    return -window_min(-x, window)
 
 
 @compiled
