@@ -92,8 +92,10 @@ def weighted_mean(x: FloatArray, rows: int, q: float) -> FloatArray:
     n = len(x)
     mean = np.full(n, np.nan)
     weights = (1.0 - q**rows) / (1.0 - q)
-    for begin in range(0, n - rows + 1, BLOCK):
-        end = min(n, begin + BLOCK + rows - 1)
+    # each block works on `rows` more than it yields
+    block = max(BLOCK, rows)
+    for begin in range(0, n - rows + 1, block):
+        end = min(n, begin + block + rows - 1)
         mean[begin + rows - 1 : end] = _weighted_block(x[begin:end], rows, q) / weights
     return mean
 
