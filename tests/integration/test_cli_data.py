@@ -190,7 +190,13 @@ def test_configurations(database: str) -> None:
         f"this edit was made before: it is configuration {new}" in invoke(*arguments, status=1)[1]
     )
     told, _ = invoke("configs", "show", new)
-    for text in ("slow=60", "- | -", f"edited from {one}", "2017-07-14 02:40", "not validated yet"):
+    for text in (
+        "slow=60",
+        "- | -",
+        f"edited from   {one}",
+        "2017-07-14 02:40",
+        "not validated yet",
+    ):
         assert text in told, told
     told, _ = invoke("configs", "events", str(one))
     for text in ("DISCOVERY", "PAPER", "DECAY", "a person", "itself", "seen enough"):

@@ -182,7 +182,7 @@ async def test_what_passes_the_gates_trades_on_paper(pool: Pool, process: TrialP
     assert row.metrics["in_sample"]["trades"] >= 3
     assert row.metrics["trials"] == 30
     last = (await configuration_events(pool, one))[-1]
-    assert last.reason == "passed every gate: the edge is plausible"
+    assert last.reason == "passed all 2 gates"
     assert last.evidence["job_id"] == str(job.job_id)
     assert not last.by_person
 
@@ -193,7 +193,7 @@ async def test_what_the_gates_refuse_goes_back(pool: Pool, process: TrialProcess
     assert job.status == "SUCCEEDED"
     assert await stages(pool, one) == ["DISCOVERY", "VALIDATION", "DISCOVERY"]
     last = (await configuration_events(pool, one))[-1]
-    assert last.reason == "refused by deflated_sharpe: luck explains it"
+    assert last.reason == "refused by 1 of 2 gates: Deflated Sharpe"
     assert last.evidence["refused_by"] == ["deflated_sharpe"]
     # a person may ask again, and then it is judged again
     await set_stage(pool, one, "VALIDATION", "more candles came")
@@ -212,7 +212,7 @@ async def test_a_person_s_activation_outlives_the_verdict(
     activated, verdict = (await configuration_events(pool, one))[1:]
     assert activated.by_person
     assert "the gates have not been passed" in activated.reason
-    assert verdict.reason.startswith("passed every gate" if passes else "refused by deflated_sha")
+    assert verdict.reason.startswith("passed all 2 gates" if passes else "refused by 1 of 2")
     assert verdict.reason.endswith("the stage stays PAPER")
     assert (await configuration_of(pool, one)).revision == 2
 
@@ -384,7 +384,9 @@ async def test_a_decayed_one_that_is_refused_is_retired(
     assert (await stages(pool, one))[-3:] == ["DECAY", "VALIDATION", "DECAY"]
     row = await configuration_of(pool, one)
     assert row.retired
-    assert (await configuration_events(pool, one))[-1].reason.endswith("luck explains it; retired")
+    assert (await configuration_events(pool, one))[-1].reason.endswith(
+        "gates: Deflated Sharpe; retired"
+    )
     # a person may bring it back
     back = await set_stage(pool, one, "PAPER", "the exchange was down then")
     assert (back.stage, back.is_active, back.retired) == ("PAPER", True, False)

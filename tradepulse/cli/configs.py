@@ -118,9 +118,9 @@ def show_one(configuration: Id, state: State = STATE) -> None:
 
         one = await configuration_of(pool, found)
         show([one])
-        typer.echo(f"id          {one.configuration_id}, revision {one.revision}")
+        typer.echo(f"id            {one.configuration_id}, revision {one.revision}")
         if one.edited_from is not None:
-            typer.echo(f"edited from {one.edited_from}")
+            typer.echo(f"edited from   {one.edited_from}")
         for side, name in (("in_sample", "in sample"), ("out_of_sample", "out of sample")):
             if (span := one.metrics.get(f"{side}_range")) is not None:
                 typer.echo(f"{name:<13} {' to '.join(time_text(time) for time in span)} UTC")
@@ -129,8 +129,8 @@ def show_one(configuration: Id, state: State = STATE) -> None:
             typer.echo("not validated yet")
             return
         typer.echo(
-            f"validation  {'passed' if report['passed'] else 'refused'}, counting "
-            f"{report['search']['trials']:,} trials: {report['verdict']}"
+            f"validation    counting {report['search']['trials']:,} trials of the series: "
+            f"{report['verdict']}"
         )
         for gate in report["gates"]:
             typer.echo(f"  {'passed ' if gate['passed'] else 'refused'}  {gate['verdict']}")

@@ -40,7 +40,7 @@ class Judged:
 
     Attributes:
         passed: whether every gate was passed.
-        verdict: a sentence.
+        verdict: the report's sentence.
         refused_by: names of the gates that were not passed.
         report: all of it, as JSON.
         metrics: figures and ranges that replace those of the configuration.
@@ -235,9 +235,11 @@ async def edit(
 
 
 def _verdict(judged: Judged) -> str:
+    gates = judged.report["gates"]
     if judged.passed:
-        return f"passed every gate: {judged.verdict}"
-    return f"refused by {', '.join(judged.refused_by)}: {judged.verdict}"
+        return f"passed all {len(gates)} gates"
+    titles = "; ".join(gate["title"] for gate in gates if not gate["passed"])
+    return f"refused by {len(judged.refused_by)} of {len(gates)} gates: {titles}"
 
 
 async def _refuse(
