@@ -1,4 +1,4 @@
-r"""Backtests and searches, measured beside other engines on the same candles and rules.
+"""Backtests and searches, measured beside other engines on the same candles and rules.
 
     python bench/backtest.py                                   this engine alone
     python bench/backtest.py --peers PYTHON [--peers PYTHON]   and the peers that PYTHON has
@@ -9,9 +9,7 @@ run from here as a child process; one environment may hold several:
 
     python -m venv peers && peers/bin/pip install "vectorbt[rust]==1.2.0" backtesting==0.6.6
     python -m venv nautilus && nautilus/bin/pip install nautilus_trader==1.221.0
-    python -m venv freqtrade && freqtrade/bin/pip install freqtrade
-    python bench/backtest.py --peers peers/bin/python --peers nautilus/bin/python \
-        --peers freqtrade/bin/python
+    python bench/backtest.py --peers peers/bin/python --peers nautilus/bin/python
 
 Candles are a seeded random walk unless a file is given. Two rules: a cross of two simple moving
 averages, and the liquidity sweep with a stop and a target in average true ranges, for a fee and
@@ -42,7 +40,7 @@ from tradepulse.trading.strategies import get_strategy
 from tradepulse.trading.sweep import Sweep
 
 ROWS = 103_680
-PEERS = ("vectorbt", "backtesting", "nautilus", "freqtrade")
+PEERS = ("vectorbt", "backtesting", "nautilus")
 MODULES = {"nautilus": "nautilus_trader"}
 OURS = "tradepulse"
 RULES = SimulationRules(initial_cash=CASH, fee=FEE, slippage=0, fraction=FRACTION)

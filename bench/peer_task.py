@@ -53,7 +53,7 @@ class Task:
             task: `sma` or `sweep`.
             run: the work that is timed.
             trades: makes `Trades` of what it returns.
-            budget: seconds for repeated runs; 0 times the first, of an engine that compiles nothing.
+            budget: seconds for repeated runs; 0 times the first, where nothing is compiled.
         """
         begin = time.perf_counter()
         result = run()

@@ -75,7 +75,7 @@ def signals_of(
         ValueError: the strategy is unknown or its parameters are wrong.
     """
     _, vector = _prepared(configuration.strategy, tuple(configuration.params.items()))
-    found = get_strategy(configuration.strategy).evaluate(candles, vector)
+    found = get_strategy(configuration.strategy).evaluate(candles, vector, first)
     return signals_in(found, configuration, candles, first)
 
 
