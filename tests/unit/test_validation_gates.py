@@ -2,9 +2,11 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from tradepulse.trading.strategies import (
     ENTER_LONG,
     EXIT,
     NONE,
+    Feature,
     Param,
     Strategy,
     compiled,
@@ -29,7 +32,7 @@ from tradepulse.trading.strategies._registry import STRATEGIES
 from tradepulse.trading.sweep import Sweep
 from tradepulse.trading.timeframes import timeframe_ms
 from tradepulse.trading.validation import Ranges, Report, ValidationRequest, validate
-from tradepulse.trading.validation.gates import GATES
+from tradepulse.trading.validation.gates import GATES, Thresholds
 from tradepulse.trading.validation.procedure import Ground, candidates, combined, walk
 from tradepulse.trading.validation.robustness import neighbours, stressed
 from tradepulse.trading.validation.validating import KINDS, STEPS, TESTS
@@ -302,7 +305,7 @@ def test_trials_of_a_method_that_learns_are_not_taken_for_independent(
         sources[method] = gate.details["source"]
     assert sources == {
         "random": "300 of the 300 trials of the search",
-        "bayesian": "500 random draws",
+        "bayesian": "300 random draws",
     }
 
 
@@ -362,6 +365,55 @@ def test_a_hole_of_weeks_is_walked_over() -> None:
     report = validate(searched(holed, "sma_cross", 50)[0], holed).as_json()
     windows = report["walk_forward"]["windows"]
     assert 0 < len(windows) < 2 * TESTS
+
+
+@compiled
+def _against_the_mean(open_, high, low, close, volume, args):
+    """A feature that knows the mean of all closes, the later ones too."""
+    return close / close.mean()
+
+
+@compiled
+def _cheat(i, open_, high, low, close, volume, f, p):
+    """Buy below the mean of all time, sell above it."""
+    if f[0][i] < 1.0:
+        return ENTER_LONG, math.nan, math.nan
+    return EXIT, math.nan, math.nan
+
+
+def test_a_strategy_that_knows_the_future_is_refused_however_good(edge: Candles) -> None:
+    future = Feature(_against_the_mean, (), rows=lambda: 1)
+    space = (Param("unused", 0, 1),)
+    strategy(name="cheat", space=space, defaults={"unused": 0}, features=(future,))(_cheat)
+    try:
+        tried = get_strategy("cheat").vector({})[np.newaxis]
+        report = validate(requested(edge, "cheat", tried), edge)
+    finally:
+        del STRATEGIES["cheat"]
+    assert "look_ahead" in refusing(report)
+    assert "knows the future" in next(g.verdict for g in report.gates if g.name == "look_ahead")
+
+
+def test_the_docs_name_every_gate_with_its_threshold() -> None:
+    page = Path("docs/validation.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .* \| ([≥≤]) ([\d.]+) \|$", page, re.MULTILINE)
+    asked = Thresholds()
+    of = {name: name for name in ("trades", "bootstrap", "neighbours", "deflated_sharpe")} | {
+        "holdout_profit": "profit_pct",
+        "holdout_sharpe": "sharpe",
+        "cost_stress": "stressed_profit_pct",
+        "overfitting": "overfitting",
+        "loss": "loss",
+        "walk_forward_windows": "windows",
+        "walk_forward_sharpe": "walk_forward_sharpe",
+        "combinatorial_paths": "path_sharpe",
+        "drawdown": "drawdown_pct",
+    }
+    signs = {">=": "≥", "<=": "≤"}
+    assert [(name, sign, float(value)) for name, sign, value in rows] == [
+        (name, signs[comparison], float(getattr(asked, of[name]) if name in of else 0))
+        for name, (_, _, comparison) in GATES.items()
+    ]
 
 
 def bad(asked: ValidationRequest, **changes: object) -> ValidationRequest:

@@ -39,7 +39,7 @@ class Thresholds:
     windows: float = 0.6
     walk_forward_sharpe: float = 0.0
     path_sharpe: float = 0.0
-    overfitting: float = 0.2
+    overfitting: float = 0.25
     loss: float = 0.2
     deflated_sharpe: float = 0.95
     drawdown_pct: float = 30.0

@@ -15,6 +15,7 @@ What each gate looks at:
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -39,7 +40,7 @@ FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 Result = TypeVar("Result")
 
-DRAWS = 500
+DRAWS = 300
 """Candidates of the walk-forward and the combinatorial paths."""
 TESTS = 8
 """Windows of each kind of walk-forward."""
@@ -78,10 +79,12 @@ def validate(
     strategy = get_strategy(request.strategy)
     params = strategy.complete(request.params)
     drawn = procedure.candidates(strategy, params, request.varied(), DRAWS, seed)
+    # the account sizes by the share, so must the simulator
+    fraction = min(request.simulation.fraction, request.share)
     ground = Ground(
         candles,
         strategy,
-        request.simulation,
+        replace(request.simulation, fraction=fraction),
         max(strategy.lookback_of(one) for one in (strategy.vector(params), *drawn)),
         request.threads,
     )
