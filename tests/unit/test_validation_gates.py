@@ -395,7 +395,7 @@ def test_a_strategy_that_knows_the_future_is_refused_however_good(edge: Candles)
 
 
 def test_the_docs_name_every_gate_with_its_threshold() -> None:
-    page = Path("docs/validation.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/validation.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .* \| ([≥≤]) ([\d.]+) \|$", page, re.MULTILINE)
     asked = Thresholds()
     of = {name: name for name in ("trades", "bootstrap", "neighbours", "deflated_sharpe")} | {
