@@ -319,6 +319,36 @@ def test_more_trials_make_the_same_result_less_likely_to_be_skill(
     assert many < few
 
 
+def test_a_part_of_the_days_must_show_its_part_of_the_trades(asked: ValidationRequest) -> None:
+    assert asked.goal() == Goal("sharpe", 30)
+    assert asked.goal(0.25).min_trades == 8
+    assert asked.goal(1.5).min_trades == 30
+    assert replace(asked, min_trades=0).goal(0.25).min_trades == 1
+
+
+def test_of_very_many_trials_a_sample_is_taken(asked: ValidationRequest) -> None:
+    many = np.repeat(asked.tried, 20, axis=0)
+    many[:, 0] = np.arange(len(many))
+    request = replace(asked, tried=many, trials=10)
+    sample = request.sample()
+    assert len(sample) == 5_000
+    assert (np.diff(sample[:, 0]) > 0).all()
+    assert (sample == request.sample()).all()
+    assert (sample != replace(request, seed=2).sample()).any()
+    assert request.all_trials == 6_000
+
+
+def test_only_what_the_search_moved_is_varied(asked: ValidationRequest) -> None:
+    assert asked.varied() == ("fast", "slow", "stop_atr", "target_atr")
+    tried = asked.tried.copy()
+    tried[:, 2] = 3.0
+    assert replace(asked, tried=tried).varied() == ("fast", "slow", "target_atr")
+    assert replace(asked, tried=tried[:1]).varied() == ("fast", "slow", "stop_atr", "target_atr")
+    drawn = candidates(get_strategy("sma_cross"), {"stop_atr": 3.0}, ("fast", "slow"), 50, 1)
+    assert set(drawn[:, 2]) == {3.0}
+    assert len(set(drawn[:, 0])) > 10
+
+
 def test_a_configuration_made_by_hand_is_judged_too(
     asked: ValidationRequest, edge: Candles
 ) -> None:
