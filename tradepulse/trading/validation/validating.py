@@ -29,7 +29,7 @@ from tradepulse.trading.objectives import FIGURES, Goal
 from tradepulse.trading.orders import Trade
 from tradepulse.trading.strategies import get_strategy
 from tradepulse.trading.timeframes import timeframe_ms
-from tradepulse.trading.validation import procedure, verdicts
+from tradepulse.trading.validation import procedure, search_verdicts, verdicts
 from tradepulse.trading.validation.gates import Gate
 from tradepulse.trading.validation.procedure import Ground, Kind, Paths, Walked
 from tradepulse.trading.validation.report import SHARPE, Report, body, heat_map
@@ -99,10 +99,10 @@ def validate(
         verdicts.bootstrap(outside, asked, seed),
         verdicts.cost_stress(outside, costly, STRESS, asked),
         done(_neighbourhood(request, ground)),
-        verdicts.deflated(inside, spread, request.all_trials, asked),
-        *done(verdicts.overfitting(spread, source, asked)),
-        *verdicts.walked(windows, asked),
-        done(verdicts.joined_paths(_paths(request, ground, drawn, inside.trades), asked)),
+        search_verdicts.deflated(inside, spread, request.all_trials, asked),
+        *done(search_verdicts.overfitting(spread, source, asked)),
+        *search_verdicts.walked(windows, asked),
+        done(search_verdicts.joined_paths(_paths(request, ground, drawn, inside.trades), asked)),
         verdicts.drawdown(inside, outside, asked, seed),
         *done(_examined(request, ground)),
     )
