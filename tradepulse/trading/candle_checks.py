@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,21 @@ class Problem:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """One rule, and the candles of a series that break it.
+
+    Attributes:
+        about: `time` (no epoch ms), `grid`, `order` (against the row before) or `figures`.
+        broken: bool `(n,)`.
+        reason: what is wrong with a row that breaks it, with its values.
+    """
+
+    about: Literal["time", "grid", "order", "figures"]
+    broken: NDArray[np.bool_]
+    reason: Callable[[int], str]
+
+
 def time_text(open_time: int) -> str:
     """Return epoch ms as `2017-10-01T00:00Z`, or as the number where that is no time of ours."""
     if not 0 <= open_time < LAST_TIME:
@@ -47,15 +63,21 @@ def first_problem(candles: Candles) -> Problem | None:
         ValueError: the timeframe is unknown.
     """
     found: Problem | None = None
-    for bad, reason in _rules(candles):
+    for rule in rules(candles):
         # of two rules that one row breaks, the earlier in the list is told
-        row = int(bad.argmax()) if bad.any() else None
+        row = int(rule.broken.argmax()) if rule.broken.any() else None
         if row is not None and (found is None or row < found.row):
-            found = Problem(row, reason(row))
+            found = Problem(row, rule.reason(row))
     return found
 
 
-def _rules(c: Candles) -> list[tuple[NDArray[np.bool_], Callable[[int], str]]]:
+def rules(candles: Candles) -> list[Rule]:
+    """Return every rule of `first_problem` with the rows that break it.
+
+    Raises:
+        ValueError: the timeframe is unknown.
+    """
+    c = candles
     step = timeframe_ms(c.timeframe)
     times = c.open_time
     repeated = np.zeros(len(c), dtype=np.bool_)
@@ -75,36 +97,39 @@ def _rules(c: Candles) -> list[tuple[NDArray[np.bool_], Callable[[int], str]]]:
             f"{time_text(int(times[row - 1]))}"
         )
 
-    rules: list[tuple[NDArray[np.bool_], Callable[[int], str]]] = [
-        ((times < _SECONDS_BELOW) | (times >= LAST_TIME), time_range),
-        (
+    listed = [
+        Rule("time", (times < _SECONDS_BELOW) | (times >= LAST_TIME), time_range),
+        Rule(
+            "grid",
             times % step != 0,
             lambda i: f"open_time {times[i]} is off the grid of {c.timeframe}",
         ),
-        (repeated, lambda i: f"the time {time_text(int(times[i]))} is there twice"),
-        (unsorted, order),
+        Rule("order", repeated, lambda i: f"the time {time_text(int(times[i]))} is there twice"),
+        Rule("order", unsorted, order),
     ]
-    rules += [
-        (~np.isfinite(values), lambda i, n=name, v=values: f"{n} is {v[i]}")  # type: ignore[misc]  # mypy cannot infer a lambda's defaults
+    listed += [
+        Rule("figures", ~np.isfinite(values), lambda i, n=name, v=values: f"{n} is {v[i]}")  # type: ignore[misc]  # mypy cannot infer a lambda's defaults
         for name, values in figures
     ]
-    rules += [
-        (values <= 0, lambda i, n=name, v=values: f"{n} {v[i]} is not above zero")  # type: ignore[misc]  # as above
+    listed += [
+        Rule("figures", values <= 0, lambda i, n=name, v=values: f"{n} {v[i]} is not above zero")  # type: ignore[misc]  # as above
         for name, values in prices
     ]
-    rules.append((c.volume < 0, lambda i: f"volume {c.volume[i]} is below zero"))
+    listed.append(Rule("figures", c.volume < 0, lambda i: f"volume {c.volume[i]} is below zero"))
     for name, values in (("low", c.low), ("open", c.open), ("close", c.close)):
-        rules.append(
-            (
+        listed.append(
+            Rule(
+                "figures",
                 c.high < values,
                 lambda i, n=name, v=values: f"high {c.high[i]} is below {n} {v[i]}",  # type: ignore[misc]  # as above
             )
         )
     for name, values in (("open", c.open), ("close", c.close)):
-        rules.append(
-            (
+        listed.append(
+            Rule(
+                "figures",
                 c.low > values,
                 lambda i, n=name, v=values: f"low {c.low[i]} is above {n} {v[i]}",  # type: ignore[misc]  # as above
             )
         )
-    return rules
+    return listed
