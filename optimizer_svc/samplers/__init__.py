@@ -4,12 +4,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from optimizer_svc.samplers._bayesian import ParzenEstimator
-from optimizer_svc.samplers._evolution import (
-    CovarianceMatrixAdaptation,
-    DifferentialEvolution,
-    NonDominatedSorting,
-)
 from optimizer_svc.samplers._plain import QuasiRandom, Random
 from optimizer_svc.samplers._sampler import Sampler
 from optimizer_svc.samplers._sources import Cube, Listed, Proposer
@@ -19,15 +13,17 @@ from tradepulse.trading.strategies import Strategy
 
 __all__ = ["METHODS", "ONE_GOAL", "Sampler", "make_sampler"]
 
-_PROPOSERS: Mapping[str, Callable[[int, int, np.random.Generator], Proposer]] = {
-    "random": Random,
-    "quasi_random": QuasiRandom,
-    "bayesian": ParzenEstimator,
-    "cma_es": CovarianceMatrixAdaptation,
-    "differential_evolution": DifferentialEvolution,
-    "nsga2": NonDominatedSorting,
-}
-METHODS = ("grid", *_PROPOSERS)
+Proposers = Callable[[int, int, int, np.random.Generator], Proposer]
+"""What makes a proposer of axes, trials, goals and random numbers."""
+_PLAIN: Mapping[str, Proposers] = {"random": Random, "quasi_random": QuasiRandom}
+METHODS = (
+    "grid",
+    *_PLAIN,
+    "bayesian",
+    "cma_es",
+    "differential_evolution",
+    "nsga2",
+)
 """The names that `make_sampler` knows."""
 ONE_GOAL = frozenset({"cma_es", "differential_evolution"})
 """Those that cannot trade two goals off."""
@@ -74,5 +70,23 @@ def make_sampler(
         # all of it will be tried, so there is nothing to choose but the order
         sets = list(space.listed.values())
         return Sampler(Listed([sets[i] for i in filling.permutation(len(sets))]), trials, goals)
-    proposer = _PROPOSERS[method](space.dimensions, trials, proposing)
+    proposer = _proposers(method)(space.dimensions, trials, goals, proposing)
     return Sampler(Cube(space, proposer, goals, filling), trials, goals)
+
+
+def _proposers(method: str) -> Proposers:
+    if method in _PLAIN:
+        return _PLAIN[method]
+    # the libraries take seconds to import, which only a search that needs them should wait for
+    if method in {"bayesian", "nsga2"}:
+        from optimizer_svc.samplers import _optuna  # noqa: PLC0415 - see above
+
+        return {"bayesian": _optuna.parzen_estimator, "nsga2": _optuna.non_dominated_sorting}[
+            method
+        ]
+    from optimizer_svc.samplers import _nevergrad  # noqa: PLC0415 - see above
+
+    return {
+        "cma_es": _nevergrad.covariance_matrix,
+        "differential_evolution": _nevergrad.differential_evolution,
+    }[method]

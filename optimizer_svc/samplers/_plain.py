@@ -1,7 +1,5 @@
 """Points that do not depend on what was found."""
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.stats import qmc
 
@@ -10,8 +8,6 @@ from optimizer_svc.samplers._sources import Fresh
 
 BATCH = 128
 """Points of a generation; a power of two keeps a Sobol sequence balanced."""
-REDRAWS = 20
-"""Draws for a fresh point before one is looked for elsewhere."""
 
 
 class Random:
@@ -19,7 +15,7 @@ class Random:
 
     batch = BATCH
 
-    def __init__(self, axes: int, _trials: int, rng: np.random.Generator) -> None:
+    def __init__(self, axes: int, _trials: int, _goals: int, rng: np.random.Generator) -> None:
         self._axes = axes
         self._rng = rng
 
@@ -39,7 +35,7 @@ class QuasiRandom:
 
     batch = BATCH
 
-    def __init__(self, axes: int, _trials: int, rng: np.random.Generator) -> None:
+    def __init__(self, axes: int, _trials: int, _goals: int, rng: np.random.Generator) -> None:
         self._sequence = qmc.Sobol(axes, scramble=True, rng=rng)
 
     def propose(self, _fresh: Fresh) -> FloatArray:
@@ -48,33 +44,3 @@ class QuasiRandom:
 
     def learn(self, points: FloatArray, losses: FloatArray, violation: FloatArray) -> None:
         """Learn nothing."""
-
-
-def spread(axes: int, count: int, rng: np.random.Generator, fresh: Fresh) -> FloatArray:
-    """Return evenly spread points to begin with, float64 `(count, axes)`, fresh where it can."""
-    sequence = qmc.Sobol(axes, scramble=True, rng=rng)
-    block = 1 << (count - 1).bit_length()
-    points: list[FloatArray] = []
-    for _ in range(REDRAWS):
-        points += [point for point in sequence.random(block) if fresh(point)]
-        if len(points) >= count:
-            break
-    points += list(rng.random((max(0, count - len(points)), axes)))
-    return np.stack(points[:count])
-
-
-def redraw(
-    draw: Callable[[], FloatArray], fresh: Fresh, otherwise: Callable[[], FloatArray] | None = None
-) -> FloatArray:
-    """Return the first fresh point of `REDRAWS`, or of as many drawn otherwise, or any."""
-    for source in (draw, otherwise or draw):
-        for _ in range(REDRAWS):
-            point = source()
-            if fresh(point):
-                return point
-    return draw()
-
-
-def anywhere(axes: int, rng: np.random.Generator) -> Callable[[], FloatArray]:
-    """Return what draws from the whole cube."""
-    return lambda: rng.random(axes)

@@ -15,6 +15,13 @@ DRAWS = 1_000
 
 Fresh = Callable[[FloatArray], bool]
 """Whether the strategy takes a point, and its parameters are not known yet."""
+LARGEST = 50
+"""Greatest population: beyond it, generations are worth more than members."""
+
+
+def population(trials: int, generations: int, least: int) -> int:
+    """Return how many points a generation has, so that there are about so many generations."""
+    return min(max(trials // generations, least), LARGEST)
 
 
 class Proposer(Protocol):

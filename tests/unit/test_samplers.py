@@ -2,6 +2,8 @@
 
 import math
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -267,6 +269,19 @@ def test_nothing_allowed_at_all_is_searched(method: str) -> None:
     sampler = make_sampler(method, CUBE, {}, trials=100, seed=1)
     tried = searched(sampler, lambda _: (math.nan,), violation=lambda _: 2.0)
     assert len(tried) == 100
+
+
+def test_the_libraries_are_imported_only_for_methods_that_need_them() -> None:
+    code = """
+import sys
+from optimizer_svc.samplers import make_sampler
+from tradepulse.trading.strategies import get_strategy
+for method in ("grid", "random", "quasi_random"):
+    assert make_sampler(method, get_strategy("sma_cross"), {}, trials=50, seed=1).ask(5)
+    print(sorted({"nevergrad", "optuna"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n" * 3
 
 
 def test_wrong_requests_are_refused() -> None:
