@@ -308,6 +308,21 @@ def test_a_finer_series_of_another_symbol_is_a_witness():
     assert causes([hour, traded]) == [("S0/USD", "unknown", False)]
 
 
+@pytest.mark.parametrize(("begin", "cause"), [(19, "outage"), (20, "outage"), (21, "unknown")])
+def test_a_finer_witness_is_asked_from_its_first_whole_slot(begin, cause):
+    hour = random_walk("S0/USD", N, timeframe="1h", without=[9, 10])
+    late = random_walk("S1/USD", 2 * N, without=range(begin))
+    late = replace(late, volume=np.where(late.open_time < START + 22 * STEP, 0, late.volume))
+    assert causes([hour, late]) == [("S0/USD", cause, False)]
+
+
+def test_a_witness_that_is_often_silent_bears_no_witness():
+    thin = set(range(5, N - 5, 4)) | set(range(6, N - 5, 4))
+    hole = holes(venue(range(201, 203), thin))[0]
+    assert (hole.count, hole.cause) == (2, "unknown")
+    assert holes(venue(range(201, 203), {201, 202}))[0].cause == "outage"
+
+
 def test_venues_are_judged_apart():
     down = range(200, 206)
     here, there = venue(down, down, down), venue((), (), (), exchange="other")
