@@ -137,6 +137,7 @@ _LABELS = {
     "gross_win_rate": ("won before fees", "{:.1%}"),
     "sharpe": ("Sharpe", "{:.2f}"),
     "sortino": ("Sortino", "{:.2f}"),
+    "calmar": ("Calmar", "{:.2f}"),
     "volatility": ("volatility a year", "{:.1%}"),
     "profit_factor": ("profit factor", "{:.2f}"),
     "expectancy": ("mean profit of a trade", "{:,.2f}"),
