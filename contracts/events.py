@@ -154,6 +154,8 @@ class ConfigurationChanged(Event):
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     stage: Stage
     is_active: bool
+    has_traded: bool = False
+    """Whether it was ever active: what it may still hold is left by its own rules."""
 
     @property
     def id(self) -> str:

@@ -192,6 +192,7 @@ async def test_what_the_gates_refuse_goes_back(pool: Pool, process: TrialProcess
     job = await validated(pool, process, planted_gates.refusing)
     assert job.status == "SUCCEEDED"
     assert await stages(pool, one) == ["DISCOVERY", "VALIDATION", "DISCOVERY"]
+    assert not (await configuration_of(pool, one)).event().has_traded
     last = (await configuration_events(pool, one))[-1]
     assert last.reason == "refused by 1 of 2 gates: Deflated Sharpe"
     assert last.evidence["refused_by"] == ["deflated_sharpe"]
@@ -350,6 +351,7 @@ async def test_a_lost_edge_is_validated_again_once_and_then_retired(
     assert await lifecycle.review_once() == 1
     row = await configuration_of(pool, one)
     assert (row.stage, row.is_active, row.retired) == ("DECAY", False, False)
+    assert row.event().has_traded
     decay = (await configuration_events(pool, one))[-1]
     assert decay.evidence["wealth"] >= decay.evidence["alarm_at"] == 100
     assert decay.reason.endswith("it is validated again")

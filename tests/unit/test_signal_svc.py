@@ -250,6 +250,18 @@ def test_a_configuration_that_was_switched_off_still_leaves_its_position():
     assert len(exits) > 5
 
 
+@pytest.mark.parametrize(("has_traded", "followed"), [(True, 1), (False, 0)])
+@pytest.mark.parametrize("stage", ["DISCOVERY", "VALIDATION"])
+def test_what_traded_is_left_by_its_rules_whatever_its_stage(stage, has_traded, followed):
+    # a decayed one that is validated again, say, while it still holds a position
+    active = ActiveConfigurations()
+    change = {"stage": stage, "has_traded": has_traded}
+    active.on_configuration(configuration(active=False).model_copy(update=change))
+    found = active.on(SERIES)
+    assert len(found) == followed
+    assert all(one.exits_only for one in found)
+
+
 def test_configurations_follow_the_latest_revision():
     active = ActiveConfigurations()
     active.on_configuration(configuration(revision=2))

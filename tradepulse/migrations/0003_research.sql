@@ -54,6 +54,8 @@ alter table trained_configurations
     add column retired boolean not null default false,
     -- a decayed one is validated again once, by itself
     add column revalidated boolean not null default false,
+    -- was active at some time, so it may hold a position whatever its stage is now
+    add column has_traded boolean not null default false,
     add column edited_from uuid references trained_configurations,
     -- returns of the backtest's trades, which live trades are compared with
     add column reference_returns double precision[] not null default '{}',
@@ -61,6 +63,8 @@ alter table trained_configurations
     -- event time: trades that left by then are not its live results; null for all are
     add column judged_after timestamptz,
     add check (not retired or (stage = 'DECAY' and not is_active));
+
+update trained_configurations set has_traded = stage in ('PAPER', 'MATURE', 'DECAY');
 
 alter table configuration_events
     add column evidence jsonb not null default '{}',

@@ -40,6 +40,7 @@ class StoredConfiguration:
     is_active: bool
     retired: bool
     revalidated: bool
+    has_traded: bool
     edited_from: UUID | None
     metrics: dict[str, Any]
     created_at: datetime
@@ -63,6 +64,7 @@ class StoredConfiguration:
             share=self.share,
             stage=self.stage,
             is_active=self.is_active,
+            has_traded=self.has_traded,
         )
 
 
@@ -105,7 +107,8 @@ class NewConfiguration:
 
 _COLUMNS = (
     "configuration_id, revision, job_id, strategy, exchange, symbol, timeframe, params, share, "
-    "stage, is_active, retired, revalidated, edited_from, metrics, created_at, updated_at"
+    "stage, is_active, retired, revalidated, has_traded, edited_from, metrics, created_at, "
+    "updated_at"
 )
 
 
@@ -276,7 +279,8 @@ async def change(
     anew = stage in TRADABLE and row.stage not in TRADABLE
     changed = await connection.fetchrow(
         "update trained_configurations k set revision = revision + 1, stage = $2, is_active = $3, "  # noqa: S608 - a constant
-        "retired = $4, judged_after = case when $5 then (select max(exit_time) from positions p "
+        "retired = $4, has_traded = has_traded or $3, "
+        "judged_after = case when $5 then (select max(exit_time) from positions p "
         "where p.configuration_id = k.configuration_id) else judged_after end, "
         f"updated_at = now() where configuration_id = $1 returning {_COLUMNS}",
         row.configuration_id,
