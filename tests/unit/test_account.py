@@ -1,6 +1,7 @@
 """The account's rules, each on a hand-worked case."""
 
-from decimal import Decimal
+from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from uuid import UUID
 
 import pytest
@@ -245,3 +246,22 @@ def test_ids_are_derived_from_the_signal():
         done = account.settle(moment(3 * HOUR, (90.0, 91.0, 89.0, 90.0)), None, INSTRUMENTS)
         results.append((list(done.orders), done.fills, done.closed))
     assert results[0] == results[1]
+
+
+def test_no_library_changes_how_the_ledger_rounds():
+    # ccxt sets the rounding of the whole process when it formats a price
+    fee = {"fee": Decimal("0.00000005")}
+
+    def cash() -> Decimal:
+        account = Account(Decimal(1000), replace(rules(), **fee))
+        whole = {"x:BTC/USD": 0.1}
+        account.settle(moment(HOUR, FLAT, signal()), Weights(0, whole), INSTRUMENTS)
+        # 1 at 100.10: a fee of 0.000005005, half a unit between two
+        account.settle(moment(2 * HOUR, (100.1, 100.1, 100.1, 100.1)), None, INSTRUMENTS)
+        assert account.positions
+        return account.cash
+
+    usual = cash()
+    with localcontext() as context:
+        context.rounding = ROUND_HALF_UP
+        assert cash() == usual

@@ -25,7 +25,10 @@ def strategies(
     ctx: typer.Context,
     strategy_file: StrategyFiles = None,
 ) -> None:
-    """List strategies, their ideas and parameters; those of STRATEGY_FILES are among them."""
+    """List strategies and their parameters; check a file of your own.
+
+    Those of STRATEGY_FILES are among them.
+    """
     load_strategies(strategy_file)
     if ctx.invoked_subcommand is None:
         from tradepulse.trading.strategies import get_strategy, strategy_names

@@ -7,7 +7,7 @@ fills of waiting orders, stops and targets, marks at the closes, trailing stops,
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from math import isnan, nan
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from tradepulse.trading.executions import (
 )
 from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import (
+    ARITHMETIC,
     SIGN,
     EquityPoint,
     Fill,
@@ -76,6 +77,17 @@ class Account:
             instruments: those that share equal weights when no fresh vector is there.
             now: the time by which staleness is judged; the close time itself in event time.
         """
+        # a library may change the process's own context, as ccxt does when it rounds a price
+        with localcontext(ARITHMETIC):
+            return self._settle(moment, weights, instruments, now)
+
+    def _settle(
+        self,
+        moment: Moment,
+        weights: Weights | None,
+        instruments: frozenset[str],
+        now: int | None,
+    ) -> Settlement:
         now = moment.close_time if now is None else now
         done = Settlement(moment.close_time)
         inside = self._fill_waiting(moment, done)

@@ -4,7 +4,7 @@ Every id is derived, so that the same decision has the same id in every run and 
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
 from uuid import UUID, uuid5
 
@@ -16,11 +16,13 @@ PositionSide = Literal["long", "short"]
 SIGN: dict[PositionSide, int] = {"long": LONG, "short": SHORT}
 MONEY = Decimal("0.00000001")
 """Cash and fees are kept to this unit."""
+ARITHMETIC = Context(prec=28, rounding=ROUND_HALF_EVEN)
+"""How the ledger's decimals are calculated, in every process alike."""
 
 
 def money(value: Decimal) -> Decimal:
     """Round an amount to the ledger's unit, half to even."""
-    return value.quantize(MONEY)
+    return value.quantize(MONEY, context=ARITHMETIC)
 
 
 def decimal(value: float) -> Decimal:
