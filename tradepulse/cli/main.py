@@ -18,7 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("setup:migrate", "Apply the database migrations that are missing."),
     "topics": ("setup:topics", "Create the Kafka topics that are missing."),
     "backtest": ("backtests:backtest", "Trade recorded candles on a paper account, offline."),
-    "strategies": ("strategies:app", "List strategies and their parameters; check a file of your own."),
+    "strategies": ("strategies:app", "List strategies and parameters, check a file of your own."),
     "optimize": ("searches:optimize", "Search parameters on stored candles, validate the best."),
     "configs": ("validation:app", "List configurations, look at one, switch, move or edit it."),
     "import": ("candle_data:import_candles", "Store the candles of a file, all or none."),

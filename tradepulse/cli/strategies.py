@@ -25,7 +25,7 @@ def strategies(
     ctx: typer.Context,
     strategy_file: StrategyFiles = None,
 ) -> None:
-    """List strategies and their parameters; check a file of your own.
+    """List strategies and parameters, check a file of your own.
 
     Those of STRATEGY_FILES are among them.
     """
