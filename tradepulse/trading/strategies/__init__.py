@@ -20,15 +20,13 @@ from tradepulse.trading.strategies._kernels import (
     Columns,
     Decision,
 )
-from tradepulse.trading.strategies._registry import (
+from tradepulse.trading.strategies._registry import get_strategy, strategy, strategy_names
+from tradepulse.trading.strategies._strategy import (
     COMMON,
     Evaluations,
     Param,
     Params,
     Strategy,
-    get_strategy,
-    strategy,
-    strategy_names,
 )
 from tradepulse.trading.strategies._windows import FloatArray
 from tradepulse.trading.strategies.features import Feature

@@ -11,7 +11,8 @@ from tradepulse.trading.strategies._kernels import (
     Columns,
     Decision,
 )
-from tradepulse.trading.strategies._registry import Param, Params, strategy
+from tradepulse.trading.strategies._registry import strategy
+from tradepulse.trading.strategies._strategy import Param, Params
 from tradepulse.trading.strategies._windows import FloatArray
 from tradepulse.trading.strategies.features import atr, highest, lowest
 

@@ -10,7 +10,8 @@ from tradepulse.trading.strategies._kernels import (
     Columns,
     Decision,
 )
-from tradepulse.trading.strategies._registry import Param, strategy
+from tradepulse.trading.strategies._registry import strategy
+from tradepulse.trading.strategies._strategy import Param
 from tradepulse.trading.strategies._windows import FloatArray
 from tradepulse.trading.strategies.features import atr, highest, lowest, mean_volume
 

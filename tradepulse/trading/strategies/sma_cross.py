@@ -4,7 +4,8 @@ import math
 
 from tradepulse.trading.compiled import compiled
 from tradepulse.trading.strategies._kernels import ENTER_LONG, EXIT, NONE, Columns, Decision
-from tradepulse.trading.strategies._registry import Param, Params, strategy
+from tradepulse.trading.strategies._registry import strategy
+from tradepulse.trading.strategies._strategy import Param, Params
 from tradepulse.trading.strategies._windows import FloatArray
 from tradepulse.trading.strategies.features import atr, sma
 
