@@ -77,7 +77,7 @@ class Account:
             instruments: those that share equal weights when no fresh vector is there.
             now: the time by which staleness is judged; the close time itself in event time.
         """
-        # a library may change the process's own context, as ccxt does when it rounds a price
+        # ccxt, say, sets the rounding of its whole process when it formats a price
         with localcontext(ARITHMETIC):
             return self._settle(moment, weights, instruments, now)
 

@@ -17,12 +17,12 @@ SIGN: dict[PositionSide, int] = {"long": LONG, "short": SHORT}
 MONEY = Decimal("0.00000001")
 """Cash and fees are kept to this unit."""
 ARITHMETIC = Context(prec=28, rounding=ROUND_HALF_EVEN)
-"""How the ledger's decimals are calculated, in every process alike."""
+"""How `Account.settle` calculates, whatever a library did to the process's own context."""
 
 
 def money(value: Decimal) -> Decimal:
     """Round an amount to the ledger's unit, half to even."""
-    return value.quantize(MONEY, context=ARITHMETIC)
+    return value.quantize(MONEY)
 
 
 def decimal(value: float) -> Decimal:
