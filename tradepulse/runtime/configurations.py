@@ -110,6 +110,7 @@ _COLUMNS = (
     "stage, is_active, retired, revalidated, has_traded, edited_from, metrics, created_at, "
     "updated_at"
 )
+_BY_ID = f"select {_COLUMNS} from trained_configurations where configuration_id = $1"  # noqa: S608 - a constant
 
 
 async def list_configurations(
@@ -134,13 +135,7 @@ async def configuration_of(
     Raises:
         ValueError: there is none of this id.
     """
-    row = await pool.fetchrow(
-        f"select {_COLUMNS} from trained_configurations where configuration_id = $1",  # noqa: S608 - a constant
-        configuration_id,
-    )
-    if row is None:
-        raise ValueError(f"there is no configuration {configuration_id}")
-    return StoredConfiguration(**dict(row))
+    return await _one(pool, _BY_ID, configuration_id)
 
 
 async def configuration_events(
@@ -252,10 +247,13 @@ async def locked(
     if not reason.strip():
         raise ValueError("a change of a configuration needs a reason")
     # the lock also keeps the outbox of one configuration in the order of its revisions
-    row = await connection.fetchrow(
-        f"select {_COLUMNS} from trained_configurations where configuration_id = $1 for update",  # noqa: S608 - a constant
-        configuration_id,
-    )
+    return await _one(connection, f"{_BY_ID} for update", configuration_id)
+
+
+async def _one(
+    at: "asyncpg.Pool[asyncpg.Record] | Connection", query: str, configuration_id: UUID
+) -> StoredConfiguration:
+    row = await at.fetchrow(query, configuration_id)
     if row is None:
         raise ValueError(f"there is no configuration {configuration_id}")
     return StoredConfiguration(**dict(row))
