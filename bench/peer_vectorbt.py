@@ -98,7 +98,7 @@ def work(task: Task) -> None:
     task.close_series = pd.Series(task.close, pd.to_datetime(task.open_time, unit="ms"))
     last = len(task.close) - 1
     ohlc = {"open": task.open, "high": task.high, "low": task.low}
-    engines = ["numba", "rust"] if vbt._engine.is_rust_available() else ["numba"]  # noqa: SLF001
+    engines = ["numba", "rust"] if vbt._engine.is_rust_available() else ["numba"]  # noqa: SLF001 - it has no other way to ask
     for engine in engines:
         vbt.settings["engine"] = engine
         name = f"vectorbt {vbt.__version__} {engine}"

@@ -30,9 +30,10 @@ class ActiveConfigurations:
         self._revisions[event.configuration_id] = event.revision
         on_series = self._by_series.setdefault(event.series, {})
         on_series.pop(event.configuration_id, None)
-        is_known_to_trade = event.has_traded or event.stage in ("PAPER", "MATURE", "DECAY")
-        if not event.is_active and not is_known_to_trade:
-            # it never traded, so there is nothing to be left
+        # an event from before the field has only its stage to tell
+        has_traded = event.has_traded or event.stage in ("PAPER", "MATURE", "DECAY")
+        if not event.is_active and not has_traded:
+            # there is nothing to be left
             return
         configuration = Configuration(
             event.configuration_id,

@@ -22,7 +22,7 @@ def aside() -> Iterator[None]:
     try:
         yield
     finally:
-        np.random.set_state(state)  # noqa: NPY002
+        np.random.set_state(state)  # noqa: NPY002 - as above
 
 
 with aside(), warnings.catch_warnings():

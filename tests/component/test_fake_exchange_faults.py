@@ -325,7 +325,7 @@ class TestSockets:
             await fake.subscribed(venue)
             fake.faults.add(fault, method="watch_trades", skip=1, count=1)
             await fake.advance(6_000)
-            new = lambda: [n for n in numbers(seen.items) if n > 0]  # noqa: E731
+            new = lambda: [n for n in numbers(seen.items) if n > 0]  # noqa: E731 - read where it stands
             await seen.until(lambda: len(new()) >= len(expected))
             assert new() == expected
 

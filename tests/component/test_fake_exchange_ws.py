@@ -42,7 +42,7 @@ async def test_every_trade_arrives_once_and_in_order(venue: str) -> None:
             await fake.advance(2 * MINUTE)
         expected = [row for row in trades if now < row[0] <= fake.clock.now]
         assert len(expected) > 400
-        new = lambda: [t for t in seen.items if t["timestamp"] > now]  # noqa: E731
+        new = lambda: [t for t in seen.items if t["timestamp"] > now]  # noqa: E731 - read where it stands
         await seen.until(lambda: len(new()) >= len(expected))
         assert rows_of(new()) == expected
         assert seen.errors == []
@@ -95,7 +95,7 @@ async def test_binanceus_marks_the_end_of_a_candle_and_kraken_does_not() -> None
                     await fake.subscribed(venue)
                     await fake.advance(MINUTE + 1)
                     now = fake.clock.now // MINUTE * MINUTE
-                    await seen.until(lambda: bool(seen.items) and float(seen.items[-1][0]) == now)  # noqa: B023
+                    await seen.until(lambda: bool(seen.items) and float(seen.items[-1][0]) == now)  # noqa: B023 - awaited in this turn
         closed = [message["k"]["x"] for message in raw["binanceus"]]
         assert closed == [False] * 5 + [True, False]
         assert {"snapshot", "update"} == {message["type"] for message in raw["kraken"]}
@@ -208,7 +208,7 @@ class TestPrivate:
         ):
             await fake.subscribed(venue)
             await client.create_order("BTC/USD", "market", "sell", 1)
-            total = lambda: float(client.balance["spot"].get("BTC", {}).get("total") or 0)  # noqa: E731
+            total = lambda: float(client.balance["spot"].get("BTC", {}).get("total") or 0)  # noqa: E731 - read where it stands
             await seen.until(lambda: bool(seen.items) and total() == 9)
 
     @pytest.mark.parametrize(

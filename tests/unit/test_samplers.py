@@ -204,10 +204,10 @@ def test_a_search_is_the_same_for_a_seed_however_it_is_asked_for(method: str) ->
 
     np.random.seed(1)  # noqa: NPY002 - the state that nobody may rely on or change
     whole = trial(5)
-    state = np.random.get_state()[1].tolist()  # noqa: NPY002
-    np.random.seed(1)  # noqa: NPY002
-    assert state == np.random.get_state()[1].tolist()  # noqa: NPY002
-    np.random.seed(2)  # noqa: NPY002
+    state = np.random.get_state()[1].tolist()  # noqa: NPY002 - the global state is the point
+    np.random.seed(1)  # noqa: NPY002 - the global state is the point
+    assert state == np.random.get_state()[1].tolist()  # noqa: NPY002 - the global state is the point
+    np.random.seed(2)  # noqa: NPY002 - the global state is the point
     # by other numbers at a time, told in another order
     assert whole == trial(5, count=7)
     if method != "grid":

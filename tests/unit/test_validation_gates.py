@@ -447,7 +447,7 @@ def test_the_docs_name_every_gate_with_its_threshold() -> None:
 
 
 def bad(asked: ValidationRequest, **changes: object) -> ValidationRequest:
-    return replace(asked, **changes)  # type: ignore[arg-type]
+    return replace(asked, **changes)  # type: ignore[arg-type]  # of several types
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_every_path_tests_every_group_in_a_fold_that_did_not_train_on_it() -> No
 )
 def test_splits_that_cannot_be_are_refused(wrong: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        wrong()  # type: ignore[operator]
+        wrong()  # type: ignore[operator]  # a list of callables
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -156,7 +156,7 @@ class VenueCore:
             self._open[request.symbol].append(order)
         return order
 
-    def find(self, *, id: str | None = None, client_id: str | None = None) -> Order:  # noqa: A002
+    def find(self, *, id: str | None = None, client_id: str | None = None) -> Order:  # noqa: A002 - the field's name
         """Return an order by its id or by the client's; RefusedError when there is none."""
         known = self._by_client.get(client_id, "") if client_id is not None else id or ""
         if known not in self.orders:
