@@ -13,7 +13,7 @@ from tradepulse.trading.timeframes import timeframe_ms
 
 LAST_TIME = 4_102_444_800_000
 """2100-01-01: later times are a wrong unit."""
-_SECONDS_BELOW = 100_000_000_000
+FIRST_TIME = 100_000_000_000
 """As milliseconds this is 1973; as seconds, the year 5138."""
 
 
@@ -88,7 +88,7 @@ def rules(candles: Candles) -> list[Rule]:
     figures = (*prices, ("volume", c.volume))
 
     def time_range(row: int) -> str:
-        hint = "; it looks like seconds" if 0 < times[row] < _SECONDS_BELOW else ""
+        hint = "; it looks like seconds" if 0 < times[row] < FIRST_TIME else ""
         return f"open_time {times[row]} is not in epoch milliseconds{hint}"
 
     def order(row: int) -> str:
@@ -98,7 +98,7 @@ def rules(candles: Candles) -> list[Rule]:
         )
 
     listed = [
-        Rule("time", (times < _SECONDS_BELOW) | (times >= LAST_TIME), time_range),
+        Rule("time", (times < FIRST_TIME) | (times >= LAST_TIME), time_range),
         Rule(
             "grid",
             times % step != 0,

@@ -1,0 +1,261 @@
+"""Gaps in PostgreSQL: what was found wrong with stored candles, and what was tried against it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from tradepulse.runtime.db import Connection
+from tradepulse.trading.gap_causes import Cause
+from tradepulse.trading.gap_records import STANDING, Gap, Status, reconcile
+from tradepulse.trading.gap_repairs import Step
+from tradepulse.trading.gaps import Finding, Kind
+
+SCAN_CHANNEL = "tradepulse_scan"
+"""`notify` on it asks market_ingest to scan at once."""
+Outcome = Literal["mended", "part", "nothing", "refused", "down"]
+
+_COLUMNS = (
+    "gap_id, exchange, symbol, timeframe, kind, first_open_time, last_open_time, candles, cause, "
+    "sure, sentence, status, detected_at, settled_at, repaired_by, attempts, postponed, next_try_at"
+)
+_LIST = f"""
+select {_COLUMNS} from data_gaps
+where ($1::text is null or exchange = $1) and ($2::text is null or symbol = $2)
+    and ($3::text is null or timeframe = $3) and ($4::text[] is null or status = any($4))
+    and ($5::text is null or kind = $5) and ($6::text is null or cause = $6)
+    and ($7::bigint is null or last_open_time >= $7)
+    and ($8::bigint is null or first_open_time < $8)
+order by first_open_time desc, exchange, symbol, timeframe, gap_id limit $9
+"""  # noqa: S608 - a constant
+_COUNTS = """
+select exchange, split_part(split_part(symbol, '/', 2), ':', 1) as quote, kind, cause, status,
+       count(*) as gaps, sum(candles)::bigint as candles
+from data_gaps group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5
+"""
+_STANDING = f"""
+select {_COLUMNS} from data_gaps
+where status = any($5) and (exchange, symbol, timeframe) in
+    (select * from unnest($1::text[], $2::text[], $3::text[]))
+    and last_open_time >= $4 and first_open_time < $6
+"""  # noqa: S608 - a constant
+_INSERT = """
+insert into data_gaps (exchange, symbol, timeframe, kind, first_open_time, last_open_time, candles,
+                       cause, sure, sentence, status, settled_at, attempts, next_try_at)
+select e, s, t, k, f, l, n, c, u, w, st, case when st <> 'open' then now() end, a, x
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
+            $7::integer[], $8::text[], $9::boolean[], $10::text[], $11::text[], $12::integer[],
+            $13::bigint[]) as given(e, s, t, k, f, l, n, c, u, w, st, a, x)
+"""
+_UPDATE = """
+update data_gaps g set first_open_time = f, last_open_time = l, candles = n, cause = c, sure = u,
+    sentence = w, status = case when again then 'open' else status end,
+    settled_at = case when again then null else settled_at end,
+    attempts = case when again then 0 else attempts end,
+    postponed = case when again then 0 else postponed end,
+    next_try_at = case when again then 0 else next_try_at end
+from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::integer[], $5::text[], $6::boolean[],
+            $7::text[], $8::boolean[]) as given(id, f, l, n, c, u, w, again)
+where g.gap_id = id
+"""
+_GONE = "update data_gaps set status = 'gone', settled_at = now() where gap_id = any($1::bigint[])"
+_BIGINT_MIN, _BIGINT_MAX = -(2**63), 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a scan changed: gaps found for the first time, grown, judged anew, and gone."""
+
+    new: int = 0
+    grown: int = 0
+    judged: int = 0
+    gone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GapCount:
+    """How many gaps there are of one sort, and how many candles they concern together."""
+
+    exchange: str
+    quote: str
+    kind: Kind
+    cause: Cause | None
+    status: Status
+    gaps: int
+    candles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One thing that was tried for a gap.
+
+    Attributes:
+        gap_id: the gap.
+        step: what was tried; `none` where there was nothing to try.
+        timeframe: the one that was read.
+        candles: stored by it.
+        outcome: `mended` all, a `part` or `nothing`; `refused` for good, or nobody there (`down`).
+        note: what came of it, in words.
+        at: when.
+    """
+
+    gap_id: int
+    step: Step | Literal["none"]
+    timeframe: str
+    candles: int
+    outcome: Outcome
+    note: str
+    at: datetime | None = None
+
+
+async def list_gaps(
+    connection: Connection,
+    *,
+    exchange: str | None = None,
+    symbol: str | None = None,
+    timeframe: str | None = None,
+    status: Sequence[Status] | None = None,
+    kind: Kind | None = None,
+    cause: Cause | None = None,
+    start: int | None = None,
+    end: int | None = None,
+    limit: int = 500,
+) -> list[Gap]:
+    """Return gaps, the latest of the market first; None filters nothing.
+
+    Args:
+        connection: asyncpg connection.
+        exchange: venue.
+        symbol: as in `BTC/USD`.
+        timeframe: as in `30m`.
+        status: any of these.
+        kind: of the finding.
+        cause: of the hole.
+        start: gaps that reach beyond this open time, epoch ms.
+        end: gaps that begin before this open time, epoch ms.
+        limit: at most so many.
+    """
+    wanted = None if status is None else list(status)
+    rows = await connection.fetch(
+        _LIST, exchange, symbol, timeframe, wanted, kind, cause, start, end, limit
+    )
+    return [_gap(row) for row in rows]
+
+
+async def gap_of(connection: Connection, gap_id: int) -> Gap:
+    """Return one gap.
+
+    Raises:
+        ValueError: there is none of this number.
+    """
+    row = await connection.fetchrow(
+        f"select {_COLUMNS} from data_gaps where gap_id = $1",  # noqa: S608 - a constant
+        gap_id,
+    )
+    if row is None:
+        raise ValueError(f"there is no gap {gap_id}")
+    return _gap(row)
+
+
+async def gap_counts(connection: Connection) -> list[GapCount]:
+    """Count all gaps by exchange, quote currency, kind, cause and status."""
+    return [GapCount(**dict(row)) for row in await connection.fetch(_COUNTS)]
+
+
+async def repairs_of(connection: Connection, gap_id: int) -> list[Tried]:
+    """Return what was tried for a gap, oldest first."""
+    rows = await connection.fetch(
+        "select gap_id, step, timeframe, candles, outcome, note, at from gap_repairs "
+        "where gap_id = $1 order by repair_id",
+        gap_id,
+    )
+    return [Tried(**dict(row)) for row in rows]
+
+
+async def standing_gaps(
+    connection: Connection,
+    series: Iterable[tuple[str, str, str]],
+    start: int | None = None,
+    end: int | None = None,
+) -> list[Gap]:
+    """Return the gaps of series (exchange, symbol, timeframe) that a scan would still find."""
+    columns = _columns(list(series), 3)
+    low = _BIGINT_MIN if start is None else start
+    high = _BIGINT_MAX if end is None else end
+    rows = await connection.fetch(_STANDING, *columns, low, list(STANDING), high)
+    return [_gap(row) for row in rows]
+
+
+async def save_findings(
+    connection: Connection,
+    series: Iterable[tuple[str, str, str]],
+    found: Sequence[Finding],
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    rejudge: bool = True,
+) -> Saved:
+    """Bring the records of some series up to date with a scan of them, in one transaction.
+
+    Args:
+        connection: asyncpg connection.
+        series: what was scanned: exchange, symbol and timeframe of each.
+        found: what was found in them, and nothing else.
+        start: only candles with `open_time >= start` were looked at, epoch ms; None for all.
+        end: and with `open_time < end`.
+        rejudge: see `reconcile`.
+    """
+    async with connection.transaction():
+        changes = reconcile(
+            await standing_gaps(connection, series, start, end), found, rejudge=rejudge
+        )
+        # first, so that a rest may begin where its whole began
+        if changes.gone:
+            await connection.execute(_GONE, list(changes.gone))
+        updates = [(i, f, False) for i, f in changes.judged]
+        updates += [(i, f, True) for i, f in changes.grown]
+        if updates:
+            rows = [
+                (i, f.first, f.last, f.count, f.cause, f.sure, f.sentence, again)
+                for i, f, again in updates
+            ]
+            await connection.execute(_UPDATE, *_columns(rows, 8))
+        if changes.new:
+            entered = [
+                (*_facts(new.finding), new.status, new.attempts, new.next_try_at)
+                for new in changes.new
+            ]
+            await connection.execute(_INSERT, *_columns(entered, 13))
+    return Saved(len(changes.new), len(changes.grown), len(changes.judged), len(changes.gone))
+
+
+def _facts(f: Finding) -> tuple[Any, ...]:
+    names = f.exchange, f.symbol, f.timeframe, f.kind
+    return (*names, f.first, f.last, f.count, f.cause, f.sure, f.sentence)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _gap(row: Any) -> Gap:
+    finding = Finding(
+        row["exchange"],
+        row["symbol"],
+        row["timeframe"],
+        row["kind"],
+        row["first_open_time"],
+        row["last_open_time"],
+        row["candles"],
+        row["sentence"],
+        row["cause"],
+        row["sure"],
+    )
+    names = ("settled_at", "repaired_by", "attempts", "postponed", "next_try_at")
+    return Gap(
+        row["gap_id"],
+        finding,
+        row["status"],
+        row["detected_at"],
+        **{name: row[name] for name in names},
+    )
