@@ -17,6 +17,7 @@ from contracts.events import ConfigurationChanged, Stage
 from contracts.topics import CONFIGURATIONS
 from tradepulse.runtime import outbox
 from tradepulse.runtime.db import Connection
+from tradepulse.trading.strategies import get_strategy, strategy_names
 
 OWNER = "optimizer_svc"
 TRADABLE: frozenset[Stage] = frozenset({"PAPER", "MATURE"})
@@ -216,7 +217,9 @@ async def add_discovered(
     stored = await connection.fetchrow(
         "insert into trained_configurations (configuration_id, job_id, strategy, exchange, "  # noqa: S608 - a constant
         "symbol, timeframe, params, share, metrics, edited_from, reference_returns, "
-        "reference_source) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+        "reference_source, fill_gaps) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+        "coalesce($13, (select fill_gaps from trained_configurations "
+        "where configuration_id = $10), false)) "
         f"returning {_COLUMNS}",
         new.configuration_id,
         new.job_id,
@@ -230,6 +233,8 @@ async def add_discovered(
         new.edited_from,
         list(new.reference_returns),
         new.reference_source,
+        # without its file a strategy is unknown here; an edit then keeps what the old one asks for
+        get_strategy(new.strategy).fill_gaps if new.strategy in strategy_names() else None,
     )
     row = StoredConfiguration(**dict(stored or {}))
     await _tell(connection, row, None, reason, by_person=by_person)

@@ -30,6 +30,7 @@ def strategy(
     features: tuple[Feature, ...],
     constraint: Callable[[Params], str | None] = no_rule,
     shift: int = 1,
+    fill_gaps: bool = False,
 ) -> Callable[[Decide], Decide]:
     """Register the decorated compiled function as a strategy.
 
@@ -47,6 +48,7 @@ def strategy(
         features: columns to be computed, see `features.py`.
         constraint: says what is wrong among parameters that are each within bounds, else None.
         shift: how many rows before row i are read at most.
+        fill_gaps: fill what nobody can give with the previous close and volume 0.
 
     Raises:
         ValueError: the name is taken or no identifier, the defaults do not fit the space, or a
@@ -73,6 +75,7 @@ def strategy(
             description=(decide.__doc__ or "").strip(),
             constraint=constraint,
             shift=shift,
+            fill_gaps=fill_gaps,
         )
         _check_features(found)
         found.complete({})

@@ -134,6 +134,7 @@ class Strategy:
         decide: `(i, open, high, low, close, volume, f, p) -> (action, stop, take_profit)`.
         description: the idea and its source.
         shift: how many rows before row i `decide` reads at most.
+        fill_gaps: its series are filled where candles are missing, see docs/gaps.md.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Strategy:
     description: str
     constraint: Callable[[Params], str | None] = no_rule
     shift: int = 1
+    fill_gaps: bool = False
 
     def complete(self, params: Params) -> dict[str, float]:
         """Return all parameters, in order, with defaults for those not given.
