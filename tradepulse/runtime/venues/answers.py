@@ -34,8 +34,8 @@ class CandlePage:
 
     Attributes:
         candles: the closed ones that open in the range asked for.
-        covered: `[start, end)`, the part of the range that the answer is about; empty where the
-            answer is about none of it. Go on asking where it ends. It may begin later than the
+        covered: `[start, end)`, the part of the range that the answer is about, in whole intervals;
+            empty where the answer is about none of it. Go on asking where it ends. It may begin later than the
             range: what lies before was not answered.
         asked: the part of it that is settled: a candle that is not in the answer will never be
             there. It ends `SETTLE_MS` before now.
@@ -75,10 +75,16 @@ def no_candles(exchange: str, symbol: str, timeframe: str) -> Candles:
     return Candles(exchange, symbol, timeframe, np.empty(0, np.int64), *[np.empty(0)] * 5)
 
 
-def settled(span: Span, now: int) -> Span:
-    """Return the part of a range for which an answer given now will stay true."""
+def settled(span: Span, now: int, step: int = 1) -> Span:
+    """Return the part of a range for which an answer given now will stay true.
+
+    Args:
+        span: `[start, end)`, epoch ms.
+        now: epoch ms.
+        step: the part ends at a multiple of it, ms.
+    """
     start, end = span
-    return start, max(start, min(end, now - SETTLE_MS))
+    return start, max(start, min(end, (now - SETTLE_MS) // step * step))
 
 
 def raw_rows(rules: VenueRules, answer: Any) -> Sequence[Any]:
@@ -187,7 +193,7 @@ def coverage(
         if raw_count < rules.candles_per_call:
             return window
         # as many as it ever sends: what is older was cut off, whatever was asked for
-        return min(max(start, oldest), end), end
+        return min(max(start, -(-oldest // step) * step), end), end
     if oldest < start - step or newest >= end + step:
         raise VenueDownError(f"{rules.name} sent candles of other times than it was asked for")
     if raw_count >= rules.candles_per_call:

@@ -133,7 +133,7 @@ class Venue:
         return CandlePage(
             found.between(*covered),
             covered,
-            answers.settled(covered, now),
+            answers.settled(covered, now, step),
             end_of_data=covered[1] >= now // step * step,
             refused=tuple(one for one in refused if covered[0] <= one.open_time < covered[1]),
         )
