@@ -35,7 +35,7 @@ class CandlePage:
     Attributes:
         candles: the closed ones that open in the range asked for.
         covered: `[start, end)`, the part of the range that the answer is about, in whole intervals;
-            empty where the answer is about none of it. Go on asking where it ends. It may begin later than the
+            empty where it is about none. Go on asking where it ends. It may begin later than the
             range: what lies before was not answered.
         asked: the part of it that is settled: a candle that is not in the answer will never be
             there. It ends `SETTLE_MS` before now.

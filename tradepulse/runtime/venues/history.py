@@ -8,7 +8,7 @@ there are candles; its older ones can be built from trades, where it serves thes
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -85,7 +85,7 @@ async def pages(
     backward: bool = False,
     from_trades: bool = False,
     patience: Patience = PATIENCE,
-) -> AsyncIterator[CandlePage]:
+) -> AsyncGenerator[CandlePage, None]:
     """Yield the venue's answers about `[start, end)`, each bordering on the one before.
 
     Args:
@@ -126,7 +126,7 @@ class _Pages:
     timeframe: str
     patience: Patience
 
-    async def forward(self, span: Span, *, deep: bool) -> AsyncIterator[CandlePage]:
+    async def forward(self, span: Span, *, deep: bool) -> AsyncGenerator[CandlePage, None]:
         at, end = span
         while at < end:
             page = await self._candles((at, end))
@@ -141,7 +141,7 @@ class _Pages:
                 return
             at = page.covered[1]
 
-    async def backward(self, span: Span, *, deep: bool) -> AsyncIterator[CandlePage]:
+    async def backward(self, span: Span, *, deep: bool) -> AsyncGenerator[CandlePage, None]:
         start, end = span
         step = timeframe_ms(self.timeframe)
         end = min(end, self.venue.clock() // step * step)
@@ -167,7 +167,7 @@ class _Pages:
                 at = rest.covered[1]
             end = begin
 
-    async def from_trades(self, span: Span, *, backward: bool) -> AsyncIterator[CandlePage]:
+    async def from_trades(self, span: Span, *, backward: bool) -> AsyncGenerator[CandlePage, None]:
         """Yield candles built of trades: as long a stretch at once as a few answers hold."""
         step, now = timeframe_ms(self.timeframe), self.venue.clock()
         start, end = span[0], min(span[1], (now - answers.SETTLE_MS) // step * step)
