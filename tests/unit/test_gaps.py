@@ -433,7 +433,9 @@ def test_plans_of_other_findings():
     assert plan(shifted, trades=True) == (
         Repair("trades", "1h", START, START + 3 * timeframe_ms("1h")),
     )
-    for kind in ("duplicate", "unsorted", "unfinished", "zero_volume"):
+    # once it has closed the venue knows better
+    assert [r.step for r in plan(hole(None, kind="unfinished"), synthetic=True)] == ["venue"]
+    for kind in ("duplicate", "unsorted", "zero_volume"):
         assert plan(hole(None, kind=kind), trades=True, synthetic=True) == ()
 
 

@@ -1,6 +1,7 @@
 """Gaps in PostgreSQL: what was found wrong with stored candles, and what was tried against it."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -35,9 +36,15 @@ from data_gaps group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5
 """
 _STANDING = f"""
 select {_COLUMNS} from data_gaps
-where status = any($5) and (exchange, symbol, timeframe) in
-    (select * from unnest($1::text[], $2::text[], $3::text[]))
-    and last_open_time >= $4 and first_open_time < $6
+join unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+    as scanned(exchange, symbol, timeframe, start) using (exchange, symbol, timeframe)
+where status = any($5) and last_open_time >= start
+"""  # noqa: S608 - a constant
+_QUIET = f"""
+select {_COLUMNS} from data_gaps
+where exchange = $1 and symbol = $2 and timeframe = $3 and status = any($6)
+    and kind = 'hole' and cause = 'no_trade' and last_open_time >= $4 and first_open_time < $5
+order by first_open_time
 """  # noqa: S608 - a constant
 _INSERT = """
 insert into data_gaps (exchange, symbol, timeframe, kind, first_open_time, last_open_time, candles,
@@ -59,7 +66,10 @@ from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::integer[], $5::text[],
 where g.gap_id = id
 """
 _GONE = "update data_gaps set status = 'gone', settled_at = now() where gap_id = any($1::bigint[])"
-_BIGINT_MIN, _BIGINT_MAX = -(2**63), 2**63 - 1
+BEGINNING = -(2**63)
+"""Before every candle."""
+Scanned = tuple[str, str, str, int]
+"""A series that was looked at: exchange, symbol, timeframe, and from which open time on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,43 +182,40 @@ async def repairs_of(connection: Connection, gap_id: int) -> list[Tried]:
     return [Tried(**dict(row)) for row in rows]
 
 
-async def standing_gaps(
-    connection: Connection,
-    series: Iterable[tuple[str, str, str]],
-    start: int | None = None,
-    end: int | None = None,
-) -> list[Gap]:
-    """Return the gaps of series (exchange, symbol, timeframe) that a scan would still find."""
-    columns = _columns(list(series), 3)
-    low = _BIGINT_MIN if start is None else start
-    high = _BIGINT_MAX if end is None else end
-    rows = await connection.fetch(_STANDING, *columns, low, list(STANDING), high)
+async def standing_gaps(connection: Connection, scanned: Sequence[Scanned]) -> list[Gap]:
+    """Return the gaps that a scan of these series would still find."""
+    rows = await connection.fetch(_STANDING, *_columns(scanned, 4), list(STANDING))
     return [_gap(row) for row in rows]
+
+
+async def quiet_holes(
+    connection: Connection, exchange: str, symbol: str, timeframe: str, start: int, end: int
+) -> list[Finding]:
+    """Return the holes of a series that reach into `[start, end)` and are for want of trades."""
+    where = exchange, symbol, timeframe, start, end
+    rows = await connection.fetch(_QUIET, *where, list(STANDING))
+    return [_gap(row).finding for row in rows]
 
 
 async def save_findings(
     connection: Connection,
-    series: Iterable[tuple[str, str, str]],
+    scanned: Sequence[Scanned],
     found: Sequence[Finding],
     *,
-    start: int | None = None,
-    end: int | None = None,
     rejudge: bool = True,
 ) -> Saved:
     """Bring the records of some series up to date with a scan of them, in one transaction.
 
     Args:
         connection: asyncpg connection.
-        series: what was scanned: exchange, symbol and timeframe of each.
-        found: what was found in them, and nothing else.
-        start: only candles with `open_time >= start` were looked at, epoch ms; None for all.
-        end: and with `open_time < end`.
+        scanned: what was looked at.
+        found: what was found in it, and nothing else.
         rejudge: see `reconcile`.
     """
     async with connection.transaction():
-        changes = reconcile(
-            await standing_gaps(connection, series, start, end), found, rejudge=rejudge
-        )
+        standing = await standing_gaps(connection, scanned)
+        # a thin market has many
+        changes = await asyncio.to_thread(reconcile, standing, found, rejudge=rejudge)
         # first, so that a rest may begin where its whole began
         if changes.gone:
             await connection.execute(_GONE, list(changes.gone))

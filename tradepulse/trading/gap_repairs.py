@@ -42,8 +42,9 @@ def plan(
 ) -> tuple[Repair, ...]:
     """Return what to try, in order; each step is for what the steps before it left.
 
-    Holes, off-grid candles and impossible ones can be repaired; for other kinds nothing is to do.
-    A venue that gave candles off the grid would give them again, so it is not asked.
+    Holes, and candles that are off the grid, impossible or were stored unfinished can be repaired
+    (these once they have closed); for other kinds nothing is to do. A venue that gave candles off
+    the grid would give them again, so it is not asked.
 
     Args:
         finding: of `scan`.
@@ -54,7 +55,7 @@ def plan(
         synthetic: whether a strategy asks for synthetic candles. Only a hole is ever filled so,
             and never one of which nobody knows but that the candles exist (`missed`, `off_grid`).
     """
-    if finding.kind not in ("hole", "off_grid", "impossible"):
+    if finding.kind not in ("hole", "off_grid", "impossible", "unfinished"):
         return ()
     step = timeframe_ms(finding.timeframe)
     first, end = finding.first // step * step, -(-finding.end // step) * step
