@@ -29,7 +29,7 @@ async def through(
 ) -> np.ndarray:
     rows = frame.select("ts", "price", "amount", "side").rows()
     # so much has traded since that the venue has no candle of then any more
-    rows += [(time, 1.0, 1.0, "buy") for time in range(end, now, HOUR)]
+    rows += [(time, 1.0, 1.0, "buy") for time in range(rows[-1][0] + HOUR, now, HOUR)]
     tape = Tape(Instrument(symbol, price_decimals=8), trades=rows)
     async with FakeExchange(now, {name: [tape]}) as fake:
         async with open_venue(
