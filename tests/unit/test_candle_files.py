@@ -78,8 +78,8 @@ BAD_ROWS = {
     "negative volume": (changed(9, volume=-0.5), "row 9: ETH/USD 30m: volume -0.5 is below zero"),
     "timeframe": (changed(9, timeframe="7m"), "row 9: ETH/USD 7m: unknown timeframe '7m'; known"),
     "name": (changed(9, symbol="ETH USD"), "row 9: ETH USD 30m: symbol 'ETH USD' must be"),
-    "empty figure": (changed(5, close=None), "row 5: close is empty"),
-    "empty name": (changed(5, symbol=None), "row 5: symbol is empty"),
+    "empty figure": (changed(5, close=None), "row 5: BTC/USD 30m: close is empty"),
+    "empty name": (changed(5, symbol=None), "row 5: 30m: symbol is empty"),
 }
 
 
@@ -132,10 +132,10 @@ def test_text_where_a_number_belongs_in_a_csv(tmp_path: Path) -> None:
     text = path.read_text().splitlines()
     text[3] = text[3].rsplit(",", 2)[0] + ",cheap,1.0"
     path.write_text("\n".join(text))
-    assert refusal(path) == "row 3: close 'cheap' is no number"
+    assert refusal(path) == "row 3: BTC/USD 30m: close 'cheap' is no number"
     text[3] = text[3].replace("cheap", "1.0").replace(str(BTC.open_time[2]), "1.5e12")
     path.write_text("\n".join(text))
-    assert refusal(path).startswith("row 3: open_time '1.5e12' is no whole number")
+    assert refusal(path).startswith("row 3: BTC/USD 30m: open_time '1.5e12' is no whole")
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     assert refusal(cut).startswith("cannot be read: ")
     other = tmp_path / "candles.txt"
     other.write_text("exchange,symbol")
-    assert refusal(other) == "neither a parquet nor a .csv file"
+    assert refusal(other).startswith("not a kind that is read; these are .parquet, .fea")
     ragged = write(rows(), tmp_path / "ragged.csv")
     ragged.write_text(ragged.read_text() + "test,BTC/USD,30m,1,2,3,4,5,6,7,8\n")
     assert refusal(ragged).startswith("cannot be read: ")
