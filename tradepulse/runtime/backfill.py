@@ -10,7 +10,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
 import asyncpg
 import numpy as np
@@ -282,7 +281,7 @@ def _slots(spans: Sequence[Span], step: int) -> int:
     return sum((upper - lower) // step for lower, upper in spans)
 
 
-_filling: "WeakKeyDictionary[asyncpg.Pool[asyncpg.Record], asyncio.Semaphore]" = WeakKeyDictionary()
+_filling: "dict[asyncpg.Pool[asyncpg.Record], asyncio.Semaphore]" = {}
 
 
 @asynccontextmanager
@@ -290,6 +289,8 @@ async def _alone(pool: "asyncpg.Pool[asyncpg.Record]", name: str) -> AsyncIterat
     """Hold the named lock on a connection of the pool; it goes with the connection."""
     if pool.get_max_size() < 2:  # noqa: PLR2004 - one is held, one spaces the requests
         raise ValueError("filling needs a pool of at least two connections")
+    for other in [one for one in _filling if one.is_closing()]:
+        del _filling[other]
     # all connections held by fillings would leave none for the pace of their requests
     at_once = _filling.setdefault(pool, asyncio.Semaphore(pool.get_max_size() - 1))
     async with at_once, pool.acquire() as connection:
