@@ -17,7 +17,7 @@ import { fixed, price, priceDigits, quantity, signed, signedPercent, time, tone 
 import { type Mark, marks } from "../markers";
 import type { Grown } from "../state";
 import type { CandleRow, Position, Trade } from "../types";
-import { COLORS, OPTIONS, seconds } from "./theme";
+import { colors, options, seconds } from "./theme";
 
 const SHOWN = 150;
 const SHOWN_NARROW = 64;
@@ -145,14 +145,14 @@ function Legend({ row, marks: here }: { row: CandleRow; marks: Mark[] }) {
 }
 
 function draw(place: HTMLElement): Drawn {
-  const chart = createChart(place, OPTIONS);
+  const chart = createChart(place, options());
   const candles = chart.addSeries(CandlestickSeries, {
-    upColor: COLORS.up,
-    downColor: COLORS.down,
-    wickUpColor: COLORS.up,
-    wickDownColor: COLORS.down,
+    upColor: colors().up,
+    downColor: colors().down,
+    wickUpColor: colors().up,
+    wickDownColor: colors().down,
     borderVisible: false,
-    priceLineColor: COLORS.faint,
+    priceLineColor: colors().faint,
     priceLineStyle: LineStyle.Dotted,
   });
   const volume = chart.addSeries(HistogramSeries, {
@@ -213,9 +213,9 @@ function showLevels(drawn: Drawn, positions: readonly Position[]): void {
   drawn.lines = positions.flatMap((position) =>
     (
       [
-        [position.entry_price, COLORS.accent, position.side],
-        [position.stop_price, COLORS.down, "stop"],
-        [position.take_profit_price, COLORS.up, "target"],
+        [position.entry_price, colors().accent, position.side],
+        [position.stop_price, colors().down, "stop"],
+        [position.take_profit_price, colors().up, "target"],
       ] as const
     ).flatMap(([level, color, title]) =>
       level === null
@@ -237,7 +237,7 @@ function candleOf([openTime, open, high, low, close]: CandleRow) {
 }
 
 function volumeOf([openTime, open, , , close, volume]: CandleRow) {
-  return { time: seconds(openTime), value: volume, color: close >= open ? "#35c08e38" : "#ef637438" };
+  return { time: seconds(openTime), value: volume, color: `${close >= open ? colors().up : colors().down}38` };
 }
 
 function markerOf(mark: Mark, crowded: boolean): SeriesMarker<Time> {
@@ -249,7 +249,7 @@ function markerOf(mark: Mark, crowded: boolean): SeriesMarker<Time> {
       time: time_,
       position: isLong ? "belowBar" : "aboveBar",
       shape: isLong ? "arrowUp" : "arrowDown",
-      color: COLORS.accent,
+      color: colors().accent,
       size: 1,
       ...(crowded ? {} : { text: mark.text }),
     };
@@ -259,7 +259,7 @@ function markerOf(mark: Mark, crowded: boolean): SeriesMarker<Time> {
     time: time_,
     position: isLong ? "aboveBar" : "belowBar",
     shape: "circle",
-    color: (mark.profit ?? 0) >= 0 ? COLORS.up : COLORS.down,
+    color: (mark.profit ?? 0) >= 0 ? colors().up : colors().down,
     size: 0.8,
     ...(crowded ? {} : { text: mark.text }),
   };

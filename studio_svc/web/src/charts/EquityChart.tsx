@@ -11,7 +11,7 @@ import { useEffect, useRef, useState } from "react";
 import { drawdowns, thin } from "../curve";
 import { fixed, percent, quantity, time } from "../format";
 import type { EquityRow } from "../types";
-import { COLORS, OPTIONS, seconds } from "./theme";
+import { colors, options, seconds } from "./theme";
 
 /** More points than this no screen can tell apart. */
 const DRAWN = 1_200;
@@ -54,7 +54,7 @@ export function EquityChart({ equity, initialCash }: Props) {
     if (!series || initialCash === null) return undefined;
     const line = series.createPriceLine({
       price: initialCash,
-      color: COLORS.faint,
+      color: colors().faint,
       title: "start",
       lineWidth: 1,
       lineStyle: LineStyle.Dotted,
@@ -104,12 +104,12 @@ export function EquityChart({ equity, initialCash }: Props) {
 }
 
 function draw(place: HTMLElement): Drawn {
-  const chart = createChart(place, OPTIONS);
+  const chart = createChart(place, options());
   chart.timeScale().applyOptions({ minBarSpacing: 0.02, rightOffset: 0 });
   const equity = chart.addSeries(AreaSeries, {
-    lineColor: COLORS.accent,
-    topColor: "#6ea8fe40",
-    bottomColor: "#6ea8fe05",
+    lineColor: colors().accent,
+    topColor: `${colors().accent}40`,
+    bottomColor: `${colors().accent}05`,
     lineWidth: 2,
     priceFormat: { type: "custom", formatter: (value: number) => fixed(value, 0), minMove: 0.01 },
     priceLineVisible: false,
@@ -121,9 +121,9 @@ function draw(place: HTMLElement): Drawn {
       topLineColor: "transparent",
       topFillColor1: "transparent",
       topFillColor2: "transparent",
-      bottomLineColor: COLORS.down,
-      bottomFillColor1: "#ef637410",
-      bottomFillColor2: "#ef637440",
+      bottomLineColor: colors().down,
+      bottomFillColor1: `${colors().down}10`,
+      bottomFillColor2: `${colors().down}40`,
       lineWidth: 1,
       priceFormat: { type: "custom", formatter: (value: number) => percent(value, 1), minMove: 0.01 },
       priceLineVisible: false,

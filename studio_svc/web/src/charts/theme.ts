@@ -9,10 +9,11 @@ import {
   type Time,
   type UTCTimestamp,
 } from "lightweight-charts";
+import { useSyncExternalStore } from "react";
 
 import { time as timeText } from "../format";
 
-export const COLORS = {
+const DARK = {
   up: "#35c08e",
   down: "#ef6374",
   accent: "#6ea8fe",
@@ -20,7 +21,40 @@ export const COLORS = {
   text: "#8d99ab",
   line: "#1a212d",
   faint: "#4b576b",
+  grid: "#131924",
+  label: "#273146",
 };
+
+const LIGHT: typeof DARK = {
+  up: "#0b8a5f",
+  down: "#c93348",
+  accent: "#2263c9",
+  amber: "#8a5c00",
+  text: "#586477",
+  line: "#dde3ec",
+  faint: "#8793a5",
+  grid: "#edf1f6",
+  label: "#4b576b",
+};
+
+let query: MediaQueryList | undefined;
+const lightQuery = (): MediaQueryList => (query ??= matchMedia("(prefers-color-scheme: light)"));
+const isLight = (): boolean => lightQuery().matches;
+
+/** The colours of the scheme that the browser asks for; a chart takes them when it is made. */
+export const colors = (): typeof DARK => (isLight() ? LIGHT : DARK);
+
+/** The scheme, as a key: a chart is made anew when it changes. */
+export function useScheme(): "light" | "dark" {
+  return useSyncExternalStore(
+    (listener) => {
+      lightQuery().addEventListener("change", listener);
+      return () => lightQuery().removeEventListener("change", listener);
+    },
+    () => (isLight() ? "light" : "dark"),
+    () => "dark",
+  );
+}
 
 export function seconds(ms: number): UTCTimestamp {
   return Math.floor(ms / 1000) as UTCTimestamp;
@@ -43,31 +77,34 @@ export function tick(at: Time, kind: TickMarkType): string {
   }
 }
 
-export const OPTIONS: DeepPartial<ChartOptions> = {
-  autoSize: true,
-  layout: {
-    background: { type: ColorType.Solid, color: "transparent" },
-    textColor: COLORS.text,
-    fontFamily: '"Inter Variable", system-ui, sans-serif',
-    fontSize: 11,
-    // the attribution is in the page's footer; the logo needs an inline style, which we forbid
-    attributionLogo: false,
-    panes: { separatorColor: COLORS.line, separatorHoverColor: "#232c3b", enableResize: false },
-  },
-  grid: { vertLines: { color: "#131924" }, horzLines: { color: "#131924" } },
-  crosshair: {
-    mode: CrosshairMode.Normal,
-    vertLine: { color: COLORS.faint, labelBackgroundColor: "#273146" },
-    horzLine: { color: COLORS.faint, labelBackgroundColor: "#273146" },
-  },
-  rightPriceScale: { borderVisible: false, minimumWidth: 66 },
-  timeScale: {
-    borderColor: COLORS.line,
-    timeVisible: true,
-    secondsVisible: false,
-    rightOffset: 4,
-    tickMarkFormatter: tick,
-  },
-  localization: { locale: "en-GB", timeFormatter: (at: Time) => `${timeText(Number(at) * 1000)} UTC` },
-  handleScroll: { vertTouchDrag: false },
-};
+export function options(): DeepPartial<ChartOptions> {
+  const chosen = colors();
+  return {
+    autoSize: true,
+    layout: {
+      background: { type: ColorType.Solid, color: "transparent" },
+      textColor: chosen.text,
+      fontFamily: '"Inter Variable", system-ui, sans-serif',
+      fontSize: 11,
+      // the attribution is in the page's footer; the logo needs an inline style, which we forbid
+      attributionLogo: false,
+      panes: { separatorColor: chosen.line, separatorHoverColor: chosen.faint, enableResize: false },
+    },
+    grid: { vertLines: { color: chosen.grid }, horzLines: { color: chosen.grid } },
+    crosshair: {
+      mode: CrosshairMode.Normal,
+      vertLine: { color: chosen.faint, labelBackgroundColor: chosen.label },
+      horzLine: { color: chosen.faint, labelBackgroundColor: chosen.label },
+    },
+    rightPriceScale: { borderVisible: false, minimumWidth: 66 },
+    timeScale: {
+      borderColor: chosen.line,
+      timeVisible: true,
+      secondsVisible: false,
+      rightOffset: 4,
+      tickMarkFormatter: tick,
+    },
+    localization: { locale: "en-GB", timeFormatter: (at: Time) => `${timeText(Number(at) * 1000)} UTC` },
+    handleScroll: { vertTouchDrag: false },
+  };
+}
