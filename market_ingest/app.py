@@ -4,6 +4,7 @@ import asyncio
 
 from market_ingest.handlers import FeedPublisher, Meters
 from market_ingest.replay import ReplayFeed
+from market_ingest.scanner import start_scanner
 from market_ingest.settings import IngestSettings
 from market_ingest.store import CandleStore
 from tradepulse.runtime.candle_files import CandleFileError
@@ -41,6 +42,8 @@ async def compose(service: Service, settings: IngestSettings) -> None:
     publisher = FeedPublisher(feed, position, store, service.publisher, Meters(service.registry))
     service.readiness["the feed to be announced"] = lambda: publisher.is_announced
     service.background(_publish(publisher), "feed")
+    # without a clock: a replay is what its file says, holes are found and not filled
+    start_scanner(service, settings.scan_every_s)
 
 
 async def _publish(publisher: FeedPublisher) -> None:

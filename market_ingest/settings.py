@@ -59,6 +59,8 @@ class IngestSettings(RuntimeSettings, ReplaySettings):
     """Seconds of event time per second of wall time."""
     feed: str | None = Field(default=None, pattern=r"^[^\s:]{1,64}$")
     """Name of the feed; derived from the file's content and the part replayed if not given."""
+    scan_every_s: float = Field(default=300, gt=0, allow_inf_nan=False)
+    """Seconds between two looks for gaps in what is stored."""
 
     def derived_name(self) -> str:
         """Return the name that follows from the file's content and the part replayed."""

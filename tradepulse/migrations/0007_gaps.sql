@@ -34,7 +34,7 @@ create table data_gaps (
 create unique index data_gaps_standing
     on data_gaps (exchange, symbol, timeframe, kind, first_open_time)
     where status in ('open', 'filled', 'unrepairable');
-create index data_gaps_to_try on data_gaps (next_try_at) where status = 'open';
+create index data_gaps_to_try on data_gaps (next_try_at) where status in ('open', 'filled');
 create index data_gaps_by_time on data_gaps (first_open_time desc);
 
 -- What was tried for a gap, step by step, and what came of it.

@@ -19,6 +19,8 @@ from tradepulse.trading.gap_causes import HABIT_SLOTS
 from tradepulse.trading.gaps import DAY_MS, Finding, scan
 from tradepulse.trading.timeframes import timeframe_ms
 
+SCAN_LOCK = "gap scan"
+"""Advisory lock of who scans."""
 ROWS_AT_ONCE = 6_000_000
 """Candles that are held in memory at once, about 300 MB."""
 WITNESS_CANDLES = 50_000

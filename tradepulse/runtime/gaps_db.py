@@ -3,25 +3,22 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from tradepulse.runtime.db import Connection
 from tradepulse.trading.gap_causes import Cause
 from tradepulse.trading.gap_records import STANDING, Gap, Status, reconcile
-from tradepulse.trading.gap_repairs import Step
 from tradepulse.trading.gaps import Finding, Kind
 
 SCAN_CHANNEL = "tradepulse_scan"
 """`notify` on it asks market_ingest to scan at once."""
-Outcome = Literal["mended", "part", "nothing", "refused", "down"]
 
-_COLUMNS = (
+COLUMNS = (
     "gap_id, exchange, symbol, timeframe, kind, first_open_time, last_open_time, candles, cause, "
     "sure, sentence, status, detected_at, settled_at, repaired_by, attempts, postponed, next_try_at"
 )
 _LIST = f"""
-select {_COLUMNS} from data_gaps
+select {COLUMNS} from data_gaps
 where ($1::text is null or exchange = $1) and ($2::text is null or symbol = $2)
     and ($3::text is null or timeframe = $3) and ($4::text[] is null or status = any($4))
     and ($5::text is null or kind = $5) and ($6::text is null or cause = $6)
@@ -35,18 +32,18 @@ select exchange, split_part(split_part(symbol, '/', 2), ':', 1) as quote, kind, 
 from data_gaps group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5
 """
 _STANDING = f"""
-select {_COLUMNS} from data_gaps
+select {COLUMNS} from data_gaps
 join unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
     as scanned(exchange, symbol, timeframe, start) using (exchange, symbol, timeframe)
 where status = any($5) and last_open_time >= start
 """  # noqa: S608 - a constant
 _QUIET = f"""
-select {_COLUMNS} from data_gaps
+select {COLUMNS} from data_gaps
 where exchange = $1 and symbol = $2 and timeframe = $3 and status = any($6)
     and kind = 'hole' and cause = 'no_trade' and last_open_time >= $4 and first_open_time < $5
 order by first_open_time
 """  # noqa: S608 - a constant
-_INSERT = """
+INSERT = """
 insert into data_gaps (exchange, symbol, timeframe, kind, first_open_time, last_open_time, candles,
                        cause, sure, sentence, status, settled_at, attempts, next_try_at)
 select e, s, t, k, f, l, n, c, u, w, st, case when st <> 'open' then now() end, a, x
@@ -65,7 +62,14 @@ from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::integer[], $5::text[],
             $7::text[], $8::boolean[]) as given(id, f, l, n, c, u, w, again)
 where g.gap_id = id
 """
-_GONE = "update data_gaps set status = 'gone', settled_at = now() where gap_id = any($1::bigint[])"
+# a repair that was cut off between its candles and its verdict
+_GONE = """
+update data_gaps g set settled_at = now(),
+    status = case when exists (select from gap_repairs r where r.gap_id = g.gap_id
+                               and r.candles > 0 and r.step <> 'synthetic')
+             then 'repaired' else 'gone' end
+where gap_id = any($1::bigint[])
+"""
 BEGINNING = -(2**63)
 """Before every candle."""
 Scanned = tuple[str, str, str, int]
@@ -93,29 +97,6 @@ class GapCount:
     status: Status
     gaps: int
     candles: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One thing that was tried for a gap.
-
-    Attributes:
-        gap_id: the gap.
-        step: what was tried; `none` where there was nothing to try.
-        timeframe: the one that was read.
-        candles: stored by it.
-        outcome: `mended` all, a `part` or `nothing`; `refused` for good, or nobody there (`down`).
-        note: what came of it, in words.
-        at: when.
-    """
-
-    gap_id: int
-    step: Step | Literal["none"]
-    timeframe: str
-    candles: int
-    outcome: Outcome
-    note: str
-    at: datetime | None = None
 
 
 async def list_gaps(
@@ -149,7 +130,7 @@ async def list_gaps(
     rows = await connection.fetch(
         _LIST, exchange, symbol, timeframe, wanted, kind, cause, start, end, limit
     )
-    return [_gap(row) for row in rows]
+    return [gap_of_row(row) for row in rows]
 
 
 async def gap_of(connection: Connection, gap_id: int) -> Gap:
@@ -159,12 +140,12 @@ async def gap_of(connection: Connection, gap_id: int) -> Gap:
         ValueError: there is none of this number.
     """
     row = await connection.fetchrow(
-        f"select {_COLUMNS} from data_gaps where gap_id = $1",  # noqa: S608 - a constant
+        f"select {COLUMNS} from data_gaps where gap_id = $1",  # noqa: S608 - a constant
         gap_id,
     )
     if row is None:
         raise ValueError(f"there is no gap {gap_id}")
-    return _gap(row)
+    return gap_of_row(row)
 
 
 async def gap_counts(connection: Connection) -> list[GapCount]:
@@ -172,20 +153,10 @@ async def gap_counts(connection: Connection) -> list[GapCount]:
     return [GapCount(**dict(row)) for row in await connection.fetch(_COUNTS)]
 
 
-async def repairs_of(connection: Connection, gap_id: int) -> list[Tried]:
-    """Return what was tried for a gap, oldest first."""
-    rows = await connection.fetch(
-        "select gap_id, step, timeframe, candles, outcome, note, at from gap_repairs "
-        "where gap_id = $1 order by repair_id",
-        gap_id,
-    )
-    return [Tried(**dict(row)) for row in rows]
-
-
 async def standing_gaps(connection: Connection, scanned: Sequence[Scanned]) -> list[Gap]:
     """Return the gaps that a scan of these series would still find."""
-    rows = await connection.fetch(_STANDING, *_columns(scanned, 4), list(STANDING))
-    return [_gap(row) for row in rows]
+    rows = await connection.fetch(_STANDING, *columns_of(scanned, 4), list(STANDING))
+    return [gap_of_row(row) for row in rows]
 
 
 async def quiet_holes(
@@ -194,7 +165,7 @@ async def quiet_holes(
     """Return the holes of a series that reach into `[start, end)` and are for want of trades."""
     where = exchange, symbol, timeframe, start, end
     rows = await connection.fetch(_QUIET, *where, list(STANDING))
-    return [_gap(row).finding for row in rows]
+    return [gap_of_row(row).finding for row in rows]
 
 
 async def save_findings(
@@ -226,26 +197,29 @@ async def save_findings(
                 (i, f.first, f.last, f.count, f.cause, f.sure, f.sentence, again)
                 for i, f, again in updates
             ]
-            await connection.execute(_UPDATE, *_columns(rows, 8))
+            await connection.execute(_UPDATE, *columns_of(rows, 8))
         if changes.new:
             entered = [
-                (*_facts(new.finding), new.status, new.attempts, new.next_try_at)
+                (*facts_of(new.finding), new.status, new.attempts, new.next_try_at)
                 for new in changes.new
             ]
-            await connection.execute(_INSERT, *_columns(entered, 13))
+            await connection.execute(INSERT, *columns_of(entered, 13))
     return Saved(len(changes.new), len(changes.grown), len(changes.judged), len(changes.gone))
 
 
-def _facts(f: Finding) -> tuple[Any, ...]:
+def facts_of(f: Finding) -> tuple[Any, ...]:
+    """Return a finding as the first ten columns of `INSERT`."""
     names = f.exchange, f.symbol, f.timeframe, f.kind
     return (*names, f.first, f.last, f.count, f.cause, f.sure, f.sentence)
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+def columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Turn rows into columns for `unnest`."""
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
-def _gap(row: Any) -> Gap:
+def gap_of_row(row: Any) -> Gap:
+    """Read a row of `COLUMNS`."""
     finding = Finding(
         row["exchange"],
         row["symbol"],

@@ -16,6 +16,10 @@ Status = Literal["open", "repaired", "filled", "unrepairable", "gone"]
 STATUSES: tuple[Status, ...] = ("open", "repaired", "filled", "unrepairable", "gone")
 STANDING: tuple[Status, ...] = ("open", "filled", "unrepairable")
 """Of gaps that a scan still finds."""
+PAUSES_MS = (60_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000)
+"""After each try in vain, until the next; after the last of them a gap is given up."""
+LONGEST_POSTPONEMENT_MS = 3_600_000
+NEVER = 2**62
 NOT_TO_REPAIR: frozenset[Kind] = frozenset({"zero_volume"})
 """Told, but nothing is wrong with them."""
 
@@ -28,8 +32,8 @@ class Gap:
         gap_id: its number.
         finding: what is wrong.
         status: `open` is tried again from `next_try_at` on; `repaired` has real candles, `filled`
-            synthetic ones; `unrepairable` stands and is asked about no more; `gone` was mended by
-            others, as by a backfill.
+            synthetic ones (and may be tried again, too); `unrepairable` stands and is asked about
+            no more; `gone` was mended by others, as by a backfill.
         detected_at: when it was found.
         settled_at: when it was no longer open.
         repaired_by: the steps that gave candles, joined by commas.
@@ -74,6 +78,58 @@ class Changes:
     judged: tuple[tuple[int, Finding], ...]
     grown: tuple[tuple[int, Finding], ...]
     gone: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What came of all that was tried for a gap at one time.
+
+    Attributes:
+        real: candles that it gave.
+        made: synthetic ones, this time or before.
+        left: slots without a real candle.
+        answered: whether the venue said that it has none there.
+        no_trades: whether the venue's trades, all of them, show that there was none.
+        down: whether the venue could not be asked now.
+        possible: whether there was anything to try at all, or will be.
+    """
+
+    real: int
+    made: int
+    left: int
+    answered: bool
+    no_trades: bool
+    down: bool
+    possible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a gap, or of what is left of it, after it was tried."""
+
+    status: Status
+    attempts: int
+    postponed: int
+    next_try_at: int
+
+
+def judge(gap: Gap, tries: Tries, now: int) -> Verdict:
+    """Decide what becomes of what is left of a gap after it was tried at market time `now`.
+
+    A hole for want of trades is settled by the venue's word. Others are tried again, as venues add
+    candles after an outage, at growing pauses and not for ever.
+    """
+    if not tries.left:
+        return Verdict("repaired", gap.attempts, gap.postponed, NEVER)
+    stays: Status = "filled" if tries.made else "open"
+    if tries.down:
+        pause = min(PAUSES_MS[0] * 2 ** min(gap.postponed, 10), LONGEST_POSTPONEMENT_MS)
+        return Verdict(stays, gap.attempts, gap.postponed + 1, now + pause)
+    attempts = gap.attempts + 1
+    settled = tries.no_trades or (tries.answered and gap.finding.cause == "no_trade")
+    if settled or not tries.possible or attempts > len(PAUSES_MS):
+        return Verdict("filled" if tries.made else "unrepairable", attempts, 0, NEVER)
+    return Verdict(stays, attempts, 0, now + PAUSES_MS[attempts - 1])
 
 
 def reconcile(

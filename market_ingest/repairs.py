@@ -1,0 +1,135 @@
+"""Repairs that go on by themselves: each gap that is due, one after the other."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from contracts.events import CandleClosed
+from contracts.topics import CANDLES
+from market_ingest.gap_meters import GapMeters
+from market_ingest.handlers import Sender
+from tradepulse.runtime.db import UNREACHABLE
+from tradepulse.runtime.gap_repair import Repaired, Repairs
+from tradepulse.runtime.gap_tries_db import due_gaps, series_to_fill
+from tradepulse.runtime.market_data import VenueOpener
+from tradepulse.runtime.synthetic_candles import renew_synthetic_from
+from tradepulse.trading.candles import Candles
+from tradepulse.trading.gap_records import Gap
+from tradepulse.trading.series import OnSeries
+from tradepulse.trading.timeframes import timeframe_ms
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 100
+RENEWED_SLOTS = 1000
+"""A repair is told to the services only where their windows may reach."""
+_PUBLISHED = "select published_until from feeds where feed = $1 and not finished"
+
+Repair = Callable[[Gap, int | None], Awaitable[Repaired]]
+
+
+class RepairRounds:
+    """Repairs what is due until nothing is, or the time is up.
+
+    Args:
+        pool: the database.
+        venues: asked again; None where nobody is.
+        clock: market time, epoch ms.
+        sender: publishes what was repaired in the last candles of a series that is followed.
+        meters: count what was tried.
+    """
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        venues: VenueOpener | None,
+        clock: Callable[[], int],
+        sender: Sender,
+        meters: GapMeters,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._sender = sender
+        self._meters = meters
+        self._repairs = Repairs(pool, venues, clock, tell=self.publish)
+
+    async def run(self, until: float) -> int:
+        """Repair until this time of the monotonic clock; return how many gaps were tried."""
+        wanted = await self._renew()
+        seen: set[int] = set()
+        down: set[str] = set()
+        while time.monotonic() < until:
+            async with self._pool.acquire() as connection:
+                due = await due_gaps(connection, self._clock(), AT_ONCE + len(seen))
+            due = [gap for gap in due if gap.gap_id not in seen]
+            if not due:
+                break
+            for gap in due:
+                seen.add(gap.gap_id)
+                if gap.finding.exchange in down or time.monotonic() >= until:
+                    continue
+                names = gap.finding.exchange, gap.finding.symbol, gap.finding.timeframe
+                if await self._is_down(gap, wanted.get(names)):
+                    down.add(gap.finding.exchange)
+        return len(seen)
+
+    async def _is_down(self, gap: Gap, synthetic_from: int | None) -> bool:
+        """Repair a gap; tell whether its venue could not be asked."""
+        published = await self._published(gap.finding)
+        if published is not None and gap.finding.end > published:
+            # the live feed has not passed it yet, and settles it by itself
+            return False
+        try:
+            repaired = await self._repairs.repair(gap, synthetic_from=synthetic_from)
+        except (*UNREACHABLE, asyncpg.InterfaceError):
+            raise
+        except Exception:
+            # one gap must not stop the market; it is tried again with the next round
+            log.exception("repair failed", extra={"event_id": f"gap:{gap.gap_id}"})
+            self._meters.repairs.labels(gap.finding.exchange, "none", "failed").inc()
+            return False
+        for one in repaired.tried:
+            self._meters.repairs.labels(gap.finding.exchange, one.step, one.outcome).inc()
+            self._meters.repaired.labels(gap.finding.exchange, one.step).inc(one.candles)
+        return any(one.outcome == "down" for one in repaired.tried)
+
+    async def _renew(self) -> dict[tuple[str, str, str], int]:
+        """Let what was made up follow what the live feed has corrected since."""
+        async with self._pool.acquire() as connection:
+            wanted = await series_to_fill(connection)
+            for (exchange, symbol, timeframe), first in wanted.items():
+                begin = self._clock() - RENEWED_SLOTS * timeframe_ms(timeframe)
+                await renew_synthetic_from(
+                    connection, exchange, symbol, timeframe, max(first, begin)
+                )
+        return wanted
+
+    async def _published(self, series: OnSeries) -> int | None:
+        """Return how far a live feed has published a series, None where none follows it."""
+        feed = f"live-{series.exchange}-{series.symbol}-{series.timeframe}"
+        until: int | None = await self._pool.fetchval(_PUBLISHED, feed)
+        return until
+
+    async def publish(self, candles: Candles) -> None:
+        """Tell the services of repaired candles that their windows may hold."""
+        until = await self._published(candles)
+        if until is None:
+            return
+        step = timeframe_ms(candles.timeframe)
+        recent = candles.between(until - RENEWED_SLOTS * step, until - step + 1)
+        columns = ("open_time", "open", "high", "low", "close", "volume")
+        events = [
+            CandleClosed(
+                exchange=candles.exchange,
+                symbol=candles.symbol,
+                timeframe=candles.timeframe,
+                close_time=row[0] + step,
+                source="repaired",
+                **dict(zip(columns, row, strict=True)),
+            )
+            for row in zip(*(getattr(recent, name).tolist() for name in columns), strict=True)
+        ]
+        messages = [(event.instrument, event.model_dump_json().encode()) for event in events]
+        await self._sender.send_many(CANDLES, messages)
