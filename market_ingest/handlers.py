@@ -87,7 +87,7 @@ class FeedPublisher:
         )
         if not self._position.finished:
             async for batch in self._feed.batches(self._position.published_until):
-                await _uninterrupted(self._publish(name, batch))
+                await uninterrupted(self._publish(name, batch))
             await self._store.finish(name)
             log.info("feed finished", extra={"event_id": announcement.id})
         self._meters.finished.set(1)
@@ -107,7 +107,7 @@ class FeedPublisher:
         self._meters.lag.set(max(0.0, self._feed.lateness_s(until)))
 
 
-async def _uninterrupted(work: Any) -> None:
+async def uninterrupted(work: Any) -> None:
     """Await `work`; when cancelled meanwhile, let it end first."""
     task = asyncio.ensure_future(work)
     try:

@@ -102,6 +102,11 @@ class FakeExchange:
         await asyncio.gather(*(socket.close() for _, socket in self._sockets))
         await self._runner.cleanup()
 
+    @property
+    def venues(self) -> list[str]:
+        """Names of the venues that are served."""
+        return list(self._venues)
+
     def core(self, venue: str) -> VenueCore:
         """Market and account of a venue, to look at or to change from a test."""
         return self._venues[venue].core
