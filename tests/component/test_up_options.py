@@ -14,6 +14,7 @@ import pytest
 from tradepulse.cli import doctor
 from tradepulse.cli.dashboard import View, plain_line
 from tradepulse.cli.figures import Figures
+from tradepulse.cli.live import series_of
 from tradepulse.cli.replay import (
     Choice,
     OptionError,
@@ -73,7 +74,7 @@ def test_by_default_a_quarter_is_for_training() -> None:
     assert job.end == replay.start
     assert len(job.symbols) == 5
     assert job.activate
-    assert replay.environment("max")["REPLAY_TO"] == ""
+    assert replay.environment()["REPLAY_TO"] == ""
 
 
 def test_symbols_and_range_are_taken(file: Path) -> None:
@@ -82,7 +83,7 @@ def test_symbols_and_range_are_taken(file: Path) -> None:
     replay = replay_of(choice_of(file, " ETH/USD ,ETH/USD", str(day), None))
     assert replay.symbols == ("ETH/USD",)
     assert replay.start == first + 50 * DAY
-    assert replay.environment("36000.0")["REPLAY_SYMBOLS"] == "ETH/USD"
+    assert replay.environment()["REPLAY_SYMBOLS"] == "ETH/USD"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,45 @@ def test_ranges_without_training_or_trading_are_refused() -> None:
 def test_an_unknown_symbol_is_refused_with_the_known_ones(file: Path) -> None:
     with pytest.raises(CandleFileError, match=r"DOGE/USD; it has BTC/USD, ETH/USD"):
         replay_of(choice_of(file, "BTC/USD,DOGE/USD", None, None))
+
+
+def test_live_series_are_read() -> None:
+    assert series_of(" kraken:BTC/USD:5m,kraken:BTC/USD:5m, coinbase:ETH/USD:1h") == (
+        ("kraken", "BTC/USD", "5m"),
+        ("coinbase", "ETH/USD", "1h"),
+    )
+    assert series_of("") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("BTC/USD", "write exchange:symbol:timeframe"),
+        ("mtgox:BTC/USD:5m", "mtgox.*binanceus, coinbase, kraken, bitstamp"),
+        ("kraken:BTC/USD:7m", "unknown timeframe '7m'; known are 1m"),
+        ("kraken:BTCUSD:5m", "no spot symbol"),
+    ],
+)
+def test_wrong_live_series_are_refused(text: str, said: str) -> None:
+    with pytest.raises(OptionError, match=f"^--live {text}: .*{said}"):
+        series_of(text)
+
+
+def test_a_folder_holds_either_a_replay_or_a_live_run(tmp_path: Path) -> None:
+    live = Choice(live=True)
+    remember(tmp_path, live)
+    assert recall(tmp_path, Choice()) == live
+    assert recall(tmp_path, live) == live
+    with pytest.raises(OptionError, match="holds a live run, not a replay: use --fresh"):
+        recall(tmp_path, Choice(symbols=("ETH/USD",)))
+    remember(tmp_path, Choice())
+    with pytest.raises(OptionError, match="holds a replay, not --live: use --fresh"):
+        recall(tmp_path, live)
+
+
+def test_live_and_a_file_are_refused_together(tmp_path: Path) -> None:
+    line = refused("--live", "kraken:BTC/USD:5m", "--symbols", "BTC/USD", cwd=tmp_path)
+    assert "--live replays nothing: leave out" in line
 
 
 @pytest.mark.parametrize("text", ["fast", "0", "-1", "nan", "inf"])

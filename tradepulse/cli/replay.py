@@ -3,10 +3,13 @@
 import importlib.util
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
+
+from tradepulse.cli.figures import Figures
 from tradepulse.runtime.candle_files import CandleFileError, read_candles
 from tradepulse.runtime.jobs import JobSpec
 from tradepulse.trading.candles import Candles
@@ -32,12 +35,14 @@ class Choice:
         symbols: as in `BTC/USD`, in order; None for all of the file.
         start: first day that is traded, `YYYY-MM-DD`.
         end: the day before which the replay ends, `YYYY-MM-DD`.
+        live: whether nothing is replayed and the venues are followed instead.
     """
 
     candles: str | None = None
     symbols: tuple[str, ...] | None = None
     start: str | None = None
     end: str | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Replay:
         end: open time before which the replay ends, epoch ms; None for the file's end.
         last: close time of the last candle that is replayed, epoch ms.
         jobs: one training job for each exchange and timeframe of the file.
+        speed: as `speed_of` gives it.
     """
 
     file: Path
@@ -59,16 +65,28 @@ class Replay:
     end: int | None
     last: int
     jobs: tuple[JobSpec, ...]
+    speed: str = "max"
+    clock = "replay"
 
-    def environment(self, speed: str) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """Give market_ingest's variables."""
         return {
             "REPLAY_FILE": str(self.file),
             "REPLAY_SYMBOLS": ",".join(self.symbols),
             "REPLAY_FROM": str(self.start),
             "REPLAY_TO": "" if self.end is None else str(self.end),
-            "REPLAY_SPEED": speed,
+            "REPLAY_SPEED": self.speed,
         }
+
+    async def prepare(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        """Do nothing: all that is replayed is in the file."""
+
+    def phase(self, figures: Figures) -> str:
+        """Say what is going on."""
+        replayed = figures.replayed
+        settled = replayed is not None and replayed.timestamp() * 1000 >= self.last
+        done = figures.finished and settled
+        return "Replay finished; the page stays up" if done else "Replaying"
 
 
 def demo_candles() -> Path:
@@ -128,7 +146,13 @@ def recall(folder: Path, wanted: Choice) -> Choice:
         kept = json.loads((folder / _KEPT).read_text())
     except FileNotFoundError:
         return wanted
-    kept = Choice(kept["candles"], _tuple(kept["symbols"]), kept["start"], kept["end"])
+    kept = Choice(**(kept | {"symbols": _tuple(kept["symbols"])}))
+    if wanted.live != kept.live and (wanted.live or wanted != Choice()):
+        here, there = ("a replay", "--live") if wanted.live else ("a live run", "a replay")
+        raise OptionError(
+            f"{folder} holds {here}, not {there}: use --fresh to begin anew, or --state DIR for a "
+            "second one"
+        )
     for option, name in (
         ("--candles", "candles"),
         ("--symbols", "symbols"),
@@ -147,12 +171,11 @@ def recall(folder: Path, wanted: Choice) -> Choice:
 def remember(folder: Path, choice: Choice) -> None:
     """Keep the choice in a state folder, whole or not at all."""
     partial = folder / f"{_KEPT}.partial"
-    fields = {name: getattr(choice, name) for name in ("candles", "symbols", "start", "end")}
-    partial.write_text(json.dumps(fields))
+    partial.write_text(json.dumps(asdict(choice)))
     partial.rename(folder / _KEPT)
 
 
-def replay_of(choice: Choice) -> Replay:
+def replay_of(choice: Choice, speed: str = "max") -> Replay:
     """Check a choice against its file and fill in what it leaves open.
 
     Raises:
@@ -186,7 +209,7 @@ def replay_of(choice: Choice) -> Replay:
                 f"{file}: no candles of {candles.symbol} from {_date(start)} to {_date(last)}; "
                 "choose other --symbols or another range"
             )
-    return Replay(file, choice.symbols or (), start, end, last, _jobs(series, start))
+    return Replay(file, choice.symbols or (), start, end, last, _jobs(series, start), speed)
 
 
 def _jobs(series: Sequence[Candles], start: int) -> tuple[JobSpec, ...]:

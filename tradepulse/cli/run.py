@@ -6,6 +6,7 @@ import shutil
 import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID, uuid5
 
 import asyncpg
@@ -14,11 +15,8 @@ from pydantic import ValidationError
 
 from contracts.events import NAMESPACE
 from tradepulse.cli.dashboard import Dashboard, View
-from tradepulse.cli.figures import read_figures
-from tradepulse.cli.replay import (
-    OptionError,
-    Replay,
-)
+from tradepulse.cli.figures import Figures, read_figures
+from tradepulse.cli.replay import OptionError
 from tradepulse.cli.services import EARLY, INGEST, STUDIO, Services
 from tradepulse.embedded.children import Child, Children, EmbeddedError
 from tradepulse.embedded.kafka import EmbeddedKafka, broker_answers, last_line
@@ -44,6 +42,31 @@ _COMPILE_SECONDS = 60.0
 _READY_SECONDS = 60.0
 _LOOK_SECONDS = 0.25
 _FULL_BYTES = 50_000_000
+
+
+class Market(Protocol):
+    """What a run trades; see `tradepulse.cli.replay.Replay` and `tradepulse.cli.live.Live`."""
+
+    @property
+    def clock(self) -> str:
+        """Whose time judges what is stale: `replay` or `wall`."""
+        ...
+
+    @property
+    def start(self) -> int:
+        """First open time that is traded, epoch ms."""
+        ...
+
+    @property
+    def jobs(self) -> tuple[JobSpec, ...]:
+        """Training jobs to be done before."""
+        ...
+
+    def environment(self) -> dict[str, str]: ...  # noqa: D102 - see class
+
+    async def prepare(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None: ...  # noqa: D102 - see class
+
+    def phase(self, figures: Figures) -> str: ...  # noqa: D102 - see class
 
 
 class Run:
@@ -78,13 +101,13 @@ class Run:
             self._view.progress, self._view.unready = None, {}
             self._say("Stopping")
 
-    async def go(self, connections: dict[str, str], replay: Replay, speed: str, port: int) -> None:
-        """Start the services, train once, replay, and show it for ever."""
+    async def go(self, connections: dict[str, str], market: Market, port: int) -> None:
+        """Start the services, train once, let the market in, and show it for ever."""
         applied, _ = await asyncio.gather(
             migrate(connections[DATABASE]), _topics(connections[KAFKA])
         )
         services = Services(
-            self._state, self._children, connections, replay.environment(speed), port
+            self._state, self._children, connections, market.environment(), market.clock, port
         )
         self._say("Starting the services" + (", database made" if applied else ""))
         address = services.address
@@ -97,11 +120,12 @@ class Run:
             await self._wait_until_ready(pool, services, client, [STUDIO])
             # an address that is printed must answer
             self._view.address = address
-            trained = await self._train(pool, services, replay.jobs)
+            trained = await self._train(pool, services, market.jobs)
             await self._wait_until_ready(pool, services, client, list(EARLY) if trained else [])
+            await market.prepare(pool)
             await self._supervisor.start(**{INGEST: services.program(INGEST)})
             self._view.parts = self._supervisor.kept
-            await self._show(pool, services, client, replay)
+            await self._show(pool, services, client, market)
 
     async def foundations(self) -> dict[str, str]:
         """Start Kafka and PostgreSQL, or take those of the environment; give their addresses."""
@@ -219,23 +243,18 @@ class Run:
         pool: "asyncpg.Pool[asyncpg.Record]",
         services: Services,
         client: httpx.AsyncClient,
-        replay: Replay,
+        market: Market,
     ) -> None:
         names = [*EARLY, INGEST]
         while True:
             try:
-                self._view.figures = await read_figures(pool, replay.start)
+                self._view.figures = await read_figures(pool, market.start)
                 self._view.note = when_full(self._state.path).removeprefix("; ")
             except (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 self._view.note = f"the figures wait for the database: {error}"
             self._view.unready = await services.all_unready(client, names)
-            done = self._view.figures.finished and self._settled(replay)
-            self._say("Replay finished; the page stays up" if done else "Replaying")
+            self._say(market.phase(self._view.figures))
             await asyncio.sleep(1.0)
-
-    def _settled(self, replay: Replay) -> bool:
-        replayed = self._view.figures.replayed
-        return replayed is not None and replayed.timestamp() * 1000 >= replay.last
 
     def _say(self, phase: str) -> None:
         self._view.phase = phase

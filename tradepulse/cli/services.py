@@ -18,8 +18,8 @@ INGEST = "market_ingest"
 EARLY = ("signal_svc", "rl_svc", "executor_svc", "optimizer_svc", STUDIO)
 """What runs from the start; market_ingest follows when the training is done."""
 _OWN: dict[str, dict[str, str]] = {
-    "executor_svc": {"ACCOUNT": "main", "INITIAL_CASH": "100000", "CLOCK": "replay"},
-    "rl_svc": {"PORTFOLIO": "main", "CLOCK": "replay"},
+    "executor_svc": {"ACCOUNT": "main", "INITIAL_CASH": "100000"},
+    "rl_svc": {"PORTFOLIO": "main"},
 }
 
 
@@ -30,7 +30,8 @@ class Services:
         state: the folder of this run.
         children: who starts them.
         connections: KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL.
-        replay: market_ingest's variables.
+        ingest: market_ingest's variables.
+        clock: whose time judges what is stale, `replay` or `wall`.
         page_port: the page's port; 0 chooses one and keeps it.
 
     Attributes:
@@ -42,7 +43,8 @@ class Services:
         state: StateFolder,
         children: Children,
         connections: dict[str, str],
-        replay: dict[str, str],
+        ingest: dict[str, str],
+        clock: str,
         page_port: int,
     ) -> None:
         self._state = state
@@ -53,10 +55,16 @@ class Services:
             ports[STUDIO] = page_port
         self._ports = ports
         self.urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
-        self._common = {**os.environ, **connections, "HTTP_HOST": HOST, "PYTHONUNBUFFERED": "1"}
+        self._common = {
+            **os.environ,
+            **connections,
+            "HTTP_HOST": HOST,
+            "CLOCK": clock,
+            "PYTHONUNBUFFERED": "1",
+        }
         others = {name: url for name, url in self.urls.items() if name != STUDIO}
         self._own = _OWN | {
-            INGEST: replay,
+            INGEST: ingest,
             STUDIO: {
                 "STUDIO_TOKEN_FILE": str(state.token_file),
                 "STUDIO_SERVICES": json.dumps(others),

@@ -1,4 +1,4 @@
-"""`tradepulse up`: the whole system on one machine, replaying recorded candles."""
+"""`tradepulse up`: the whole system on one machine, on recorded candles or live ones."""
 
 import asyncio
 import logging
@@ -6,12 +6,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tradepulse.cli.dashboard import Dashboard, View
+from tradepulse.cli.live import Live, Series, series_of
 from tradepulse.cli.replay import (
     Choice,
     OptionError,
@@ -21,16 +23,15 @@ from tradepulse.cli.replay import (
     replay_of,
     speed_of,
 )
-from tradepulse.cli.run import Run, when_full
+from tradepulse.cli.run import Market, Run, when_full
 from tradepulse.embedded.children import Children, EmbeddedError
 from tradepulse.embedded.ports import HOST, is_free
 from tradepulse.embedded.state import StateFolder
 from tradepulse.embedded.supervisor import Supervisor
 from tradepulse.runtime.bus import BrokerUnavailableError
 from tradepulse.runtime.candle_files import CandleFileError
-from tradepulse.runtime.db import (
-    DatabaseUnavailableError,
-)
+from tradepulse.runtime.db import DatabaseUnavailableError
+from tradepulse.runtime.service import wall_clock_ms
 
 _READABLE = (
     OptionError,
@@ -58,6 +59,13 @@ def up(
     candles: Annotated[
         Path | None, typer.Option(help="Parquet or CSV file of candles to replay.")
     ] = None,
+    live: Annotated[
+        str | None,
+        typer.Option(
+            help="Follow venues instead of a file, as kraken:BTC/USD:5m,coinbase:ETH/USD:1h; "
+            "orders stay on paper. Empty follows what is subscribed already."
+        ),
+    ] = None,
     state: Annotated[Path, typer.Option(help="Folder that keeps everything of this run.")] = Path(
         ".tradepulse"
     ),
@@ -68,14 +76,19 @@ def up(
         bool, typer.Option("--fresh", help="Remove what the state folder holds first.")
     ] = False,
 ) -> None:
-    """Run everything on this machine and replay recorded candles through it."""
+    """Run everything on this machine, on recorded candles or with --live on what venues publish."""
     # Clients log every failed attempt to connect. The terminal is told in one line; the rest goes
     # to up.log once there is a folder for it, and nowhere where that cannot be written.
     logging.getLogger().addHandler(logging.NullHandler())
     logging.raiseExceptions = False
     try:
-        choice = choice_of(candles, symbols, start, end)
-        asyncio.run(_until_signal(choice, speed_of(speed), state, port, fresh))
+        series = None if live is None else series_of(live)
+        if series is not None and any((candles, symbols, start, end)):
+            raise OptionError(
+                "--live replays nothing: leave out --candles, --symbols, --from, --to"
+            )
+        choice = replace(choice_of(candles, symbols, start, end), live=series is not None)
+        asyncio.run(_until_signal(choice, series or (), speed_of(speed), state, port, fresh))
     except _READABLE as error:
         _refuse(str(error) + when_full(state))
     except OSError as error:
@@ -88,8 +101,10 @@ def _refuse(line: str) -> None:
     raise typer.Exit(1)
 
 
-async def _until_signal(choice: Choice, speed: str, state: Path, port: int, fresh: bool) -> None:
-    running = asyncio.ensure_future(_run(choice, speed, state, port, fresh))
+async def _until_signal(
+    choice: Choice, series: Series, speed: str, state: Path, port: int, fresh: bool
+) -> None:
+    running = asyncio.ensure_future(_run(choice, series, speed, state, port, fresh))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, running.cancel)
@@ -97,7 +112,9 @@ async def _until_signal(choice: Choice, speed: str, state: Path, port: int, fres
         await running
 
 
-async def _run(choice: Choice, speed: str, path: Path, port: int, fresh: bool) -> None:
+async def _run(
+    choice: Choice, series: Series, speed: str, path: Path, port: int, fresh: bool
+) -> None:
     if port and not is_free(port):
         raise OptionError(
             f"port {port} of {HOST} is in use: choose another with --port, or --port 0 for any"
@@ -107,7 +124,11 @@ async def _run(choice: Choice, speed: str, path: Path, port: int, fresh: bool) -
         stack.callback(state.close)
         stack.enter_context(_logging_to(state.logs / "up.log"))
         choice = recall(state.path, choice)
-        replay = await asyncio.to_thread(replay_of, choice)
+        market: Market
+        if choice.live:
+            market = Live(series, wall_clock_ms())
+        else:
+            market = await asyncio.to_thread(replay_of, choice, speed)
         view = View()
         dashboard = stack.enter_context(Dashboard(view))
         children = await stack.enter_async_context(Children(hold=[state.lock]))
@@ -117,7 +138,7 @@ async def _run(choice: Choice, speed: str, path: Path, port: int, fresh: bool) -
         stack.callback(run.say_stopping)
         connections = await run.foundations()
         remember(state.path, choice)
-        await run.go(connections, replay, speed, port)
+        await run.go(connections, market, port)
 
 
 @contextmanager
