@@ -4,35 +4,21 @@
 # future) must not be shown. A feed begins with 0, before it has published anything.
 PUBLISHED_UNTIL = "select nullif(max(published_until), 0) from feeds"
 
-# A loose index scan: one index descent for each series instead of a scan of all candles.
 SERIES = """
-with recursive s as (
-    (select exchange, symbol, timeframe from market_data
-     order by exchange, symbol, timeframe limit 1)
-    union all
-    select n.exchange, n.symbol, n.timeframe
-    from s cross join lateral (
-        select exchange, symbol, timeframe from market_data m
-        where (m.exchange, m.symbol, m.timeframe) > (s.exchange, s.symbol, s.timeframe)
-        order by exchange, symbol, timeframe limit 1
-    ) n
-)
 select s.exchange, s.symbol, s.timeframe, t.length, c.*
-from s
+from candle_series s
 join unnest($2::text[], $3::bigint[]) as t(timeframe, length) using (timeframe)
 cross join lateral (
-    select open_time, open, high, low, close, volume, source from market_data m
-    where m.exchange = s.exchange and m.symbol = s.symbol and m.timeframe = s.timeframe
-      and ($1::bigint is null or m.open_time + t.length <= $1)
+    select open_time, open, high, low, close, volume, source from candles m
+    where m.series = s.series and ($1::bigint is null or m.open_time + t.length <= $1)
     order by open_time desc limit 1
 ) c
 order by 1, 2, 3
 """
 
 CANDLES = """
-select open_time, open, high, low, close, volume from market_data
-where exchange = $1 and symbol = $2 and timeframe = $3
-  and ($4::bigint is null or open_time < $4)
+select open_time, open, high, low, close, volume from candles_of($1, $2, $3)
+where ($4::bigint is null or open_time < $4)
   and ($5::bigint is null or open_time + $6::bigint <= $5)
 order by open_time desc limit $7
 """
@@ -66,9 +52,8 @@ left join trained_configurations k using (configuration_id)
 left join unnest($3::text[], $4::bigint[]) as t(timeframe, length)
     on t.timeframe = p.timeframe
 left join lateral (
-    select close from market_data m
-    where m.exchange = p.exchange and m.symbol = p.symbol and m.timeframe = p.timeframe
-      and ($2::bigint is null or m.open_time + t.length <= $2)
+    select close from candles_of(p.exchange, p.symbol, p.timeframe) m
+    where $2::bigint is null or m.open_time + t.length <= $2
     order by open_time desc limit 1
 ) c on true
 where p.account = $1 and p.exit_time is null

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 import asyncpg
 
 from contracts.events import NAMESPACE, CandleClosed
+from tradepulse.runtime.candles_db import store_candles
 from tradepulse.runtime.db import Connection, at
 
 HALF_HOUR = 1_800_000
@@ -72,16 +73,7 @@ class Seeded:
 async def seed(connection: "asyncpg.Connection[asyncpg.Record]", candles: int = 400) -> Seeded:
     """Write rows of every table, `candles` of each symbol; the connection has JSON codecs."""
     rows = [candle(symbol, n) for symbol in SYMBOLS for n in range(candles)]
-    await connection.copy_records_to_table(
-        "market_data",
-        records=[
-            (
-                c.exchange, c.symbol, c.timeframe, c.open_time, c.open, c.high, c.low, c.close,
-                c.volume, c.source,
-            )
-            for c in rows
-        ],
-    )  # fmt: skip
+    await store_candles(connection, rows, "replay")
     settled = START + candles * HALF_HOUR
     await connection.execute(
         "insert into feeds (feed, spec, published_until) values ('replay', '{}', $1)", settled

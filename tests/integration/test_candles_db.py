@@ -10,12 +10,13 @@ from contracts.events import CandleClosed
 from tests.candle_series import as_events, random_walk, same
 from tradepulse.runtime.candles_db import (
     CandleConflictError,
+    candle_counts,
     known_series,
     load_candles,
     store_candles,
     upsert_candles,
 )
-from tradepulse.runtime.db import Connection, connect, migrate
+from tradepulse.runtime.db import Connection, connect, migrate, migrations
 
 pytestmark = pytest.mark.integration
 
@@ -101,10 +102,13 @@ async def test_known_series(connection: Connection) -> None:
     btc = random_walk("BTC/USD", 10)
     await store_candles(connection, [btc, random_walk("ETH/USD", 3)], "import")
     first, second = await known_series(connection)
-    assert (first.symbol, first.candles) == ("BTC/USD", 10)
+    assert (first.symbol, second.symbol) == ("BTC/USD", "ETH/USD")
     assert first.first_open_time == btc.open_time[0]
     assert first.last_open_time == btc.open_time[-1]
-    assert (second.symbol, second.candles) == ("ETH/USD", 3)
+    assert await candle_counts(connection) == {
+        ("test", "BTC/USD", "30m"): 10,
+        ("test", "ETH/USD", "30m"): 3,
+    }
 
 
 async def test_nothing_to_store(connection: Connection) -> None:
@@ -113,3 +117,30 @@ async def test_nothing_to_store(connection: Connection) -> None:
     empty = await load_candles(connection, "test", "BTC/USD", "30m")
     assert empty.open_time.dtype == np.int64
     assert empty.close.dtype == np.float64
+
+
+async def test_the_migration_carries_all_candles_over(database_url: str) -> None:
+    connection = await connect(database_url)
+    files = dict(migrations())
+    for name in ("0001_first.sql", "0002_positions.sql", "0003_research.sql"):
+        await connection.execute(files[name])
+    candles = [
+        random_walk("ETH/USD", 300, seed=1),
+        random_walk("BTC/USD", 40, seed=2, exchange="other", timeframe="1m"),
+        random_walk("BTC/USD", 500, seed=3, without=(7, 8)),
+    ]
+    rows = [
+        (e.exchange, e.symbol, e.timeframe, e.open_time, e.open, e.high, e.low, e.close, e.volume)
+        for e in as_events(candles)
+    ]
+    rows = [(*row, ("live", "import")[i % 2]) for i, row in enumerate(rows)]
+    await connection.copy_records_to_table("market_data", records=rows)
+    await connection.execute(files["0004_market_data.sql"])
+    assert sorted(tuple(row) for row in await connection.fetch("table market_data")) == sorted(rows)
+    for one in candles:
+        names = one.exchange, one.symbol, one.timeframe
+        assert same(await load_candles(connection, *names), one)
+    later = random_walk("SOL/USD", 3)
+    assert await store_candles(connection, [later], "live") == 3, "a new series after it"
+    assert len(await known_series(connection)) == 4
+    await connection.close()

@@ -125,7 +125,7 @@ def test_a_bad_file_imports_nothing(database: str, files: Path) -> None:
 
 def test_a_failure_in_the_middle_imports_nothing(database: str, files: Path) -> None:
     # the server refuses the second series, as a full disk would
-    on(database, lambda c: c.execute("alter table market_data add check (symbol <> 'ETH/USD')"))
+    on(database, lambda c: c.execute("alter table candle_series add check (symbol <> 'ETH/USD')"))
     line = invoke("import", str(files / "c.parquet"), status=1)[1]
     assert line.startswith("tradepulse import: the database refuses: ")
     assert line.count("\n") == 1

@@ -253,7 +253,7 @@ async def test_out_of_sample_candles_have_no_part_in_the_choice(
     spec = spec_of(symbols=("A/USD",), strategies=("sma_cross",))
     before = await run_to_end(pool, process, spec)
     await pool.execute(
-        "update market_data set open = 2 * open, high = 2 * high, low = 2 * low, close = 2 * close"
+        "update candles set open = 2 * open, high = 2 * high, low = 2 * low, close = 2 * close"
         " where open_time >= $1",
         START + int(ROWS * 0.75) * HALF_HOUR,
     )
@@ -302,7 +302,7 @@ async def test_a_search_that_never_trades_fails_and_says_so(
     pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     # no low is ever a hundred deviations beyond the last ones
-    await pool.execute("update market_data set high = 100, low = 100, open = 100, close = 100")
+    await pool.execute("update candles set high = 100, low = 100, open = 100, close = 100")
     status = await run_to_end(pool, process, spec_of(symbols=("A/USD",)))
     assert status.status == "FAILED"
     assert status.error is not None
@@ -366,7 +366,8 @@ async def test_broken_candles_fail_the_job(
     pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     await pool.execute(
-        "update market_data set close = 'NaN' where symbol = 'A/USD' and open_time = $1",
+        "update candles set close = 'NaN' where open_time = $1 and series = "
+        "(select series from candle_series where symbol = 'A/USD')",
         START + 9 * HALF_HOUR,
     )
     status = await run_to_end(pool, process, spec_of())
@@ -541,7 +542,7 @@ async def test_changed_candles_end_a_resumed_job(
     await eventually(has_begun, "trials are stored")
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
-    await pool.execute("delete from market_data where open_time = $1", START + 10 * HALF_HOUR)
+    await pool.execute("delete from candles where open_time = $1", START + 10 * HALF_HOUR)
     await worker_of(pool, process, "w2").work_once()
     status = await job_status(pool, job_id)
     assert status.status == "FAILED"

@@ -1,42 +1,70 @@
-"""Candles in PostgreSQL: `market_data`, written so that a repeat or a worse source harms nothing.
+"""Candles in PostgreSQL, written so that a repeat or a worse source harms nothing.
 
 Who may overwrite whom. Each source has a rank: synthetic 0, replay and import 1, backfill 2,
 live 3, repaired 4. A stored candle is changed only by other figures of the same or a higher rank;
 equal figures of a higher rank raise its source. So no file ever overwrites what came from the
 venue, and storing the same candles again changes nothing. A stored candle that differs and is kept
 because of its rank is counted, never passed over in silence.
+
+A series has a number in `candle_series`, its rows are in `candles`, and the view `market_data`
+joins them for whoever asks in SQL. Rows travel as PostgreSQL's binary COPY, which NumPy reads and
+writes as it is, so that no Python object is made for a row.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from contracts.events import CandleClosed, Source
+from contracts.events import Source
+from tradepulse.runtime.candle_rows import (
+    FIGURES,
+    READ,
+    READ_WITH_SOURCE,
+    Name,
+    Storable,
+    rows_of,
+)
+from tradepulse.runtime.copy_rows import Decoder, columns_of, encoded
 from tradepulse.runtime.db import Connection
 from tradepulse.trading.candle_checks import time_text
 from tradepulse.trading.candles import Candles
 
-_CHUNK = 20_000
+if TYPE_CHECKING:
+    import polars as pl
+
+_SOURCES: tuple[str, ...] = get_args(Source)
+
+_STATED_UP_TO = 1_000
+"""Rows that go as parameters of the statement; more are faster through a temporary table."""
+
 _RANK = (
     "case {}.source when 'repaired' then 4 when 'live' then 3 when 'backfill' then 2 "
     "when 'synthetic' then 0 else 1 end"
 )
-_FIGURES = "({0}.open, {0}.high, {0}.low, {0}.close, {0}.volume)"
-_DIFFERS = f"{_FIGURES.format('old')} is distinct from {_FIGURES.format('{0}')}"
-_GIVEN = (
-    "select * , $10::text as source from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], "
-    "$5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::float8[]) "
-    "as given(exchange, symbol, timeframe, open_time, open, high, low, close, volume)"
+_DIFFERS = (
+    "(old.open, old.high, old.low, old.close, old.volume) is distinct from "
+    "({0}.open, {0}.high, {0}.low, {0}.close, {0}.volume)"
 )
+_COLUMNS = "series, open_time, open, high, low, close, volume"
+_STATED = (
+    "unnest($2::integer[], $3::bigint[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], "
+    f"$8::float8[]) as given({_COLUMNS})"
+)
+_STAGED = "given_candles as given"
+_STAGE = """
+create temporary table given_candles (
+    series integer, open_time bigint, open float8, high float8, low float8, close float8,
+    volume float8
+) on commit drop
+"""
+_UNSTAGE = "drop table pg_temp.given_candles"
 _UPSERT = f"""
 with written as (
-    insert into market_data as old
-        (exchange, symbol, timeframe, open_time, open, high, low, close, volume, source)
-    {_GIVEN}
-    on conflict (exchange, symbol, timeframe, open_time) do update set
+    insert into candles as old ({_COLUMNS}, source)
+    select {_COLUMNS}, $1::text from {{given}}
+    on conflict (series, open_time) do update set
         open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
         volume = excluded.volume, source = excluded.source
     where {_RANK.format("excluded")} >= {_RANK.format("old")}
@@ -46,33 +74,44 @@ with written as (
 )
 select count(*) from written
 """  # noqa: S608 - made of the constants above only
+# one probe of the index a row, however many are given
 _KEPT = f"""
-select old.exchange, old.symbol, old.timeframe, old.open_time, old.source, count(*) over () as n
-from market_data as old join ({_GIVEN}) as given
-    using (exchange, symbol, timeframe, open_time)
-where {_DIFFERS.format("given")}
-order by open_time limit 1
-"""  # noqa: S608 - made of the constants above only
-# one aggregate of big-endian bytes: NumPy takes it as it is, where rows would be decoded singly
-_LOAD = """
-select string_agg(int8send(open_time) || float8send(open) || float8send(high) || float8send(low)
-                  || float8send(close) || float8send(volume), ''::bytea order by open_time)
+select exchange, symbol, timeframe, open_time, source, n
 from (
-    select * from market_data
-    where exchange = $1 and symbol = $2 and timeframe = $3 and open_time >= $4 and open_time < $5
-    order by open_time desc limit $6
-) as part
+    select old.series, old.open_time, old.source, count(*) over () as n
+    from {{given}}, lateral (
+        select * from candles as c
+        where c.series = given.series and c.open_time = given.open_time limit 1
+    ) as old
+    where old.source <> $1::text and {_DIFFERS.format("given")}
+    order by old.series, old.open_time limit 1
+) as first join candle_series using (series)
+"""  # noqa: S608 - made of the constants above only
+_NUMBER = "select series from candle_series where exchange = $1 and symbol = $2 and timeframe = $3"
+_NUMBERS = """
+select exchange, symbol, timeframe, series
+from unnest($1::text[], $2::text[], $3::text[]) as given(exchange, symbol, timeframe)
+join candle_series using (exchange, symbol, timeframe)
 """
-_COLUMNS = (
-    *("exchange", "symbol", "timeframe", "open_time"),
-    *("open", "high", "low", "close", "volume"),
-)
-_WIRE = np.dtype([("open_time", ">i8"), *((name, ">f8") for name in _COLUMNS[4:])])
+# in one order for all, so that two who enter the same series wait, but never for each other
+_ENTER = """
+insert into candle_series (exchange, symbol, timeframe)
+select * from unnest($1::text[], $2::text[], $3::text[]) order by 1, 2, 3
+on conflict do nothing
+"""
 _KNOWN = """
-select exchange, symbol, timeframe, min(open_time) as first, max(open_time) as last, count(*) as n
-from market_data group by exchange, symbol, timeframe order by exchange, symbol, timeframe
+select s.exchange, s.symbol, s.timeframe, a.open_time as first, z.open_time as last
+from candle_series s,
+lateral (select open_time from candles c where c.series = s.series order by 1 limit 1) a,
+lateral (select open_time from candles c where c.series = s.series order by 1 desc limit 1) z
+order by 1, 2, 3
 """
-_BIGINT_MIN, _BIGINT_MAX = -(2**63), 2**63 - 1
+_COUNTS = """
+select exchange, symbol, timeframe, n
+from (select series, count(*) as n from candles group by 1) as counted
+join candle_series using (series)
+"""
+_SOURCE_PLACE = f"array_position('{{{','.join(_SOURCES)}}}'::text[], source)"
 
 
 class CandleConflictError(RuntimeError):
@@ -99,7 +138,6 @@ class KnownSeries:
         symbol: as in `BTC/USD`.
         timeframe: as in `30m`.
         first_open_time: epoch ms; `last_open_time` is the last.
-        candles: how many there are.
     """
 
     exchange: str
@@ -107,10 +145,6 @@ class KnownSeries:
     timeframe: str
     first_open_time: int
     last_open_time: int
-    candles: int
-
-
-Storable = Sequence[Candles] | Sequence[CandleClosed]
 
 
 async def upsert_candles(connection: Connection, candles: Storable, source: Source) -> Stored:
@@ -124,20 +158,28 @@ async def upsert_candles(connection: Connection, candles: Storable, source: Sour
         candles: series, or events; a candle may occur once.
         source: where they come from; an event's own `source` is not looked at.
     """
+    numbers = await _numbers_of(
+        connection, {(one.exchange, one.symbol, one.timeframe) for one in candles}
+    )
     written, kept, example = 0, 0, ""
-    for columns in _chunks(candles):
-        count = len(columns[3])
-        changed = await connection.fetchval(_UPSERT, *columns, source)
-        written += changed
-        if changed == count:
-            continue
-        row = await connection.fetchrow(_KEPT, *columns, source)
-        if row is not None:
-            kept += row["n"]
-            example = example or (
-                f"{row['exchange']}:{row['symbol']}:{row['timeframe']} of "
-                f"{time_text(row['open_time'])}, stored as {row['source']}"
-            )
+    for rows in rows_of(candles, numbers):
+        if len(rows) <= _STATED_UP_TO:
+            columns = [rows[name].tolist() for name in ("series", *FIGURES)]
+            one = await _write(connection, _STATED, len(rows), source, *columns)
+        else:
+            async with connection.transaction():
+                await connection.execute(_STAGE)
+                await connection.copy_to_table(
+                    "given_candles",
+                    schema_name="pg_temp",
+                    source=encoded(rows),
+                    format="binary",
+                )
+                one = await _write(connection, _STAGED, len(rows), source)
+                await connection.execute(_UNSTAGE)
+        written += one.written
+        kept += one.kept
+        example = example or one.example
     return Stored(written, kept, example)
 
 
@@ -179,46 +221,106 @@ async def load_candles(
         timeframe: as in `30m`.
         start: epoch ms, None for the first stored.
         end: epoch ms, None for the last stored.
-        limit_last: return the last so many of them only. At most about 20 million fit.
+        limit_last: return the last so many of them only.
     """
-    raw = await connection.fetchval(
-        _LOAD,
-        exchange,
-        symbol,
-        timeframe,
-        _BIGINT_MIN if start is None else start,
-        _BIGINT_MAX if end is None else end,
-        limit_last,
-    )
-    rows = np.frombuffer(raw or b"", dtype=_WIRE)
-    return Candles(
-        exchange,
-        symbol,
-        timeframe,
-        rows["open_time"].astype(np.int64),
-        *(rows[name].astype(np.float64) for name in _COLUMNS[4:]),
-    )
+    name = (exchange, symbol, timeframe)
+    columns = await _load(connection, name, READ, start, end, limit_last)
+    return Candles(*name, *(columns[figure] for figure in FIGURES))
+
+
+async def load_frame(
+    connection: Connection,
+    exchange: str,
+    symbol: str,
+    timeframe: str,
+    start: int | None = None,
+    end: int | None = None,
+    *,
+    with_source: bool = False,
+) -> "pl.DataFrame":
+    """Return the stored candles with `start <= open_time < end`, in time order, as a frame.
+
+    Columns: open_time (Int64, epoch ms), open, high, low, close, volume (Float64), and source
+    (String) where asked for. The arguments are those of `load_candles`.
+    """
+    import polars as pl  # noqa: PLC0415 - who works on arrays does not need it
+
+    row = READ_WITH_SOURCE if with_source else READ
+    columns = await _load(connection, (exchange, symbol, timeframe), row, start, end)
+    frame = pl.DataFrame({figure: columns[figure] for figure in FIGURES})
+    if with_source:
+        names = pl.Series("source", _SOURCES, pl.String)
+        frame = frame.with_columns(names.gather(columns["source"] - 1))
+    return frame
 
 
 async def known_series(connection: Connection) -> list[KnownSeries]:
-    """Return every stored series, sorted by name. Reads the whole index of the table."""
+    """Return every stored series with its ends, sorted by name: two probes of the index each."""
     return [KnownSeries(*row.values()) for row in await connection.fetch(_KNOWN)]
 
 
-def _chunks(candles: Storable) -> Iterable[list[list[Any]]]:
-    """Yield the nine columns of at most `_CHUNK` candles."""
-    if not candles:
-        return
-    if isinstance(candles[0], CandleClosed):
-        events: list[CandleClosed] = list(candles)  # type: ignore[arg-type]  # one kind, as seen
-        for lo in range(0, len(events), _CHUNK):
-            part = events[lo : lo + _CHUNK]
-            yield [[getattr(event, name) for event in part] for name in _COLUMNS]
-        return
-    series: list[Candles] = list(candles)  # type: ignore[arg-type]  # one kind, as seen
-    parts = chain.from_iterable(
-        (s.rows(lo, lo + _CHUNK) for lo in range(0, len(s), _CHUNK)) for s in series
-    )
-    for rows in parts:
-        names = [list(repeat(getattr(rows, name), len(rows))) for name in _COLUMNS[:3]]
-        yield names + [getattr(rows, name).tolist() for name in _COLUMNS[3:]]
+async def candle_counts(connection: Connection) -> dict[Name, int]:
+    """Return how many candles each stored series has. Reads the whole index of the table."""
+    return {(row[0], row[1], row[2]): row[3] for row in await connection.fetch(_COUNTS)}
+
+
+async def _write(
+    connection: Connection, given: str, count: int, source: Source, *columns: list[float]
+) -> Stored:
+    """Upsert the `count` rows of `given`, and look for kept ones if not all were written."""
+    written = await connection.fetchval(_UPSERT.format(given=given), source, *columns)
+    row = None
+    if written < count:
+        row = await connection.fetchrow(_KEPT.format(given=given), source, *columns)
+    if row is None:
+        return Stored(written, 0, "")
+    series = f"{row['exchange']}:{row['symbol']}:{row['timeframe']}"
+    example = f"{series} of {time_text(row['open_time'])}, stored as {row['source']}"
+    return Stored(written, row["n"], example)
+
+
+async def _numbers_of(connection: Connection, names: set[Name]) -> dict[Name, int]:
+    """Return the numbers of series; new ones are entered."""
+    numbers = await _known_numbers(connection, names)
+    if new := names - numbers.keys():
+        await connection.execute(_ENTER, *zip(*new, strict=True))
+        numbers |= await _known_numbers(connection, new)
+    return numbers
+
+
+async def _known_numbers(connection: Connection, names: set[Name]) -> dict[Name, int]:
+    if not names:
+        return {}
+    rows = await connection.fetch(_NUMBERS, *zip(*names, strict=True))
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+async def _load(
+    connection: Connection,
+    name: Name,
+    row: np.dtype[np.void],
+    start: int | None,
+    end: int | None,
+    limit_last: int | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of the candles in `[start, end)`, or of the last of them, in order."""
+    decoder = Decoder(row)
+    series = await connection.fetchval(_NUMBER, *name)
+    if series is not None:
+        # COPY has no parameters; what goes into its text are whole numbers
+        asked = [
+            f"series = {int(series)}",
+            *([] if start is None else [f"open_time >= {int(start)}"]),
+            *([] if end is None else [f"open_time < {int(end)}"]),
+        ]
+        columns = ", ".join(FIGURES) + (f", {_SOURCE_PLACE}" if "source" in columns_of(row) else "")
+        last = "" if limit_last is None else f" desc limit {int(limit_last)}"
+        await connection.copy_from_query(
+            f"select {columns} from candles where {' and '.join(asked)} order by open_time{last}",  # noqa: S608 - see above
+            output=decoder.take,
+            format="binary",
+        )
+    found = decoder.columns()
+    if limit_last is not None:
+        return {column: np.ascontiguousarray(values[::-1]) for column, values in found.items()}
+    return found
