@@ -1,19 +1,31 @@
-"""market_ingest: recorded candles in, `market_data` and the candle topic out."""
+"""market_ingest: recorded candles in, or live ones; `market_data` and the candle topic out."""
 
 import asyncio
+from collections.abc import Callable
 
 from market_ingest.handlers import FeedPublisher, Meters
+from market_ingest.live import LiveFeed, RealMarket
+from market_ingest.live_meters import LiveMeters
+from market_ingest.live_store import LiveStore
 from market_ingest.replay import ReplayFeed
 from market_ingest.scanner import start_scanner
-from market_ingest.settings import IngestSettings
+from market_ingest.series_track import Timing
+from market_ingest.settings import IngestSettings, LiveSettings, ModeSettings
+from market_ingest.shares import Shares
 from market_ingest.store import CandleStore
+from market_ingest.symbol_feed import LiveOptions
 from tradepulse.runtime.candle_files import CandleFileError
 from tradepulse.runtime.candles_db import CandleConflictError
-from tradepulse.runtime.service import RefusedError, Service, run
+from tradepulse.runtime.db import connect
+from tradepulse.runtime.service import RefusedError, Service, run, wall_clock_ms
+from tradepulse.runtime.settings import load_settings
+from tradepulse.runtime.venues.client import Venues, open_client
+from tradepulse.runtime.venues.options import read_venues_file
+from tradepulse.runtime.venues.pace import SharedPace, counted_waits
 
 
 async def compose(service: Service, settings: IngestSettings) -> None:
-    """Build the service.
+    """Build the service for a replay.
 
     Raises:
         RefusedError: the file is refused, or the feed's name belongs to another replay.
@@ -54,9 +66,71 @@ async def _publish(publisher: FeedPublisher) -> None:
         raise RefusedError(str(error)) from error
 
 
+async def compose_live(
+    service: Service,
+    settings: LiveSettings,
+    *,
+    clock: Callable[[], int] = wall_clock_ms,
+    options: LiveOptions | None = None,
+    poll_s: float = 1.0,
+) -> None:
+    """Build the service for the market as it is.
+
+    Args:
+        service: the frame.
+        settings: the environment.
+        clock: market time, epoch ms.
+        options: instead of those that follow from the settings.
+        poll_s: pause between two looks at the subscriptions, s.
+
+    Raises:
+        RefusedError: the file of the venues is refused.
+    """
+    try:
+        reached = await asyncio.to_thread(read_venues_file, settings.venues_file)
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    pace = SharedPace(service.pool, counted_waits(service.registry))
+    venues = Venues(reached, pace, clock)
+    lock = await connect(settings.database_url)
+    feed = LiveFeed(
+        RealMarket(venues, lambda name: open_client(name, reached)),
+        LiveStore(service.pool),
+        Shares(lock),
+        service.publisher,
+        LiveMeters(service.registry),
+        clock,
+        options or live_options(settings),
+        poll_s=poll_s,
+    )
+
+    async def follow() -> None:
+        try:
+            async with venues:
+                await feed.run()
+        finally:
+            # last: whoever takes over must find what was in hand published
+            await lock.close()
+
+    service.readiness["the subscriptions to be read"] = lambda: feed.is_ready
+    service.background(follow(), "live feed")
+    start_scanner(service, settings.scan_every_s, clock=clock, venues=venues)
+
+
+def live_options(settings: LiveSettings) -> LiveOptions:
+    """Return how the market is followed."""
+    timing = Timing(
+        grace=settings.candle_grace_ms, check_delay=round(settings.check_delay_s * 1000)
+    )
+    return LiveOptions(timing, stall_after_ms=round(settings.stall_after_s * 1000))
+
+
 def main() -> None:
     """Run the service."""
-    run("market_ingest", IngestSettings, compose)
+    if load_settings(ModeSettings).feed_mode == "live":
+        run("market_ingest", LiveSettings, compose_live)
+    else:
+        run("market_ingest", IngestSettings, compose)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,15 @@ class ReplaySettings(BaseSettings):
         return read_candles(self.replay_file, self.replay_symbols, self.replay_from, self.replay_to)
 
 
+class ModeSettings(BaseSettings):
+    """Where the candles come from; the other mode's variables are not looked at."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    feed_mode: Literal["replay", "live"] = "replay"
+    """`replay` of a file, or `live` from the exchanges."""
+
+
 class IngestSettings(RuntimeSettings, ReplaySettings):
     """A replay, its speed and its name."""
 
@@ -65,6 +74,21 @@ class IngestSettings(RuntimeSettings, ReplaySettings):
     def derived_name(self) -> str:
         """Return the name that follows from the file's content and the part replayed."""
         return feed_name(self.replay_file, self.replay_symbols, self.replay_from, self.replay_to)
+
+
+class LiveSettings(RuntimeSettings):
+    """How the market is followed live."""
+
+    venues_file: Path | None = None
+    """JSON with ccxt's settings by venue; ccxt's own where not given."""
+    candle_grace_ms: int = Field(default=2_000, ge=0, le=60_000)
+    """How long after its end a candle waits for stragglers of the stream, ms."""
+    check_delay_s: float = Field(default=8, ge=0, le=600, allow_inf_nan=False)
+    """How long after its end a candle is compared with the venue's own, s."""
+    stall_after_s: float = Field(default=60, gt=0, allow_inf_nan=False)
+    """Silence after which a stream is taken for dead, s."""
+    scan_every_s: float = Field(default=300, gt=0, allow_inf_nan=False)
+    """Seconds between two looks for gaps in what is stored."""
 
 
 class HistorySettings(ReplaySettings):
