@@ -13,7 +13,7 @@ from typer.main import get_command
 from tradepulse.cli.errors import FAILED, INTERRUPTED, readable, values_refused
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("up:up", "Run everything on this machine and replay recorded candles through it."),
+    "up": ("up:up", "Run everything on this machine, on recorded candles or live ones."),
     "doctor": ("setup:doctor", "Check what this machine needs for `tradepulse up`."),
     "migrate": ("setup:migrate", "Apply the database migrations that are missing."),
     "topics": ("setup:topics", "Create the Kafka topics that are missing."),
@@ -21,6 +21,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "strategies": ("strategies:app", "List strategies and parameters, check a file of your own."),
     "optimize": ("searches:optimize", "Search parameters on stored candles, validate the best."),
     "configs": ("validation:app", "List configurations, look at one, switch, move or edit it."),
+    "backfill": ("backfill:backfill", "Fetch the missing candles of an exchange."),
+    "subscriptions": (
+        "subscriptions:app",
+        "List the series that are followed live, follow more, or fewer.",
+    ),
     "import": ("candle_data:import_candles", "Store the candles of a file, all or none."),
     "export": ("candle_data:export_candles", "Write stored candles to a parquet or CSV file."),
     "dlq": ("dlq:app", "List messages that could not be handled, and send them back."),
