@@ -5,48 +5,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tradepulse.runtime.candles_db import known_series
 from tradepulse.runtime.db import Connection
 from tradepulse.trading.candle_checks import FIRST_TIME, LAST_TIME
 from tradepulse.trading.gap_rows import on_grid
 from tradepulse.trading.gaps import DAY_MS, Coverage
 from tradepulse.trading.series import OnSeries
-from tradepulse.trading.timeframes import TIMEFRAMES_MS, timeframe_ms
+from tradepulse.trading.timeframes import timeframe_ms
 
-# the names from the key alone, one probe of the index for each, where `distinct` reads it all
-_NAMES = """
-with recursive names as (
-    (select exchange, symbol, timeframe from market_data order by 1, 2, 3 limit 1)
-    union all
-    select n.* from names, lateral (
-        select m.exchange, m.symbol, m.timeframe from market_data m
-        where (m.exchange, m.symbol, m.timeframe)
-            > (names.exchange, names.symbol, names.timeframe)
-        order by 1, 2, 3 limit 1
-    ) n
-)
-"""
 # where a candle counts: in epoch ms, on the grid, closed; see `trading.gap_rows`
-_LIFETIMES = f"""
-{_NAMES}
-select n.exchange, n.symbol, n.timeframe, a.open_time as first, z.open_time as last
-from names n join unnest($4::text[], $5::bigint[]) as t(timeframe, step) using (timeframe),
+_LIFETIMES = """
+select n.exchange, n.symbol, n.timeframe, a.open_time, z.open_time
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as n(exchange, symbol, timeframe,
+                                                                        step),
 lateral (
-    select m.open_time from market_data m
-    where m.exchange = n.exchange and m.symbol = n.symbol and m.timeframe = n.timeframe
-        and m.open_time between $7 and least($6 - t.step, $8) and m.open_time % t.step = 0
-        and m.source <> 'synthetic'
-    order by m.open_time limit 1
+    select open_time from candles_of(n.exchange, n.symbol, n.timeframe)
+    where open_time between $5 and $6::bigint - n.step and open_time % n.step = 0
+        and source <> 'synthetic'
+    order by open_time limit 1
 ) a, lateral (
-    select m.open_time from market_data m
-    where m.exchange = n.exchange and m.symbol = n.symbol and m.timeframe = n.timeframe
-        and m.open_time between $7 and least($6 - t.step, $8) and m.open_time % t.step = 0
-        and m.source <> 'synthetic'
-    order by m.open_time desc limit 1
+    select open_time from candles_of(n.exchange, n.symbol, n.timeframe)
+    where open_time between $5 and $6::bigint - n.step and open_time % n.step = 0
+        and source <> 'synthetic'
+    order by open_time desc limit 1
 ) z
-where ($1::text is null or n.exchange = $1) and ($2::text is null or n.symbol = $2)
-    and ($3::text is null or n.timeframe = $3)
 order by 1, 2, 3
-"""  # noqa: S608 - made of the constants above only
+"""
 _DAYS = f"""
 select d.* from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[],
                        $6::bigint[]) with ordinality as s(exchange, symbol, timeframe, step, lo, hi,
@@ -55,25 +39,27 @@ lateral (
     select array_agg(day) as days, array_agg(present) as present, array_agg(zero) as zero,
            array_agg(made) as made
     from (
-        select m.open_time / {DAY_MS} as day,
-            count(*) filter (where m.source <> 'synthetic') as present,
-            count(*) filter (where m.source <> 'synthetic'
-                and not (m.volume > 0 and m.volume <> 'NaN')) as zero,
-            count(*) filter (where m.source = 'synthetic') as made
-        from market_data m
-        where m.exchange = s.exchange and m.symbol = s.symbol and m.timeframe = s.timeframe
-            and m.open_time >= s.lo and m.open_time < s.hi and m.open_time % s.step = 0
+        select open_time / {DAY_MS} as day,
+            count(*) filter (where source <> 'synthetic') as present,
+            count(*) filter (where source <> 'synthetic'
+                and not (volume > 0 and volume <> 'NaN')) as zero,
+            count(*) filter (where source = 'synthetic') as made
+        from candles_of(s.exchange, s.symbol, s.timeframe)
+        where open_time >= s.lo and open_time < s.hi and open_time % s.step = 0
         group by 1
     ) as by_day
 ) d
 order by s.place
 """  # noqa: S608 - made of constants only
 _SOURCES = """
-select exchange, symbol, timeframe, source, count(*) as candles from market_data
-where ($1::text is null or exchange = $1) and ($2::text is null or symbol = $2)
-    and ($3::text is null or timeframe = $3) and ($4::bigint is null or open_time >= $4)
-    and ($5::bigint is null or open_time < $5)
-group by 1, 2, 3, 4 order by 1, 2, 3, 4
+select s.exchange, s.symbol, s.timeframe, d.source, d.candles
+from unnest($1::text[], $2::text[], $3::text[]) as s(exchange, symbol, timeframe),
+lateral (
+    select source, count(*) as candles from candles_of(s.exchange, s.symbol, s.timeframe)
+    where ($4::bigint is null or open_time >= $4) and ($5::bigint is null or open_time < $5)
+    group by 1
+) d
+order by 1, 2, 3, 4
 """
 
 
@@ -116,16 +102,13 @@ async def lifetimes_of(
         timeframe: as in `30m`.
         now: epoch ms; candles that close after it are not counted, None trusts all.
     """
+    names = await _names(connection, exchange, symbol, timeframe)
     rows = await connection.fetch(
         _LIFETIMES,
-        exchange,
-        symbol,
-        timeframe,
-        list(TIMEFRAMES_MS),
-        list(TIMEFRAMES_MS.values()),
-        LAST_TIME if now is None else min(now, LAST_TIME),
+        *_columns(names),
+        [timeframe_ms(name[2]) for name in names],
         FIRST_TIME,
-        LAST_TIME - 1,
+        LAST_TIME if now is None else min(now, LAST_TIME),
     )
     return [Lifetime(*row.values()) for row in rows]
 
@@ -197,7 +180,24 @@ async def sources_of(
 ) -> dict[str, dict[str, int]]:
     """Count stored candles by series (`exchange:symbol:timeframe`) and source, as `coverage_of`."""
     counted: dict[str, dict[str, int]] = {}
-    rows = await connection.fetch(_SOURCES, exchange, symbol, timeframe, start, end)
+    names = await _names(connection, exchange, symbol, timeframe)
+    rows = await connection.fetch(_SOURCES, *_columns(names), start, end)
     for where, what, every, source, candles in rows:
         counted.setdefault(f"{where}:{what}:{every}", {})[source] = candles
     return counted
+
+
+async def _names(
+    connection: Connection, exchange: str | None, symbol: str | None, timeframe: str | None
+) -> list[tuple[str, str, str]]:
+    return [
+        (one.exchange, one.symbol, one.timeframe)
+        for one in await known_series(connection)
+        if exchange in (None, one.exchange)
+        and symbol in (None, one.symbol)
+        and timeframe in (None, one.timeframe)
+    ]
+
+
+def _columns(names: list[tuple[str, str, str]]) -> list[list[str]]:
+    return [[name[i] for name in names] for i in range(3)]

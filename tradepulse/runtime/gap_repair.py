@@ -13,7 +13,7 @@ import asyncpg
 import numpy as np
 
 from tradepulse.runtime.backfill import bundled, missing_ranges, remember_page
-from tradepulse.runtime.candles_db import load_candles, upsert_candles
+from tradepulse.runtime.candles_db import known_series, load_candles, upsert_candles
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.gap_tries_db import Outcome, Tried, note_try, repairs_of, settle
 from tradepulse.runtime.gap_work import (
@@ -40,16 +40,11 @@ from tradepulse.trading.gap_causes import Cause
 from tradepulse.trading.gap_records import NEVER, Gap, Tries, Verdict, judge
 from tradepulse.trading.gap_repairs import Repair, plan, resample, synthetic
 from tradepulse.trading.gaps import Finding
-from tradepulse.trading.timeframes import TIMEFRAMES_MS, timeframe_ms
+from tradepulse.trading.timeframes import timeframe_ms
 
 log = logging.getLogger(__name__)
 
 _PATIENCE = Patience(tries=3)
-_TIMEFRAMES = """
-select t from unnest($3::text[]) as t
-where exists (select from market_data where exchange = $1 and symbol = $2 and timeframe = t)
-"""
-
 Tell = Callable[[Candles], Awaitable[None]]
 """Told of real candles that a repair has stored."""
 
@@ -129,18 +124,23 @@ class Repairs:
                 await self._make_up(work, step, synthetic_from)
         if len(work.wanted) and not work.tried and not possible:
             return await self._give_up(work, self._nobody(gap.finding))
+        # what the venue refuses it refuses for good
+        asked = [one.outcome for one in work.tried if one.step in ("venue", "trades")]
+        possible &= not asked or set(asked) != {"refused"} or gap.finding.exchange not in VENUES
         return await self._enter(work, now, possible=possible)
 
     async def _plan(
         self, connection: Connection, finding: Finding, now: int, synthetic_from: int | None
     ) -> tuple[Repair, ...]:
         rule = VENUES.get(finding.exchange) if self._venues is not None else None
-        stored = await connection.fetch(
-            _TIMEFRAMES, finding.exchange, finding.symbol, list(TIMEFRAMES_MS)
-        )
+        stored = [
+            one.timeframe
+            for one in await known_series(connection)
+            if (one.exchange, one.symbol) == (finding.exchange, finding.symbol)
+        ]
         steps = plan(
             finding,
-            stored=[row["t"] for row in stored],
+            stored=stored,
             trades=rule is not None and has_trades(rule, finding, now),
             reach=reach_of(rule, finding.timeframe, now),
             synthetic=synthetic_from is not None and finding.end > synthetic_from,

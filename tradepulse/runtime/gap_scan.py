@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tradepulse.runtime.candles_db import KnownSeries, known_series
+from tradepulse.runtime.candles_db import candle_counts, known_series
+from tradepulse.runtime.copy_rows import Decoder, wire
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.gaps_db import BEGINNING, Saved, Scanned, save_findings, standing_gaps
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.gap_causes import HABIT_SLOTS
 from tradepulse.trading.gaps import DAY_MS, Finding, scan
+from tradepulse.trading.series import OnSeries
 from tradepulse.trading.timeframes import timeframe_ms
 
 SCAN_LOCK = "gap scan"
@@ -27,41 +29,44 @@ WITNESS_CANDLES = 50_000
 """Most candles of a finer series that are read on each side for what they say of a coarser one."""
 
 _FIGURES = ("open_time", "open", "high", "low", "close", "volume")
+_ROW = wire(**{name: ">i8" if name == "open_time" else ">f8" for name in _FIGURES})
 _COPY = """
-select open_time, open, high, low, close, volume from market_data
-where exchange = $1 and symbol = $2 and timeframe = $3 and source <> 'synthetic'
+select open_time, open, high, low, close, volume from candles_of($1, $2, $3)
+where source <> 'synthetic'
     and open_time >= coalesce((
-        select max(open_time) from market_data
-        where exchange = $1 and symbol = $2 and timeframe = $3 and source <> 'synthetic'
-            and open_time < $4), $4)
+        select max(open_time) from candles_of($1, $2, $3)
+        where source <> 'synthetic' and open_time < $4), $4)
     and open_time <= coalesce((
-        select min(open_time) from market_data
-        where exchange = $1 and symbol = $2 and timeframe = $3 and source <> 'synthetic'
-            and open_time >= $5), $5)
+        select min(open_time) from candles_of($1, $2, $3)
+        where source <> 'synthetic' and open_time >= $5), $5)
 order by open_time
 """
-_ROW = np.dtype(
-    [
-        ("fields", ">i2"),
-        *[
-            part
-            for name in _FIGURES
-            for part in ((f"n_{name}", ">i4"), (name, ">i8" if name == "open_time" else ">f8"))
-        ],
-    ]
-)
-_HEADER, _TRAILER = 19, 2
 _LATEST = 2**62
-
 _COUNT = """
-select count(*) from market_data
-where exchange = $1 and symbol = $2 and timeframe = $3
-    and open_time > $4 and open_time <= $5
+select count(*) from candles_of($1, $2, $3) where open_time > $4 and open_time <= $5
 """
 EDGE_GRACE_MS = 120_000
 """How late a candle of a series that is followed live may be before it is missing."""
 
 _Lifetimes = Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSeries(OnSeries):
+    """One series in the database, what is made up in it included.
+
+    Attributes:
+        exchange: as in `Candles`; so are `symbol` and `timeframe`.
+        first: open time of the first candle, epoch ms; `last` is the last.
+        candles: how many there are.
+    """
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    first: int
+    last: int
+    candles: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +85,30 @@ class Scan:
 
 
 async def real_candles(
-    connection: Connection, series: KnownSeries, start: int = BEGINNING, end: int = _LATEST
+    connection: Connection, series: StoredSeries, start: int = BEGINNING, end: int = _LATEST
 ) -> Candles:
     """Return the candles that are not made up and open in `[start, end)`.
 
     With them come the last one before and the first one after, so that a hole which reaches beyond
     the range is seen whole.
     """
-    raw = bytearray()
-
-    async def keep(data: bytes) -> None:
-        raw.extend(data)
-
+    decoder = Decoder(_ROW)
     names = series.exchange, series.symbol, series.timeframe
-    await connection.copy_from_query(_COPY, *names, start, end, output=keep, format="binary")
-    count = (len(raw) - _HEADER - _TRAILER) // _ROW.itemsize
-    rows = np.frombuffer(raw, dtype=_ROW, count=count, offset=_HEADER)
-    return Candles(
-        *names,
-        rows["open_time"].astype(np.int64),
-        *(rows[name].astype(np.float64) for name in _FIGURES[1:]),
+    await connection.copy_from_query(
+        _COPY, *names, start, end, output=decoder.take, format="binary"
     )
+    columns = decoder.columns()
+    return Candles(*names, *(columns[name] for name in _FIGURES))
+
+
+async def _stored_series(connection: Connection) -> list[StoredSeries]:
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        known, counts = await known_series(connection), await candle_counts(connection)
+    return [
+        StoredSeries(*names, one.first_open_time, one.last_open_time, counts[names])
+        for one in known
+        if (names := (one.exchange, one.symbol, one.timeframe)) in counts
+    ]
 
 
 async def scan_all(
@@ -118,7 +126,7 @@ async def scan_all(
         followed: series (`exchange:symbol:timeframe`) of which candles are expected until now.
         rows_at_once: candles that are held at once.
     """
-    known = await known_series(connection)
+    known = await _stored_series(connection)
     lifetimes = _lifetimes(known, followed, now)
     found: list[Finding] = []
     for lo, hi in _parts(known, rows_at_once):
@@ -133,13 +141,13 @@ async def scan_all(
 
 
 def _lifetimes(
-    known: Iterable[KnownSeries], followed: Collection[str], now: int | None
+    known: Iterable[StoredSeries], followed: Collection[str], now: int | None
 ) -> dict[str, tuple[int, int]]:
     lives: dict[str, tuple[int, int]] = {}
     for one in known:
-        if now is not None and _name(one) in followed:
-            last = one.last_open_time + timeframe_ms(one.timeframe)
-            lives[_name(one)] = one.first_open_time, max(last, now - EDGE_GRACE_MS)
+        if now is not None and one.series in followed:
+            last = one.last + timeframe_ms(one.timeframe)
+            lives[one.series] = one.first, max(last, now - EDGE_GRACE_MS)
     return lives
 
 
@@ -147,14 +155,14 @@ def _scan(series: Sequence[Candles], now: int | None, lifetimes: _Lifetimes) -> 
     return scan(series, now=now, lifetimes=lifetimes)
 
 
-def _parts(known: Sequence[KnownSeries], rows_at_once: int) -> list[tuple[int, int]]:
+def _parts(known: Sequence[StoredSeries], rows_at_once: int) -> list[tuple[int, int]]:
     """Return ranges of open times that hold about as many candles each, first to last."""
     total = sum(one.candles for one in known)
     count = -(-total // rows_at_once)
     if count <= 1:
         return [(BEGINNING, _LATEST)]
-    first = np.array([one.first_open_time for one in known])
-    after = np.array([one.last_open_time for one in known]) + 1
+    first = np.array([one.first for one in known])
+    after = np.array([one.last for one in known]) + 1
     edges = np.unique([first, after])
     rate = np.zeros(len(edges))
     for lo, hi, one in zip(*np.searchsorted(edges, [first, after]), known, strict=True):
@@ -166,7 +174,7 @@ def _parts(known: Sequence[KnownSeries], rows_at_once: int) -> list[tuple[int, i
 
 
 def _with_margin(
-    one: KnownSeries, known: Sequence[KnownSeries], lo: int, hi: int
+    one: StoredSeries, known: Sequence[StoredSeries], lo: int, hi: int
 ) -> tuple[int, int]:
     """Widen a range by what tells how usual a silence of the series, or of a coarser one, is."""
     step = timeframe_ms(one.timeframe)
@@ -188,20 +196,20 @@ class TailScanner:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, KnownSeries] = {}
+        self._seen: dict[str, StoredSeries] = {}
         self.changed = True
         """Whether candles came elsewhere than at the end of a series since all was scanned."""
 
     async def note(self, connection: Connection) -> None:
         """Take what is stored as known; to be called before everything is scanned."""
-        self._seen = {_name(one): one for one in await known_series(connection)}
+        self._seen = {one.series: one for one in await _stored_series(connection)}
         self.changed = False
 
     async def scan(
         self, connection: Connection, *, now: int | None = None, followed: Collection[str] = ()
     ) -> Scan:
         """Scan the ends of all series, and bring the records of these up to date."""
-        known = await known_series(connection)
+        known = await _stored_series(connection)
         lifetimes = _lifetimes(known, followed, now)
         grown = [one for one in known if self._has_tail(one, lifetimes)]
         starts = await self._starts(connection, grown)
@@ -218,29 +226,30 @@ class TailScanner:
             judged = await _judged(connection, known, fresh, now, lifetimes)
             found = [judged.get(_key(f), f) for f in found]
         saved = await save_findings(connection, starts, found, rejudge=False)
-        self._seen = {_name(one): one for one in known}
+        self._seen = {one.series: one for one in known}
         return Scan(len(grown), found, saved)
 
-    def _has_tail(self, one: KnownSeries, lifetimes: _Lifetimes) -> bool:
-        seen = self._seen.get(_name(one))
-        return seen is not None and (one != seen or _name(one) in lifetimes)
+    def _has_tail(self, one: StoredSeries, lifetimes: _Lifetimes) -> bool:
+        seen = self._seen.get(one.series)
+        return seen is not None and (one != seen or one.series in lifetimes)
 
-    async def _look_for_changes(self, connection: Connection, known: Sequence[KnownSeries]) -> None:
+    async def _look_for_changes(
+        self, connection: Connection, known: Sequence[StoredSeries]
+    ) -> None:
         for one in known:
-            seen = self._seen.get(_name(one))
-            if seen is None or one.first_open_time != seen.first_open_time:
+            seen = self._seen.get(one.series)
+            if seen is None or one.first != seen.first:
                 self.changed = True
             elif one != seen:
                 names = one.exchange, one.symbol, one.timeframe
-                tail = seen.last_open_time, one.last_open_time
+                tail = seen.last, one.last
                 came = await connection.fetchval(_COUNT, *names, *tail)
                 self.changed |= one.candles != seen.candles + came
 
-    async def _starts(self, connection: Connection, grown: Sequence[KnownSeries]) -> list[Scanned]:
+    async def _starts(self, connection: Connection, grown: Sequence[StoredSeries]) -> list[Scanned]:
         """Return from where on to look: where the last look ended, or what goes on there began."""
         starts = {
-            (one.exchange, one.symbol, one.timeframe): self._seen[_name(one)].last_open_time
-            for one in grown
+            (one.exchange, one.symbol, one.timeframe): self._seen[one.series].last for one in grown
         }
         while True:
             reaching = await standing_gaps(
@@ -275,7 +284,7 @@ def _from_first(candles: Candles, lifetimes: _Lifetimes) -> _Lifetimes:
 
 async def _judged(
     connection: Connection,
-    known: Sequence[KnownSeries],
+    known: Sequence[StoredSeries],
     holes: Sequence[Finding],
     now: int | None,
     lifetimes: _Lifetimes,
@@ -307,7 +316,3 @@ async def _judged(
 
 def _key(finding: Finding) -> tuple[str, str, int, int]:
     return finding.series, finding.kind, finding.first, finding.last
-
-
-def _name(one: KnownSeries) -> str:
-    return f"{one.exchange}:{one.symbol}:{one.timeframe}"

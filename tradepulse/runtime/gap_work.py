@@ -24,8 +24,7 @@ _Times = NDArray[np.int64]
 _PRESENT = """
 select array_agg(open_time) filter (where source <> 'synthetic') as there,
        count(*) filter (where source = 'synthetic') as made
-from market_data
-where exchange = $1 and symbol = $2 and timeframe = $3 and open_time >= $4 and open_time < $5
+from candles_of($1, $2, $3) where open_time >= $4 and open_time < $5
 """
 
 

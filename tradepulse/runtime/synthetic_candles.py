@@ -9,9 +9,8 @@ from tradepulse.trading.candles import Candles
 _STALE = """
 with part as (
     select *, count(*) filter (where source <> 'synthetic') over (order by open_time) as block
-    from market_data
-    where exchange = $1 and symbol = $2 and timeframe = $3 and open_time >= $4
-        and open_time < coalesce($5::bigint, 9223372036854775807)
+    from candles_of($1, $2, $3)
+    where open_time >= $4 and open_time < coalesce($5::bigint, 9223372036854775807)
 ), filled as (
     select *, first_value(close) over (partition by block order by open_time) as before from part
     where block > 0
@@ -22,9 +21,7 @@ where source = 'synthetic'
 order by open_time
 """
 _NEXT_REAL = """
-select min(open_time) from market_data
-where exchange = $1 and symbol = $2 and timeframe = $3 and open_time > $4
-    and source <> 'synthetic'
+select min(open_time) from candles_of($1, $2, $3) where open_time > $4 and source <> 'synthetic'
 """
 
 
