@@ -5,21 +5,36 @@ and say of every row that cannot be used why. See docs/candle-files.md.
 """
 
 from tradepulse.runtime.candle_files.judge import Judged, RefusedRow, judge
-from tradepulse.runtime.candle_files.layouts import AUTO, LAYOUTS, read_rows
-from tradepulse.runtime.candle_files.rows import CandleFileError, Given, Rows
-from tradepulse.runtime.candle_files.selection import read_candles
-from tradepulse.runtime.candle_files.writing import write_candles
+from tradepulse.runtime.candle_files.layouts import AUTO, LAYOUTS, read_rows, rows_of_table
+from tradepulse.runtime.candle_files.rows import CandleFileError, Given, Rows, Table
+from tradepulse.runtime.candle_files.selection import first_refused, read_candles
+from tradepulse.runtime.candle_files.tables import is_candle_file
+from tradepulse.runtime.candle_files.writing import (
+    PARTITION_FILE,
+    months,
+    partition_path,
+    write_candles,
+    write_frame,
+)
 
 __all__ = [
     "AUTO",
     "LAYOUTS",
+    "PARTITION_FILE",
     "CandleFileError",
     "Given",
     "Judged",
     "RefusedRow",
     "Rows",
+    "Table",
+    "first_refused",
+    "is_candle_file",
     "judge",
+    "months",
+    "partition_path",
     "read_candles",
     "read_rows",
+    "rows_of_table",
     "write_candles",
+    "write_frame",
 ]

@@ -26,7 +26,7 @@ from tradepulse.runtime.candle_files.rows import (
 from tradepulse.runtime.candle_files.times import read_times
 from tradepulse.trading.timeframes import TIMEFRAMES_MS
 
-_TIME = ("timestamp", "time")
+_TIME = ("timestamp", "time", "ts")
 _FEWEST = 3
 """Of fewer candles nobody knows the step."""
 _USUAL = 0.5

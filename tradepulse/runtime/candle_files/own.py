@@ -32,8 +32,7 @@ _SOURCE = "source"
 
 def fits(table: Table) -> bool:
     """Tell whether the columns are ours, or nearly."""
-    names = set(table.frame.columns)
-    return bool({"open_time", "ts"} & names) or "timeframe" in names
+    return bool({"open_time", "timeframe"} & set(table.frame.columns))
 
 
 def convert(table: Table, given: Given) -> Rows:
