@@ -3,6 +3,8 @@
 ccxt takes a cut answer for an empty one, and knows a request's HTTP status only in its errors. So
 the client that is opened here looks at every answer before ccxt does: one that is no JSON is
 refused, wherever in ccxt it was asked for.
+
+ccxt brings a hundred exchanges along, which takes seconds: it is imported with the first client.
 """
 
 import asyncio
@@ -12,15 +14,12 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, Self, TypeVar
-
-import ccxt.pro
-from ccxt.base.errors import ExchangeNotAvailable
 
 from tradepulse.runtime.venues import answers
 from tradepulse.runtime.venues.answers import CandlePage, Span, TradePage
 from tradepulse.runtime.venues.errors import RateLimitedError, VenueDownError, VenueRefusedError
-from tradepulse.runtime.venues.failures import UNREADABLE, failure
 from tradepulse.runtime.venues.options import VenuesOptions
 from tradepulse.runtime.venues.pace import Pace
 from tradepulse.runtime.venues.rules import VenueRules, check_timeframe, rules_of
@@ -75,6 +74,7 @@ class Venue:
         self.client = client
         self.clock = clock
         self._pace = pace
+        self._failures = import_module("tradepulse.runtime.venues.failures")
         self._loading = asyncio.Lock()
         _look_at_answers(client)
         self._space_requests()
@@ -272,8 +272,10 @@ class Venue:
                 # ccxt does not wait then, but a pause that the venue asked for is kept
                 await self._pace.wait(self.name, 0.0)
             return await request(), answer
-        except UNREADABLE as error:
-            met = failure(self.name, error, answer.status, answer.headers, datetime.now(UTC))
+        except self._failures.UNREADABLE as error:
+            met = self._failures.failure(
+                self.name, error, answer.status, answer.headers, datetime.now(UTC)
+            )
             if isinstance(met, RateLimitedError):
                 await self._pace.hold(self.name, met.retry_after_s)
             raise met from error
@@ -294,6 +296,8 @@ class Venue:
 
 def _look_at_answers(client: Any) -> None:
     """Refuse every answer that is no JSON, and keep status, headers and JSON for its task."""
+    from ccxt.base.errors import ExchangeNotAvailable  # noqa: PLC0415 - see the module's text
+
     seen, read = client.on_rest_response, client.parse_json
 
     def on_rest_response(code: int, *rest: Any) -> Any:
@@ -328,7 +332,9 @@ def open_client(name: str, options: VenuesOptions) -> Any:
         VenueRefusedError: the venue is none of ours.
     """
     rules_of(name)
-    return getattr(ccxt.pro, name)({"enableRateLimit": True, **options.get(name, {})})
+    return getattr(import_module("ccxt.pro"), name)(
+        {"enableRateLimit": True, **options.get(name, {})}
+    )
 
 
 @asynccontextmanager
