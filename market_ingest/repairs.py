@@ -17,7 +17,6 @@ from tradepulse.runtime.market_data import VenueOpener
 from tradepulse.runtime.synthetic_candles import renew_synthetic_from
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.gap_records import Gap
-from tradepulse.trading.series import OnSeries
 from tradepulse.trading.timeframes import timeframe_ms
 
 log = logging.getLogger(__name__)
@@ -25,7 +24,6 @@ log = logging.getLogger(__name__)
 AT_ONCE = 100
 RENEWED_SLOTS = 1000
 """A repair is told to the services only where their windows may reach."""
-_PUBLISHED = "select published_until from feeds where feed = $1 and not finished"
 
 Repair = Callable[[Gap, int | None], Awaitable[Repaired]]
 
@@ -77,10 +75,6 @@ class RepairRounds:
 
     async def _is_down(self, gap: Gap, synthetic_from: int | None) -> bool:
         """Repair a gap; tell whether its venue could not be asked."""
-        published = await self._published(gap.finding)
-        if published is not None and gap.finding.end > published:
-            # the live feed has not passed it yet, and settles it by itself
-            return False
         try:
             repaired = await self._repairs.repair(gap, synthetic_from=synthetic_from)
         except (*UNREACHABLE, asyncpg.InterfaceError):
@@ -106,15 +100,9 @@ class RepairRounds:
                 )
         return wanted
 
-    async def _published(self, series: OnSeries) -> int | None:
-        """Return how far a live feed has published a series, None where none follows it."""
-        feed = f"live-{series.exchange}-{series.symbol}-{series.timeframe}"
-        until: int | None = await self._pool.fetchval(_PUBLISHED, feed)
-        return until
-
     async def publish(self, candles: Candles) -> None:
         """Tell the services of repaired candles that their windows may hold."""
-        until = await self._published(candles)
+        until = await self._repairs.published(candles)
         if until is None:
             return
         step = timeframe_ms(candles.timeframe)

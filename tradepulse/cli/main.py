@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "import": ("candle_data:import_candles", "Store the candles of a file, all or none."),
     "export": ("candle_data:export_candles", "Write stored candles to a parquet or CSV file."),
+    "gaps": ("gaps:app", "Look for holes and bad candles, list them, repair them."),
+    "coverage": ("coverage:coverage", "Show how much of each series there is, as a map, too."),
     "dlq": ("dlq:app", "List messages that could not be handled, and send them back."),
 }
 """Where each command is, and the first line of its help."""

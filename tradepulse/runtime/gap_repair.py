@@ -40,11 +40,14 @@ from tradepulse.trading.gap_causes import Cause
 from tradepulse.trading.gap_records import NEVER, Gap, Tries, Verdict, judge
 from tradepulse.trading.gap_repairs import Repair, plan, resample, synthetic
 from tradepulse.trading.gaps import Finding
+from tradepulse.trading.series import OnSeries
 from tradepulse.trading.timeframes import timeframe_ms
 
 log = logging.getLogger(__name__)
 
 _PATIENCE = Patience(tries=3)
+_PUBLISHED = "select published_until from feeds where feed = $1 and not finished"
+
 Tell = Callable[[Candles], Awaitable[None]]
 """Told of real candles that a repair has stored."""
 
@@ -99,7 +102,9 @@ class Repairs:
                 helps; None not at all.
         """
         now = self._clock()
-        if gap.finding.end > now:
+        published = await self.published(gap.finding)
+        # what the live feed has not passed yet it settles by itself
+        if gap.finding.end > now or (published is not None and gap.finding.end > published):
             return Repaired(None)
         async with self._pool.acquire() as connection:
             work = await work_on(connection, gap)
@@ -128,6 +133,12 @@ class Repairs:
         asked = [one.outcome for one in work.tried if one.step in ("venue", "trades")]
         possible &= not asked or set(asked) != {"refused"} or gap.finding.exchange not in VENUES
         return await self._enter(work, now, possible=possible)
+
+    async def published(self, series: OnSeries) -> int | None:
+        """Return until when a live feed has published a series, epoch ms; None without one."""
+        feed = f"live-{series.exchange}-{series.symbol}-{series.timeframe}"
+        until: int | None = await self._pool.fetchval(_PUBLISHED, feed)
+        return until
 
     async def _plan(
         self, connection: Connection, finding: Finding, now: int, synthetic_from: int | None
