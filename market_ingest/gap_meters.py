@@ -11,7 +11,7 @@ class GapMeters:
     """Metrics of the scanner and of the repairs; only the replica that scans has values."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        sorts = ["exchange", "quote", "kind", "cause", "status"]
+        sorts = ["exchange", "group", "kind", "cause", "status"]
         self._gaps = Gauge(
             "tradepulse_gaps", "Gaps on record, those that are gone apart", sorts, registry=registry
         )
