@@ -35,7 +35,7 @@ OptionalSeries = Annotated[str | None, Query(pattern=SERIES)]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="how many rows, newest first")]
 
 
-async def _visible_until(store: StudioStore, hub: Hub) -> int | None:
+async def visible_until(store: StudioStore, hub: Hub) -> int | None:
     """Return the last close that the page may know of: published, or seen on the topic."""
     published = await store.published_until()
     seen = hub.event_time
@@ -49,7 +49,7 @@ def market_routes(store: StudioStore, hub: Hub) -> APIRouter:
     @router.get("/series")
     async def series() -> list[SeriesView]:
         """Return the series that have candles."""
-        return await store.series(await _visible_until(store, hub))
+        return await store.series(await visible_until(store, hub))
 
     @router.get("/candles")
     async def candles(
@@ -60,7 +60,7 @@ def market_routes(store: StudioStore, hub: Hub) -> APIRouter:
         ] = None,
     ) -> CandlesView:
         """Return candles of one series, oldest first: the last ones, or those before a time."""
-        return await store.candles(series, limit, before, await _visible_until(store, hub))
+        return await store.candles(series, limit, before, await visible_until(store, hub))
 
     return router
 
@@ -75,7 +75,7 @@ def account_routes(store: StudioStore, hub: Hub) -> APIRouter:
         until, source = hub.event_time, hub.source
         if until is None or source is None:
             newest = max(
-                await store.series(await _visible_until(store, hub)),
+                await store.series(await visible_until(store, hub)),
                 key=lambda series: series.last[0] + series.timeframe_ms,
                 default=None,
             )

@@ -11,10 +11,12 @@ from fastapi.responses import JSONResponse
 from prometheus_client import Counter, Gauge
 from pydantic import Field, StringConstraints
 
-from studio_svc.api import account_routes, market_routes, system_routes
+from studio_svc.api import account_routes, market_routes, system_routes, visible_until
 from studio_svc.auth import TokenAuth, TokenError, read_token
 from studio_svc.handlers import TOPICS, PageFeed, watching_decoder
 from studio_svc.hub import Hub, TooManyPagesError
+from studio_svc.market_data import coverage_routes, gap_routes, subscription_routes
+from studio_svc.market_store import MarketStore
 from studio_svc.pages import DIST, STYLE_PATH, BuiltPage, style
 from studio_svc.research import change_routes, configuration_routes, job_routes
 from studio_svc.store import StudioStore
@@ -22,6 +24,7 @@ from studio_svc.watch import (
     AWAY,
     HealthWatch,
     ledger_refresher,
+    market_refresher,
     pass_on,
     registry_refresher,
 )
@@ -60,6 +63,10 @@ def create_app(
     app.add_middleware(TokenAuth, token=token)
     app.include_router(account_routes(store, hub))
     app.include_router(market_routes(store, hub))
+    market = MarketStore(store)
+    app.include_router(subscription_routes(market))
+    app.include_router(coverage_routes(market, lambda: visible_until(store, hub)))
+    app.include_router(gap_routes(market, lambda: visible_until(store, hub)))
     app.include_router(configuration_routes(store))
     app.include_router(change_routes(store))
     app.include_router(job_routes(store))
@@ -107,6 +114,7 @@ async def compose(service: Service, settings: StudioSettings) -> None:
     health = HealthWatch(settings.studio_services, httpx.AsyncClient())
     ledger = ledger_refresher(store, hub)
     registry = registry_refresher(store, hub)
+    market = market_refresher(MarketStore(store), hub, lambda: visible_until(store, hub))
     feed = PageFeed(hub, settings.account, settings.portfolio, ledger.mark, registry.mark)
     undecodable = Counter(
         "tradepulse_undecodable_messages_total",
@@ -126,6 +134,7 @@ async def compose(service: Service, settings: StudioSettings) -> None:
     service.background(_feed_pages(reader, feed, hub), "topics to pages")
     service.background(ledger.run(), "ledger to pages")
     service.background(registry.run(), "jobs to pages")
+    service.background(market.run(), "market data to pages")
     service.background(health.run(hub), "health to pages")
 
 

@@ -10,6 +10,8 @@ from starlette.types import Scope
 
 DIST = Path(__file__).parent / "web" / "dist"
 YEAR_S = 31_536_000
+PAGES = ("market-data",)
+"""Paths that are the page too; it shows itself by its address."""
 
 _STYLE = (
     "html{color-scheme:dark;background:#0b0e14;color:#d7dee8;font:16px/1.6 system-ui,sans-serif}"
@@ -76,7 +78,7 @@ class BuiltPage(StaticFiles):
                 503,
             )
         try:
-            response = await super().get_response(path, scope)
+            response = await super().get_response("index.html" if path in PAGES else path, scope)
         except HTTPException as error:
             if error.status_code != 404:  # noqa: PLR2004 - HTTP
                 raise

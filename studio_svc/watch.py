@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from studio_svc.hub import Hub
+from studio_svc.market_store import MarketStore
 from studio_svc.store import StudioStore
 from studio_svc.views import HealthView
 from tradepulse.runtime.db import UNREACHABLE
@@ -36,7 +37,7 @@ class Refresher:
         interval_s: float,
         every_s: float | None = None,
     ) -> None:
-        self._read = read
+        self.read = read
         self._interval_s = interval_s
         self._every_s = every_s
         self._marked = asyncio.Event()
@@ -56,7 +57,7 @@ class Refresher:
                 pass  # the interval is over: read, marked or not
             self._marked.clear()
             try:
-                await self._read()
+                await self.read()
                 away = False
             except AWAY as error:
                 if not away:
@@ -85,6 +86,19 @@ def registry_refresher(store: StudioStore, hub: Hub) -> Refresher:
         if hub.pages:
             hub.state("jobs", await store.jobs(SHOWN_JOBS))
             hub.state("configurations", await store.configurations())
+
+    return Refresher(read, LEDGER_INTERVAL_S, every_s=POLL_INTERVAL_S)
+
+
+def market_refresher(
+    market: MarketStore, hub: Hub, visible: Callable[[], Awaitable[int | None]]
+) -> Refresher:
+    """Return the reader of subscriptions and of what changed in the stored candles."""
+
+    async def read() -> None:
+        if hub.pages:
+            hub.state("subscriptions", await market.subscriptions())
+            hub.state("market_data", await market.state(await visible()))
 
     return Refresher(read, LEDGER_INTERVAL_S, every_s=POLL_INTERVAL_S)
 

@@ -2,74 +2,21 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
-import pytest_asyncio
-from studio_rows import HALF_HOUR, START, Seeded, configuration_id, report, seed, series_of
+from studio_page import TOKEN, Studio, anonymous
+from studio_rows import HALF_HOUR, START, Seeded, configuration_id, report, series_of
 
-from studio_svc.app import create_app
-from studio_svc.hub import Hub
-from studio_svc.store import StudioStore
-from studio_svc.watch import HealthWatch
 from tests.report_example import example_report
-from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.report_page import POLICY, report_page
 
 DOCS = Path(__file__).parents[2] / "docs" / "studio.md"
-TOKEN = "a-right-token-of-32-characters-xx"
 BTC = series_of("BTC/USD")
-
-
-@dataclass
-class Studio:
-    """The application over one database."""
-
-    pool: "asyncpg.Pool[asyncpg.Record]"
-    store: StudioStore
-    hub: Hub
-    client: httpx.AsyncClient
-
-    async def get(self, path: str, **params: Any) -> Any:
-        response = await self.client.get(path, params=params)
-        assert response.status_code == 200, response.text
-        return response.json()
-
-
-@pytest_asyncio.fixture
-async def studio(database_url: str, tmp_path: Path) -> AsyncIterator[Studio]:
-    await migrate(database_url)
-    pool = await connect_pool(database_url)
-    store, hub = StudioStore(pool, "main", "main"), Hub()
-    (tmp_path / "assets").mkdir()
-    (tmp_path / "assets" / "page-1.js").write_text("1")
-    (tmp_path / "index.html").write_text("<title>TradePulse</title>")
-    async with httpx.AsyncClient() as asker:
-        health = HealthWatch({"signal_svc": "http://127.0.0.1:1"}, asker)
-        app = create_app(store, hub, health, TOKEN, dist=tmp_path)
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),
-            base_url="http://page",
-            headers={"authorization": f"Bearer {TOKEN}"},
-        ) as client:
-            yield Studio(pool, store, hub, client)
-    await pool.close()
-
-
-@pytest_asyncio.fixture
-async def seeded(studio: Studio) -> Seeded:
-    async with studio.pool.acquire() as connection:
-        return await seed(connection)  # type: ignore[arg-type]  # a pooled connection is a proxy
-
-
-def anonymous(studio: Studio) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=studio.client._transport, base_url="http://page")
 
 
 class TestToken:
@@ -165,10 +112,10 @@ class TestPage:
             for path, methods in paths.items()
             for method in methods
         }
-        told = re.findall(r"\| `((?:GET|POST) [^`]*)`", DOCS.read_text())
-        assert len(told) == 10
+        told = re.findall(r"\| `((?:GET|POST|PUT|DELETE) [^`]*)`", DOCS.read_text())
+        assert len(told) == 19
         assert set(told) <= routes
-        asked_to_change = {route for route in routes if route.startswith("POST")}
+        asked_to_change = {route for route in routes if not route.startswith("GET")}
         assert asked_to_change <= set(told)
 
 
