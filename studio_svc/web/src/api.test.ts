@@ -27,6 +27,16 @@ describe("the API", () => {
     });
   });
 
+  it("is asked to put and to delete, without a body where there is nothing to say", async () => {
+    const seen: unknown[] = [];
+    const world = answering(200, () => Promise.resolve(null), seen);
+    await send("subscriptions", { a: 1 }, world, "PUT");
+    await send("subscriptions?a=1", null, world, "DELETE");
+    expect(seen[1]).toMatchObject({ method: "PUT", body: '{"a":1}' });
+    expect(seen[3]).not.toHaveProperty("body");
+    expect(seen[3]).toMatchObject({ method: "DELETE" });
+  });
+
   it("refuses with its reason", async () => {
     const world = answering(409, () => Promise.resolve({ detail: "it is in stage PAPER already" }));
     await expect(send("x", {}, world)).rejects.toThrow("it is in stage PAPER already");

@@ -13,10 +13,16 @@ export function ask<Answer>(path: string, world: Fetch = browser): Promise<Answe
   return call<Answer>(path, { method: "GET", headers: { accept: "application/json" } }, world);
 }
 
-/** Ask for a change; an error's message is the reason of the refusal. */
-export function send<Answer>(path: string, content: unknown, world: Fetch = browser): Promise<Answer> {
+/** Ask for a change; an error's message is the reason of the refusal. Null has no body. */
+export function send<Answer>(
+  path: string,
+  content: unknown,
+  world: Fetch = browser,
+  method: "POST" | "PUT" | "DELETE" = "POST",
+): Promise<Answer> {
   const headers = { accept: "application/json", "content-type": "application/json" };
-  return call<Answer>(path, { method: "POST", headers, body: JSON.stringify(content) }, world);
+  const body = content === null ? {} : { body: JSON.stringify(content) };
+  return call<Answer>(path, { method, headers, ...body }, world);
 }
 
 async function call<Answer>(path: string, options: Parameters<Fetch>[1], world: Fetch): Promise<Answer> {

@@ -1,6 +1,7 @@
 /** Rows for tests. */
 
-import type { CandleRow, Order, Overview, Position, Snapshot, Trade } from "./types";
+import { parseSeries } from "./series";
+import type { CandleRow, Gap, Order, Overview, Position, Snapshot, Subscription, Trade } from "./types";
 
 export const BTC = "kraken:BTC/USD:30m";
 export const ETH = "kraken:ETH/USD:30m";
@@ -96,5 +97,40 @@ export const snapshot = (fields: Partial<Snapshot> = {}): Snapshot => ({
   configurations: [],
   jobs: [],
   health: [],
+  subscriptions: { replicas: 0, series: [] },
+  marketData: { until: null, open_gaps: 0, open_candles: 0, version: "" },
   ...fields,
 });
+
+export const gap = (id: number, fields: Partial<Gap> = {}): Gap => ({
+  gap_id: id,
+  series: BTC,
+  kind: "hole",
+  first_open_time: 0,
+  last_open_time: 1_800_000,
+  candles: 2,
+  cause: "outage",
+  sure: true,
+  sentence: "kraken:BTC/USD 30m: 8 candles are missing: the venue was down",
+  status: "open",
+  detected_at: 0,
+  settled_at: null,
+  repaired_by: null,
+  attempts: 0,
+  ...fields,
+});
+
+export const subscription = (series: string, fields: Partial<Subscription> = {}): Subscription => {
+  const { exchange, symbol, timeframe } = parseSeries(series);
+  return {
+    series,
+    exchange,
+    symbol,
+    timeframe,
+    state: "followed",
+    trouble: null,
+    last_close: 1_519_864_200_000,
+    behind_ms: 0,
+    ...fields,
+  };
+};

@@ -1,6 +1,18 @@
 import { describe, expect, it } from "vitest";
 
-import { fixed, percent, price, quantity, shortTime, signed, signedPercent, time, tone } from "./format";
+import {
+  date,
+  fixed,
+  percent,
+  price,
+  quantity,
+  shortTime,
+  signed,
+  signedPercent,
+  span,
+  time,
+  tone,
+} from "./format";
 
 describe("numbers", () => {
   it("are grouped by thousands and cut to their digits", () => {
@@ -51,4 +63,17 @@ describe("numbers", () => {
 it("times are UTC, whatever the browser's zone", () => {
   expect(time(1_519_864_200_000)).toBe("2018-03-01 00:30");
   expect(shortTime(1_519_864_200_000)).toBe("03-01 00:30");
+});
+
+it("lengths of time have one unit", () => {
+  expect([40_000, 90_000, 3_600_000, 5_400_000, 2.5 * 86_400_000, 0].map(span)).toEqual([
+    "40 s",
+    "1.5 min",
+    "1 h",
+    "1.5 h",
+    "2.5 d",
+    "0 s",
+  ]);
+  expect(span(null)).toBe("–");
+  expect([date(1_519_864_200_000), date(null)]).toEqual(["2018-03-01", "–"]);
 });

@@ -75,3 +75,22 @@ export function tone(value: number | null | undefined): Tone {
   if (value === null || value === undefined || value === 0 || !Number.isFinite(value)) return "flat";
   return value > 0 ? "up" : "down";
 }
+
+/** `2018-03-01`, UTC. */
+export function date(ms: number | null | undefined): string {
+  return time(ms).slice(0, 10);
+}
+
+const SPANS = [
+  [86_400_000, "d"],
+  [3_600_000, "h"],
+  [60_000, "min"],
+  [1_000, "s"],
+] as const;
+
+/** A length of time by its largest unit: `1.5 h`, `40 s`. */
+export function span(ms: number | null | undefined): string {
+  if (ms === null || ms === undefined || !Number.isFinite(ms)) return NOTHING;
+  const [unit, name] = SPANS.find(([length]) => Math.abs(ms) >= length) ?? [1_000, "s"];
+  return `${fixed(ms / unit, 1).replace(/\.0$/, "")} ${name}`;
+}

@@ -7,12 +7,14 @@ import type {
   EquityRow,
   Health,
   Job,
+  MarketState,
   Order,
   Overview,
   Position,
   Series,
   Signal,
   Snapshot,
+  Subscriptions,
   Trade,
   Update,
   Weights,
@@ -200,6 +202,8 @@ export class Link {
       configurations,
       jobs,
       health,
+      subscriptions,
+      marketData,
       candles,
       seriesTrades,
     ] = await Promise.all([
@@ -214,6 +218,8 @@ export class Link {
       this.get<Configuration[]>("configurations"),
       this.get<Job[]>("jobs?limit=10"),
       this.get<Health[]>("health"),
+      this.get<Subscriptions>("subscriptions"),
+      this.get<MarketState>("market-data"),
       series === null
         ? null
         : this.get<{ series: string; rows: CandleRow[] }>(`candles?limit=1000&series=${picked}`),
@@ -233,6 +239,8 @@ export class Link {
       configurations,
       jobs,
       health,
+      subscriptions,
+      marketData,
     };
   }
 

@@ -1,4 +1,5 @@
 import "./styles.css";
+import "./market/market.css";
 
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
@@ -6,6 +7,7 @@ import { createRoot } from "react-dom/client";
 import { App } from "./App";
 import { Boundary } from "./Boundary";
 import { Link } from "./link";
+import { pageOf } from "./route";
 import { createStore } from "./store";
 
 const store = createStore();
@@ -14,7 +16,9 @@ const asked = new URLSearchParams(location.search).get("series");
 
 function follow(series: string | null): () => void {
   link.open(series);
-  if (series !== null) history.replaceState(null, "", `/?series=${encodeURIComponent(series)}`);
+  if (series !== null && pageOf(location.pathname) === "trading") {
+    history.replaceState(null, "", `/?series=${encodeURIComponent(series)}`);
+  }
   return () => link.close();
 }
 

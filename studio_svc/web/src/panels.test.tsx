@@ -207,6 +207,9 @@ describe("panels", () => {
         connection="live"
         eventTime={1_519_864_200_000}
         settledTime={null}
+        page="trading"
+        picked={null}
+        openGaps={0}
         isRecorded
         health={[
           { service: "signal_svc", up: true, ready: true, detail: "ready" },

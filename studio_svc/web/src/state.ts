@@ -9,12 +9,14 @@ import type {
   Fill,
   Health,
   Job,
+  MarketState,
   Order,
   Overview,
   Position,
   Series,
   Signal,
   Snapshot,
+  Subscriptions,
   Trade,
   Update,
   Weights,
@@ -53,6 +55,8 @@ export interface State {
   configurations: readonly Configuration[];
   jobs: readonly Job[];
   health: readonly Health[];
+  subscriptions: Subscriptions | null;
+  marketData: MarketState | null;
 }
 
 export type Action =
@@ -80,6 +84,8 @@ export const initial: State = {
   configurations: [],
   jobs: [],
   health: [],
+  subscriptions: null,
+  marketData: null,
 };
 
 export function reduce(state: State, action: Action): State {
@@ -150,6 +156,8 @@ function withUpdate(state: State, update: Update): State {
   if (update.configurations) next.configurations = update.configurations;
   if (update.jobs) next.jobs = update.jobs;
   if (update.health) next.health = update.health;
+  if (update.subscriptions) next.subscriptions = update.subscriptions;
+  if (update.market_data) next.marketData = update.market_data;
   return next;
 }
 

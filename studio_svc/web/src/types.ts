@@ -176,6 +176,93 @@ export interface Overview {
   refused_orders: number;
 }
 
+/** One series that market_ingest is asked to follow. */
+export interface Subscription {
+  series: string;
+  exchange: string;
+  symbol: string;
+  timeframe: string;
+  state: "followed" | "waiting" | "trouble";
+  trouble: string | null;
+  last_close: number | null;
+  /** How far its last candle is behind the newest that could be there. */
+  behind_ms: number | null;
+}
+
+export interface Subscriptions {
+  /** Running market_ingest that follow live markets. */
+  replicas: number;
+  series: Subscription[];
+}
+
+/** A venue whose live markets can be followed. */
+export interface Venue {
+  name: string;
+  timeframes: { timeframe: string; is_native: boolean }[];
+}
+
+/** What is stored, in short; `version` changes with it. */
+export interface MarketState {
+  until: number | null;
+  open_gaps: number;
+  open_candles: number;
+  version: string;
+}
+
+/** How much of each series is there, by UTC day; the lists are as long as `days`. */
+export interface CoverageRow {
+  series: string;
+  expected: number[];
+  present: number[];
+  missing: number[];
+  zero_volume: number[];
+  synthetic: number[];
+}
+
+export interface Coverage {
+  days: number[];
+  series: CoverageRow[];
+}
+
+/** One thing that a scan found wrong. */
+export interface Gap {
+  gap_id: number;
+  series: string;
+  kind: string;
+  first_open_time: number;
+  last_open_time: number;
+  candles: number;
+  cause: string | null;
+  sure: boolean;
+  sentence: string;
+  status: string;
+  detected_at: number;
+  settled_at: number | null;
+  repaired_by: string | null;
+  /** How often it was tried in vain. */
+  attempts: number;
+}
+
+export interface Gaps {
+  gaps: Gap[];
+  /** There are more. */
+  is_cut: boolean;
+}
+
+/** One thing that was tried for a gap. */
+export interface Tried {
+  at: number | null;
+  step: string;
+  timeframe: string;
+  candles: number;
+  outcome: string;
+  note: string;
+}
+
+export interface GapDetail extends Gap {
+  tried: Tried[];
+}
+
 /** One push; every part but the event time may be absent. */
 export interface Update {
   event_time: number | null;
@@ -192,6 +279,8 @@ export interface Update {
   configurations?: Configuration[];
   jobs?: Job[];
   health?: Health[];
+  subscriptions?: Subscriptions;
+  market_data?: MarketState;
   reload?: boolean;
 }
 
@@ -210,4 +299,6 @@ export interface Snapshot {
   configurations: Configuration[];
   jobs: Job[];
   health: Health[];
+  subscriptions: Subscriptions;
+  marketData: MarketState;
 }

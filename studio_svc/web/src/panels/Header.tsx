@@ -1,4 +1,5 @@
-import { time, words } from "../format";
+import { fixed, time, words } from "../format";
+import { follow, PATHS, type Page } from "../route";
 import type { Connection } from "../state";
 import type { Health } from "../types";
 
@@ -19,6 +20,9 @@ const SHORT: Record<string, string> = {
 };
 
 interface Props {
+  page: Page;
+  picked: string | null;
+  openGaps: number;
   connection: Connection;
   eventTime: number | null;
   settledTime: number | null;
@@ -26,7 +30,17 @@ interface Props {
   health: readonly Health[];
 }
 
-export function Header({ connection, eventTime, settledTime, isRecorded, health }: Props) {
+export function Header({
+  page,
+  picked,
+  openGaps,
+  connection,
+  eventTime,
+  settledTime,
+  isRecorded,
+  health,
+}: Props) {
+  const trading = picked === null ? PATHS.trading : `/?series=${encodeURIComponent(picked)}`;
   return (
     <header className="top">
       <div className="brand">
@@ -38,6 +52,24 @@ export function Header({ connection, eventTime, settledTime, isRecorded, health 
           paper
         </span>
       </div>
+      <nav aria-label="Pages">
+        <a href={trading} onClick={follow} aria-current={page === "trading" ? "page" : undefined}>
+          Trading
+        </a>
+        <a
+          href={PATHS["market-data"]}
+          onClick={follow}
+          aria-current={page === "market-data" ? "page" : undefined}
+        >
+          Market data
+          {openGaps > 0 && (
+            <span className="count" title={`${fixed(openGaps, 0)} gaps are open`} data-testid="open-gaps">
+              {fixed(openGaps, 0)}
+              <span className="unseen"> gaps are open</span>
+            </span>
+          )}
+        </a>
+      </nav>
       <dl className="clock" title={`The ledger has settled ${time(settledTime)} UTC`}>
         <dt>{isRecorded ? "Replay time" : "Market time"}</dt>
         <dd>
