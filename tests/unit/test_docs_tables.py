@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 
 from contracts.topics import DAY_MS, TOPICS
 from executor_svc.settings import ExecutorSettings
-from market_ingest.settings import IngestSettings
+from market_ingest.settings import IngestSettings, LiveSettings, ModeSettings
 from optimizer_svc.app import OptimizerSettings
 from rl_svc.settings import PortfolioSettings
 from studio_svc.app import StudioSettings
@@ -41,7 +41,15 @@ def written(value: Any) -> str:
 
 @pytest.mark.parametrize(
     "settings",
-    [IngestSettings, PortfolioSettings, ExecutorSettings, OptimizerSettings, StudioSettings],
+    [
+        IngestSettings,
+        LiveSettings,
+        ModeSettings,
+        PortfolioSettings,
+        ExecutorSettings,
+        OptimizerSettings,
+        StudioSettings,
+    ],
 )
 def test_every_variable_is_in_the_table_with_its_default(settings: type[BaseSettings]) -> None:
     for name, field in settings.model_fields.items():
