@@ -95,9 +95,9 @@ class Scanner:
         if full:
             self._full_until = now + FULL_EVERY_S
             self._rest_until = now + took * (1 + RESTS)
+        self._meters.count(await gap_counts(self._connection))
         self._meters.scan_seconds.labels("all" if full else "new").observe(took)
         self._meters.scanned_at.set_to_current_time()
-        self._meters.count(await gap_counts(self._connection))
         log.info(
             "scanned",
             extra={"scope": "all" if full else "new", "series": scan.series, "took_s": took}
