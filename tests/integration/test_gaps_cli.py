@@ -181,7 +181,7 @@ async def test_the_scanner_looks_when_it_is_asked(
         assert "is asked to look" in told
         await until(2)
         assert {g.finding.cause for g in await list_gaps(other)} == {"outage"}
-        sort = {"exchange": "bitfinex", "quote": "USD", "kind": "hole", "cause": "outage"}
+        sort = {"exchange": "bitfinex", "group": "USD", "kind": "hole", "cause": "outage"}
         assert value("tradepulse_gaps", **sort, status="open") == 2
         assert value("tradepulse_gap_candles", **sort, status="open") == 12
         assert value("tradepulse_gap_scan_failures_total") == 0
