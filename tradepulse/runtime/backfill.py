@@ -30,9 +30,7 @@ select open_time, next from (
     from (
         select $4::bigint - $6::bigint as open_time
         union all
-        select open_time from market_data
-        where exchange = $1 and symbol = $2 and timeframe = $3
-            and open_time >= $4 and open_time < $5
+        select open_time from candles_of($1, $2, $3) where open_time >= $4 and open_time < $5
     ) as times
 ) as pairs
 where next - open_time > $6
@@ -47,10 +45,7 @@ insert into venue_answers as known (exchange, symbol, timeframe, asked)
 values ($1, $2, $3, int8multirange(int8range($4, $5)))
 on conflict (exchange, symbol, timeframe) do update set asked = known.asked + excluded.asked
 """
-_COUNT = """
-select count(*) from market_data
-where exchange = $1 and symbol = $2 and timeframe = $3 and open_time >= $4 and open_time < $5
-"""
+_COUNT = "select count(*) from candles_of($1, $2, $3) where open_time >= $4 and open_time < $5"
 _LOCK = "select pg_advisory_lock(hashtextextended($1, 0))"
 _EXAMPLES = 3
 

@@ -15,8 +15,11 @@ import numpy as np
 from tradepulse.runtime.backfill import fill, missing_ranges, without
 from tradepulse.runtime.candles_db import load_candles
 from tradepulse.runtime.db import Connection
+from tradepulse.runtime.gaps_db import quiet_holes as recorded_quiet_holes
 from tradepulse.runtime.venues.answers import Span, kept
+from tradepulse.runtime.venues.client import Venue, load_ccxt
 from tradepulse.runtime.venues.errors import VenueRefusedError
+from tradepulse.runtime.venues.history import PATIENCE, Patience
 from tradepulse.runtime.venues.rules import VENUES
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.gap_repairs import resample
@@ -26,17 +29,11 @@ from tradepulse.trading.timeframes import TIMEFRAMES_MS, timeframe_ms
 if TYPE_CHECKING:
     import polars as pl
 
-    from tradepulse.runtime.venues.client import Venue
-
 log = logging.getLogger(__name__)
 
 _STORED_TIMEFRAMES = """
-select timeframe from unnest($5::text[]) as timeframe
-where exists (
-    select from market_data as stored
-    where stored.exchange = $1 and stored.symbol = $2 and stored.timeframe = timeframe.timeframe
-        and open_time >= $3 and open_time < $4
-)
+select name as timeframe from unnest($5::text[]) as name
+where exists (select from candles_of($1, $2, name) where open_time >= $3 and open_time < $4)
 """
 
 QuietHoles = Callable[[Connection, str, str, str, int, int], Awaitable[Sequence[Finding]]]
@@ -47,7 +44,7 @@ have had no trade: a candle of a longer timeframe lacks nothing because of them.
 class VenueOpener(Protocol):
     """Has the venues."""
 
-    def venue(self, name: str) -> "Venue":
+    def venue(self, name: str) -> Venue:
         """Return a venue; it is asked nothing yet."""
         ...
 
@@ -58,18 +55,21 @@ class MarketData:
     Args:
         pool: the database; at least two connections where venues are given.
         venues: asked for what is missing; None to use only what is stored.
-        quiet_holes: tells the holes without a trade; None where nobody knows.
+        quiet_holes: tells the holes without a trade, by default those on record; None for none.
+        patience: with a venue that does not answer.
     """
 
     def __init__(
         self,
         pool: "asyncpg.Pool[asyncpg.Record]",
         venues: VenueOpener | None = None,
-        quiet_holes: QuietHoles | None = None,
+        quiet_holes: QuietHoles | None = recorded_quiet_holes,
+        patience: Patience = PATIENCE,
     ) -> None:
         self._pool = pool
         self._venues = venues
         self._quiet_holes = quiet_holes
+        self._patience = patience
 
     async def load_candles(
         self, exchange: str, symbol: str, timeframe: str, start: int, end: int
@@ -132,13 +132,16 @@ class MarketData:
                 missing = without(without(missing, there), [s for s in slots if s[0] < s[1]])
                 if not missing:
                     return
+        await load_ccxt()
         venue = self._venues.venue(exchange)
         closed = venue.clock() // step * step
         missing = [(lower, min(upper, closed)) for lower, upper in missing if lower < closed]
         if missing:
             asked = _asked_timeframe(exchange, timeframe)
             whole = missing[0][0], missing[-1][1]
-            await fill(self._pool, venue, symbol, asked, *whole, only=missing)
+            await fill(
+                *(self._pool, venue, symbol, asked, *whole), only=missing, patience=self._patience
+            )
 
     async def stored(
         self, exchange: str, symbol: str, timeframe: str, start: int, end: int

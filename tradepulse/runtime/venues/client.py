@@ -325,6 +325,11 @@ def _similar(symbol: str, markets: Mapping[str, Any]) -> str:
     return f"; it has {', '.join(alike[:_ALIKE])}" if alike else ": check its spelling, as BTC/USD"
 
 
+async def load_ccxt() -> None:
+    """Import ccxt beside the event loop, which goes on meanwhile; at once where that is done."""
+    await asyncio.to_thread(import_module, "ccxt.pro")
+
+
 def open_client(name: str, options: VenuesOptions) -> Any:
     """Return ccxt's client of a venue; it is not asked anything yet.
 
