@@ -1,7 +1,9 @@
 """optimizer_svc: jobs in, configurations out, and the watch over those that trade."""
 
+import asyncio
 import os
 import socket
+from pathlib import Path
 from uuid import uuid4
 
 from prometheus_client import Counter, Gauge
@@ -15,8 +17,12 @@ from optimizer_svc.searching import Searching
 from optimizer_svc.store import Store
 from optimizer_svc.validating import Validating
 from optimizer_svc.worker import Worker
-from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.market_data import MarketData
+from tradepulse.runtime.service import RefusedError, Service, run
 from tradepulse.runtime.settings import StrategySettings
+from tradepulse.runtime.venues.client import Venues
+from tradepulse.runtime.venues.options import read_venues_file
+from tradepulse.runtime.venues.pace import SharedPace, counted_waits
 from tradepulse.trading.decay import LifecycleRules
 
 
@@ -35,6 +41,10 @@ class OptimizerSettings(StrategySettings):
     """Pause between two looks at them."""
     false_alarm_rate: float = Field(default=0.01, gt=0, lt=1)
     """Bound on the probability that a configuration is ever found to decay when it does not."""
+    fetch_missing: bool = True
+    """Whether a search fetches the candles of its range that are not stored."""
+    venues_file: Path | None = None
+    """JSON with ccxt's settings by venue; ccxt's own where not given."""
 
 
 async def compose(service: Service, settings: OptimizerSettings) -> None:
@@ -47,7 +57,8 @@ async def compose(service: Service, settings: OptimizerSettings) -> None:
         service.background(cluster.stay(), "dask")
     rules = LifecycleRules(false_alarm_rate=settings.false_alarm_rate)
     # no two lives of a process share a name: the former one may still be writing
-    store = Store(service.pool, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
+    name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+    store = Store(service.pool, name, await _market(service, settings))
     counted = Counter("tradepulse_trials_total", "Trials measured", registry=service.registry)
     worker = Worker(
         store,
@@ -75,6 +86,28 @@ async def compose(service: Service, settings: OptimizerSettings) -> None:
     service.readiness["job queue"] = lambda: worker.polling
     service.background(worker.run(), "jobs")
     service.background(lifecycle.run(), "lifecycle")
+
+
+async def _market(service: Service, settings: OptimizerSettings) -> MarketData:
+    """Return the loader of candles, with the venues if they are to be asked.
+
+    Raises:
+        RefusedError: the file of the venues is refused.
+    """
+    if not settings.fetch_missing:
+        return MarketData(service.pool)
+    try:
+        options = await asyncio.to_thread(read_venues_file, settings.venues_file)
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    venues = Venues(options, SharedPace(service.pool, counted_waits(service.registry)))
+
+    async def stay() -> None:
+        async with venues:
+            await asyncio.Event().wait()
+
+    service.background(stay(), "venues")
+    return MarketData(service.pool, venues)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Jobs in PostgreSQL. Every write names the worker that holds the job."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,9 +15,14 @@ from tradepulse.runtime.candles_db import load_candles
 from tradepulse.runtime.configurations import StoredConfiguration
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.jobs import JobKind, JobSpec
+from tradepulse.runtime.market_data import MarketData
+from tradepulse.runtime.venues.errors import VenueDownError, VenueRefusedError
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.metrics import FIGURES
 from tradepulse.trading.strategies import get_strategy
+from tradepulse.trading.timeframes import timeframe_ms
+
+log = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float64]
 
@@ -70,11 +76,23 @@ class Batch:
 
 
 class Store:
-    """The database as one worker sees it."""
+    """The database as one worker sees it.
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", worker: str) -> None:
+    Args:
+        pool: the database.
+        worker: a name that no other worker has.
+        market: loads candles; by default what is stored, and nothing else.
+    """
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        worker: str,
+        market: MarketData | None = None,
+    ) -> None:
         self.pool = pool
         self._worker = worker
+        self._market = market or MarketData(pool)
 
     async def claim(self, stale_s: float) -> Job | None:
         """Take the oldest job that waits or whose worker has been silent for `stale_s` seconds.
@@ -98,12 +116,24 @@ class Store:
     async def candles(
         self, spec: JobSpec, symbol: str, lookback: int, used: Range | None
     ) -> Candles:
-        """Return a job's candles of a symbol, with `lookback` more before its start."""
+        """Return a job's candles of a symbol, with `lookback` more before its start.
+
+        What is missing of a range with both ends is fetched where the exchange is one of ours.
+
+        Raises:
+            ValueError: something is missing and the venue does not answer, or has none at all.
+        """
         where = spec.exchange, symbol, spec.timeframe
         if used is not None:
-            async with self.pool.acquire() as connection:
-                return await load_candles(connection, *where, used.first, used.end)
-        return await self.candles_between(where, spec.start, spec.end, lookback)
+            return await self._market.stored(*where, used.first, used.end)
+        refused = ""
+        if spec.start is not None and spec.end is not None:
+            begin = max(0, spec.start - lookback * timeframe_ms(spec.timeframe))
+            refused = await self._complete(where, begin, spec.end)
+        found = await self.candles_between(where, spec.start, spec.end, lookback)
+        if refused and not len(found):
+            raise ValueError(refused)
+        return found
 
     async def candles_between(
         self, where: tuple[str, str, str], start: int | None, end: int | None, lookback: int
@@ -114,7 +144,27 @@ class Store:
             if start is not None:
                 before = await load_candles(connection, *where, end=start, limit_last=lookback)
                 first = int(before.open_time[0]) if len(before) else start
-            return await load_candles(connection, *where, first, end)
+            if first is None or start is None or end is None:
+                return await load_candles(connection, *where, first, end)
+        if first == start:
+            # of a timeframe that is not stored, it may be there in shorter candles
+            first = max(0, start - lookback * timeframe_ms(where[2]))
+        return await self._market.stored(*where, first, end)
+
+    async def _complete(self, where: tuple[str, str, str], start: int, end: int) -> str:
+        """Fetch what is missing of a range; return why not all of it can ever be had."""
+        try:
+            await self._market.complete(*where, start, end)
+        except VenueDownError as error:
+            raise ValueError(
+                f"{':'.join(where)} is not all stored, and {error}: submit the job again later, "
+                "or set FETCH_MISSING=false to search what is stored"
+            ) from error
+        except VenueRefusedError as error:
+            # a file may hold what the venue does not serve: the job takes what there is
+            log.warning("%s", error)
+            return str(error)
+        return ""
 
     async def begin(
         self, job_id: UUID, spec: JobSpec, ranges: Mapping[str, Range], searches: Sequence[Search]

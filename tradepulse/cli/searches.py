@@ -163,8 +163,16 @@ class _Search:
 async def _submit(pool: "asyncpg.Pool[asyncpg.Record]", asked: dict[str, Any]) -> UUID:
     from tradepulse.runtime.candles_db import known_series
     from tradepulse.runtime.jobs import JobSpec, submit_job
+    from tradepulse.runtime.venues.rules import VENUES
     from tradepulse.trading.strategies import strategy_names
 
+    asked["strategies"] = asked["strategies"] or list(strategy_names())
+    if asked["exchange"] in VENUES and all(
+        asked[name] for name in ("symbols", "timeframe", "start", "end")
+    ):
+        # optimizer_svc fetches what is missing, and says what it cannot have
+        with values_refused():
+            return await submit_job(pool, JobSpec(**asked))
     async with pool.acquire() as connection:
         stored = await known_series(connection)
     for name in ("exchange", "timeframe"):
@@ -183,7 +191,6 @@ async def _submit(pool: "asyncpg.Pool[asyncpg.Record]", asked: dict[str, Any]) -
     if lost := [symbol for symbol in asked["symbols"] or () if symbol not in there]:
         raise CliError(f"no stored candles of {', '.join(lost)}; there are {', '.join(there)}")
     asked["symbols"] = asked["symbols"] or there
-    asked["strategies"] = asked["strategies"] or list(strategy_names())
     with values_refused():
         return await submit_job(pool, JobSpec(**asked))
 
