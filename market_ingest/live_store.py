@@ -38,18 +38,18 @@ select spec ->> 'exchange' as exchange, spec ->> 'symbol' as symbol,
 from feeds where spec ->> 'kind' = 'live' and not finished
 """
 _LAST = """
-select open_time, open, high, low, close, volume, source from market_data
-where exchange = $1 and symbol = $2 and timeframe = $3 and open_time >= $4 and open_time < $5
+select open_time, open, high, low, close, volume, source from candles_of($1, $2, $3)
+where open_time >= $4 and open_time < $5
 order by open_time
 """
 _LAST_CLOSE = """
-select close from market_data
-where exchange = $1 and symbol = $2 and timeframe = $3 and open_time < $4
+select close from candles_of($1, $2, $3)
+where open_time < $4
 order by open_time desc limit 1
 """
 _STORED = """
-select open_time, open, high, low, close, volume, source from market_data
-where exchange = $1 and symbol = $2 and timeframe = $3 and open_time = any($4::bigint[])
+select open_time, open, high, low, close, volume, source from candles_of($1, $2, $3)
+where open_time = any($4::bigint[])
 """
 _TROUBLE = """
 update subscriptions set trouble = $4
