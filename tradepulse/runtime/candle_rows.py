@@ -15,10 +15,11 @@ Storable: TypeAlias = Sequence[Candles] | Sequence[CandleClosed]
 """Series, or events; one kind in one sequence."""
 
 FIGURES = ("open_time", "open", "high", "low", "close", "volume")
-_KINDS = {name: ">i8" if name == "open_time" else ">f8" for name in FIGURES}
-WRITTEN = wire(series=">i4", **_KINDS)
-READ = wire(**_KINDS)
-READ_WITH_SOURCE = wire(**_KINDS, source=">i4")
+PRICES = {name: ">i8" if name == "open_time" else ">f8" for name in FIGURES}
+"""The figures' types on the wire."""
+WRITTEN = wire(series=">i4", **PRICES)
+READ = wire(**PRICES)
+READ_WITH_SOURCE = wire(**PRICES, source=">i4")
 CHUNK = 100_000
 """Rows in one statement; 8 MB on the wire."""
 
