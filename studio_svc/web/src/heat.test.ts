@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { gap } from "./fixtures";
-import { cellAt, DAY_MS, edge, heat, level, MARKS, marks, moved, ROW, shape, shapes, ticks, told } from "./heat";
+import { cellAt, DAY_MS, edge, heat, level, located, MARKS, marks, moved, placeOf, ROW, shape, shapes, ticks, told } from "./heat";
 import type { Coverage, CoverageRow } from "./types";
 
 const DAYS = [0, 1, 2, 3].map((day) => day * DAY_MS);
@@ -118,6 +118,16 @@ describe("pointing at it", () => {
     expect(cellAt(map, 25, 2 * ROW + 5, 10)).toBeNull();
     expect(cellAt(map, 41, 3 * ROW, 10)).toBeNull();
     expect(cellAt(map, 5, 99 * ROW, 10)).toBeNull();
+  });
+
+  it("stays on its day when the days move on", () => {
+    const place = placeOf(map, { line: 3, day: 2 });
+    expect(place).toEqual({ series: BTC, at: 2 * DAY_MS });
+    const later = heat({ days: DAYS.slice(1), series: coverage.series.slice(1) }, []);
+    expect(located(later, place)).toEqual({ line: 1, day: 1 });
+    expect(located(heat({ days: DAYS.slice(3), series: coverage.series }, []), place)).toBeNull();
+    expect(located(map, null)).toBeNull();
+    expect(placeOf(map, { line: 0, day: 2 })).toBeNull();
   });
 
   it("goes by the keys", () => {

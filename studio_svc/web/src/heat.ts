@@ -54,6 +54,26 @@ export interface Cursor {
   day: number;
 }
 
+/** What a cursor stands on, whatever the map's days and lines will be next. */
+export interface Place {
+  series: string;
+  at: number;
+}
+
+export function placeOf(map: Heat, { line, day }: Cursor): Place | null {
+  const row = map.lines[line]?.row;
+  const at = map.days[day];
+  return row && at !== undefined ? { series: row.series, at } : null;
+}
+
+/** Where a place is in a map; null where it is no longer shown. */
+export function located(map: Heat, place: Place | null): Cursor | null {
+  if (place === null) return null;
+  const line = map.lines.findIndex(({ row }) => row?.series === place.series);
+  const day = map.days.indexOf(place.at);
+  return line < 0 || day < 0 ? null : { line, day };
+}
+
 export function heat(coverage: Coverage, gaps: readonly Gap[]): Heat {
   const lines: Line[] = [];
   let expected = 0;

@@ -14,14 +14,18 @@ import { fixed, percent } from "../format";
 import {
   type Cursor,
   cellAt,
+  DAY_MS,
   edge,
   type Heat,
   heat,
   LEVEL_WORDS,
   LEVELS,
+  located,
   MARK_WORDS,
   MARKS,
   moved,
+  type Place,
+  placeOf,
   ROW,
   shape,
   shapes,
@@ -44,15 +48,24 @@ export const CoverageMap = memo(function CoverageMap({
   gaps: readonly Gap[];
 }) {
   const map = useMemo(() => heat(coverage, gaps), [coverage, gaps]);
-  const [cursor, setCursor] = useState<Cursor | null>(null);
+  const [place, setPlace] = useState<Place | null>(null);
+  const cursor = located(map, place);
+  const setCursor = (next: Cursor | null): void => setPlace(next && placeOf(map, next));
   const [labels, view] = [useRef<HTMLUListElement>(null), useRef<HTMLDivElement>(null)];
   const width = useCellWidth(view, labels, map.days.length);
   const drawn = useMemo(() => shapes(map, width), [map, width]);
 
-  // the newest day is what one comes for
+  // the newest day is what one comes for; who has scrolled away from it stays there
+  const isAtEnd = useRef(true);
+  const begin = useRef<number | null>(null);
+  const first = map.days[0] ?? null;
   useLayoutEffect(() => {
-    if (view.current) view.current.scrollLeft = view.current.scrollWidth;
-  }, [map.days.length, width]);
+    const gone = begin.current === null || first === null ? 0 : (first - begin.current) / DAY_MS;
+    begin.current = first;
+    if (!view.current) return;
+    if (isAtEnd.current) view.current.scrollLeft = view.current.scrollWidth;
+    else view.current.scrollLeft -= gone * width;
+  }, [first, map.days.length, width]);
 
   const onKeyDown = (event: KeyboardEvent): void => {
     const next = event.ctrlKey || event.metaKey || event.altKey ? null : moved(map, cursor, event.key, event.shiftKey);
@@ -82,6 +95,9 @@ export const CoverageMap = memo(function CoverageMap({
         data-missing={map.missing}
         data-expected={map.expected}
         onKeyDown={onKeyDown}
+        onScroll={({ currentTarget: { scrollLeft, clientWidth, scrollWidth } }) => {
+          isAtEnd.current = scrollLeft + clientWidth >= scrollWidth - width;
+        }}
       >
         <div className="heat-axis" aria-hidden="true">
           <span className="heat-corner" />
