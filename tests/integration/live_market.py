@@ -23,7 +23,7 @@ from tradepulse.runtime.venues.client import Venues, open_client
 from tradepulse.runtime.venues.pace import LocalPace
 from tradepulse.trading.timeframes import timeframe_ms
 
-PATIENCE_S = 30
+PATIENCE_S = 120
 START = 1_700_006_400_000
 MINUTE = 60_000
 BTC = Instrument("BTC/USD", amount_decimals=6)
@@ -156,7 +156,7 @@ class LiveMarket:
         assert last >= (self.fake.clock.now - 30_000) // length * length
         truth = self.truth(series, first, last)
         assert [candle.open_time for candle in fresh] == sorted(truth)
-        final = {candle.open_time: _bar(candle) for candle in sent}
+        final = {candle.open_time: bar_of(candle) for candle in sent}
         wrong = [slot for slot, bar in truth.items() if not is_alike(final[slot], bar)]
         assert wrong == []
         rows = await self.pool.fetch(
@@ -173,7 +173,8 @@ class LiveMarket:
         return counts
 
 
-def _bar(candle: CandleClosed) -> Bar:
+def bar_of(candle: CandleClosed) -> Bar:
+    """Return the figures of an event."""
     return Bar(candle.open_time, candle.open, candle.high, candle.low, candle.close, candle.volume)
 
 

@@ -103,6 +103,11 @@ class FakeExchange:
         await self._runner.cleanup()
 
     @property
+    def address(self) -> str:
+        """Where the server listens; a venue's paths follow its name."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
     def venues(self) -> list[str]:
         """Names of the venues that are served."""
         return list(self._venues)
@@ -113,7 +118,7 @@ class FakeExchange:
 
     def config(self, venue: str, **more: Any) -> dict[str, Any]:
         """Configuration for the venue's ccxt client, REST or pro."""
-        http = f"http://127.0.0.1:{self._port}/{venue}"
+        http = f"{self.address}/{venue}"
         ws = f"ws://127.0.0.1:{self._port}/{venue}"
         return {
             "apiKey": API_KEY,

@@ -1,0 +1,59 @@
+"""market_ingest in live mode as a process of its own, on the clock of a fake exchange.
+
+`python live_process.py VENUE` is started by the tests with the service's environment.
+"""
+
+import asyncio
+import functools
+import json
+import os
+import sys
+import urllib.request
+from pathlib import Path
+
+from market_ingest.app import compose_live, live_options
+from market_ingest.settings import LiveSettings
+from market_ingest.symbol_feed import LiveOptions
+from tradepulse.runtime.service import Service, run
+
+TIME_PATH = {"binanceus": "/api/v3/time", "kraken": "/0/public/Time"}
+
+
+class MarketClock:
+    """The exchange's time as it was told last: never ahead of it."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.now = 0
+        self._url = url
+        self._key = key
+
+    def ask(self) -> None:
+        with urllib.request.urlopen(self._url, timeout=5) as answer:  # a local fake
+            told = json.load(answer)
+        self.now = max(self.now, int(told[self._key]))
+
+    async def follow(self) -> None:
+        while True:
+            await asyncio.to_thread(self.ask)
+            await asyncio.sleep(0.01)
+
+
+async def compose(service: Service, settings: LiveSettings) -> None:
+    clock = MarketClock(os.environ["FAKE_TIME_URL"], "serverTime")
+    await asyncio.to_thread(clock.ask)
+    service.background(clock.follow(), "market clock")
+    calm = live_options(settings)
+    options = LiveOptions(
+        calm.timing,
+        stall_after_ms=calm.stall_after_ms,
+        tick_s=0.01,
+        retry_first_s=0.02,
+        retry_last_s=0.2,
+        refused_again_s=0.5,
+    )
+    await compose_live(service, settings, clock=lambda: clock.now, options=options, poll_s=0.1)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    run("market_ingest", LiveSettings, functools.partial(compose))

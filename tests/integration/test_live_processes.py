@@ -1,0 +1,258 @@
+"""Live replicas as processes on a real broker and a real database: killed, stopped, joined."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from live_market import BTC, ETH, MINUTE, START, bar_of
+from prometheus_client import CollectorRegistry
+
+from contracts.events import CandleClosed
+from contracts.topics import CANDLES, FEEDS
+from market_ingest.series_track import Bar, is_alike
+from tests.fakes.exchange import HOUR, FakeExchange, Tape
+from tests.fakes.exchange.faults import DropSocket
+from tests.fakes.exchange.synthetic import random_trades
+from tradepulse.runtime.bus import Bus, Publisher, create_topics
+from tradepulse.runtime.db import connect, migrate
+from tradepulse.runtime.subscriptions import replicas, subscribe
+
+pytestmark = pytest.mark.integration
+PATIENCE_S = 120
+SPEED = 120
+SERIES = (
+    "binanceus:BTC/USD:1m",
+    "binanceus:ETH/USD:1m",
+    "bitstamp:ETH/USD:1m",
+    "kraken:BTC/USD:1m",
+)
+UNITS = {series.rpartition(":")[0] for series in SERIES}
+PROGRAM = Path(__file__).with_name("live_process.py")
+KEYS = ("apiKey", "secret")
+
+
+def tape(seed: int) -> Tape:
+    item = BTC if seed % 2 == 0 else ETH
+    return Tape(item, trades=random_trades(4_000, START - HOUR, START + 4 * HOUR, seed=seed))
+
+
+class Replicas:
+    """Processes of market_ingest, what they published, and what they stored."""
+
+    def __init__(
+        self, fake: FakeExchange, environment: dict[str, str], bus: Bus, pool: Any, folder: Path
+    ) -> None:
+        self.fake = fake
+        self.bus = bus
+        self.database = pool
+        self.seen: list[CandleClosed] = []
+        self._environment = environment
+        self._folder = folder
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+
+    async def start(self, name: str) -> None:
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = await asyncio.create_subprocess_exec(
+                *(sys.executable, str(PROGRAM)),
+                env={**os.environ, **self._environment},
+                cwd=PROGRAM.parents[2],
+                stderr=log,
+            )
+
+    async def stop(self, name: str, number: signal.Signals) -> None:
+        process = self._processes.pop(name)
+        process.send_signal(number)
+        status = await asyncio.wait_for(process.wait(), PATIENCE_S)
+        assert status == (0 if number is signal.SIGTERM else -number), self.log(name)
+
+    async def end(self) -> None:
+        for process in self._processes.values():
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    def log(self, name: str) -> str:
+        return (self._folder / f"{name}.log").read_text()
+
+    async def until(self, holds: Callable[[], Awaitable[object]]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await holds():
+                for name, process in self._processes.items():
+                    assert process.returncode is None, self.log(name)
+                await asyncio.sleep(0.05)
+
+    async def positions(self) -> dict[str, int]:
+        rows = await self.database.fetch("select feed, published_until from feeds")
+        return {row["feed"]: row["published_until"] for row in rows}
+
+    async def moved(self, candles: int) -> None:
+        """Wait until every series has gone on by so many candles."""
+        await self.until(self._all_begun)
+        before = await self.positions()
+
+        async def further() -> bool:
+            now = await self.positions()
+            return all(now[feed] >= at + candles * MINUTE for feed, at in before.items())
+
+        await self.until(further)
+
+    async def _all_begun(self) -> bool:
+        return len(await self.positions()) == len(SERIES)
+
+    async def count_is(self, number: int) -> bool:
+        return await replicas(self.database) == number
+
+    async def listen(self) -> None:
+        """Read the topic as a consumer does, with a group of its own."""
+        reader = self.bus.reader(CANDLES, group="test-consumer")
+        await reader.start()
+        async for batch in reader:
+            self.seen += [delivery.event for delivery in batch]
+            await reader.commit()
+
+    async def check(self, *, exactly_once: bool) -> None:
+        """Compare what the topic and the database hold with the market itself."""
+        published: list[CandleClosed] = await self.bus.read_all(CANDLES)
+
+        async def consumed() -> bool:
+            return len(self.seen) >= len(published)
+
+        await self.until(consumed)
+        assert sorted(c.id for c in self.seen) == sorted(c.id for c in published)
+        for series in SERIES:
+            exchange, symbol, _ = series.split(":")
+            told = [candle for candle in self.seen if candle.series == series]
+            fresh = [candle.open_time for candle in told if candle.source != "repaired"]
+            first, last = fresh[0], max(fresh)
+            slots = list(range(first, last + MINUTE, MINUTE))
+            assert list(dict.fromkeys(fresh)) == slots, f"{series}: a hole, or out of order"
+            if exactly_once:
+                assert fresh == slots, f"{series}: something came twice"
+            rows = (
+                self.fake.core(exchange)
+                .tape(symbol)
+                .candles(MINUTE, last + MINUTE, start=first, end=last)
+            )
+            truth = [
+                Bar(
+                    row.open_time,
+                    *(round(v, 2) for v in (row.open, row.high, row.low, row.close)),
+                    row.volume,
+                )
+                for row in rows
+            ]
+            final = {candle.open_time: bar_of(candle) for candle in told}
+            assert [bar.open_time for bar in truth] == slots
+            # the youngest may not be checked yet
+            assert all(is_alike(final[bar.open_time], bar) for bar in truth[:-2])
+            stored = await self.database.fetch(
+                "select open_time, open, high, low, close, volume from market_data "
+                "where exchange = $1 and symbol = $2 and open_time between $3 and $4 "
+                "order by open_time",
+                *(exchange, symbol, first, last),
+            )
+            assert [Bar(*row.values()) for row in stored] == [final[slot] for slot in slots]
+
+
+@pytest_asyncio.fixture
+async def live(
+    database_url: str, kafka_bootstrap: str, no_topics: None, tmp_path: Path
+) -> AsyncIterator[Replicas]:
+    await migrate(database_url)
+    await create_topics(kafka_bootstrap)
+    connection = await connect(database_url)
+    for series in SERIES:
+        await subscribe(connection, *series.split(":"))
+    publisher = await Publisher(kafka_bootstrap, "test").start()
+    bus = Bus(kafka_bootstrap, "test", publisher, CollectorRegistry())
+    venues = {
+        "binanceus": [tape(0), tape(1)],
+        "bitstamp": [tape(3)],
+        "kraken": [tape(2)],
+    }
+    async with FakeExchange(START + 5_000, venues) as fake:
+        configs = {name: fake.config(name) for name in venues}
+        for config in configs.values():
+            for key in KEYS:
+                del config[key]
+        (tmp_path / "venues.json").write_text(json.dumps(configs))
+        environment = {
+            "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+            "DATABASE_URL": database_url,
+            "VENUES_FILE": str(tmp_path / "venues.json"),
+            "FAKE_TIME_URL": f"{fake.address}/binanceus/api/v3/time",
+        }
+        replicas_ = Replicas(fake, environment, bus, connection, tmp_path)
+        listening = asyncio.create_task(replicas_.listen())
+        try:
+            yield replicas_
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            await replicas_.end()
+            await bus.stop()
+            await connection.close()
+            await publisher.stop()
+
+
+@asynccontextmanager
+async def _market_runs(live: Replicas) -> AsyncIterator[None]:
+    async with live.fake.running(factor=SPEED):
+        yield
+
+
+async def test_killed_and_started_again_nothing_is_lost_or_out_of_order(live: Replicas) -> None:
+    async with _market_runs(live):
+        await live.start("one")
+        for number in range(3):
+            await live.moved(3)
+            live.fake.faults.add(DropSocket(clean=number % 2 == 0), count=1)
+            await live.moved(1)
+            await live.stop("one", signal.SIGKILL)
+            await asyncio.sleep(0.5)
+            await live.start("one")
+        await live.moved(3)
+    await asyncio.sleep(1)
+    await live.stop("one", signal.SIGTERM)
+    await live.check(exactly_once=False)
+
+
+async def test_replicas_hand_symbols_over_without_a_hole_or_a_double(live: Replicas) -> None:
+    async with _market_runs(live):
+        await live.start("one")
+        await live.moved(2)
+        assert live.log("one").count("symbol taken") == len(UNITS)
+        await live.start("two")
+        await live.until(lambda: live.count_is(2))
+        await live.until(lambda: _holds(live, "two", 2))
+        await live.moved(3)
+        await live.stop("one", signal.SIGTERM)
+        await live.moved(2)
+        assert live.log("two").count("symbol taken") == len(UNITS)
+        await live.start("three")
+        await live.until(lambda: _holds(live, "three", 2))
+        await live.moved(2)
+    await asyncio.sleep(1)
+    await live.check(exactly_once=True)
+    async with _market_runs(live):
+        await live.stop("two", signal.SIGKILL)
+        await live.moved(3)
+        assert live.log("three").count("symbol taken") == len(UNITS)
+    await asyncio.sleep(1)
+    await live.stop("three", signal.SIGTERM)
+    await live.check(exactly_once=False)
+    feeds = await live.bus.read_all(FEEDS)
+    assert {one.series[0].series for one in feeds} == set(SERIES)
+    assert len({one.model_dump_json() for one in feeds}) == len(SERIES), "each says the same again"
+
+
+async def _holds(live: Replicas, name: str, units: int) -> bool:
+    return live.log(name).count("symbol taken") >= units
