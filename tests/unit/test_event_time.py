@@ -126,3 +126,39 @@ def test_positions_lead_back_to_the_first_unsettled_message():
     assert again.add("candle", "x:B:30m", 3 * M30, 3, 0, ("c/0", 4))
     assert [t for t, _ in drain(again)] == [2 * M30, 3 * M30]
     assert again.positions() == {"c/0": 5}
+
+
+def test_a_live_series_that_was_removed_is_waited_for_no_longer():
+    """Its end is announced 1 ms after its last close; added again, it is waited for again."""
+    gatherer = EventTime(("candle",), grace_ms=2_000)
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    for name in ("A", "B"):
+        gatherer.add("candle", f"x:{name}:30m", M30, name, 0)
+    drain(gatherer)
+    gatherer.add("candle", "x:A:30m", 2 * M30, "A", 10)
+    assert gatherer.ready(10) is None, "B is waited for"
+    gatherer.announce([series("B", 0, M30 + 1)])
+    gathered = gatherer.ready(10)
+    assert gathered is not None
+    assert gathered.missing == ()
+    gatherer.settle(gathered)
+    # no candle of it is the last, at which a position would be closed
+    assert gatherer.series["x:B:30m"].last_close_time not in {M30, 2 * M30}
+
+    gatherer.announce([series("B", 4 * M30, None)])
+    gatherer.add("candle", "x:A:30m", 3 * M30, "A", 20)
+    gatherer.add("candle", "x:A:30m", 4 * M30, "A", 30)
+    assert [time for time, _ in drain(gatherer, 30)] == [3 * M30, 4 * M30]
+    gatherer.add("candle", "x:A:30m", 5 * M30, "A", 40)
+    assert gatherer.ready(40) is None
+    gatherer.add("candle", "x:B:30m", 5 * M30, "B", 41)
+    assert drain(gatherer, 41) == [(5 * M30, {"candle": {"x:A:30m": "A", "x:B:30m": "B"}})]
+
+
+def test_a_candle_after_the_end_of_its_series_blocks_nobody():
+    gatherer = EventTime(("candle",), grace_ms=2_000)
+    gatherer.announce([series("A", 0, None), series("B", 0, M30 + 1)])
+    for close in (1, 2, 3):
+        for name in ("A", "B"):
+            gatherer.add("candle", f"x:{name}:30m", close * M30, name, 0)
+    assert [time for time, _ in drain(gatherer)] == [M30, 2 * M30, 3 * M30]
