@@ -1,5 +1,6 @@
 """Ranges of candles from the four venues, through the real ccxt, of a fake exchange."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -412,3 +413,27 @@ async def test_the_venues_clock_is_told() -> None:
             "kraken", options, LocalPace(), lambda: fake.clock.now - 7_000
         ) as venue:
             assert await venue.server_time_offset_ms() == 7_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_requests_at_once_are_spaced_by_ccxt_and_among_all_processes(name: str) -> None:
+    tape = Tape(Instrument(SYMBOL), candles=random_candles(10, START))
+    async with FakeExchange(START + HOUR, {name: [tape]}) as fake:
+        turns: list[float] = []
+
+        class Recorded(LocalPace):
+            async def wait(self, venue: str, spacing_s: float) -> None:
+                await super().wait(venue, spacing_s)
+                turns.append(spacing_s)
+
+        options = {name: fake.config(name, enableRateLimit=True, rateLimit=20)}
+        async with open_venue(name, options, Recorded(), lambda: fake.clock.now) as venue:
+            await venue.check(SYMBOL)
+            turns.clear()
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            await asyncio.gather(
+                *(venue.candles(SYMBOL, "1m", START, START + 10 * MINUTE) for _ in range(5))
+            )
+            assert len(turns) == 5
+            assert loop.time() - began >= 4 * min(turns) > 0

@@ -123,6 +123,8 @@ async def test_several_series_and_one_that_the_venue_does_not_have(setting: Sett
 
 async def test_kraken_says_what_it_does_not_serve(setting: Setting) -> None:
     wanted = ("--exchange", "kraken", "--symbol", "BTC/USD", *RANGE)
+    _, out, _ = await setting.run(*wanted, "--dry-run")
+    assert out[0].endswith("; 1,500 are older than the last 720 that it serves")
     status, out, told = await setting.run(*wanted)
     assert status == 1
     assert out == ["kraken:BTC/USD:1m: stored 721, 0 were there already"]

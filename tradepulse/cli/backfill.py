@@ -221,10 +221,15 @@ async def _tell(
     if not missing:
         typer.echo(text + "nothing is missing")
         return
+    how = "built from trades" if wanted.from_trades else f"requests: about {pages:,}"
+    rules = venue.rules
+    if not (wanted.from_trades or rules.honours_since):
+        reach = venue.clock() // step * step - page
+        old = sum((min(upper, reach) - lower) // step for lower, upper in missing if lower < reach)
+        how = f"{old:,} are older than the last {rules.candles_per_call} that it serves"
     typer.echo(
         f"{text}{slots:,} candles are missing, {time_text(missing[0][0])} to "
-        f"{time_text(missing[-1][1])}; "
-        + ("built from trades" if wanted.from_trades else f"requests: about {pages:,}")
+        f"{time_text(missing[-1][1])}; {how}"
     )
 
 

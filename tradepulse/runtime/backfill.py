@@ -48,6 +48,7 @@ on conflict (exchange, symbol, timeframe) do update set asked = known.asked + ex
 _COUNT = "select count(*) from candles_of($1, $2, $3) where open_time >= $4 and open_time < $5"
 _LOCK = "select pg_advisory_lock(hashtextextended($1, 0))"
 _EXAMPLES = 3
+_HOUR = 3_600_000
 
 
 @dataclass(slots=True)
@@ -223,7 +224,9 @@ async def fill(
         done.open = _slots(holes, step)
         done.settled = done.slots - done.present - done.open
         dealt = done.slots - done.open
-        spans = bundled(holes, venue.rules.page_ms(timeframe))
+        # between two holes, candles cost a part of a request, trades many requests
+        longest = max(step, _HOUR) if from_trades else venue.rules.page_ms(timeframe)
+        spans = bundled(holes, longest)
         for span in reversed(spans) if backward else spans:
             found = pages(
                 venue,
