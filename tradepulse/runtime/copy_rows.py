@@ -13,8 +13,6 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _SENT_AT_ONCE = 512 << 10
 """Bytes."""
-_DECODE_AT = 8 << 20
-"""Bytes that wait before they are decoded: few enough that raw rows never fill the memory."""
 
 
 def wire(**columns: str) -> np.dtype[np.void]:
@@ -57,35 +55,62 @@ class Decoder:
 
     Args:
         row: what the rows are like on the wire.
+        decode_at: bytes that wait before they are decoded: so few that raw rows never fill the
+            memory.
     """
 
-    def __init__(self, row: np.dtype[np.void]) -> None:
+    def __init__(self, row: np.dtype[np.void], decode_at: int = 8 << 20) -> None:
         self._row = row
+        self._decode_at = decode_at
         self._raw = bytearray()
         self._skip = len(_HEADER)
-        self._parts: dict[str, list[NDArray[Any]]] = {name: [] for name in columns_of(row)}
+        self._parts: dict[str, list[NDArray[Any]]] = {
+            name: [np.empty(0, row[name].newbyteorder("="))] for name in columns_of(row)
+        }
 
     async def take(self, data: bytes) -> None:
-        """Take the next bytes; a coroutine because asyncpg wants one."""
+        """Take the next bytes; a coroutine because asyncpg wants one.
+
+        Raises:
+            ValueError: the rows are not those that were expected.
+        """
         self._raw += data
-        if len(self._raw) >= _DECODE_AT:
-            del self._raw[: self._decode()]
+        if len(self._raw) >= self._decode_at:
+            self._decode()
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Return the columns in native byte order, when all has been taken."""
-        self._decode()
+        """Return the columns in native byte order: of all that was taken, of nothing if none was.
+
+        Raises:
+            ValueError: the rows are not those that were expected, or the end is lacking.
+        """
+        if self._raw:
+            self._decode()
+            if self._raw != _END:
+                raise self._other()
         return {
-            name: parts[0] if len(parts) == 1 else np.concatenate(parts)
+            name: parts[1] if len(parts) == 2 else np.concatenate(parts)  # noqa: PLR2004 - the empty one and one more
             for name, parts in self._parts.items()
         }
 
-    def _decode(self) -> int:
-        """Decode the whole rows that wait; return how many bytes they and the header are."""
-        # the mark of the end is shorter than a row
-        count = max(0, len(self._raw) - self._skip) // self._row.itemsize
-        rows = np.frombuffer(self._raw, self._row, count, self._skip if count else 0)
+    def _decode(self) -> None:
+        """Decode the whole rows that wait; what remains is shorter than a row."""
+        if len(self._raw) < self._skip:
+            return
+        count = (len(self._raw) - self._skip) // self._row.itemsize
+        self._take_rows(np.frombuffer(self._raw, self._row, count, self._skip) if count else None)
+        del self._raw[: self._skip + count * self._row.itemsize]
+        self._skip = 0
+
+    def _take_rows(self, rows: Rows | None) -> None:
+        if rows is None:
+            return
+        # a null has no bytes, so all after it are elsewhere
+        if not (rows["fields"] == len(self._parts)).all():
+            raise self._other()
         for name, parts in self._parts.items():
             parts.append(rows[name].astype(self._row[name].newbyteorder("=")))
-        done = self._skip + count * self._row.itemsize if count else 0
-        self._skip = 0 if count else self._skip
-        return done
+
+    def _other(self) -> ValueError:
+        names = ", ".join(columns_of(self._row))
+        return ValueError(f"the rows are not those of {names} without nulls, or not all are there")
