@@ -68,6 +68,11 @@ class LiveMarket:
         self.registry = registry
         self.feed: LiveFeed | None = None
 
+    @property
+    def looked_after(self) -> set[str]:
+        """The symbols that this replica follows."""
+        return set() if self.feed is None else set(self.feed.looks)
+
     def value(self, name: str, **labels: str) -> float:
         return sum(
             sample.value
