@@ -24,6 +24,8 @@ pytestmark = pytest.mark.integration
 
 START = 1_700_006_400_000
 COUNT = 1_500
+PATIENCE_S = 240
+"""The first process compiles ccxt, which takes long where much else goes on."""
 END = START + COUNT * MINUTE
 BTC, ETH = random_candles(COUNT, START, seed=1), random_candles(COUNT, START, seed=2)
 
@@ -54,7 +56,12 @@ class Setting:
 
     async def run(self, *arguments: str, **env: str) -> tuple[int, list[str], list[str]]:
         process = await self.start(*arguments, **env)
-        out, told = await asyncio.wait_for(process.communicate(), 60)
+        try:
+            out, told = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         assert b"Traceback" not in told, told.decode()
         return process.returncode or 0, out.decode().splitlines(), told.decode().splitlines()
 
@@ -141,7 +148,7 @@ async def test_killed_in_the_middle_it_goes_on_where_it_stood(setting: Setting) 
     wanted = ("--exchange", "coinbase", "--symbol", "BTC/USD", *RANGE)
     setting.fake.faults.add(NoAnswer(), method="fetch_ohlcv", skip=3)
     process = await setting.start(*wanted)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while setting.asked() < 4:  # noqa: ASYNC110 - the process tells nobody
             await asyncio.sleep(0.02)
     process.kill()
@@ -158,11 +165,11 @@ async def test_killed_in_the_middle_it_goes_on_where_it_stood(setting: Setting) 
 async def test_interrupted_it_says_what_it_has(setting: Setting) -> None:
     setting.fake.faults.add(SlowAnswer(30), method="fetch_ohlcv", skip=2)
     process = await setting.start("--exchange", "coinbase", "--symbol", "BTC/USD,ETH/USD", *RANGE)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while setting.asked() < 4:  # noqa: ASYNC110 - the process tells nobody
             await asyncio.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, told = await asyncio.wait_for(process.communicate(), 30)
+    out, told = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode == 130
     assert told.decode().splitlines()[-1] == (
         "stopped; what was stored stays: the same command goes on from there"

@@ -100,8 +100,15 @@ class MarketData:
         self, exchange: str, symbol: str, timeframe: str, start: int, end: int
     ) -> Candles:
         """Return the candles that open in `[start, end)` as arrays; see `load_candles`."""
-        await self.complete(exchange, symbol, timeframe, start, end)
-        return await self.stored(exchange, symbol, timeframe, start, end)
+        timeframe_ms(timeframe)
+        where = exchange, symbol, timeframe, start, end
+        async with self._pool.acquire() as connection:
+            found = await load_candles(connection, *where)
+        if not _holes(found, start, end):
+            # the usual case costs one query
+            return found
+        await self.complete(*where)
+        return await self.stored(*where)
 
     async def complete(
         self, exchange: str, symbol: str, timeframe: str, start: int, end: int
@@ -151,12 +158,12 @@ class MarketData:
         where = exchange, symbol
         async with self._pool.acquire() as connection:
             found = await load_candles(connection, *where, timeframe, start, end)
+            if not _holes(found, start, end):
+                return found
             for finer in await self._finer(connection, *where, timeframe, start, end):
-                holes = _holes(found, start, end)
-                if not holes:
-                    break
-                made = await self._made(connection, *where, finer, timeframe, holes)
-                found = _merged(found, made)
+                if holes := _holes(found, start, end):
+                    made = await self._made(connection, *where, finer, timeframe, holes)
+                    found = _merged(found, made)
         return found
 
     async def _finer(
