@@ -100,8 +100,10 @@ class TestBadRows:
     def test_a_dry_run_tells_all_of_them(self, database: str, tmp_path: Path) -> None:
         path = with_bad_rows(tmp_path / "eth.csv")
         told, line = invoke("import", path, "--dry-run", status=1)
-        assert "refused, 2 rows that contradict each other, the first is" in told
-        assert f"refused, 2 rows that have impossible figures, the first is {path}: row 263" in told
+        assert "refused, rows that contradict each other: 2, the first is" in told
+        assert (
+            f"refused, rows that have impossible figures: 2, the first is {path}: row 263" in told
+        )
         assert "264 rows: 259 candles, 4 refused, 1 there twice, 0 not asked for" in told
         assert "would change 259 of 259 candles" in told
         assert "4 rows are refused, so nothing would be stored; mend them, or give" in line
@@ -272,7 +274,7 @@ class TestFolders:
 
         on(database, lambda c: c.execute("truncate candles"))
         told, _ = invoke("import", folder)
-        assert "and 0 more" not in told
+        assert f"5 files, the first {files[0]}: layout tradepulse; the column source" in told
         assert "the column source is left out: what is imported has the source import" in told
         assert "stored 2,260 of 2,260 candles" in told
         assert same(stored(database, BTC), BTC)

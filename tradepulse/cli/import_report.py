@@ -20,7 +20,7 @@ KINDS = {
     "contradiction": "contradict each other",
     "order": "are out of order",
 }
-_FILES_TOLD = 5
+_FILES_TOLD = 3
 
 
 def lines_of(path: Path, accounts: "list[FileAccount]", *, dry_run: bool) -> Iterator[str]:
@@ -109,8 +109,9 @@ def _taken_for(path: Path, accounts: "list[FileAccount]") -> Iterator[str]:
             groups.setdefault((account.layout, *account.notes), []).append(account.path)
     for told, files in groups.items():
         names = ", ".join(_short(path, file) for file in files[:_FILES_TOLD])
-        more = f" and {len(files) - _FILES_TOLD:,} more" if len(files) > _FILES_TOLD else ""
-        yield f"{names}{more}: layout {'; '.join(told)}"
+        if len(files) > _FILES_TOLD:
+            names = f"{len(files):,} files, the first {_short(path, files[0])}"
+        yield f"{names}: layout {'; '.join(told)}"
 
 
 def _short(path: Path, file: Path) -> str:
@@ -133,5 +134,4 @@ def _refused(accounts: "list[FileAccount]") -> Iterator[str]:
     for account, row in refused_rows(accounts):
         groups.setdefault(row.kind, []).append(f"{account.path}: {row}")
     for kind, rows in groups.items():
-        what = KINDS[kind]
-        yield f"refused, {len(rows):,} rows that {what}, the first is {rows[0]}"
+        yield f"refused, rows that {KINDS[kind]}: {len(rows):,}, the first is {rows[0]}"

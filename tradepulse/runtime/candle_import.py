@@ -112,9 +112,11 @@ async def import_candles(
 
 
 def _and_others(count: int) -> str:
-    told = "; --dry-run lists all" if count > 1 else ""
-    others = f"; {count - 1:,} more rows are refused{told}" if count > 1 else ""
-    return f"{others}; --skip-bad-rows stores the others"
+    """Return how many more rows are refused, and what to do."""
+    more = {1: "", 2: "; 1 more row is refused; --dry-run lists both"}.get(
+        count, f"; {count - 1:,} more rows are refused; --dry-run lists all"
+    )
+    return f"{more}; --skip-bad-rows stores the others"
 
 
 def _enter(account: FileAccount, rows: Rows, judged: Judged) -> None:
