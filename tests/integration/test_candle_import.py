@@ -201,6 +201,16 @@ class TestLegacyTable:
         assert (loaded.open_time == BTC.open_time).all()
         assert loaded.close.tolist() == [float(f"{value:.8f}") for value in BTC.close.tolist()]
 
+    def test_times_as_timestamps(self, old: str) -> None:
+        sql = (
+            "alter table old.market_data alter column timestamp type timestamptz using "
+            "to_timestamp(case when timestamp < 1e11 then timestamp else timestamp / 1000 end)"
+        )
+        on(old, lambda c: c.execute(sql))
+        told, _ = invoke("import", "--legacy-table", old, "--table", "old.market_data")
+        assert "times: 2,260 rows in milliseconds" in told
+        assert (stored(old, ETH).open_time == ETH.open_time).all()
+
     def test_what_is_refused(self, old: str) -> None:
         def line(address: str, table: str) -> str:
             return invoke("import", "--legacy-table", address, "--table", table, status=1)[1]

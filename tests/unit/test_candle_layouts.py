@@ -8,11 +8,21 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.candle_series import START, random_walk, same
-from tradepulse.runtime.candle_files import CandleFileError, Given, judge, read_rows
+from tradepulse.runtime.candle_files import (
+    CandleFileError,
+    Given,
+    Rows,
+    judge,
+    read_candles,
+    read_rows,
+)
 from tradepulse.runtime.candle_files.pairs import symbol_of, timeframe_of
 from tradepulse.runtime.candle_files.times import read_times
+from tradepulse.trading.candle_checks import first_problem
 from tradepulse.trading.candles import Candles
 
 DATA = Path(__file__).parents[3] / "shared/data"
@@ -92,7 +102,7 @@ class TestFreqtrade:
 
     def test_futures_and_bad_json(self, tmp_path: Path) -> None:
         path = tmp_path / "BTC_USDT_USDT-1h-futures.json"
-        path.write_text("[]")
+        path.write_text("[[1599955200000, 1, 1, 1, 1, 1]]")
         assert refusal(path).startswith("futures are not supported")
         for text, why in (
             ("{}", "is not a list of [date, open"),
@@ -306,6 +316,32 @@ def test_no_known_layout(tmp_path: Path) -> None:
     assert refusal(path) == "a column is there twice: a, a"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "layout"),
+    [
+        ("mine.csv", "https://www.cryptodatadownload.com\nunix,symbol,open,high,low,close\n", None),
+        ("mine.csv", "date,open,high,low,close,volume\r\n", "freqtrade"),
+        ("mine.json", "[]", "freqtrade"),
+        ("a.csv", "exchange,symbol,timestamp,open,high,low,close,volume\n", "legacy"),
+        ("a.csv", "exchange,symbol,timeframe,open_time,open,high,low,close,volume", "tradepulse"),
+    ],
+)
+def test_a_header_only(tmp_path: Path, name: str, text: str, layout: str | None) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    rows = read_rows(path)
+    assert rows.layout == (layout or "cryptodatadownload")
+    judged = judge(rows)
+    assert (judged.rows, judged.series, judged.refused) == (0, [], [])
+
+
+def test_other_layouts_are_no_file_to_replay(tmp_path: Path) -> None:
+    path = tmp_path / "BTC_USD-1h.csv"
+    frame().rename({"ts": "date"}).write_csv(path)
+    with pytest.raises(CandleFileError, match=r"is not of our own layout.*`tradepulse import` re"):
+        read_candles(path)
+
+
 @pytest.mark.parametrize("layout", ["freqtrade", "cryptodatadownload", "legacy", "tradepulse"])
 def test_a_layout_that_the_file_has_not(tmp_path: Path, layout: str) -> None:
     path = tmp_path / "a.csv"
@@ -366,6 +402,46 @@ class TestJudgement:
     def test_all_bad(self, tmp_path: Path) -> None:
         judged = self.judged(tmp_path, frame().with_columns(low=pl.lit(float("nan"))))
         assert (len(judged.refused), judged.series) == (30, [])
+
+
+@st.composite
+def messy_rows(draw: st.DrawFn) -> pl.DataFrame:
+    """Rows of which some are moved, repeated, changed or spoilt."""
+    rows = frame().head(draw(st.integers(1, 12)))
+    places = draw(st.lists(st.integers(0, len(rows) - 1), max_size=8))
+    rows = pl.concat([rows, *(rows[place : place + 1] for place in places)])
+    rows = rows.with_columns(
+        volume=pl.Series(
+            draw(st.sampled_from([value, value, value, 1.0, -1.0, float("nan"), None]))
+            for value in rows["volume"].to_list()
+        ).cast(pl.Float64),
+        ts=pl.Series(
+            draw(st.sampled_from([time, time, time, time + 1, time + HOUR, 7]))
+            for time in rows["ts"].to_list()
+        ).cast(pl.Int64),
+    )
+    return rows.sample(fraction=1, shuffle=True, seed=1) if draw(st.booleans()) else rows
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(rows=messy_rows(), any_order=st.booleans())
+def test_no_row_vanishes_and_what_is_left_is_possible(
+    tmp_path: Path, rows: pl.DataFrame, any_order: bool
+) -> None:
+    path = tmp_path / "a.parquet"
+    names = {"exchange": pl.lit("kraken"), "symbol": pl.lit("BTC/USD"), "timeframe": pl.lit("1h")}
+    rows.with_columns(**names).write_parquet(path)
+    read = read_rows(path)
+    judged = judge(Rows(read.path, read.layout, read.frame, any_order=any_order))
+    kept = sum(map(len, judged.series))
+    assert kept + len(judged.refused) + len(judged.repeated) == judged.rows == len(rows)
+    told = [row.row for row in (*judged.refused, *judged.repeated)]
+    assert len(set(told)) == len(told)
+    given_rows = set(rows.select("ts", *FIGURES).rows())
+    for series in judged.series:
+        assert first_problem(series) is None
+        columns = (getattr(series, name).tolist() for name in ("open_time", *FIGURES))
+        assert set(zip(*columns, strict=True)) <= given_rows
 
 
 @pytest.mark.parametrize(

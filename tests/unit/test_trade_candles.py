@@ -295,6 +295,10 @@ class TestRecordedTrades:
             (1570752600000, 0.00141327, 0.00141328, 0.00141327, 0.00141328, 33.0),
         ]
         assert rows[1:8] == venue
+        # where the venue has a flat candle, in the first hour
+        minutes = [(row[0] - 1570752000000) // MINUTE for row in rows]
+        quiet = [3, 6, 8, 14, 17, 18, 21, 33, 44, 50, 58]
+        assert [minute for minute in range(60) if minute not in minutes] == quiet
         busy = (1570754160000, 0.00141651, 0.00141886, 0.0014158, 0.00141884, 38071.0)
         assert busy in rows
         assert (1570764720000, 0.00141087, 0.00141205, 0.00141, 0.0014112, 8658.0) in rows

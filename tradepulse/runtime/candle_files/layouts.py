@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tradepulse.runtime.candle_files import legacy, others, own
-from tradepulse.runtime.candle_files.rows import CandleFileError, Given, Rows, Table
+from tradepulse.runtime.candle_files.rows import CandleFileError, Given, Rows, Table, no_rows
 from tradepulse.runtime.candle_files.tables import read_table
 
 AUTO: Final = "auto"
@@ -63,12 +63,16 @@ def read_rows(path: Path, layout: str = AUTO, given: Given | None = None) -> Row
 
 def rows_of_table(table: Table, layout: str = AUTO, given: Given | None = None) -> Rows:
     """Return the rows of a table that was read; see `read_rows`."""
-    given = given or Given()
-    if layout != AUTO:
-        return LAYOUTS[layout].convert(table, given)
-    for known in LAYOUTS.values():
+    found = layout if layout != AUTO else _layout_of(table)
+    if table.frame.is_empty():
+        return Rows(table.path, found, no_rows())
+    return LAYOUTS[found].convert(table, given or Given())
+
+
+def _layout_of(table: Table) -> str:
+    for name, known in LAYOUTS.items():
         if known.fits(table):
-            return known.convert(table, given)
+            return name
     wanted = "; ".join(f"{name}: {known.columns}" for name, known in LAYOUTS.items())
     raise CandleFileError(
         f"{table.path}: no known layout has the columns {', '.join(table.frame.columns)}. "

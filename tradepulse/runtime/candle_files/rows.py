@@ -106,6 +106,14 @@ def rows_of(
     )
 
 
+def no_rows() -> pl.DataFrame:
+    """Return the frame of `Rows` of a file that has none."""
+    types: dict[str, pl.DataType] = {name: pl.String() for name in (*NAMES, PROBLEM)}
+    types |= {ROW: pl.Int64(), "open_time": pl.Int64()}
+    types |= {name: pl.Float64() for name in FIGURES}
+    return pl.DataFrame(schema=types)
+
+
 def numbers(column: pl.Series, name: str) -> tuple[pl.Series, pl.Series]:
     """Read a column as Float64: the values, and what is wrong where there is none."""
     values = column.cast(pl.Float64, strict=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tradepulse.runtime.candle_files import own
 from tradepulse.runtime.candle_files.judge import Judged, RefusedRow, judge
-from tradepulse.runtime.candle_files.rows import CandleFileError, Given
+from tradepulse.runtime.candle_files.rows import COLUMNS, CandleFileError, Given
 from tradepulse.runtime.candle_files.tables import read_table
 from tradepulse.trading.candle_checks import time_text
 from tradepulse.trading.candles import Candles
@@ -30,8 +30,13 @@ def read_candles(
             first bad row (counted from 1, a CSV's header not counted), the symbol, and the reason.
     """
     path = Path(path)
-    rows = own.convert(read_table(path), Given())
-    judged = judge(rows)
+    table = read_table(path)
+    if not own.fits(table):
+        raise CandleFileError(
+            f"{path}: is not of our own layout, which has the columns {', '.join(COLUMNS)}; "
+            "`tradepulse import` reads others, and `tradepulse export` writes ours"
+        )
+    judged = judge(own.convert(table, Given()))
     if not judged.rows:
         raise CandleFileError(f"{path}: the file holds no candles")
     worst = first_refused(judged, repeats=True)
