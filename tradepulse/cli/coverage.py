@@ -162,11 +162,11 @@ def _show(report: _Report, *, of_files: bool) -> None:
 
     c = report.coverage
     table = Table()
-    for head in ("exchange", "symbol", "timeframe", "first day", "last day"):
-        table.add_column(head)
+    for head in ("series", "from", "to"):
+        table.add_column(head, no_wrap=True)
     for head in ("candles", "covered", "missing"):
-        table.add_column(head, justify="right")
-    table.add_column("missing by cause")
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("by cause")
     table.add_column("no volume", justify="right")
     if not of_files:
         table.add_column("sources")
@@ -174,7 +174,7 @@ def _show(report: _Report, *, of_files: bool) -> None:
         expected, present = int(c.expected[row].sum()), int(c.present[row].sum())
         days = [int(day) for day, slots in zip(c.days, c.expected[row], strict=True) if slots]
         table.add_row(
-            *series.split(":"),
+            series,
             *([_day(days[0]), _day(days[-1])] if days else ["", ""]),
             f"{present:,}",
             _percent(present, expected),

@@ -42,15 +42,15 @@ def show_findings(found: "Sequence[Finding]", *, details: bool) -> None:
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for f in found:
         what = f.kind.replace("_", " ")
-        sort = f.exchange, f.symbol, f.timeframe, what, cause_text(f.cause, sure=f.sure)
+        sort = f.series, what, cause_text(f.cause, sure=f.sure)
         groups.setdefault(sort, []).append(f)
     table = Table()
-    for head in ("exchange", "symbol", "timeframe", "what", "cause"):
-        table.add_column(head)
+    for head in ("series", "what", "cause"):
+        table.add_column(head, overflow="fold")
     for head in ("times", "candles", "longest"):
-        table.add_column(head, justify="right")
-    table.add_column("first")
-    table.add_column("last")
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("first", no_wrap=True)
+    table.add_column("last", no_wrap=True)
     for names, some in groups.items():
         table.add_row(
             *names,
