@@ -227,7 +227,7 @@ def test_market_data_shows_the_holes(browser: Browser, running_system: str) -> N
     readout = page.get_by_test_id("coverage-readout")
     expect(readout).to_contain_text("bitfinex BTC/USD 30m · 2018-")
     expect(readout).to_contain_text("missing")
-    expect(readout).to_contain_text("the venue was down", timeout=SOON_MS)
+    expect(readout).to_contain_text("the venue was down", timeout=TRAINED_MS)
     expect(page.get_by_test_id("gaps")).to_contain_text("outage", timeout=SOON_MS)
     expect(page.get_by_test_id("open-gaps")).to_be_visible()
     page.get_by_role("button", name="Scan now").click()
