@@ -19,7 +19,7 @@ from tradepulse.runtime.candles_db import CandleConflictError
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.service import RefusedError, Service, run, wall_clock_ms
 from tradepulse.runtime.settings import load_settings
-from tradepulse.runtime.venues.client import Venues, open_client
+from tradepulse.runtime.venues.client import Venues, load_ccxt, open_client
 from tradepulse.runtime.venues.options import read_venues_file
 from tradepulse.runtime.venues.pace import SharedPace, counted_waits
 
@@ -90,6 +90,8 @@ async def compose_live(
         reached = await asyncio.to_thread(read_venues_file, settings.venues_file)
     except ValueError as error:
         raise RefusedError(str(error)) from error
+    # some hundred modules: they take seconds, in which nothing else would go on
+    await load_ccxt()
     pace = SharedPace(service.pool, counted_waits(service.registry))
     venues = Venues(reached, pace, clock)
     lock = await connect(settings.database_url)

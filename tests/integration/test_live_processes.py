@@ -63,7 +63,7 @@ class Replicas:
             self._processes[name] = await asyncio.create_subprocess_exec(
                 *(sys.executable, str(PROGRAM)),
                 env={**os.environ, **self._environment},
-                cwd=PROGRAM.parents[2],
+                cwd=Path(__file__).parents[2],
                 stderr=log,
             )
 
@@ -185,6 +185,9 @@ async def live(
                 del config[key]
         (tmp_path / "venues.json").write_text(json.dumps(configs))
         environment = {
+            # ccxt has some hundred modules: compiled once for all processes of a test
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled"),
             "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
             "DATABASE_URL": database_url,
             "VENUES_FILE": str(tmp_path / "venues.json"),
@@ -210,8 +213,9 @@ async def _market_runs(live: Replicas) -> AsyncIterator[None]:
 
 
 async def test_killed_and_started_again_nothing_is_lost_or_out_of_order(live: Replicas) -> None:
+    await live.start("one")
+    await live.moved(0)
     async with _market_runs(live):
-        await live.start("one")
         for number in range(3):
             await live.moved(3)
             live.fake.faults.add(DropSocket(clean=number % 2 == 0), count=1)
@@ -226,8 +230,9 @@ async def test_killed_and_started_again_nothing_is_lost_or_out_of_order(live: Re
 
 
 async def test_replicas_hand_symbols_over_without_a_hole_or_a_double(live: Replicas) -> None:
+    await live.start("one")
+    await live.moved(0)
     async with _market_runs(live):
-        await live.start("one")
         await live.moved(2)
         assert live.log("one").count("symbol taken") == len(UNITS)
         await live.start("two")
