@@ -3,11 +3,10 @@ import { useCallback, useEffect } from "react";
 import { MarketData } from "./market/MarketData";
 import { Header } from "./panels/Header";
 import { usePage } from "./route";
-import { firstPick } from "./state";
+import { firstPick, recorded } from "./state";
 import { type Store, useShown } from "./store";
 import { Trading } from "./Trading";
 
-const RECORDED = ["replay", "import", "backfill"];
 const TITLES = { trading: "TradePulse", "market-data": "Market data · TradePulse" };
 
 interface Props {
@@ -32,7 +31,7 @@ export function App({ store, follow, asked }: Props) {
   }, [page]);
 
   const pick = useCallback((one: string) => store.dispatch({ type: "picked", series: one }), [store]);
-  const isRecorded = overview?.source == null || RECORDED.includes(overview.source);
+  const isRecorded = recorded(state);
 
   return (
     <>

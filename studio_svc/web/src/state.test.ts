@@ -8,6 +8,7 @@ import {
   KEPT_CANDLES,
   KEPT_POINTS,
   KEPT_ROWS,
+  recorded,
   reduce,
   type State,
 } from "./state";
@@ -176,4 +177,12 @@ it("tells the connection once", () => {
   const live = reduce(initial, { type: "connection", connection: "live" });
   expect(live.connection).toBe("live");
   expect(reduce(live, { type: "connection", connection: "live" })).toBe(live);
+});
+
+it("takes a live run for one although its last candle came by backfill", () => {
+  const told = (source: string | null, replicas: number): boolean =>
+    recorded(update(initial, { overview: overview({ source }), subscriptions: { replicas, series: [] } }));
+  expect(recorded(initial)).toBe(true);
+  expect([told("replay", 0), told("backfill", 0), told(null, 0)]).toEqual([true, true, true]);
+  expect([told("live", 0), told("backfill", 1), told(null, 1)]).toEqual([false, false, false]);
 });

@@ -231,3 +231,11 @@ export function firstPick(series: readonly Series[], asked: string | null): stri
   const found = series.find((known) => known.series === asked);
   return (found ?? series[0])?.series ?? null;
 }
+
+const RECORDED = ["replay", "import", "backfill"];
+
+/** Whether this is a replay. Live candles may come by backfill, so a live market_ingest is none. */
+export function recorded({ overview, subscriptions }: State): boolean {
+  if (subscriptions !== null && subscriptions.replicas > 0) return false;
+  return overview?.source == null || RECORDED.includes(overview.source);
+}
