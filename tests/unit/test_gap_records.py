@@ -6,7 +6,7 @@ from itertools import count, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradepulse.cli.heat import columns_of, mark_of, marks_of
@@ -103,6 +103,7 @@ masks = st.lists(st.booleans(), min_size=1, max_size=40)
 
 
 @given(st.lists(masks, min_size=1, max_size=6), st.data())
+@settings(deadline=None)
 def test_whatever_scans_find_the_records_say_it(scans, data):
     ids = count(1)
     standing: dict[int, Gap] = {}
@@ -191,6 +192,7 @@ def test_nobody_there_uses_up_no_try():
     st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500), st.integers(1, 9)), max_size=8),
     st.integers(1, 400),
 )
+@settings(deadline=None)
 def test_the_parts_of_a_scan_are_all_time_once(series, at_once):
     known = [
         StoredSeries("test", f"S{i}", "1d", lo * DAY_MS, (lo + length) * DAY_MS, n * length + 1)
