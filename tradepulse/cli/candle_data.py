@@ -86,7 +86,6 @@ def import_candles(
     if report is not None and report.suffix not in _REPORTS:
         raise CliError(f"--report {report}: write it to a .csv or .json file")
     given = Given(exchange, symbol_name, timeframe)
-    url = database_url(state)
     if file is not None and legacy_table is None:
         path, sources = file, _sources(file, layout, given)
     elif legacy_table is not None and file is None:
@@ -96,7 +95,14 @@ def import_candles(
     wanted = Wanted(names_of(symbol), *range_of(start, end))
     try:
         accounts = asyncio.run(
-            _import(url, path, sources, wanted, skip_bad_rows=skip_bad_rows, dry_run=dry_run)
+            _import(
+                database_url(state),
+                path,
+                sources,
+                wanted,
+                skip_bad_rows=skip_bad_rows,
+                dry_run=dry_run,
+            )
         )
     except RowsRefusedError as error:
         write_report(report, error.accounts)
@@ -170,7 +176,9 @@ def _sources(path: Path, layout: str, given: "Given") -> "list[Source]":
         return Source(file, lambda: read_rows(file, layout, given))
 
     if not path.is_dir():
-        return [source(path)]
+        # a file that cannot be one is told without a database, too
+        rows = read_rows(path, layout, given)
+        return [Source(path, lambda: rows)]
     files = sorted(one for one in path.rglob("*") if one.is_file() and is_candle_file(one))
     if not files:
         raise CliError(f"{path}: the folder holds no .parquet, .feather, .csv or .json file")
