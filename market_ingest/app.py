@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from market_ingest.followed import LiveOptions
 from market_ingest.handlers import FeedPublisher, Meters
 from market_ingest.live import LiveFeed, RealMarket
 from market_ingest.live_meters import LiveMeters
@@ -13,7 +14,6 @@ from market_ingest.series_track import Timing
 from market_ingest.settings import IngestSettings, LiveSettings, ModeSettings
 from market_ingest.shares import Shares
 from market_ingest.store import CandleStore
-from market_ingest.symbol_feed import LiveOptions
 from tradepulse.runtime.candle_files import CandleFileError
 from tradepulse.runtime.candles_db import CandleConflictError
 from tradepulse.runtime.db import connect

@@ -5,11 +5,12 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from market_ingest.followed import LiveOptions
 from market_ingest.handlers import Sender
 from market_ingest.live_meters import LiveMeters, VenueHealth
 from market_ingest.live_store import LiveStore, Series
 from market_ingest.shares import Shares
-from market_ingest.symbol_feed import LiveOptions, SymbolFeed
+from market_ingest.symbol_feed import SymbolFeed
 from tradepulse.runtime.subscriptions import SubscriptionError, check_names
 from tradepulse.runtime.venues.client import Venue
 from tradepulse.runtime.venues.errors import VenueRefusedError

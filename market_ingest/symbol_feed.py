@@ -7,71 +7,26 @@ task, so that what is published of it is in order; a symbol that fails harms no 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.events import FeedAnnounced, FeedSeries
 from contracts.topics import CANDLES, FEEDS
+from market_ingest.followed import Followed, LiveOptions, cancelled
 from market_ingest.handlers import Sender, uninterrupted
 from market_ingest.live_meters import LiveMeters, VenueHealth, group_of
-from market_ingest.live_rows import TradeBars, bars_of_rows
+from market_ingest.live_rows import TradeBars
 from market_ingest.live_store import FeedPosition, LiveStore, Series, candle_event, feed_of
-from market_ingest.rest_candles import ask_candles, slots_per_question
-from market_ingest.series_track import Ask, Deaf, Publish, SeriesTrack, Skipped, Step, Timing
-from market_ingest.streams import Backoff, Stream, StreamKey
+from market_ingest.questions import Questions
+from market_ingest.rest_candles import slots_per_question
+from market_ingest.series_track import Deaf, Publish, SeriesTrack, Skipped, Step
+from market_ingest.streams import StreamKey
+from market_ingest.symbol_streams import SymbolStreams
 from tradepulse.runtime.venues.client import Venue
-from tradepulse.runtime.venues.errors import VenueDownError, VenueError, VenueRefusedError
+from tradepulse.runtime.venues.errors import VenueError, VenueRefusedError
 from tradepulse.trading.candle_checks import time_text
 from tradepulse.trading.timeframes import timeframe_ms
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LiveOptions:
-    """How the market is followed.
-
-    Attributes:
-        timing: durations of a slot, market time.
-        stall_after_ms: market time without a sign of life after which a stream is renewed.
-        tick_s: pause between two looks at the clock, s.
-        retry_first_s: first pause before a connection or a request is tried again, s.
-        retry_last_s: the longest of these pauses, s.
-        refused_again_s: pause before a venue is asked again for what it has refused, s.
-    """
-
-    timing: Timing = field(default_factory=Timing)
-    stall_after_ms: int = 60_000
-    tick_s: float = 0.25
-    retry_first_s: float = 1.0
-    retry_last_s: float = 60.0
-    refused_again_s: float = 300.0
-
-    def backoff(self) -> Backoff:
-        """Return new pauses between attempts."""
-        return Backoff(self.retry_first_s, self.retry_last_s)
-
-
-@dataclass(slots=True)
-class _Followed:
-    """One series that is followed."""
-
-    series: Series
-    length: int
-    track: SeriesTrack
-    stream: StreamKey
-    first_open_time: int
-    trades: TradeBars | None
-    backoff: Backoff
-    corrections: list[Step] = field(default_factory=list)
-    asking: asyncio.Task[None] | None = None
-    unconfirmed: int = 0
-
-    def collect(self, now: int, grace: int) -> None:
-        """Hand finished candles that were built from trades over to the track."""
-        if self.trades is not None:
-            for bar in self.trades.take(now - grace):
-                self.track.on_bar(bar)
 
 
 class SymbolFeed:
@@ -103,7 +58,6 @@ class SymbolFeed:
     ) -> None:
         self._venue = venue
         self._symbol = symbol
-        self._open_client = open_client
         self._store = store
         self._sender = sender
         self._meters = meters
@@ -111,15 +65,24 @@ class SymbolFeed:
         self._clock = clock
         self._options = options
         self._labels = venue.name, group_of(symbol)
+        self._wake = asyncio.Event()
         self._wanted: set[str] = set()
         self._ended: set[str] = set()
         self._filled: set[str] = set()
-        self._followed: dict[str, _Followed] = {}
-        self._streams: dict[StreamKey, tuple[Stream, asyncio.Task[None]]] = {}
+        self._followed: dict[str, Followed] = {}
+        self._questions = Questions(venue, meters, health, clock, self._wake.set)
+        self._streams = SymbolStreams(
+            venue.name,
+            self._labels,
+            open_client,
+            self._followed.values,
+            meters,
+            clock,
+            options,
+        )
         self._listing: asyncio.Task[None] | None = None
         self._is_listed = False
         self._troubled: dict[str, str | None] = {}
-        self._wake = asyncio.Event()
         self.looks = 0
         """How many times it has done all that was to be done."""
 
@@ -148,8 +111,7 @@ class SymbolFeed:
         """Return how many series it follows, how many streams are connected, and s behind."""
         now = self._clock()
         behind = (now - one.track.position - one.length for one in self._followed.values())
-        connected = sum(stream.is_connected for stream, _ in self._streams.values())
-        return len(self._followed), connected, max(0, *behind, 0) / 1000
+        return len(self._followed), self._streams.connected, max(0, *behind, 0) / 1000
 
     # --- the one task ---
 
@@ -166,16 +128,14 @@ class SymbolFeed:
                     # one look at the clock for both: what is not over now is not asked for either
                     now = self._clock()
                     await self._step(one, now)
-                    self._ask(one, now)
-                for stream, task in self._streams.values():
-                    if task.done():
-                        await task
-                    if stream.look_after():
-                        self._meters.stalls.labels(*self._labels).inc()
+                    self._questions.ask(one, now)
+                await self._streams.look_after()
                 self.looks += 1
                 await self._pause()
         finally:
-            await self._stop_all()
+            for task in (self._listing, *(one.asking for one in self._followed.values())):
+                await cancelled(task)
+            await self._streams.stop()
 
     async def _pause(self) -> None:
         try:
@@ -232,7 +192,7 @@ class SymbolFeed:
         feed = await self._store.begin(series, self._clock() // length * length)
         position = feed.published_until
         has_stream = rules.watches_candles and timeframe in rules.timeframes
-        one = _Followed(
+        one = Followed(
             series,
             length,
             SeriesTrack(
@@ -244,7 +204,6 @@ class SymbolFeed:
                 last_close=await self._store.last_close(series, position),
             ),
             StreamKey(self._symbol, timeframe if has_stream else None),
-            feed.first_open_time,
             None if has_stream else TradeBars(*series),
             self._options.backoff(),
         )
@@ -254,7 +213,7 @@ class SymbolFeed:
             self._troubled[timeframe] = None
             await self._store.tell_trouble(series, None)
         self._followed[timeframe] = one
-        self._join_stream(one)
+        self._streams.join(one)
         log.info(
             "series followed",
             extra={"series": ":".join(series), "from": time_text(position)},
@@ -265,9 +224,8 @@ class SymbolFeed:
         one = self._followed.pop(timeframe, None)
         self._troubled.pop(timeframe, None)
         if one is not None:
-            await _cancelled(one.asking)
-            if all(other.stream != one.stream for other in self._followed.values()):
-                await self._stop_stream(one.stream)
+            await cancelled(one.asking)
+            await self._streams.leave(one)
         length = timeframe_ms(timeframe)
         feed = await self._store.begin(series, self._clock() // length * length)
         # one ms after its last close: nobody waits for it any longer, and no candle is its last,
@@ -295,7 +253,7 @@ class SymbolFeed:
 
     # --- publishing ---
 
-    async def _step(self, one: _Followed, now: int) -> None:
+    async def _step(self, one: Followed, now: int) -> None:
         one.collect(now, self._options.timing.grace)
         corrections, one.corrections = one.corrections, []
         steps = one.track.advance(now)
@@ -308,11 +266,11 @@ class SymbolFeed:
             one.unconfirmed = one.track.unconfirmed
 
     async def _publish(
-        self, one: _Followed, corrections: Sequence[Step], steps: Sequence[Step], position: int
+        self, one: Followed, corrections: Sequence[Step], steps: Sequence[Step], position: int
     ) -> None:
         for step in corrections:
             if isinstance(step, Deaf):
-                self._renew_deaf(one)
+                self._streams.renew_deaf(one)
         candles = [
             candle_event(one.series, step.bar, one.length, step.source)
             for step in (*corrections, *steps)
@@ -335,146 +293,3 @@ class SymbolFeed:
             self._meters.no_trade.labels(*self._labels).inc(len(skipped))
         if steps:
             await self._store.advance(one.series, position)
-
-    def _renew_deaf(self, one: _Followed) -> None:
-        stream, _ = self._streams[one.stream]
-        if stream.is_connected:
-            self._meters.stalls.labels(*self._labels).inc()
-            stream.renew("deaf: the venue has trades that it did not tell")
-
-    # --- asking the venue ---
-
-    def _ask(self, one: _Followed, now: int) -> None:
-        if one.asking is not None:
-            if not one.asking.done():
-                return
-            one.asking.result()
-            one.asking = None
-        ask = one.track.request(now)
-        if ask is not None:
-            one.asking = asyncio.create_task(self._question(one, ask))
-
-    async def _question(self, one: _Followed, ask: Ask) -> None:
-        name, symbol, timeframe = one.series
-        requests = self._meters.requests
-        try:
-            bars, covered = await ask_candles(self._venue, symbol, timeframe, ask.start, ask.end)
-        except VenueError as error:
-            await self._unanswered(one, ask, error)
-            return
-        one.backoff.reset()
-        self._health.answered(name)
-        requests.labels(name, ask.why, "answered").inc()
-        one.corrections += one.track.answered(bars, covered, self._clock())
-        if ask.why == "hole" and not self._venue.rules.honours_since and covered[0] > ask.start:
-            self._give_up(one, ask.start, min(covered[0], ask.end))
-        self._wake.set()
-
-    async def _unanswered(self, one: _Followed, ask: Ask, error: VenueError) -> None:
-        name = self._venue.name
-        if isinstance(error, VenueDownError):
-            self._health.failed(name, error)
-            self._meters.requests.labels(name, ask.why, "failed").inc()
-        else:
-            self._meters.requests.labels(name, ask.why, "refused").inc()
-            told = {"series": ":".join(one.series), "reason": str(error)}
-            log.error("question refused", extra=told)
-        await asyncio.sleep(one.backoff.next_s())
-        one.track.failed(self._clock())
-
-    def _give_up(self, one: _Followed, start: int, end: int) -> None:
-        """Leave out what the venue does not serve any more; a backfill may build it of trades."""
-        one.track.jump(end)
-        log.error(
-            "hole not filled",
-            extra={
-                "series": ":".join(one.series),
-                "from": time_text(start),
-                "to": time_text(end),
-                "reason": f"{self._venue.name} serves its last "
-                f"{self._venue.rules.candles_per_call} candles only: fill it from trades with "
-                "`tradepulse backfill --from-trades`",
-            },
-        )
-
-    # --- streams ---
-
-    def _join_stream(self, one: _Followed) -> None:
-        if one.stream not in self._streams:
-            stream = Stream(
-                one.stream,
-                self._open_client,
-                self,
-                self._clock,
-                stall_after_ms=self._options.stall_after_ms,
-                backoff=self._options.backoff(),
-            )
-            self._streams[one.stream] = stream, asyncio.create_task(stream.run())
-        elif self._streams[one.stream][0].is_connected:
-            one.track.connected(self._clock())
-
-    async def _stop_stream(self, key: StreamKey) -> None:
-        _, task = self._streams.pop(key)
-        await _cancelled(task)
-
-    async def _stop_all(self) -> None:
-        asking = [one.asking for one in self._followed.values()]
-        tasks = [task for _, task in self._streams.values()]
-        for task in (self._listing, *asking, *tasks):
-            await _cancelled(task)
-
-    def on_connected(self, key: StreamKey) -> None:
-        """See `streams.Listener`."""
-        for one in self._on(key):
-            one.track.connected(self._clock())
-
-    def on_broken(self, key: StreamKey, reason: str) -> None:
-        """See `streams.Listener`."""
-        self._cut(key, lambda track, now: track.broken(now))
-        if key in self._streams:
-            self._meters.breaks.labels(*self._labels).inc()
-            log.info("stream broken: %s", reason, extra={"stream": self._name_of(key)})
-
-    def on_missed(self, key: StreamKey) -> None:
-        """See `streams.Listener`."""
-        self._cut(key, lambda track, now: track.missed(now))
-        self._meters.lost.labels(*self._labels).inc()
-
-    def on_rows(self, key: StreamKey, rows: list[Any]) -> None:
-        """See `streams.Listener`."""
-        for one in self._on(key):
-            if one.trades is not None:
-                if not one.trades.add(rows):
-                    self.on_missed(key)
-                continue
-            bars, unreadable = bars_of_rows(rows)
-            if unreadable:
-                self.on_missed(key)
-            for bar in bars:
-                one.track.on_bar(bar)
-
-    def on_refused(self, key: StreamKey, reason: str) -> None:
-        """See `streams.Listener`."""
-        log.warning(
-            "stream does not connect", extra={"stream": self._name_of(key), "reason": reason}
-        )
-
-    def _name_of(self, key: StreamKey) -> str:
-        return f"{self._venue.name}:{key.symbol}:{key.timeframe or 'trades'}"
-
-    def _on(self, key: StreamKey) -> list[_Followed]:
-        return [one for one in self._followed.values() if one.stream == key]
-
-    def _cut(self, key: StreamKey, what: Callable[[SeriesTrack, int], None]) -> None:
-        now = self._clock()
-        for one in self._on(key):
-            one.collect(now, self._options.timing.grace)
-            what(one.track, now)
-            if one.trades is not None:
-                one.trades.forget()
-
-
-async def _cancelled(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed, FeedAnnounced
 from contracts.topics import CANDLES, FEEDS, Topic
+from market_ingest.followed import LiveOptions
 from market_ingest.live import LiveFeed, RealMarket
 from market_ingest.live_meters import LiveMeters
 from market_ingest.live_store import LiveStore
 from market_ingest.series_track import Bar, is_alike
 from market_ingest.shares import Shares
-from market_ingest.symbol_feed import LiveOptions
 from tests.fakes.exchange import FakeExchange, Instrument
 from tradepulse.runtime.db import connect, connect_pool, migrate
 from tradepulse.runtime.subscriptions import subscribe

@@ -12,8 +12,8 @@ import urllib.request
 from pathlib import Path
 
 from market_ingest.app import compose_live, live_options
+from market_ingest.followed import LiveOptions
 from market_ingest.settings import LiveSettings
-from market_ingest.symbol_feed import LiveOptions
 from tradepulse.runtime.service import Service, run
 
 TIME_PATH = {"binanceus": "/api/v3/time", "kraken": "/0/public/Time"}
