@@ -14,49 +14,44 @@ const STATES: Record<Subscription["state"], string> = {
 };
 const CHIPS: Record<Subscription["state"], string> = { followed: "on", waiting: "off", trouble: "down" };
 
-function Remove({ one }: { one: Subscription }) {
-  const [step, setStep] = useState<"no" | "asked" | "sent">("no");
+const COLUMNS = [
+  { name: "Series" },
+  { name: "State" },
+  { name: "Last close, UTC", isNumber: true },
+  { name: "", isNumber: true },
+];
+
+const nameOf = ({ exchange, symbol, timeframe }: Subscription): string => `${exchange} ${symbol} ${timeframe}`;
+
+/** Asks once, and again where something trades the series. */
+function Confirm({ one, onKeep }: { one: Subscription; onKeep: () => void }) {
+  const [isSent, setSent] = useState(false);
   const [refusal, setRefusal] = useState<string | null>(null);
-  const name = `${one.exchange} ${one.symbol} ${one.timeframe}`;
-  const remove = (isForced: boolean): void => {
-    setStep("sent");
+  const remove = (): void => {
+    setSent(true);
     const { exchange, symbol, timeframe } = one;
-    const query = new URLSearchParams({ exchange, symbol, timeframe, force: String(isForced) });
+    const force = String(refusal !== null);
+    const query = new URLSearchParams({ exchange, symbol, timeframe, force });
     // the push takes the row away
     send(`subscriptions?${query.toString()}`, null, undefined, "DELETE").catch((error: Error) => {
       setRefusal(error.message);
-      setStep("asked");
+      setSent(false);
     });
   };
-  if (step === "sent") return <span className="muted">…</span>;
-  if (step === "no") {
-    return (
-      <button type="button" className="quiet" aria-label={`Remove ${name}`} onClick={() => setStep("asked")}>
-        remove
-      </button>
-    );
-  }
   return (
-    <span className="confirm" role="group" aria-label={`Remove ${name}?`}>
+    <div className="confirm" role="group" aria-label={`Remove ${nameOf(one)}?`}>
       {refusal !== null && (
-        <small className="down" role="alert">
+        <p className="down" role="alert">
           {refusal}
-        </small>
+        </p>
       )}
-      <button type="button" className="button danger" autoFocus onClick={() => remove(refusal !== null)}>
+      <button type="button" className="button danger" autoFocus disabled={isSent} onClick={remove}>
         {refusal === null ? "Stop following" : "Remove all the same"}
       </button>{" "}
-      <button
-        type="button"
-        className="button"
-        onClick={() => {
-          setStep("no");
-          setRefusal(null);
-        }}
-      >
+      <button type="button" className="button" onClick={onKeep}>
         Keep
       </button>
-    </span>
+    </div>
   );
 }
 
@@ -131,24 +126,43 @@ function Add({ venues, known }: { venues: readonly Venue[]; known: readonly stri
 }
 
 function Line({ one }: { one: Subscription }) {
+  const [isAsked, setAsked] = useState(false);
   return (
-    <tr>
-      <td>
-        <b>{one.symbol}</b> <span className="muted">{one.timeframe}</span>
-        <small>{one.exchange}</small>
-      </td>
-      <td className="trouble">
-        <span className={`chip ${CHIPS[one.state]}`}>{STATES[one.state]}</span>
-        {one.trouble !== null && <small>{one.trouble}</small>}
-      </td>
-      <td className="number">
-        <span title={`${time(one.last_close)} UTC`}>{shortTime(one.last_close)}</span>
-        <small>{behind(one)}</small>
-      </td>
-      <td className="number">
-        <Remove one={one} />
-      </td>
-    </tr>
+    <>
+      <tr>
+        <td>
+          <b>{one.symbol}</b> <span className="muted">{one.timeframe}</span>
+          <small>{one.exchange}</small>
+        </td>
+        <td>
+          <span className={`chip ${CHIPS[one.state]}`}>{STATES[one.state]}</span>
+        </td>
+        <td className="number">
+          <span title={`${time(one.last_close)} UTC`}>{shortTime(one.last_close)}</span>
+          <small>{behind(one)}</small>
+        </td>
+        <td className="number">
+          {!isAsked && (
+            <button
+              type="button"
+              className="quiet"
+              aria-label={`Remove ${nameOf(one)}`}
+              onClick={() => setAsked(true)}
+            >
+              remove
+            </button>
+          )}
+        </td>
+      </tr>
+      {(isAsked || one.trouble !== null) && (
+        <tr className="more">
+          <td colSpan={COLUMNS.length}>
+            {one.trouble}
+            {isAsked && <Confirm one={one} onKeep={() => setAsked(false)} />}
+          </td>
+        </tr>
+      )}
+    </>
   );
 }
 
@@ -191,12 +205,7 @@ export const Subscriptions = memo(function Subscriptions({ subscriptions, venues
         <Table
           testId="subscriptions"
           caption="Series that are followed live"
-          columns={[
-            { name: "Series" },
-            { name: "State" },
-            { name: "Last close, UTC", isNumber: true },
-            { name: "", isNumber: true },
-          ]}
+          columns={COLUMNS}
         >
           {rows.map((one) => (
             <Line key={one.series} one={one} />

@@ -33,7 +33,7 @@ describe("subscriptions", () => {
     expect(shown).toContain("4 series, 1 market_ingest runs");
     expect(shown).toContain("BTC/USD 1m kraken followed 03-01 00:30 up to date remove");
     expect(shown).toContain("ETH/USD 1m kraken followed 03-01 00:30 1.5 h behind");
-    expect(shown).toContain("trouble kraken has no NO/USD – no candle yet");
+    expect(shown).toContain("trouble – no candle yet remove kraken has no NO/USD");
     expect(shown).toContain("XRP/USD 1m kraken waits");
     expect(shown).not.toContain("No live market_ingest");
   });
