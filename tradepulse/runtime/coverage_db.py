@@ -39,13 +39,20 @@ lateral (
     select array_agg(day) as days, array_agg(present) as present, array_agg(zero) as zero,
            array_agg(made) as made
     from (
-        select open_time / {DAY_MS} as day,
-            count(*) filter (where source <> 'synthetic') as present,
-            count(*) filter (where source <> 'synthetic'
-                and not (volume > 0 and volume <> 'NaN')) as zero,
-            count(*) filter (where source = 'synthetic') as made
-        from candles_of(s.exchange, s.symbol, s.timeframe)
-        where open_time >= s.lo and open_time < s.hi and open_time % s.step = 0
+        -- all but the day is judged after the index: a condition that the planner cannot estimate
+        -- makes it expect few rows, and sort them
+        select day, count(*) filter (where is_real) as present,
+            count(*) filter (where is_real and is_quiet) as zero,
+            count(*) filter (where is_made) as made
+        from (
+            select open_time / {DAY_MS} as day,
+                source <> 'synthetic' and open_time % s.step = 0 as is_real,
+                source = 'synthetic' and open_time % s.step = 0 as is_made,
+                not (volume > 0 and volume <> 'NaN') as is_quiet
+            from candles_of(s.exchange, s.symbol, s.timeframe)
+            where open_time >= s.lo and open_time < s.hi
+            offset 0
+        ) as rows
         group by 1
     ) as by_day
 ) d
