@@ -222,12 +222,17 @@ async def insert(connection: Connection, per_series: int) -> None:
         names = [("binanceus", f"BULK{turn}-{i}/USD", "5m") for i in range(BULK)]
         bulk = [walk(name, T0, per_series) for name in names]
         count = BULK * per_series
-        await rate("ours, with conflict handling", count, upsert_candles(connection, bulk, "live"))
+        await rate("ours, new", count, upsert_candles(connection, bulk, "live"))
         await rate("ours, all there already", count, upsert_candles(connection, bulk, "live"))
         other = [walk(name, T0, per_series) for name in names]
         await rate("ours, all changed", count, upsert_candles(connection, other, "repaired"))
         kept = upsert_candles(connection, bulk, "import")
         await rate("ours, all differ and are kept", count, kept)
+        around = [walk((*name[:2], "15m"), T0, per_series) for name in names]
+        middle = [one.rows(per_series // 2, per_series // 2 + 1) for one in around]
+        await upsert_candles(connection, middle, "live")
+        writing = upsert_candles(connection, around, "live")
+        await rate("ours, new but for one", count, writing)
         rows = records(bulk)
         await rate("executemany, keyed by names", count, connection.executemany(UPSERT_ONE, rows))
         numbers = np.repeat(np.arange(BULK) + 1_000_000 * (turn + 1), per_series)
@@ -238,7 +243,7 @@ async def insert(connection: Connection, per_series: int) -> None:
         alone = connection.copy_to_table("candles", source=encoded(raw), format="binary")
         await rate("COPY alone, fails on any conflict", count, alone)
     console.print(f"bulk insert of {BULK} series of {per_series:,} candles, median of 3")
-    ours = np.median(rates["ours, with conflict handling"])
+    ours = np.median(rates["ours, new"])
     for way, found in rates.items():
         console.print(
             f"{way:>35}: {np.median(found):9,.0f} rows/s, {np.median(found) / ours:.2f} times"

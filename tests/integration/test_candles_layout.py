@@ -145,8 +145,9 @@ async def test_what_is_kept_is_counted_either_way(connection: Connection, count:
     assert same(await load_candles(connection, "test", "BTC/USD", "30m"), new)
 
 
-async def test_a_candle_given_twice_is_refused(connection: Connection) -> None:
-    one = random_walk("BTC/USD", 5)
+@pytest.mark.parametrize("count", [5, 2_000])
+async def test_a_candle_given_twice_is_refused(connection: Connection, count: int) -> None:
+    one = random_walk("BTC/USD", count)
     with pytest.raises(Exception, match="cannot affect row a second time"):
         await store_candles(connection, [one, one], "live")
     assert await known_series(connection) == []

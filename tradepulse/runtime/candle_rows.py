@@ -45,6 +45,15 @@ def rows_of(candles: Storable, numbers: Mapping[Name, int]) -> Iterator[Rows]:
         yield _in_order(waiting)
 
 
+def sourced(rows: Rows, source: str) -> Rows:
+    """Return rows with a last column of their source."""
+    whole = blank(wire(series=">i4", **PRICES, source=f"S{len(source)}"), len(rows))
+    for name in ("series", *FIGURES):
+        whole[name] = rows[name]
+    whole["source"] = source.encode()
+    return whole
+
+
 def _in_order(parts: list[Rows]) -> Rows:
     # into rows of the wire's byte order, which NumPy would turn into the machine's
     rows = np.concatenate(parts, out=np.empty(sum(map(len, parts)), WRITTEN))

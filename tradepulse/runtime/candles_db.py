@@ -12,7 +12,7 @@ writes as it is, so that no Python object is made for a row.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,79 +26,31 @@ from tradepulse.runtime.candle_rows import (
     Storable,
     rows_of,
 )
-from tradepulse.runtime.copy_rows import Decoder, columns_of, encoded
+from tradepulse.runtime.candle_writes import Stored, numbers_of, write
+from tradepulse.runtime.copy_rows import Decoder, columns_of
 from tradepulse.runtime.db import Connection
-from tradepulse.trading.candle_checks import time_text
 from tradepulse.trading.candles import Candles
 
 if TYPE_CHECKING:
     import polars as pl
 
+__all__ = [
+    "CandleConflictError",
+    "KnownSeries",
+    "Name",
+    "Storable",
+    "Stored",
+    "candle_counts",
+    "known_series",
+    "load_candles",
+    "load_frame",
+    "store_candles",
+    "upsert_candles",
+]
+
 _SOURCES: tuple[str, ...] = get_args(Source)
 
-_STATED_UP_TO = 1_000
-"""Rows that go as parameters of the statement; more are faster through a temporary table."""
-
-_RANK = (
-    "case {}.source when 'repaired' then 4 when 'live' then 3 when 'backfill' then 2 "
-    "when 'synthetic' then 0 else 1 end"
-)
-_DIFFERS = (
-    "(old.open, old.high, old.low, old.close, old.volume) is distinct from "
-    "({0}.open, {0}.high, {0}.low, {0}.close, {0}.volume)"
-)
-_COLUMNS = "series, open_time, open, high, low, close, volume"
-_STATED = (
-    "unnest($2::integer[], $3::bigint[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], "
-    f"$8::float8[]) as given({_COLUMNS})"
-)
-_STAGED = "given_candles as given"
-_STAGE = """
-create temporary table given_candles (
-    series integer, open_time bigint, open float8, high float8, low float8, close float8,
-    volume float8
-) on commit drop
-"""
-_UNSTAGE = "drop table pg_temp.given_candles"
-_UPSERT = f"""
-with written as (
-    insert into candles as old ({_COLUMNS}, source)
-    select {_COLUMNS}, $1::text from {{given}}
-    on conflict (series, open_time) do update set
-        open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-        volume = excluded.volume, source = excluded.source
-    where {_RANK.format("excluded")} >= {_RANK.format("old")}
-        and ({_DIFFERS.format("excluded")}
-             or {_RANK.format("excluded")} > {_RANK.format("old")})
-    returning 1
-)
-select count(*) from written
-"""  # noqa: S608 - made of the constants above only
-# one probe of the index a row, however many are given
-_KEPT = f"""
-select exchange, symbol, timeframe, open_time, source, n
-from (
-    select old.series, old.open_time, old.source, count(*) over () as n
-    from {{given}}, lateral (
-        select * from candles as c
-        where c.series = given.series and c.open_time = given.open_time limit 1
-    ) as old
-    where old.source <> $1::text and {_DIFFERS.format("given")}
-    order by old.series, old.open_time limit 1
-) as first join candle_series using (series)
-"""  # noqa: S608 - made of the constants above only
 _NUMBER = "select series from candle_series where exchange = $1 and symbol = $2 and timeframe = $3"
-_NUMBERS = """
-select exchange, symbol, timeframe, series
-from unnest($1::text[], $2::text[], $3::text[]) as given(exchange, symbol, timeframe)
-join candle_series using (exchange, symbol, timeframe)
-"""
-# in one order for all, so that two who enter the same series wait, but never for each other
-_ENTER = """
-insert into candle_series (exchange, symbol, timeframe)
-select * from unnest($1::text[], $2::text[], $3::text[]) order by 1, 2, 3
-on conflict do nothing
-"""
 _KNOWN = """
 select s.exchange, s.symbol, s.timeframe, a.open_time as first, z.open_time as last
 from candle_series s,
@@ -116,17 +68,6 @@ _SOURCE_PLACE = f"array_position('{{{','.join(_SOURCES)}}}'::text[], source)"
 
 class CandleConflictError(RuntimeError):
     """Stored candles of a better source differ from those given; the message is one line."""
-
-
-class Stored(NamedTuple):
-    """What an upsert did."""
-
-    written: int
-    """Candles inserted or changed."""
-    kept: int
-    """Stored candles that differ, and were kept because their source is the better one."""
-    example: str
-    """The first of those, in words; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,25 +99,11 @@ async def upsert_candles(connection: Connection, candles: Storable, source: Sour
         candles: series, or events; a candle may occur once.
         source: where they come from; an event's own `source` is not looked at.
     """
-    numbers = await _numbers_of(
-        connection, {(one.exchange, one.symbol, one.timeframe) for one in candles}
-    )
+    names = {(one.exchange, one.symbol, one.timeframe) for one in candles}
+    numbers = await numbers_of(connection, names)
     written, kept, example = 0, 0, ""
     for rows in rows_of(candles, numbers):
-        if len(rows) <= _STATED_UP_TO:
-            columns = [rows[name].tolist() for name in ("series", *FIGURES)]
-            one = await _write(connection, _STATED, len(rows), source, *columns)
-        else:
-            async with connection.transaction():
-                await connection.execute(_STAGE)
-                await connection.copy_to_table(
-                    "given_candles",
-                    schema_name="pg_temp",
-                    source=encoded(rows),
-                    format="binary",
-                )
-                one = await _write(connection, _STAGED, len(rows), source)
-                await connection.execute(_UNSTAGE)
+        one = await write(connection, rows, source)
         written += one.written
         kept += one.kept
         example = example or one.example
@@ -262,37 +189,6 @@ async def known_series(connection: Connection) -> list[KnownSeries]:
 async def candle_counts(connection: Connection) -> dict[Name, int]:
     """Return how many candles each stored series has. Reads the whole index of the table."""
     return {(row[0], row[1], row[2]): row[3] for row in await connection.fetch(_COUNTS)}
-
-
-async def _write(
-    connection: Connection, given: str, count: int, source: Source, *columns: list[float]
-) -> Stored:
-    """Upsert the `count` rows of `given`, and look for kept ones if not all were written."""
-    written = await connection.fetchval(_UPSERT.format(given=given), source, *columns)
-    row = None
-    if written < count:
-        row = await connection.fetchrow(_KEPT.format(given=given), source, *columns)
-    if row is None:
-        return Stored(written, 0, "")
-    series = f"{row['exchange']}:{row['symbol']}:{row['timeframe']}"
-    example = f"{series} of {time_text(row['open_time'])}, stored as {row['source']}"
-    return Stored(written, row["n"], example)
-
-
-async def _numbers_of(connection: Connection, names: set[Name]) -> dict[Name, int]:
-    """Return the numbers of series; new ones are entered."""
-    numbers = await _known_numbers(connection, names)
-    if new := names - numbers.keys():
-        await connection.execute(_ENTER, *zip(*new, strict=True))
-        numbers |= await _known_numbers(connection, new)
-    return numbers
-
-
-async def _known_numbers(connection: Connection, names: set[Name]) -> dict[Name, int]:
-    if not names:
-        return {}
-    rows = await connection.fetch(_NUMBERS, *zip(*names, strict=True))
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
 async def _load(
