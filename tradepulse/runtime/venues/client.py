@@ -1,53 +1,32 @@
 """One venue through ccxt, one request at a time.
 
-ccxt takes a cut answer for an empty one, and knows a request's HTTP status only in its errors. So
-the client that is opened here looks at every answer before ccxt does: one that is no JSON is
-refused, wherever in ccxt it was asked for.
-
 ccxt brings a hundred exchanges along, which takes seconds: it is imported with the first client.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from tradepulse.runtime.venues import answers
 from tradepulse.runtime.venues.answers import CandlePage, Span, TradePage
-from tradepulse.runtime.venues.errors import RateLimitedError, VenueDownError, VenueRefusedError
+from tradepulse.runtime.venues.errors import VenueDownError, VenueRefusedError
 from tradepulse.runtime.venues.options import VenuesOptions
 from tradepulse.runtime.venues.pace import Pace
+from tradepulse.runtime.venues.requests import Requests
 from tradepulse.runtime.venues.rules import VenueRules, check_timeframe, rules_of
 from tradepulse.trading.candle_checks import time_text
 from tradepulse.trading.timeframes import timeframe_ms
 
 Clock = Callable[[], int]
 """Market time in epoch ms."""
-T = TypeVar("T")
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
 _NS = 1_000_000
-_BAD_STATUS = 400
 _ALIKE = 5
-
-
-@dataclass(slots=True)
-class _Answer:
-    """What came back to a request: kept by its task, as several are under way at once."""
-
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    json: Any = None
-
-
-_answer: ContextVar[_Answer | None] = ContextVar("_answer", default=None)
-_status: ContextVar[int] = ContextVar("_status", default=_BAD_STATUS)
 
 
 def wall_clock() -> int:
@@ -73,11 +52,8 @@ class Venue:
         self.rules = rules
         self.client = client
         self.clock = clock
-        self._pace = pace
-        self._failures = import_module("tradepulse.runtime.venues.failures")
+        self._requests = Requests(client, rules, pace)
         self._loading = asyncio.Lock()
-        _look_at_answers(client)
-        self._space_requests()
 
     async def check(self, symbol: str, timeframe: str | None = None) -> None:
         """Refuse a symbol or a timeframe that the venue does not have.
@@ -88,7 +64,7 @@ class Venue:
             check_timeframe(self.rules, timeframe)
         async with self._loading:
             if not self.client.markets:
-                await self._ask(self.client.load_markets)
+                await self._requests.ask(self.client.load_markets)
         market = self.client.markets.get(symbol)
         if market is None or not market.get("spot", True):
             raise VenueRefusedError(
@@ -117,7 +93,7 @@ class Venue:
         if self.rules.honours_since and not self.rules.skips_holes:
             stop = min(stop, first + self.rules.page_ms(timeframe))
         window = first, stop
-        rows, answer = await self._ask_with_answer(
+        rows, answer = await self._requests.ask_with_answer(
             lambda: self.client.fetch_ohlcv(
                 symbol, timeframe, first, *self._candle_arguments(step, window)
             )
@@ -164,7 +140,7 @@ class Venue:
         if not self.client.has.get("fetchTime"):
             return 0
         before = self.clock()
-        told = await self._ask(self.client.fetch_time)
+        told = await self._requests.ask(self.client.fetch_time)
         return int(told) - (before + self.clock()) // 2
 
     async def close(self) -> None:
@@ -202,7 +178,7 @@ class Venue:
         most = self.rules.trades_per_call
         if self.name == "kraken":
             return await self._trades_after(symbol, start * _NS - 1)
-        rows = await self._ask(
+        rows = await self._requests.ask(
             lambda: self.client.fetch_trades(symbol, start, most, {"until": end - 1})
         )
         return rows, rows[-1]["id"] if rows else None
@@ -211,14 +187,14 @@ class Venue:
         """Return trades after a cursor: at Kraken a time in ns, else a trade's id."""
         most = self.rules.trades_per_call
         if self.name == "kraken":
-            rows, answer = await self._ask_with_answer(
+            rows, answer = await self._requests.ask_with_answer(
                 lambda: self.client.fetch_trades(symbol, None, most, {"since": str(cursor)})
             )
             result = answer.json.get("result") if isinstance(answer.json, dict) else None
             if not isinstance(result, dict) or "last" not in result:
                 raise VenueDownError(f"{self.name} sent an answer without trades in it")
             return rows, int(result["last"])
-        rows = await self._ask(
+        rows = await self._requests.ask(
             lambda: self.client.fetch_trades(symbol, None, most, {"fromId": int(cursor) + 1})
         )
         return rows, rows[-1]["id"] if rows else cursor
@@ -226,7 +202,7 @@ class Venue:
     async def _newest_trades(self, symbol: str, span: Span) -> TradePage:
         start, end = span
         most = self.rules.trades_per_call
-        rows, answer = await self._ask_with_answer(
+        rows, answer = await self._requests.ask_with_answer(
             # its times are whole seconds, the last one included
             lambda: self.client.fetch_trades(
                 symbol, start // 1000 * 1000, most, {"until": -(-end // 1000) * 1000}
@@ -254,69 +230,12 @@ class Venue:
             )
         back = now - span[0]
         reach = "hour" if back < _HOUR else "day"
-        rows, answer = await self._ask_with_answer(
+        rows, answer = await self._requests.ask_with_answer(
             lambda: self.client.fetch_trades(symbol, None, None, {"time": reach})
         )
         if not isinstance(answer.json, list):
             raise VenueDownError(f"{self.name} sent an answer without trades in it")
         return TradePage(answers.trades_of(self.name, symbol, rows, span), span)
-
-    async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:
-        return (await self._ask_with_answer(request))[0]
-
-    async def _ask_with_answer(self, request: Callable[[], Awaitable[T]]) -> tuple[T, _Answer]:
-        answer = _Answer()
-        token = _answer.set(answer)
-        try:
-            if not self.client.enableRateLimit:
-                # ccxt does not wait then, but a pause that the venue asked for is kept
-                await self._pace.wait(self.name, 0.0)
-            return await request(), answer
-        except self._failures.UNREADABLE as error:
-            met = self._failures.failure(
-                self.name, error, answer.status, answer.headers, datetime.now(UTC)
-            )
-            if isinstance(met, RateLimitedError):
-                await self._pace.hold(self.name, met.retry_after_s)
-            raise met from error
-        finally:
-            _answer.reset(token)
-
-    def _space_requests(self) -> None:
-        """Let ccxt wait for its own limiter, then for the turn among all processes."""
-        own = self.client.throttle
-        spacing_s = (self.client.rateLimit or self.rules.spacing_ms) / 1000
-
-        async def throttle(cost: float | None = None) -> None:
-            await own(cost)
-            await self._pace.wait(self.name, spacing_s * (1 if cost is None else cost))
-
-        self.client.throttle = throttle
-
-
-def _look_at_answers(client: Any) -> None:
-    """Refuse every answer that is no JSON, and keep status, headers and JSON for its task."""
-    from ccxt.base.errors import ExchangeNotAvailable  # noqa: PLC0415 - see the module's text
-
-    seen, read = client.on_rest_response, client.parse_json
-
-    def on_rest_response(code: int, *rest: Any) -> Any:
-        answer = _answer.get()
-        if answer is not None:
-            answer.status, answer.headers = code, rest[3]
-        _status.set(code)
-        return seen(code, *rest)
-
-    def parse_json(text: str) -> Any:
-        parsed = read(text)
-        if parsed is None and _status.get() < _BAD_STATUS:
-            raise ExchangeNotAvailable(f"{client.id} sent a cut or unreadable answer")
-        answer = _answer.get()
-        if answer is not None:
-            answer.json = parsed
-        return parsed
-
-    client.on_rest_response, client.parse_json = on_rest_response, parse_json
 
 
 def _similar(symbol: str, markets: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ from typing import Protocol
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter
 
+from tradepulse.runtime.db import DatabaseUnavailableError
+
 OnWait = Callable[[str, float], None]
 """Told the venue and the seconds of each wait."""
 
@@ -43,6 +45,8 @@ class Pace(Protocol):
 class SharedPace:
     """Keeps every process of one database together, by a row for each venue.
 
+    Its methods raise DatabaseUnavailableError where the database does not answer.
+
     Args:
         pool: the database.
         on_wait: told of each wait.
@@ -54,17 +58,25 @@ class SharedPace:
 
     async def wait(self, venue: str, spacing_s: float) -> None:
         """Return when the next request may be sent."""
-        delay = await self._pool.fetchval(_RESERVE, venue, spacing_s)
+        delay = await self._value(_RESERVE, venue, spacing_s)
         while delay > _SHORTEST_S:
             if self._on_wait is not None:
                 self._on_wait(venue, delay)
             await asyncio.sleep(delay)
             # the venue may have asked for a pause after this turn was given
-            delay = await self._pool.fetchval(_HELD, venue) or 0.0
+            delay = await self._value(_HELD, venue) or 0.0
 
     async def hold(self, venue: str, seconds: float) -> None:
         """Let nobody ask the venue for so many seconds."""
-        await self._pool.execute(_HOLD, venue, seconds)
+        await self._value(_HOLD, venue, seconds)
+
+    async def _value(self, query: str, *values: str | float) -> float:
+        try:
+            value: float = await self._pool.fetchval(query, *values)
+        except OSError as error:
+            # it must not look as if the venue did not answer
+            raise DatabaseUnavailableError(f"the database does not answer: {error}") from error
+        return value
 
 
 class LocalPace:
