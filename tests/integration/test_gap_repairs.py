@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import numpy as np
@@ -34,6 +35,8 @@ from tradepulse.runtime.venues.pace import LocalPace
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.gap_records import NEVER, Gap
 from tradepulse.trading.gap_repairs import resample
+from tradepulse.trading.strategies import get_strategy
+from tradepulse.trading.strategies._registry import STRATEGIES
 
 pytestmark = pytest.mark.integration
 
@@ -332,6 +335,37 @@ async def configure(pool: Pool, exchange: str, first: int, *, fill_gaps: bool = 
             fill_gaps,
         )
     await activate(pool, one, "test")
+
+
+async def test_what_a_strategy_asks_for_is_kept_with_its_configurations(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = replace(get_strategy("sma_cross"), name="asking", fill_gaps=True)
+    monkeypatch.setitem(STRATEGIES, "asking", asking)
+
+    async def added(strategy: str, edited_from: UUID | None = None) -> tuple[UUID, bool]:
+        one = uuid4()
+        new = NewConfiguration(
+            one, strategy, "kraken", BTC, "1m", {}, 1.0, {}, edited_from=edited_from
+        )
+        async with pool.acquire() as connection, connection.transaction():
+            await add_discovered(connection, new, "test")
+        query = "select fill_gaps from trained_configurations where configuration_id = $1"
+        return one, await pool.fetchval(query, one)
+
+    first, asks = await added("asking")
+    assert asks
+    assert not (await added("sma_cross"))[1]
+    # without its file nobody knows the strategy here; an edit keeps what the old one asks for
+    monkeypatch.delitem(STRATEGIES, "asking")
+    assert (await added("asking", edited_from=first))[1]
+    assert not (await added("asking"))[1]
+    # of the active ones only
+    async with pool.acquire() as connection:
+        assert await series_to_fill(connection) == {}
+    await activate(pool, first, "test")
+    async with pool.acquire() as connection:
+        assert list(await series_to_fill(connection)) == [("kraken", BTC, "1m")]
 
 
 async def test_where_a_strategy_asks_for_it_a_hole_is_filled_with_the_close_before(

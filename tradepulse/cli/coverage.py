@@ -215,7 +215,9 @@ def _figures(report: _Report) -> list[dict[str, Any]]:
     c = report.coverage
     told = []
     for row, series in enumerate(c.series):
-        exchange, symbol, timeframe = series.split(":")
+        exchange, _, rest = series.partition(":")
+        # a file may hold a swap, whose symbol has a colon of its own
+        symbol, _, timeframe = rest.rpartition(":")
         lacking = (c.missing[row] > 0) | (c.synthetic[row] > 0)
         names = ("expected", "present", "missing", "synthetic", "zero_volume")
         sums = {name: int(getattr(c, name)[row].sum()) for name in names}

@@ -43,6 +43,7 @@ where exchange = $1 and symbol = $2 and timeframe = $3 and status = any($6)
     and kind = 'hole' and cause = 'no_trade' and last_open_time >= $4 and first_open_time < $5
 order by first_open_time
 """  # noqa: S608 - a constant
+# a scan and a repair at the same time may both enter what the repair has left
 INSERT = """
 insert into data_gaps (exchange, symbol, timeframe, kind, first_open_time, last_open_time, candles,
                        cause, sure, sentence, status, settled_at, attempts, next_try_at)
@@ -50,6 +51,8 @@ select e, s, t, k, f, l, n, c, u, w, st, case when st <> 'open' then now() end, 
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
             $7::integer[], $8::text[], $9::boolean[], $10::text[], $11::text[], $12::integer[],
             $13::bigint[]) as given(e, s, t, k, f, l, n, c, u, w, st, a, x)
+on conflict (exchange, symbol, timeframe, kind, first_open_time)
+    where status in ('open', 'filled', 'unrepairable') do nothing
 """
 _UPDATE = """
 update data_gaps g set first_open_time = f, last_open_time = l, candles = n, cause = c, sure = u,
