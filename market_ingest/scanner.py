@@ -13,7 +13,8 @@ import asyncpg
 from market_ingest.gap_meters import GapMeters
 from market_ingest.repairs import RepairRounds
 from tradepulse.runtime.db import UNREACHABLE, Connection, acquire_lock
-from tradepulse.runtime.gap_scan import SCAN_LOCK, Scan, TailScanner, scan_all
+from tradepulse.runtime.gap_scan import SCAN_LOCK, Scan, scan_all
+from tradepulse.runtime.gap_tails import TailScanner
 from tradepulse.runtime.gaps_db import SCAN_CHANNEL, gap_counts
 from tradepulse.runtime.market_data import VenueOpener
 from tradepulse.runtime.service import Service

@@ -25,7 +25,8 @@ from tradepulse.runtime.candles_db import load_candles, store_candles, upsert_ca
 from tradepulse.runtime.configurations import NewConfiguration, activate, add_discovered
 from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.gap_repair import Repaired, Repairs
-from tradepulse.runtime.gap_scan import Scan, TailScanner, scan_all
+from tradepulse.runtime.gap_scan import Scan, scan_all
+from tradepulse.runtime.gap_tails import TailScanner
 from tradepulse.runtime.gap_tries_db import due_gaps, repairs_of, series_to_fill
 from tradepulse.runtime.gaps_db import list_gaps, quiet_holes
 from tradepulse.runtime.synthetic_candles import renew_synthetic_from

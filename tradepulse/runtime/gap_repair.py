@@ -13,7 +13,7 @@ import asyncpg
 import numpy as np
 
 from tradepulse.runtime.backfill import bundled, missing_ranges, remember_page
-from tradepulse.runtime.candles_db import known_series, load_candles, upsert_candles
+from tradepulse.runtime.candles_db import load_candles, upsert_candles
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.gap_tries_db import Outcome, Tried, note_try, repairs_of, settle
 from tradepulse.runtime.gap_work import (
@@ -21,10 +21,9 @@ from tradepulse.runtime.gap_work import (
     Work,
     came,
     good_for,
-    has_trades,
     part_of,
-    reach_of,
     rows_of,
+    steps_for,
     store_real,
     without_synthetic,
     work_on,
@@ -38,7 +37,7 @@ from tradepulse.runtime.venues.rules import VENUES
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.gap_causes import Cause
 from tradepulse.trading.gap_records import NEVER, Gap, Tries, Verdict, judge
-from tradepulse.trading.gap_repairs import Repair, plan, resample, synthetic
+from tradepulse.trading.gap_repairs import Repair, resample, synthetic
 from tradepulse.trading.gaps import Finding
 from tradepulse.trading.series import OnSeries
 from tradepulse.trading.timeframes import timeframe_ms
@@ -108,7 +107,9 @@ class Repairs:
             return Repaired(None)
         async with self._pool.acquire() as connection:
             work = await work_on(connection, gap)
-            steps = await self._plan(connection, gap.finding, now, synthetic_from)
+            steps = await steps_for(
+                connection, gap.finding, now, synthetic_from, ask=self._venues is not None
+            )
             await self._look_up(connection, work)
         if len(work.wanted) > LONGEST_SLOTS:
             note = f"longer than {LONGEST_SLOTS} candles: `tradepulse backfill` asks for it"
@@ -139,25 +140,6 @@ class Repairs:
         feed = f"live-{series.exchange}-{series.symbol}-{series.timeframe}"
         until: int | None = await self._pool.fetchval(_PUBLISHED, feed)
         return until
-
-    async def _plan(
-        self, connection: Connection, finding: Finding, now: int, synthetic_from: int | None
-    ) -> tuple[Repair, ...]:
-        rule = VENUES.get(finding.exchange) if self._venues is not None else None
-        stored = [
-            one.timeframe
-            for one in await known_series(connection)
-            if (one.exchange, one.symbol) == (finding.exchange, finding.symbol)
-        ]
-        steps = plan(
-            finding,
-            stored=stored,
-            trades=rule is not None and has_trades(rule, finding, now),
-            reach=reach_of(rule, finding.timeframe, now),
-            synthetic=synthetic_from is not None and finding.end > synthetic_from,
-        )
-        asked = rule is not None and finding.timeframe in rule.timeframes
-        return tuple(step for step in steps if step.step != "venue" or asked)
 
     async def _look_up(self, connection: Connection, work: Work) -> None:
         """Take what the venue has said of a hole for want of trades before, as by a backfill."""

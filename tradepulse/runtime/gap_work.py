@@ -5,14 +5,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tradepulse.runtime.candles_db import upsert_candles
+from tradepulse.runtime.candles_db import known_series, upsert_candles
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.gap_tries_db import Tried
 from tradepulse.runtime.synthetic_candles import renew_synthetic
-from tradepulse.runtime.venues.rules import VenueRules
+from tradepulse.runtime.venues.rules import VENUES, VenueRules
 from tradepulse.trading.candle_checks import rules, time_text
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.gap_records import Gap
+from tradepulse.trading.gap_repairs import Repair, plan
 from tradepulse.trading.gaps import DAY_MS, Finding
 from tradepulse.trading.timeframes import timeframe_ms
 
@@ -167,3 +168,24 @@ async def without_synthetic(
     if row is None or not row["made"]:
         return candles
     return rows_of(candles, np.isin(candles.open_time, np.array(row["there"] or [], np.int64)))
+
+
+async def steps_for(
+    connection: Connection, finding: Finding, now: int, synthetic_from: int | None, *, ask: bool
+) -> tuple[Repair, ...]:
+    """Return what to try for a finding, in order; the venue only where it may be asked."""
+    rule = VENUES.get(finding.exchange) if ask else None
+    stored = [
+        one.timeframe
+        for one in await known_series(connection)
+        if (one.exchange, one.symbol) == (finding.exchange, finding.symbol)
+    ]
+    steps = plan(
+        finding,
+        stored=stored,
+        trades=rule is not None and has_trades(rule, finding, now),
+        reach=reach_of(rule, finding.timeframe, now),
+        synthetic=synthetic_from is not None and finding.end > synthetic_from,
+    )
+    asked = rule is not None and finding.timeframe in rule.timeframes
+    return tuple(step for step in steps if step.step != "venue" or asked)
