@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from contracts.events import CandleClosed
 from market_ingest.gap_meters import GapMeters
 from market_ingest.repairs import RepairRounds
+from market_ingest.scanner import Scanner
 from tests.candle_series import random_walk, same
 from tests.fakes.exchange import HOUR, MINUTE, FakeExchange, Instrument, Tape
 from tests.fakes.exchange.faults import Halt, ServerError
@@ -23,7 +24,7 @@ from tests.fakes.exchange.synthetic import random_candles
 from tradepulse.runtime.backfill import missing_ranges
 from tradepulse.runtime.candles_db import load_candles, store_candles, upsert_candles
 from tradepulse.runtime.configurations import NewConfiguration, activate, add_discovered
-from tradepulse.runtime.db import connect_pool, migrate
+from tradepulse.runtime.db import connect, connect_pool, migrate
 from tradepulse.runtime.gap_repair import Repaired, Repairs
 from tradepulse.runtime.gap_scan import Scan, scan_all
 from tradepulse.runtime.gap_tails import TailScanner
@@ -484,6 +485,41 @@ async def test_repairs_of_what_is_followed_are_published(pool: Pool) -> None:
         await rounds.run(asyncio.get_running_loop().time() + 60)
     assert [c.open_time for c in kept.candles] == [START + i * MINUTE for i in range(1_490, 1_495)]
     assert {c.source for c in kept.candles} == {"repaired"}
+
+
+async def test_the_scanner_finds_and_repairs_by_itself(pool: Pool, database_url: str) -> None:
+    rows = recorded(BTC, 12)
+    await store(pool, candles(without(rows[:500], HOLE), "binanceus", BTC))
+    registry = CollectorRegistry()
+    meters = GapMeters(registry)
+    connection = await connect(database_url)
+
+    async def statuses_are(*wanted: str) -> None:
+        async with asyncio.timeout(20):
+            while sorted(g.status for g in await gaps(pool)) != sorted(wanted):  # noqa: ASYNC110 - a table tells nobody
+                await asyncio.sleep(0.02)
+
+    async with market("binanceus", [tape(BTC, rows)], END + HOUR) as (fake, venues):
+        clock = lambda: fake.clock.now  # noqa: E731 - the market's
+        rounds = RepairRounds(pool, venues, clock, Kept(), meters)
+        scanner = Scanner(connection, meters, 0.2, clock=clock, repairs=rounds)
+        running = asyncio.create_task(scanner.run())
+        try:
+            await statuses_are("repaired")
+            # candles go on, with a hole
+            await store(pool, candles(without(rows[500:], slice(40, 44)), "binanceus", BTC))
+            await statuses_are("repaired", "repaired")
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await connection.close()
+    assert same(await load(pool, "binanceus"), candles(rows, "binanceus", BTC))
+    tried = {"exchange": "binanceus", "step": "venue"}
+    value = registry.get_sample_value
+    assert value("tradepulse_repaired_candles_total", tried) == 24
+    assert value("tradepulse_gap_repairs_total", {**tried, "outcome": "mended"}) == 2
+    assert value("tradepulse_gap_scan_failures_total") == 0
+    assert (value("tradepulse_gap_scan_seconds_count", {"scope": "new"}) or 0) > 0
 
 
 async def test_only_the_ends_are_read_between_two_scans_of_everything(pool: Pool) -> None:
