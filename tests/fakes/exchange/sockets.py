@@ -51,10 +51,13 @@ class Socket:
                     self.subscriptions += "subscribe" in str(asked).lower()
         finally:
             sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
-            while not self._queue.empty():
-                self._queue.get_nowait()
-                self._queue.task_done()
+            try:
+                await asyncio.gather(sender, return_exceptions=True)
+            finally:
+                # a client that is gone cancels this too; whoever waits in `drain` must not be left
+                while not self._queue.empty():
+                    self._queue.get_nowait()
+                    self._queue.task_done()
 
     def on(self, event: Event) -> None:
         """Queue what the stream tells of an event."""
