@@ -68,7 +68,7 @@ def coverage(
     ] = None,
     state: State = STATE,
 ) -> None:
-    """Show how much of each series there is, what is missing and why, and a map of it.
+    """Show how much of each series there is, what is missing, and a map.
 
     The causes are those of the last scan; `tradepulse gaps scan` makes one.
     """

@@ -21,7 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "strategies": ("strategies:app", "List strategies and parameters, check a file of your own."),
     "optimize": ("searches:optimize", "Search parameters on stored candles, validate the best."),
     "configs": ("validation:app", "List configurations, look at one, switch, move or edit it."),
-    "backfill": ("backfill:backfill", "Fetch the missing candles of an exchange."),
+    "backfill": (
+        "backfill:backfill",
+        "Fetch the candles that are missing, page by page, and store them.",
+    ),
     "subscriptions": (
         "subscriptions:app",
         "List the series that are followed live, follow more, or fewer.",
@@ -29,7 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("candle_data:import_candles", "Store the candles of a file, all or none."),
     "export": ("candle_data:export_candles", "Write stored candles to a parquet or CSV file."),
     "gaps": ("gaps:app", "Look for holes and bad candles, list them, repair them."),
-    "coverage": ("coverage:coverage", "Show how much of each series there is, as a map, too."),
+    "coverage": (
+        "coverage:coverage",
+        "Show how much of each series there is, what is missing, and a map.",
+    ),
     "dlq": ("dlq:app", "List messages that could not be handled, and send them back."),
 }
 """Where each command is, and the first line of its help."""

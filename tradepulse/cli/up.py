@@ -76,7 +76,7 @@ def up(
         bool, typer.Option("--fresh", help="Remove what the state folder holds first.")
     ] = False,
 ) -> None:
-    """Run everything on this machine, on recorded candles or with --live on what venues publish."""
+    """Run everything on this machine, on recorded candles or live ones."""
     # Clients log every failed attempt to connect. The terminal is told in one line; the rest goes
     # to up.log once there is a folder for it, and nowhere where that cannot be written.
     logging.getLogger().addHandler(logging.NullHandler())
