@@ -15,15 +15,13 @@ from market_ingest.repairs import RepairRounds
 from tradepulse.runtime.db import UNREACHABLE, Connection, acquire_lock
 from tradepulse.runtime.gap_scan import SCAN_LOCK, Scan, scan_all
 from tradepulse.runtime.gap_tails import TailScanner
-from tradepulse.runtime.gaps_db import SCAN_CHANNEL, gap_counts
+from tradepulse.runtime.gaps_db import SCAN_CHANNEL, SCANNER, gap_counts
 from tradepulse.runtime.market_data import VenueOpener
 from tradepulse.runtime.service import Service
 from tradepulse.runtime.subscriptions import list_subscriptions
 
 log = logging.getLogger(__name__)
 
-SCANNER = "gap scanner"
-"""Advisory lock of the replica that scans."""
 FULL_EVERY_S = 86_400.0
 RESTS = 10
 """After a scan of everything the next one waits so many times as long as it took."""

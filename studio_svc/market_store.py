@@ -24,7 +24,7 @@ from studio_svc.views import SeriesView
 from tradepulse.runtime.coverage_db import Lifetime, coverage_of, lifetimes_of
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.gap_tries_db import repairs_of
-from tradepulse.runtime.gaps_db import SCAN_CHANNEL, gap_of, list_gaps
+from tradepulse.runtime.gaps_db import SCAN_CHANNEL, SCANNER, gap_of, list_gaps
 from tradepulse.runtime.subscriptions import Subscription, list_subscriptions, replicas
 from tradepulse.runtime.venues.rules import VENUES
 from tradepulse.trading.gap_records import NOT_TO_REPAIR, Gap, Status
@@ -42,8 +42,6 @@ _WRITTEN = """
 select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint from pg_stat_user_tables
 where relid in ('candles'::regclass, 'data_gaps'::regclass)
 """
-SCANNER = "gap scanner"
-"""Advisory lock of the market_ingest that scans; see `market_ingest.scanner`."""
 _SCANNERS = """
 select count(*) from pg_locks
 where locktype = 'advisory' and objsubid = 1 and granted

@@ -10,14 +10,13 @@ import numpy as np
 from studio_page import Studio, anonymous
 from studio_rows import EXCHANGE, START, Seeded
 
-from market_ingest import scanner
-from studio_svc.market_store import LIVE_GRACE_MS, MAX_CELLS, SCANNER, MarketStore
+from studio_svc.market_store import LIVE_GRACE_MS, MAX_CELLS, MarketStore
 from studio_svc.watch import market_refresher
 from tests.candle_series import random_walk
 from tradepulse.runtime.candle_files import read_candles
 from tradepulse.runtime.candles_db import store_candles
 from tradepulse.runtime.db import Connection, acquire_lock
-from tradepulse.runtime.gaps_db import BEGINNING, SCAN_CHANNEL, save_findings
+from tradepulse.runtime.gaps_db import BEGINNING, SCAN_CHANNEL, SCANNER, save_findings
 from tradepulse.runtime.subscriptions import REPLICA_LOCK
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.gaps import DAY_MS, Finding, coverage, scan
@@ -308,7 +307,6 @@ class TestGaps:
             "detail": "Nobody scans: no market_ingest is running; "
             "`tradepulse gaps scan` does it by hand",
         }
-        assert SCANNER == scanner.SCANNER
         heard = asyncio.Event()
         listener = await acquire_lock(database_url, SCANNER)
         await listener.add_listener(SCAN_CHANNEL, lambda *_: heard.set())

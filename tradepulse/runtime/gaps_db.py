@@ -12,6 +12,8 @@ from tradepulse.trading.gaps import Finding, Kind
 
 SCAN_CHANNEL = "tradepulse_scan"
 """`notify` on it asks market_ingest to scan at once."""
+SCANNER = "gap scanner"
+"""Name of the advisory lock of the market_ingest that scans."""
 
 COLUMNS = (
     "gap_id, exchange, symbol, timeframe, kind, first_open_time, last_open_time, candles, cause, "
