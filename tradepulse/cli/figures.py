@@ -19,6 +19,12 @@ select
     (select initial_cash from accounts where account = $1) as initial_cash,
     (select equity from equity where account = $1 order by close_time desc limit 1) as equity
 """
+# a part of each series' index, however much lies before
+_CANDLES = """
+select coalesce(sum(n), 0)::bigint from candle_series s, lateral (
+    select count(*) as n from candles c where c.series = s.series and c.open_time >= $1
+) as part
+"""
 
 
 @dataclass(frozen=True, slots=True)
