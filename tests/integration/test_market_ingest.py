@@ -215,7 +215,7 @@ async def test_history_is_what_came_before(ingest: Ingest) -> None:
     [
         ("app", "REPLAY_SYMBOLS", "DOGE/USD", 1, "has no symbol DOGE/USD; it has BTC/USD"),
         ("app", "REPLAY_SPEED", "fast", 2, "REPLAY_SPEED"),
-        ("history", "REPLAY_FILE", __file__, 1, "neither a parquet nor a .csv file"),
+        ("history", "REPLAY_FILE", __file__, 1, "not a kind that is read"),
     ],
 )
 async def test_refusals_are_one_line(
