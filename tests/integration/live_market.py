@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -30,6 +32,16 @@ BTC = Instrument("BTC/USD", amount_decimals=6)
 ETH = Instrument("ETH/USD", amount_decimals=6)
 FAST = LiveOptions(tick_s=0.004, retry_first_s=0.01, retry_last_s=0.1, refused_again_s=0.2)
 log = logging.getLogger(__name__)
+
+
+def compiled_once(folder: Path) -> dict[str, str]:
+    """Return an environment in which ccxt is compiled for the first process only.
+
+    Where bytecode is written to its usual place, nothing has to be said.
+    """
+    if not sys.dont_write_bytecode:
+        return {}
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
 class Kept:

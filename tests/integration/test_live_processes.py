@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from live_market import BTC, ETH, MINUTE, START, bar_of
+from live_market import BTC, ETH, MINUTE, START, bar_of, compiled_once
 from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed
@@ -185,9 +185,7 @@ async def live(
                 del config[key]
         (tmp_path / "venues.json").write_text(json.dumps(configs))
         environment = {
-            # ccxt has some hundred modules: compiled once for all processes of a test
-            "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled"),
+            **compiled_once(tmp_path),
             "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
             "DATABASE_URL": database_url,
             "VENUES_FILE": str(tmp_path / "venues.json"),
