@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tradepulse.trading.gaps import Coverage, Finding
 
 _DAYS_SHOWN = 62
+_NARROWEST = 120
 _SOURCES = ("live", "backfill", "repaired", "import", "replay", "synthetic")
 
 
@@ -183,7 +184,8 @@ def _show(report: _Report, *, of_files: bool) -> None:
             f"{int(c.zero_volume[row].sum()):,}",
             *([] if of_files else [_by_source(report.sources.get(series, {}))]),
         )
-    Console().print(table)
+    # a narrower table would lose whole columns without a word
+    Console(width=max(Console().width, _NARROWEST)).print(table)
 
 
 def _causes(holes: Counter[str] | None, missing: int) -> str:
