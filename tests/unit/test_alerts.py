@@ -43,7 +43,7 @@ def test_an_alert_can_fire_and_says_what_to_do(
         for group in re.findall(r"by \(([^)]*)\)", alert["expr"])
         for label in group.split(",")
     }
-    asked |= set(re.findall(r"(\w+)=~?\"", alert["expr"]))
+    asked |= set(re.findall(r"(\w+)(?:=~?|!=)\"", alert["expr"]))
     assert asked <= labels
     told = alert["annotations"]
     assert set(re.findall(r"\$labels\.(\w+)", told["summary"])) <= asked
