@@ -7,7 +7,7 @@
 The candles are synthetic: random walks with a fixed seed, of 5 minutes. They are written
 as a live database is: a fifth series by series, the rest in the order of time over all series, so
 that the rows of one series are scattered over all pages; some are repaired afterwards, and the last
-100 closes come after the last vacuum.
+25 closes come after the last vacuum.
 """
 
 import argparse
@@ -46,7 +46,7 @@ EXCHANGES = ("binanceus", "coinbase", "kraken", "bitstamp")
 STEP = 300_000
 T0 = 1_700_000_100_000
 NINETY_DAYS = 90 * 288
-AFTER_VACUUM = 100
+AFTER_VACUUM = 25
 """Closes."""
 MANY = 40
 BULK = 10

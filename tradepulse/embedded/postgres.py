@@ -36,7 +36,8 @@ _SETTINGS = {
     "port": "5432",  # no TCP port: it only names the socket
     "unix_socket_permissions": "0700",
     "max_connections": "200",
-    "shared_buffers": "128MB",
+    # the indexes of some hundred series; memory is only taken as it is used
+    "shared_buffers": "512MB",
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",

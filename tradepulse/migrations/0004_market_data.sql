@@ -40,7 +40,7 @@ alter table candles
 -- after a fifth of the table; where nothing was changed it reads only the new pages.
 alter table candles set (
     autovacuum_vacuum_insert_scale_factor = 0,
-    autovacuum_vacuum_insert_threshold = 20000,
+    autovacuum_vacuum_insert_threshold = 5000,
     autovacuum_vacuum_scale_factor = 0.01
 );
 analyze candles;
