@@ -58,7 +58,10 @@ async def test_a_day_with_a_disconnect_every_few_minutes_and_garbage(
             fake.faults.add(DropSocket(clean=number % 2 == 0), method=data, count=1, start=at)
             for number, at in enumerate(range(start + 5 * MINUTE, start + hours * HOUR, 6 * MINUTE))
         ]
-        await market.pass_time(hours * HOUR - 5 * MINUTE, step=step)
+        for _ in range(0, hours * HOUR - 5 * MINUTE, step):
+            await market.pass_time(step, step=step)
+            # a connection takes real time, of which the market must not make hours
+            await market.connected(1)
         await market.settled(series)
         counts = await market.check(series, start)
         hits = [one.hits for one in planned]
