@@ -8,6 +8,9 @@ WEB := studio_svc/web
 PAGE := $(WEB)/dist/index.html
 WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 ARGS ?=
+# tests and services start many processes: where the environment forbids bytecode, each would compile
+# its libraries anew, for seconds
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: run test check fix web check-web doctor lock clean
 
