@@ -9,11 +9,14 @@ from contracts.events import CandleClosed, Source
 from market_ingest.series_track import Bar
 from tradepulse.runtime.candles_db import upsert_candles
 from tradepulse.runtime.db import Connection
-from tradepulse.runtime.subscriptions import Subscription, list_subscriptions
+from tradepulse.runtime.subscriptions import (
+    Subscription,
+    feed_of,
+    list_subscriptions,
+)
 
 Series = tuple[str, str, str]
 """(exchange, symbol, timeframe)"""
-FEED_PREFIX = "live-"
 RECHECKED = 50
 """So many of the last candles of the stream are compared with the venue after a start."""
 
@@ -85,11 +88,6 @@ class FeedPosition:
     published_until: int
 
 
-def feed_of(series: Series) -> str:
-    """Return the name of a series' feed."""
-    return FEED_PREFIX + "-".join(series)
-
-
 class LiveStore:
     """The tables `market_data`, `feeds`, `subscriptions` and `venue_answers`."""
 
@@ -125,18 +123,18 @@ class LiveStore:
             "timeframe": timeframe,
             "first_open_time": position,
         }
-        row = await self._pool.fetchrow(_OPEN_FEED, feed_of(series), spec, position)
+        row = await self._pool.fetchrow(_OPEN_FEED, feed_of(*series), spec, position)
         if row is None:
-            raise RuntimeError(f"feed {feed_of(series)} was neither entered nor found")
+            raise RuntimeError(f"feed {feed_of(*series)} was neither entered nor found")
         return FeedPosition(row["spec"]["first_open_time"], row["published_until"])
 
     async def advance(self, series: Series, published_until: int) -> None:
         """Note that everything up to this close time is acknowledged by Kafka."""
-        await self._pool.execute(_ADVANCE, feed_of(series), published_until)
+        await self._pool.execute(_ADVANCE, feed_of(*series), published_until)
 
     async def end(self, series: Series) -> None:
         """Note that a feed has ended."""
-        await self._pool.execute(_END, feed_of(series))
+        await self._pool.execute(_END, feed_of(*series))
 
     async def tell_trouble(self, series: Series, trouble: str | None) -> None:
         """Say why a series is not followed, or that all is well."""

@@ -15,12 +15,13 @@ from market_ingest.followed import Followed, LiveOptions, cancelled
 from market_ingest.handlers import Sender, uninterrupted
 from market_ingest.live_meters import LiveMeters, VenueHealth, group_of
 from market_ingest.live_rows import TradeBars
-from market_ingest.live_store import FeedPosition, LiveStore, Series, candle_event, feed_of
+from market_ingest.live_store import FeedPosition, LiveStore, Series, candle_event
 from market_ingest.questions import Questions
 from market_ingest.rest_candles import slots_per_question
 from market_ingest.series_track import Deaf, Publish, SeriesTrack, Skipped, Step
 from market_ingest.streams import StreamKey
 from market_ingest.symbol_streams import SymbolStreams
+from tradepulse.runtime.subscriptions import feed_of
 from tradepulse.runtime.venues.client import Venue
 from tradepulse.runtime.venues.errors import VenueError, VenueRefusedError
 from tradepulse.trading.candle_checks import time_text
@@ -238,7 +239,7 @@ class SymbolFeed:
     async def _announce(self, series: Series, feed: FeedPosition, end: int | None) -> None:
         exchange, symbol, timeframe = series
         event = FeedAnnounced(
-            feed=feed_of(series),
+            feed=feed_of(*series),
             series=(
                 FeedSeries(
                     exchange=exchange,

@@ -30,6 +30,7 @@ from tradepulse.runtime.gap_work import (
 )
 from tradepulse.runtime.gaps_db import quiet_holes
 from tradepulse.runtime.market_data import VenueOpener
+from tradepulse.runtime.subscriptions import feed_of
 from tradepulse.runtime.venues.answers import CandlePage
 from tradepulse.runtime.venues.errors import OutOfReachError, VenueDownError, VenueRefusedError
 from tradepulse.runtime.venues.history import Patience, pages
@@ -137,7 +138,7 @@ class Repairs:
 
     async def published(self, series: OnSeries) -> int | None:
         """Return until when a live feed has published a series, epoch ms; None without one."""
-        feed = f"live-{series.exchange}-{series.symbol}-{series.timeframe}"
+        feed = feed_of(series.exchange, series.symbol, series.timeframe)
         until: int | None = await self._pool.fetchval(_PUBLISHED, feed)
         return until
 

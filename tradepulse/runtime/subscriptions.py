@@ -15,6 +15,9 @@ REPLICA_LOCK = 7_251_002
 UNIT_LOCK_SEED = 7_251_003
 """Seed of the hash that names the advisory lock of an `exchange:symbol`."""
 
+FEED_PREFIX = "live-"
+"""Of the names of the feeds of live series."""
+
 _LIST = """
 select s.exchange, s.symbol, s.timeframe, s.trouble, f.published_until
 from subscriptions s left join feeds f
@@ -41,6 +44,11 @@ select count(*) from pg_locks
 where locktype = 'advisory' and classid = $1::bigint::oid and objid = 0 and objsubid = 2 and granted
     and database = (select oid from pg_database where datname = current_database())
 """
+
+
+def feed_of(exchange: str, symbol: str, timeframe: str) -> str:
+    """Return the name of a live series' feed; the query of `list_subscriptions` makes it alike."""
+    return FEED_PREFIX + f"{exchange}-{symbol}-{timeframe}"
 
 
 class SubscriptionError(ValueError):
