@@ -124,27 +124,25 @@ def _check_names(exchange: str, timeframes: Sequence[str]) -> None:
 
 async def _run(url: str, wanted: _Wanted, *, dry_run: bool) -> None:
     from tradepulse.cli.progress import progress_bar
-    from tradepulse.runtime.db import check_migrated, connect_pool
+    from tradepulse.runtime.db import opened_pool
     from tradepulse.runtime.venues.client import Venues
     from tradepulse.runtime.venues.options import VENUES_FILE, read_venues_file
     from tradepulse.runtime.venues.pace import SharedPace
 
     with values_refused():
         options = read_venues_file(os.environ.get(VENUES_FILE))
-    pool = await connect_pool(url, max_size=_AT_ONCE + 2)
-    try:
-        await check_migrated(pool)
-        async with Venues(options, SharedPace(pool)) as venues:
-            venue = venues.venue(wanted.exchange)
-            if dry_run:
-                for one in wanted.series:
-                    await _tell(pool, venue, wanted, one)
-                return
-            turns = asyncio.Semaphore(_AT_ONCE)
-            with progress_bar() as bars:
-                await _all([_fill(pool, venue, wanted, one, bars, turns) for one in wanted.series])
-    finally:
-        pool.terminate()
+    async with (
+        opened_pool(url, max_size=_AT_ONCE + 2) as pool,
+        Venues(options, SharedPace(pool)) as venues,
+    ):
+        venue = venues.venue(wanted.exchange)
+        if dry_run:
+            for one in wanted.series:
+                await _tell(pool, venue, wanted, one)
+            return
+        turns = asyncio.Semaphore(_AT_ONCE)
+        with progress_bar() as bars:
+            await _all([_fill(pool, venue, wanted, one, bars, turns) for one in wanted.series])
 
 
 async def _all(works: Sequence[Coroutine[Any, Any, None]]) -> None:

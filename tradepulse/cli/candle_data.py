@@ -197,15 +197,10 @@ def _legacy_source(address: str, table: str, given: "Given") -> "Source":
 @asynccontextmanager
 async def _database(url: str) -> AsyncIterator[Any]:
     """Lend a connection to a database that has all migrations."""
-    from tradepulse.runtime.db import check_migrated, connect_pool
+    from tradepulse.runtime.db import opened_pool
 
-    pool = await connect_pool(url, max_size=1)
-    try:
-        await check_migrated(pool)
-        async with pool.acquire() as connection:
-            yield connection
-    finally:
-        pool.terminate()
+    async with opened_pool(url, max_size=1) as pool, pool.acquire() as connection:
+        yield connection
 
 
 async def _import(

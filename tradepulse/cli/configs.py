@@ -196,16 +196,12 @@ def _pair(metrics: dict[str, Any], name: str, form: str) -> str:
 
 async def _list(url: str, active: bool, job: str | None) -> "list[StoredConfiguration]":
     from tradepulse.runtime.configurations import list_configurations
-    from tradepulse.runtime.db import check_migrated, connect_pool
+    from tradepulse.runtime.db import opened_pool
 
-    pool = await connect_pool(url, max_size=1)
-    try:
-        await check_migrated(pool)
+    async with opened_pool(url, max_size=1) as pool:
         return await list_configurations(
             pool, active_only=active, job_id=None if job is None else uuid_of("--job", job)
         )
-    finally:
-        pool.terminate()
 
 
 def uuid_of(what: str, text: str) -> "UUID":
@@ -244,11 +240,9 @@ def with_one(
 
     async def connected() -> R:
         from tradepulse.runtime.configurations import list_configurations
-        from tradepulse.runtime.db import check_migrated, connect_pool
+        from tradepulse.runtime.db import opened_pool
 
-        pool = await connect_pool(database_url(state), max_size=1)
-        try:
-            await check_migrated(pool)
+        async with opened_pool(database_url(state), max_size=1) as pool:
             ids = [one.configuration_id for one in await list_configurations(pool)]
             meant = [one for one in ids if str(one).startswith(start.lower())] if start else []
             if len(meant) != 1:
@@ -257,7 +251,5 @@ def with_one(
                     f"{which} of an id that begins with {start!r}; see `tradepulse configs`"
                 )
             return await act(pool, meant[0])
-        finally:
-            pool.terminate()
 
     return asyncio.run(connected())

@@ -122,30 +122,25 @@ async def _of_database(
     now: int | None,
 ) -> _Report:
     from tradepulse.runtime.coverage_db import coverage_of, sources_of
-    from tradepulse.runtime.db import check_migrated, connect_pool
+    from tradepulse.runtime.db import opened_pool
     from tradepulse.runtime.gaps_db import list_gaps
     from tradepulse.trading.gap_records import STANDING
 
     exchange, symbol, timeframe = names
-    pool = await connect_pool(url, max_size=1)
-    try:
-        await check_migrated(pool)
-        async with pool.acquire() as connection:
-            counted = await coverage_of(connection, *names, start, end, now=now)
-            sources = await sources_of(connection, *names, start, end)
-            gaps = await list_gaps(
-                connection,
-                exchange=exchange,
-                symbol=symbol,
-                timeframe=timeframe,
-                status=STANDING,
-                kind="hole",
-                start=start,
-                end=end,
-                limit=1_000_000,
-            )
-    finally:
-        pool.terminate()
+    async with opened_pool(url, max_size=1) as pool, pool.acquire() as connection:
+        counted = await coverage_of(connection, *names, start, end, now=now)
+        sources = await sources_of(connection, *names, start, end)
+        gaps = await list_gaps(
+            connection,
+            exchange=exchange,
+            symbol=symbol,
+            timeframe=timeframe,
+            status=STANDING,
+            kind="hole",
+            start=start,
+            end=end,
+            limit=1_000_000,
+        )
     return _Report(counted, _holes([gap.finding for gap in gaps]), sources)
 
 

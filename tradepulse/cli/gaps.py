@@ -206,15 +206,11 @@ def repair(
 
 
 async def _with_connection(state: Path, act: Callable[[Any], Awaitable[R]]) -> R:
-    from tradepulse.runtime.db import check_migrated, connect_pool
+    from tradepulse.runtime.db import opened_pool
 
-    pool = await connect_pool(database_url(state), max_size=1)
-    try:
-        await check_migrated(pool)
-        async with pool.acquire() as connection:
-            return await act(connection)
-    finally:
-        pool.terminate()
+    url = database_url(state)
+    async with opened_pool(url, max_size=1) as pool, pool.acquire() as connection:
+        return await act(connection)
 
 
 async def _notify(connection: Any) -> None:
@@ -250,7 +246,7 @@ async def _repair(
     ask: bool,
 ) -> "list[tuple[Gap, Repaired]]":
     from tradepulse.cli.progress import progress_bar
-    from tradepulse.runtime.db import check_migrated, connect_pool
+    from tradepulse.runtime.db import opened_pool
     from tradepulse.runtime.gap_repair import Repairs
     from tradepulse.runtime.gap_tries_db import series_to_fill
     from tradepulse.runtime.venues.client import Venues, wall_clock
@@ -259,9 +255,7 @@ async def _repair(
 
     with values_refused():
         options = read_venues_file(os.environ.get(VENUES_FILE))
-    pool = await connect_pool(url, max_size=3)
-    try:
-        await check_migrated(pool)
+    async with opened_pool(url, max_size=3) as pool:
         async with pool.acquire() as connection:
             chosen = await _chosen(connection, numbers, names, wall_clock())
             fills = await series_to_fill(connection)
@@ -276,8 +270,6 @@ async def _repair(
                         begin = min(begin, synthetic_from)
                     done.append((gap, await work.repair(gap, synthetic_from=begin)))
         return done
-    finally:
-        pool.terminate()
 
 
 async def _chosen(

@@ -28,8 +28,8 @@ from tradepulse.runtime.db import (
     UNREACHABLE,
     DatabaseUnavailableError,
     connect,
-    connect_pool,
     migrate,
+    opened_pool,
 )
 from tradepulse.runtime.jobs import JobSpec, job_status, submit_job
 from tradepulse.runtime.settings import RuntimeSettings, describe
@@ -114,8 +114,7 @@ class Run:
         await self._supervisor.start(**{name: services.program(name) for name in EARLY})
         self._view.parts = self._supervisor.kept
         async with AsyncExitStack() as stack:
-            pool = await connect_pool(connections[DATABASE], max_size=2)
-            stack.callback(pool.terminate)
+            pool = await stack.enter_async_context(opened_pool(connections[DATABASE], max_size=2))
             client = await stack.enter_async_context(httpx.AsyncClient())
             await self._wait_until_ready(pool, services, client, [STUDIO])
             # an address that is printed must answer

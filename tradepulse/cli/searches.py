@@ -141,11 +141,9 @@ class _Search:
         self, asked: dict[str, Any], *, cancel: str | None, follow: str | None, detach: bool
     ) -> None:
         from tradepulse.cli.configs import uuid_of
-        from tradepulse.runtime.db import check_migrated, connect_pool
+        from tradepulse.runtime.db import opened_pool
 
-        pool = await connect_pool(self._url, max_size=1)
-        try:
-            await check_migrated(pool)
+        async with opened_pool(self._url, max_size=1) as pool:
             if cancel is not None:
                 await _cancel(pool, uuid_of("--cancel", cancel))
                 return
@@ -156,8 +154,6 @@ class _Search:
                 typer.echo(f"job {self.job_id}")
             if not detach:
                 await _follow(pool, self.job_id)
-        finally:
-            pool.terminate()
 
 
 async def _submit(pool: "asyncpg.Pool[asyncpg.Record]", asked: dict[str, Any]) -> UUID:

@@ -1,7 +1,9 @@
 """PostgreSQL: pools, migrations, and time conversion."""
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, TypeAlias
@@ -18,6 +20,10 @@ MIGRATION_LOCK = 7_251_001
 
 UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
 """What asyncpg raises when the server is away, restarting, or gone in the middle of a call."""
+
+
+_RETURN_SECONDS = 5.0
+"""So long may connections that are still lent take to come back when a pool is closed."""
 
 
 class DatabaseUnavailableError(RuntimeError):
@@ -55,6 +61,31 @@ async def connect_pool(
         )
     except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError) as error:
         raise _unavailable(error) from error
+
+
+@contextlib.asynccontextmanager
+async def opened_pool(
+    database_url: str, *, max_size: int = 4
+) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
+    """Lend a pool as `connect_pool` opens it, of a database with all migrations, and close it.
+
+    A query that was cancelled gives its connection back a moment later, in a task of asyncpg's; a
+    pool that is only terminated cuts that task off, and its traceback comes out after the last
+    line of whoever was stopped.
+
+    Raises:
+        DatabaseUnavailableError: the server does not answer, refuses the login, or lacks a
+            migration.
+    """
+    pool = await connect_pool(database_url, max_size=max_size)
+    try:
+        await check_migrated(pool)
+        yield pool
+    finally:
+        # asyncpg terminates what is not closed in time
+        with contextlib.suppress(TimeoutError, *UNREACHABLE):
+            async with asyncio.timeout(_RETURN_SECONDS):
+                await pool.close()
 
 
 async def connect(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":

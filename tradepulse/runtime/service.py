@@ -21,7 +21,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from tradepulse.runtime.bus import BrokerUnavailableError, Bus, Publisher
-from tradepulse.runtime.db import DatabaseUnavailableError, check_migrated, connect_pool
+from tradepulse.runtime.db import DatabaseUnavailableError, opened_pool
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.settings import RuntimeSettings, StrategySettings, load_settings
 from tradepulse.runtime.telemetry import configure_logging
@@ -135,9 +135,7 @@ async def _run(name: str, settings: S, compose: Callable[[Service, S], Awaitable
         time.time()
     )
     async with contextlib.AsyncExitStack() as stack:
-        pool = await connect_pool(settings.database_url)
-        stack.callback(pool.terminate)
-        await check_migrated(pool)
+        pool = await stack.enter_async_context(opened_pool(settings.database_url))
         publisher = await Publisher(settings.kafka_bootstrap_servers, name).start()
         stack.push_async_callback(publisher.stop)
         service = Service(name, settings, pool, publisher, registry)
