@@ -16,11 +16,16 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
+from hypothesis import HealthCheck, settings
 
 from contracts.topics import TOPICS
 from tradepulse.embedded.children import Children
 from tradepulse.embedded.kafka import EmbeddedKafka
 from tradepulse.embedded.postgres import EmbeddedPostgres
+
+# how long an example takes says how busy the machine is
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 
 @pytest.fixture(scope="session")

@@ -81,10 +81,12 @@ class TestRequests:
     async def test_an_order_whose_answer_is_lost(
         self, venue: str, fault: object, error: type[Exception], *, accepted: bool
     ) -> None:
-        async with exchange(venue) as fake, connected(fake, venue, timeout=200) as client:
+        async with exchange(venue) as fake, connected(fake, venue) as client:
             planned = fake.faults.add(fault, venue=venue, method="create_order", count=1)
+            patience, client.timeout = client.timeout, 400
             with pytest.raises(error):
                 await buy(client, venue)
+            client.timeout = patience
             assert planned.hits == 1
             found = await client.fetch_open_orders("BTC/USD")
             assert [order["clientOrderId"] for order in found] == ["mine-1"] * accepted

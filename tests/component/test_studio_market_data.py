@@ -312,7 +312,7 @@ class TestGaps:
         await listener.add_listener(SCAN_CHANNEL, lambda *_: heard.set())
         response = await studio.client.post("/api/gaps/scan")
         assert response.json()["heard"] is True
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await heard.wait()
         await listener.close()
 
@@ -335,7 +335,7 @@ class TestPushes:
         await store(studio, *series)
         await publish(studio, START + HOUR)
         # the counters of the database are late by a second
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while studio.hub.latest("market_data") == first or not first:
                 await refresher.read()
                 await asyncio.sleep(0.1)

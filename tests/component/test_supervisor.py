@@ -17,7 +17,10 @@ from tradepulse.embedded.children import Children
 from tradepulse.embedded.supervisor import Backoff, Program, Supervisor, rotate
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    "print('up', flush=True); time.sleep(600)"
+)
 PARENT = (
     "import subprocess, sys, time; "
     "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
@@ -26,7 +29,7 @@ PARENT = (
 QUICK = Backoff(first=0.1, longest=0.4, healthy=60)
 
 
-async def until(holds: Callable[[], object], seconds: float = 15.0) -> None:
+async def until(holds: Callable[[], object], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not come to hold"
@@ -34,7 +37,10 @@ async def until(holds: Callable[[], object], seconds: float = 15.0) -> None:
 
 
 def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def program(name: str, code: str, children: Children, folder: Path) -> Program:
@@ -72,9 +78,9 @@ async def test_a_program_that_keeps_failing_waits_longer_each_time(tmp_path: Pat
     async with Children() as children:
         supervisor = Supervisor(tmp_path, QUICK)
         failing = program("f", "import sys; print('no way'); sys.exit(3)", children, tmp_path)
+        began = time.monotonic()
         await supervisor.start(f=failing)
         (kept,) = supervisor.kept
-        began = time.monotonic()
         await until(lambda: kept.restarts >= 4)
         assert time.monotonic() - began >= 0.1 + 0.2 + 0.4 + 0.4
         assert kept.reason == "ended with exit code 3"
@@ -104,8 +110,8 @@ async def test_layers_stop_in_reverse_order_and_the_stubborn_are_killed(tmp_path
         stubborn = children.spawn(
             "stubborn", [sys.executable, "-c", STUBBORN], log=tmp_path / "stubborn.log"
         )
-        await until(lambda: all((tmp_path / f"{n}.log").exists() for n in ("low", "mid")))
-        await until(lambda: all((tmp_path / f"{n}.log").read_text() for n in ("low", "mid")))
+        names = ("low", "mid", "stubborn")
+        await until(lambda: all((tmp_path / f"{n}.log").read_text() for n in names))
         await supervisor.stop()
         ends = {n: float((tmp_path / f"{n}.end").read_text()) for n in ("low", "mid")}
         assert ends["mid"] < ends["low"]

@@ -280,7 +280,7 @@ async def test_an_outage_in_the_middle_costs_patience_only(name: str) -> None:
     rows = random_candles(3 * per_call, START, seed=10)
     end = START + len(rows) * MINUTE
     tape = Tape(Instrument(SYMBOL), candles=rows)
-    async with opened(name, tape, end, timeout=150) as (fake, venue):
+    async with opened(name, tape, end, timeout=500) as (fake, venue):
         await venue.check(SYMBOL)
         for number, fault in enumerate(FAULTS):
             # aiohttp repeats a GET by itself after a lost connection
@@ -296,7 +296,7 @@ async def test_trades_over_an_outage_are_whole(name: str) -> None:
     trades = random_trades(2_500, START, START + 2 * HOUR, seed=11)
     tape = Tape(Instrument(SYMBOL), trades=trades, fills_quiet=False)
     timeframe = "3m" if name in {"coinbase", "kraken"} else "5m"
-    async with opened(name, tape, START + 3 * HOUR, timeout=150) as (fake, venue):
+    async with opened(name, tape, START + 3 * HOUR, timeout=500) as (fake, venue):
         how = {"timeframe": timeframe, "from_trades": True}
         undisturbed = rows_of(await collect(venue, START, START + 2 * HOUR, **how))
         for fault in (ServerError(), NoAnswer(), TruncatedBody(), RateLimited(0)):
@@ -312,7 +312,7 @@ async def test_trades_over_an_outage_are_whole(name: str) -> None:
 async def test_a_venue_that_stays_down_is_said_to_be(name: str, fault: object) -> None:
     rows = random_candles(10, START)
     tape = Tape(Instrument(SYMBOL), candles=rows)
-    async with opened(name, tape, START + HOUR, timeout=50) as (fake, venue):
+    async with opened(name, tape, START + HOUR, timeout=200) as (fake, venue):
         fake.faults.add(fault)
         with pytest.raises(VenueDownError) as down:
             await collect(venue, START, START + 10 * MINUTE)
@@ -347,14 +347,14 @@ async def test_a_rate_limit_says_how_long_it_lasts_and_holds_every_request(name:
             name, {name: fake.config(name)}, pace, lambda: fake.clock.now
         ) as venue:
             await venue.check(SYMBOL)
-            fake.faults.add(RateLimited(1), method="fetch_ohlcv", count=1)
+            fake.faults.add(RateLimited(2), method="fetch_ohlcv", count=1)
             with pytest.raises(RateLimitedError) as limited:
                 await venue.candles(SYMBOL, "1m", START, START + 10 * MINUTE)
-            assert limited.value.retry_after_s == 1
+            assert limited.value.retry_after_s == 2
             assert not waits
             await venue.candles(SYMBOL, "1m", START, START + 10 * MINUTE)
             assert [venue for venue, _ in waits] == [name]
-            assert 0.5 < waits[0][1] <= 1
+            assert 0.5 < waits[0][1] <= 2
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -234,7 +234,7 @@ def test_a_service_refuses_a_file_with_a_mistake(tmp_path: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert ended.returncode == 1

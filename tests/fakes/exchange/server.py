@@ -34,7 +34,7 @@ PROXY_PAGE = "<html><body><h1>{status} Service Temporarily Unavailable</h1></bod
 # turns of the event loop in which a client in this process handles a message
 TURNS = 5
 TICK_SECONDS = 0.02
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 120
 
 
 class FakeExchange:
