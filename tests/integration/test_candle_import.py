@@ -123,6 +123,28 @@ class TestBadRows:
         assert "264 rows: 200 candles, 4 refused, 1 there twice, 59 not asked for" in again
         assert "stored 0 of 200 candles; 200 were there already" in again
 
+    def test_lines_with_fields_too_many_or_too_few(self, database: str, tmp_path: Path) -> None:
+        path, report = tmp_path / "eth.csv", tmp_path / "bad.csv"
+        frame(ETH).write_csv(path)
+        lines = path.read_text().splitlines()
+        lines[3] += ",1"
+        lines[5] = lines[5].rpartition(",")[0]
+        path.write_text("\n".join([*lines[:9], "", lines[0], *lines[9:]]))
+        first = f"{path}: row 3: line 4 has 10 fields, 9 are expected"
+        line = invoke("import", path, "--report", report, status=1)[1]
+        assert line.startswith(f"tradepulse import: {first}; 1 more row is refused; --dry-run")
+        second = pl.read_csv(report).select("row", "kind", "reason").rows()[1]
+        assert second == (5, "value", "line 6 has 8 fields, 9 are expected")
+        told, line = invoke("import", path, "--dry-run", status=1)
+        assert f"refused, rows that cannot be read: 2, the first is {first}" in told
+        assert "the header comes again in row 10 and is passed over" in told
+        assert "260 rows: 258 candles, 2 refused, 0 there twice, 0 not asked for" in told
+        assert "2 rows are refused, so nothing would be stored" in line
+        assert count(database) == 0
+        told, _ = invoke("import", path, "--skip-bad-rows")
+        assert "stored 258 of 258 candles; 0 were there already" in told
+        assert count(database) == 258
+
     def test_a_candle_that_is_not_over(self, database: str, tmp_path: Path) -> None:
         soon = 4_000_000_000_000 // HOUR * HOUR
         write_candles(tmp_path / "c.csv", [random_walk("A/B", 3, timeframe="1h", start=soon)])

@@ -101,7 +101,7 @@ class TestFreqtrade:
         assert refusal(path).startswith("futures are not supported")
         for text, why in (
             ("{}", "is not a list of [date, open"),
-            ("[[1, 2]]", "row 1: the file must be a list of [date"),
+            ("[[1, 2], {}]", "row 1: the file must be a list of [date"),
             ("[1", "is no JSON: "),
         ):
             path.write_text(text)
@@ -301,6 +301,172 @@ class TestLegacy:
         judged = judge(read_rows(path))
         assert [row.row for row in judged.repeated] == [31, 32]
         assert len(judged.series[0]) == 30
+
+
+LINES = {
+    "kraken": ("XBTUSD_60.csv", "", "{s},{f},9"),
+    "tradepulse": (
+        "own.csv",
+        "exchange,symbol,timeframe,ts,open,high,low,close,volume,source",
+        "kraken,BTC/USD,1h,{ms},{f},live",
+    ),
+    "legacy": (
+        "market_data.csv",
+        "exchange,symbol,timestamp,open,high,low,close,volume,id",
+        "kraken,BTC/USD,{ms},{f},1",
+    ),
+    "freqtrade": (
+        "data/kraken/BTC_USD-1h.csv",
+        "date,open,high,low,close,volume",
+        "{t:%Y-%m-%d %H:%M:%S},{f}",
+    ),
+    "cryptodatadownload": (
+        "Kraken_BTCUSD_1h.csv",
+        "https://www.CryptoDataDownload.com\nunix,date,symbol,open,high,low,close,Volume BTC,n",
+        "{s},x,BTC/USD,{f},",
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LINES)
+class TestLines:
+    """What lines a text may have, in every layout; rows are the lines below the header."""
+
+    def lines(self, layout: str) -> tuple[list[str], list[str]]:
+        """Return the lines of the header and of the candles."""
+        _, header, line = LINES[layout]
+        times = [(ts, datetime.fromtimestamp(ts / 1000, tz=UTC)) for ts in frame()["ts"]]
+        figures = [",".join(map(str, row[1:])) for row in frame().iter_rows()]
+        return header.split("\n") if header else [], [
+            line.format(ms=ts, s=ts // 1000, t=at, f=f)
+            for (ts, at), f in zip(times, figures, strict=True)
+        ]
+
+    def write(
+        self, folder: Path, layout: str, lines: list[str], end: str = "\n", mark: str = ""
+    ) -> Path:
+        path = folder / LINES[layout][0]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((mark + end.join([*lines, ""])).encode())
+        return path
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    @pytest.mark.parametrize("row", [0, 4, 29])
+    def test_fields_too_many_and_too_few(
+        self, tmp_path: Path, layout: str, row: int, end: str
+    ) -> None:
+        header, lines = self.lines(layout)
+        columns = lines[0].count(",") + 1
+        line = len(header) + row + 1
+        for broken, count in (
+            (f"{lines[row]},1", columns + 1),
+            (lines[row].replace(",", "", 1), columns - 1),
+            (lines[row].rpartition(",")[0], columns - 1),
+            ("1,2", 2),
+        ):
+            changed = [*lines[:row], broken, *lines[row + 1 :]]
+            path = self.write(tmp_path, layout, [*header, *changed], end, mark="\ufeff")
+            judged = judge(read_rows(path))
+            assert list(map(str, judged.refused)) == [
+                f"row {row + 1}: line {line} has {count} fields, {columns} are expected"
+            ]
+            assert (judged.rows, sum(map(len, judged.series))) == (30, 29)
+
+    def test_lines_that_are_no_rows(self, tmp_path: Path, layout: str) -> None:
+        """Blank lines, and the header again where files were put together, keep no row out."""
+        header, lines = self.lines(layout)
+        again = ["\ufeff" + header[0], *header[1:]] if header else []
+        path = self.write(
+            tmp_path, layout, ["", *header, *lines[:9], "", " \t", *again, *lines[9:], "", ""]
+        )
+        rows = read_rows(path)
+        judged = judge(rows)
+        assert (judged.rows, judged.refused, judged.repeated) == (30, [], [])
+        assert same(judged.series[0], BTC)
+        told = f"the header comes again in row {len(header) + 11} and is passed over"
+        assert (told in rows.notes) == bool(header)
+
+    def test_quotes(self, tmp_path: Path, layout: str) -> None:
+        header, lines = self.lines(layout)
+
+        def quoted(line: str) -> str:
+            return ",".join(f'"{value}"' for value in line.split(","))
+
+        whole = [*header[:-1], *map(quoted, [*header[-1:], *lines])]
+        assert same(judge(read_rows(self.write(tmp_path, layout, whole))).series[0], BTC)
+        # one that is not closed swallows no row, nor do two that lie apart
+        lines[3], lines[7] = f'{lines[3][:-3]}"{lines[3][-3:]}', f'"{lines[7]}'
+        lines[12] = quoted(lines[12]) + ",1"
+        judged = judge(read_rows(self.write(tmp_path, layout, [*header, *lines])))
+        assert judged.rows == 30
+        assert [row.row for row in judged.refused] == [4, 8, 13]
+        assert judged.refused[0].reason == (
+            f"line {len(header) + 4} has a quote that is not around a whole field"
+        )
+
+    def test_another_unit(self, tmp_path: Path, layout: str) -> None:
+        """No row in another unit than the rest is stored at a wrong time."""
+        header, lines = self.lines(layout)
+        ms = int(BTC.open_time[4])
+        is_seconds, is_ms = f"{ms // 1000}," in lines[4], f"{ms}," in lines[4]
+        for number in (ms // 1000, ms, ms * 1000, ms * 1_000_000):
+            old = ms // 1000 if is_seconds else ms if is_ms else lines[4].split(",")[0]
+            changed = [*lines[:4], lines[4].replace(str(old), str(number)), *lines[5:]]
+            judged = judge(read_rows(self.write(tmp_path, layout, [*header, *changed])))
+            if layout == "legacy" or number == old:
+                assert same(judged.series[0], BTC)
+            else:
+                assert [row.row for row in judged.refused] == [5]
+                assert sum(map(len, judged.series)) == 29
+
+
+def test_rows_under_another_header_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "Kraken_BTCUSD_1h.csv"
+    names = "unix,symbol,open,high,low,close,Volume BTC,Volume USD"
+    others = "unix,symbol,open,high,low,close,Volume USD,Volume BTC"
+    lines = [f"{START // 1000 + 3600 * n},BTCUSD,2,3,1,2,7,9" for n in range(8)]
+    lines[1] += ",1"
+    path.write_text("\n".join([names, *lines[:3], others, *lines[3:5], names, *lines[5:]]))
+    rows = read_rows(path)
+    judged = judge(rows)
+    assert list(map(str, judged.refused)) == [
+        "row 2: line 3 has 9 fields, 8 are expected",
+        "row 4: is another header",
+        "row 5: BTC/USD 1h: comes after another header, in row 4",
+        "row 6: BTC/USD 1h: comes after another header, in row 4",
+    ]
+    assert len(judged.series[0]) == 5
+    assert "the header comes again in row 7 and is passed over" in rows.notes
+
+
+def test_lines_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "XBTUSD_60.csv"
+    lines = [b"%d,2,3,1,2,7,9" % (START // 1000 + 3600 * n) for n in range(4)]
+    path.write_bytes(b"\n".join([*lines[:2], lines[2] + b"\xff", lines[3]]))
+    assert refused(path) == ["row 3: line 3 is no UTF-8 text"]
+    path.write_bytes(b"\r".join(lines))  # as old Macs write
+    assert len(only(path, "kraken")) == 4
+    path.write_bytes(b"\n".join([*lines, b"1", lines[3] + b"\x1f"]))
+    assert refusal(path).startswith("cannot be read: ")
+    for nothing in (b"\xef\xbb\xbf", b"\n\r\n", b" "):
+        path.write_bytes(nothing)
+        assert refusal(path) == "the file is empty"
+    path.with_suffix(".csv.gz").write_bytes(gzip.compress(b"\n".join(lines))[:-9] + b"\0" * 9)
+    assert refusal(path.with_suffix(".csv.gz")).startswith("cannot be read: ")
+
+
+def test_json_rows_of_another_length(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "kraken" / "BTC_USD-1h.json"
+    path.parent.mkdir(parents=True)
+    rows: list[object] = [list(row) for row in frame().iter_rows()]
+    rows[3:4] = [[1, 2], None]
+    path.write_text(json.dumps(rows))
+    judged = judge(read_rows(path))
+    assert list(map(str, judged.refused)) == [
+        "row 4: is no list of 6 values",
+        "row 5: is no list of 6 values",
+    ]
+    assert (judged.rows, len(judged.series[0])) == (31, 29)
 
 
 def test_no_known_layout(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tradepulse.runtime.candle_files import legacy, others, own
+from tradepulse.runtime.candle_files.joined import as_in_the_file, without_headers
 from tradepulse.runtime.candle_files.rows import CandleFileError, Given, Rows, Table, no_rows
 from tradepulse.runtime.candle_files.tables import read_table
 
@@ -65,8 +66,12 @@ def rows_of_table(table: Table, layout: str = AUTO, given: Given | None = None) 
     """Return the rows of a table that was read; see `read_rows`."""
     found = layout if layout != AUTO else _layout_of(table)
     if table.frame.is_empty():
-        return Rows(table.path, found, no_rows())
-    return LAYOUTS[found].convert(table, given or Given())
+        rows = Rows(table.path, found, no_rows())
+    else:
+        rows = LAYOUTS[found].convert(table, given or Given())
+        if table.is_text:
+            rows = without_headers(rows, table)
+    return as_in_the_file(rows, table)
 
 
 def _layout_of(table: Table) -> str:

@@ -71,7 +71,7 @@ def convert_cryptodatadownload(table: Table, given: Given) -> Rows:
     if time is None:
         raise CandleFileError(f"{table.path}: column unix or date is missing")
     said = raw["symbol"].drop_nulls().cast(pl.String)
-    first = str(said[0]) if len(said) else ""
+    first = next((text for text in said.head(9) if text.lower() != "symbol"), "")
     words = re.split(r"[_\-]", stem_of(table.path))
     names = _names(
         table,

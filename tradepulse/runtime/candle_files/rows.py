@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +43,34 @@ class Table:
         frame: its columns; those of a text file as text.
         is_text: whether the values are texts of numbers and times.
         has_header: whether the columns have names of the file's own.
+        numbers: the number of each row in the file, Int64; None where they are 1, 2, 3, …
+        broken: what else the file has: `row`, its number, and `problem`, why it is no row of the
+            frame; None for nothing.
     """
 
     path: Path
     frame: pl.DataFrame
     is_text: bool = False
     has_header: bool = True
+    numbers: pl.Series | None = None
+    broken: pl.DataFrame | None = None
 
     def lower(self) -> pl.DataFrame:
         """Return the columns named in lower letters with `_` for what is no letter or digit."""
-        names = ["_".join(name.lower().replace(".", " ").split()) for name in self.frame.columns]
+        names = lower(self.frame.columns)
         if len(set(names)) != len(names):
             raise CandleFileError(f"{self.path}: a column is there twice: {', '.join(names)}")
         return self.frame.rename(dict(zip(self.frame.columns, names, strict=True)))
+
+
+def lower(names: Sequence[str]) -> list[str]:
+    """Return names in lower letters, without a mark, and with `_` for blanks and points."""
+    return ["_".join(name.lower().strip("\ufeff").replace(".", " ").split()) for name in names]
+
+
+def numbered(table: Table, numbers: pl.Series, broken: pl.DataFrame) -> Table:
+    """Return a table with the numbers of its rows in the file, and the rows that are none."""
+    return replace(table, numbers=numbers, broken=broken.select(pl.col(ROW), PROBLEM))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tradepulse.runtime.candle_files import own
 from tradepulse.runtime.candle_files.judge import Judged, RefusedRow, judge
-from tradepulse.runtime.candle_files.rows import COLUMNS, CandleFileError, Given
+from tradepulse.runtime.candle_files.layouts import rows_of_table
+from tradepulse.runtime.candle_files.rows import COLUMNS, CandleFileError
 from tradepulse.runtime.candle_files.tables import read_table
 from tradepulse.trading.candle_checks import time_text
 from tradepulse.trading.candles import Candles
@@ -36,7 +37,7 @@ def read_candles(
             f"{path}: is not of our own layout, which has the columns {', '.join(COLUMNS)}; "
             "`tradepulse import` reads others, and `tradepulse export` writes ours"
         )
-    judged = judge(own.convert(table, Given()))
+    judged = judge(rows_of_table(table, "tradepulse"))
     if not judged.rows:
         raise CandleFileError(f"{path}: the file holds no candles")
     worst = first_refused(judged, repeats=True)

@@ -1,22 +1,20 @@
 """Reads the file itself: parquet, feather, CSV, JSON; also compressed, with a comment, a mark."""
 
 import gzip
-import io
 import json
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 
-from tradepulse.runtime.candle_files.rows import CandleFileError, Table
+from tradepulse.runtime.candle_files.csv_text import read_csv
+from tradepulse.runtime.candle_files.rows import PROBLEM, ROW, CandleFileError, Table, numbered
 
 SUFFIXES = (".parquet", ".feather", ".csv", ".csv.gz", ".json", ".json.gz")
-HEADERLESS = ("time", "open", "high", "low", "close", "volume", "trades")
-"""Columns of a CSV without a header: only Kraken's dumps have none."""
 LISTS = ("date", "open", "high", "low", "close", "volume")
 """Columns of a JSON file: a list of lists, as ccxt gives them and freqtrade stores them."""
-_PARQUET, _FEATHER, _GZIP, _MARK = b"PAR1", b"ARROW1", b"\x1f\x8b", b"\xef\xbb\xbf"
-_HEAD = 65_536
+_PARQUET, _FEATHER, _GZIP = b"PAR1", b"ARROW1", b"\x1f\x8b"
 
 
 def line_of(error: BaseException) -> str:
@@ -40,12 +38,12 @@ def read_table(path: Path) -> Table:
     try:
         with path.open("rb") as file:
             return _read(path, file)
-    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
+    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
         raise CandleFileError(f"{path}: cannot be read: {line_of(error)}") from error
 
 
 def _read(path: Path, file: BinaryIO) -> Table:
-    head = file.read(_HEAD)
+    head = file.read(len(_FEATHER))
     if not head:
         raise CandleFileError(f"{path}: the file is empty")
     if head.startswith(_PARQUET):
@@ -57,53 +55,13 @@ def _read(path: Path, file: BinaryIO) -> Table:
     for suffix in ("parquet", "feather"):
         if suffixes[-1:] == [f".{suffix}"]:
             raise CandleFileError(f"{path}: not a {suffix} file")
-    content: bytes | None = None
-    if head.startswith(_GZIP):
+    if not {".csv", ".json"}.isdisjoint(suffixes):
         file.seek(0)
-        content = gzip.decompress(file.read())
-        head = content[:_HEAD]
-    if ".csv" in suffixes:
-        return _csv(path, head, content)
-    if ".json" in suffixes:
-        return _json(path, content if content is not None else head + file.read())
+        content = file.read()
+        if head.startswith(_GZIP):
+            content = gzip.decompress(content)
+        return (read_csv if ".csv" in suffixes else _json)(path, content)
     raise CandleFileError(f"{path}: not a kind that is read; these are {', '.join(SUFFIXES)}")
-
-
-def _csv(path: Path, head: bytes, content: bytes | None) -> Table:
-    if not head:
-        raise CandleFileError(f"{path}: the file is empty")
-    lines = head.removeprefix(_MARK).splitlines()
-    # CryptoDataDownload's files begin with a line about their origin
-    comments = 1 if len(lines) > 1 and _is_comment(lines[0]) else 0
-    first = lines[comments].split(b",")
-    is_headerless = len(first) > 1 and all(_is_number(value) for value in first)
-    if is_headerless and len(first) != len(HEADERLESS):
-        raise CandleFileError(
-            f"{path}: has no header, and {len(first)} columns where Kraken's dump has "
-            f"{len(HEADERLESS)}: {', '.join(HEADERLESS)}"
-        )
-    frame = pl.read_csv(
-        path if content is None else io.BytesIO(content),
-        glob=False,
-        # as text: a wrong value shall be refused with its row, not guess the column's type
-        infer_schema=False,
-        has_header=not is_headerless,
-        new_columns=list(HEADERLESS) if is_headerless else None,
-        skip_rows=comments,
-    )
-    return Table(path, frame, is_text=True, has_header=not is_headerless)
-
-
-def _is_comment(line: bytes) -> bool:
-    return b"cryptodatadownload" in line.lower() or b"://" in line or line.startswith(b"#")
-
-
-def _is_number(text: bytes) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _json(path: Path, content: bytes) -> Table:
@@ -114,10 +72,21 @@ def _json(path: Path, content: bytes) -> Table:
     shape = f"a list of [{', '.join(LISTS)}]"
     if not isinstance(rows, list):
         raise CandleFileError(f"{path}: is not {shape}")
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, list) or len(row) != len(LISTS):
-            raise CandleFileError(f"{path}: row {number}: the file must be {shape}")
+    fit = [isinstance(row, list) and len(row) == len(LISTS) for row in rows]
+    if rows and not any(fit):
+        raise CandleFileError(f"{path}: row 1: the file must be {shape}")
     # as text, as of a CSV: so a wrong value is refused with its row
-    texts = [[None if value is None else str(value) for value in row] for row in rows]
+    texts = [
+        [None if value is None else str(value) for value in row]
+        for row, fits in zip(rows, fit, strict=True)
+        if fits
+    ]
     frame = pl.DataFrame(texts, schema=dict.fromkeys(LISTS, pl.String), orient="row")
-    return Table(path, frame, is_text=True)
+    table = Table(path, frame, is_text=True)
+    if all(fit):
+        return table
+    lines = pl.DataFrame({ROW: range(1, len(rows) + 1), "fits": fit})
+    broken = lines.filter(~pl.col("fits")).with_columns(
+        pl.lit(f"is no list of {len(LISTS)} values").alias(PROBLEM)
+    )
+    return numbered(table, lines.filter("fits")[ROW], broken)

@@ -53,7 +53,8 @@ def read_times(column: pl.Series, name: str, *, mixed: bool = False) -> Times:
     if dtype != pl.String:
         raise CandleFileError(f"column {name} holds {dtype}, not times")
     as_numbers = column.str.strip_chars().cast(pl.Float64, strict=False)
-    if as_numbers.null_count() < len(column) or column.null_count() == len(column):
+    # of most: one number among dates, or one text among numbers, is one bad row
+    if 2 * as_numbers.count() >= column.count():
         return _numbers(column, as_numbers, name, mixed=mixed)
     values = _dates(column)
     problems = unread(column, values, name, "no time, as 2019-10-17 09:00")
