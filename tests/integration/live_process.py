@@ -28,7 +28,7 @@ class MarketClock:
         self._key = key
 
     def ask(self) -> None:
-        with urllib.request.urlopen(self._url, timeout=5) as answer:  # a local fake
+        with urllib.request.urlopen(self._url, timeout=60) as answer:  # a local fake
             told = json.load(answer)
         self.now = max(self.now, int(told[self._key]))
 

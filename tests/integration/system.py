@@ -181,6 +181,11 @@ class System:
                 stderr=subprocess.STDOUT,
             )
 
+    def start_anew(self, name: str, **env: str) -> None:
+        """Start a service that has ended with another environment."""
+        self._env[name] |= env
+        self.start(name)
+
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a service."""
         self.processes[name].send_signal(number)
@@ -285,11 +290,11 @@ class System:
         """Wait until every event of the ledger is published."""
         connection = await connect(self.database_url)
         try:
-            for _ in range(100):
-                if not await connection.fetchval("select count(*) from outbox"):
-                    return
+            deadline = time.monotonic() + 120
+            while await connection.fetchval("select count(*) from outbox"):
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"the outbox is not published:\n{self.last_words()}")
                 await asyncio.sleep(0.1)
-            raise AssertionError("the outbox is not published")
         finally:
             await connection.close()
 

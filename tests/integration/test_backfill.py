@@ -215,16 +215,17 @@ async def test_processes_share_the_pace_of_a_venue(pool: Pool, database_url: str
 
     began = loop.time()
     await asyncio.gather(*(ask(pace, "kraken") for pace in (mine, theirs) for _ in range(4)))
-    assert loop.time() - began >= 7 * 0.05 - 0.005
-    assert np.diff(sorted(turns)).min() > 0.02, "never two at once"
+    # a slow machine may be late, and then two may come together; too early comes nobody
+    early = [began + n * 0.05 - turn for n, turn in enumerate(sorted(turns))]
+    assert max(early) < 0.005, "each after the one before"
     assert waits
     turns.clear()
-    await theirs.hold("kraken", 0.3)
+    await theirs.hold("kraken", 1.5)
     held = loop.time()
     await ask(mine, "bitstamp")
-    assert loop.time() - held < 0.25, "another venue is not held"
+    assert loop.time() - held < 1.4, "another venue is not held"
     await ask(mine, "kraken")
-    assert loop.time() - held >= 0.29, "who was not told of the limit keeps it, too"
+    assert loop.time() - held >= 1.4, "who was not told of the limit keeps it, too"
     await other.close()
 
 
@@ -297,7 +298,7 @@ async def test_loads_at_once_of_many_series_on_few_connections(pool: Pool) -> No
     tapes = [tape(rows, symbol) for symbol in symbols]
     async with market(pool, "coinbase", tapes, end + HOUR) as (fake, venues):
         data = MarketData(pool, venues)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             loaded = await asyncio.gather(
                 *(data.load("coinbase", one, "1m", START, end) for one in symbols * 2)
             )

@@ -278,7 +278,7 @@ def test_an_interrupt_leaves_the_job_and_says_how_to_go_on(database: str, files:
         assert process.stdout.readline().startswith("job ")
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "goes on; follow it with `tradepulse optimize --follow" in told
     assert "Traceback" not in told

@@ -41,7 +41,7 @@ async def test_a_killed_broker_comes_back_with_its_messages(embedded_kafka: Embe
     await producer.stop()
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=address, auto_offset_reset="earliest")
     await consumer.start()
-    values = [(await asyncio.wait_for(consumer.getone(), 20)).value for _ in range(2)]
+    values = [(await asyncio.wait_for(consumer.getone(), 120)).value for _ in range(2)]
     await consumer.stop()
     assert values == [b"before", b"after"]
 

@@ -493,9 +493,12 @@ async def test_the_scanner_finds_and_repairs_by_itself(pool: Pool, database_url:
     registry = CollectorRegistry()
     meters = GapMeters(registry)
     connection = await connect(database_url)
+    value = registry.get_sample_value
+    tried = {"exchange": "binanceus", "step": "venue"}
+    mended = {**tried, "outcome": "mended"}
 
     async def statuses_are(*wanted: str) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while sorted(g.status for g in await gaps(pool)) != sorted(wanted):  # noqa: ASYNC110 - a table tells nobody
                 await asyncio.sleep(0.02)
 
@@ -509,15 +512,17 @@ async def test_the_scanner_finds_and_repairs_by_itself(pool: Pool, database_url:
             # candles go on, with a hole
             await store(pool, candles(without(rows[500:], slice(40, 44)), "binanceus", BTC))
             await statuses_are("repaired", "repaired")
+            # a repair is counted a moment after it is stored
+            async with asyncio.timeout(120):
+                while value("tradepulse_gap_repairs_total", mended) != 2:  # noqa: ASYNC110 - nor does a metric
+                    await asyncio.sleep(0.02)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             await connection.close()
     assert same(await load(pool, "binanceus"), candles(rows, "binanceus", BTC))
-    tried = {"exchange": "binanceus", "step": "venue"}
-    value = registry.get_sample_value
     assert value("tradepulse_repaired_candles_total", tried) == 24
-    assert value("tradepulse_gap_repairs_total", {**tried, "outcome": "mended"}) == 2
+    assert value("tradepulse_gap_repairs_total", mended) == 2
     assert value("tradepulse_gap_scan_failures_total") == 0
     assert (value("tradepulse_gap_scan_seconds_count", {"scope": "new"}) or 0) > 0
 

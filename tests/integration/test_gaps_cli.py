@@ -169,7 +169,7 @@ async def test_the_scanner_looks_when_it_is_asked(
         return registry.get_sample_value(name, labels) or 0.0
 
     async def until(count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while value("tradepulse_gap_scan_seconds_count", scope="all") < count:  # noqa: ASYNC110 - a metric tells nobody
                 await asyncio.sleep(0.01)
 

@@ -59,7 +59,7 @@ async def test_killed_at_any_moment_the_ledger_is_that_of_an_undisturbed_run(
 ) -> None:
     calm = System(embedded_kafka.bootstrap_servers, database_url, tmp_path)
     try:
-        await calm.wait_settled(await prepared(calm, "max"), 120)
+        await calm.wait_settled(await prepared(calm, "max"), 300)
         await calm.outbox_is_empty()
     finally:
         calm.stop()
@@ -81,7 +81,7 @@ async def test_killed_at_any_moment_the_ledger_is_that_of_an_undisturbed_run(
             await asyncio.sleep(chance.uniform(0.2, 2.5))
             victim = chance.choice([*SERVICES, "broker"])
             if kills.total() >= 30:
-                await system.wait_settled(end, 180, revive=True)
+                await system.wait_settled(end, 300, revive=True)
                 break
             kills[victim] += 1
             if victim == "broker":
@@ -107,20 +107,26 @@ async def test_a_second_signal_svc_joins_and_leaves(
 ) -> None:
     system = System(kafka_bootstrap, database_url, tmp_path)
     try:
-        end = await prepared(system, str(DAYS * 86_400 / 45))
-        await system.wait_settled(START + DAY, 60)
+        end = await prepared(system, str(DAYS * 86_400 / 400))
+        await system.wait_settled(START + DAY, 240)
         log = tmp_path / "second.log"
-        for number, sign in enumerate((signal.SIGTERM, signal.SIGKILL), start=1):
+        log.touch()
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            joined = log.read_text().count(SHARED)
             system.start("second", module="signal_svc.app")
-            while not log.exists() or log.read_text().count(SHARED) < number:
+            while log.read_text().count(SHARED) <= joined:
                 assert system.processes["second"].poll() is None, log.read_text()
                 await asyncio.sleep(0.1)
-            await asyncio.sleep(2)
+            await system.wait_settled(await system.settled() + DAY // 2, 120)
             assert await system.settled() < end, "the replay was over before the replica joined"
             system.processes["second"].send_signal(sign)
             status = system.processes.pop("second").wait()
             assert status == (0 if sign == signal.SIGTERM else -signal.SIGKILL)
-        await system.wait_settled(end, 120)
+        # what is left need not take its time
+        system.signal("market_ingest", signal.SIGTERM)
+        assert system.processes["market_ingest"].wait() == 0
+        system.start_anew("market_ingest", REPLAY_SPEED="max")
+        await system.wait_settled(end, 240)
     finally:
         system.stop()
     candles = demo_candles(DAYS)

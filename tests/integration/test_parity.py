@@ -90,7 +90,7 @@ async def test_replay_gives_the_trades_of_the_backtest(
         disturbing.cancel()
         for name in system.processes:
             system.signal(name, signal.SIGCONT)
-        await system.wait_settled(max(int(one.close_time[-1]) for one in candles), 120)
+        await system.wait_settled(max(int(one.close_time[-1]) for one in candles), 300)
         await system.outbox_is_empty()
     finally:
         system.stop()

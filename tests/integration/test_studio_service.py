@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import pytest
 
 from contracts.events import CandleClosed
 from contracts.topics import CANDLES, EVALUATIONS
+from tradepulse.embedded.ports import free_ports
 from tradepulse.runtime.bus import create_topics
 from tradepulse.runtime.db import migrate
 from tradepulse.runtime.publisher import Publisher
@@ -21,14 +21,8 @@ from tradepulse.runtime.publisher import Publisher
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_topics")]
 
 TOKEN = "token-of-this-very-test-0123456789"
+PATIENCE_S = 120
 SERIES = "bitfinex:BTC/USD:30m"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @asynccontextmanager
@@ -55,7 +49,7 @@ async def studio(
 
 
 async def until_ready(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 if (await client.get("/readyz")).is_success:
@@ -66,7 +60,7 @@ async def until_ready(client: httpx.AsyncClient) -> None:
 
 
 async def next_candles(lines: AsyncIterator[str]) -> list[list[float]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         async for line in lines:
             if line.startswith("data: "):
                 push = json.loads(line.removeprefix("data: "))
@@ -81,14 +75,14 @@ async def test_a_candle_reaches_the_page(
 ) -> None:
     await migrate(database_url)
     await create_topics(kafka_bootstrap)
-    token_file, log, port = tmp_path / "token", tmp_path / "log", free_port()
+    token_file, log, (port,) = tmp_path / "token", tmp_path / "log", free_ports(1)
     token_file.write_text(TOKEN)
     publisher = await Publisher(kafka_bootstrap, "test").start()
     address = f"http://127.0.0.1:{port}"
     bearer = {"authorization": f"Bearer {TOKEN}"}
     async with (
         studio(kafka_bootstrap, database_url, token_file, log, port) as process,
-        httpx.AsyncClient(base_url=address, headers=bearer, timeout=30) as client,
+        httpx.AsyncClient(base_url=address, headers=bearer, timeout=PATIENCE_S) as client,
     ):
         await until_ready(client)
         swapped = await client.get("/", params={"token": TOKEN}, headers={"accept": "text/html"})
@@ -124,7 +118,7 @@ async def test_a_candle_reaches_the_page(
             assert "tradepulse_open_pages 1.0" in metrics
             # an open page does not hold up the end
             process.terminate()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 assert await process.wait() == 0
     await publisher.stop()
     assert TOKEN not in log.read_text()
@@ -143,7 +137,7 @@ async def test_without_a_token_it_refuses_to_start(
         token_file.write_text(token)
     async with (
         studio(kafka_bootstrap, database_url, token_file, log, 0) as process,
-        asyncio.timeout(60),
+        asyncio.timeout(PATIENCE_S),
     ):
         assert await process.wait() == 1
     last = json.loads(log.read_text().splitlines()[-1])
