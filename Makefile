@@ -20,8 +20,14 @@ run: $(VENV)/.run $(PAGE)
 doctor: $(VENV)/.run
 	@$(BIN)/tradepulse doctor $(ARGS)
 
+# What computes is spread over the cores. What starts services runs one test at a time.
 test: $(VENV)/.dev $(PAGE)
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/component
+	$(BIN)/pytest tests/integration tests/e2e
+else
 	$(BIN)/pytest $(ARGS)
+endif
 
 check: $(VENV)/.dev check-web
 	$(BIN)/ruff check
