@@ -94,6 +94,7 @@ async def compose_live(
     await load_ccxt()
     pace = SharedPace(service.pool, counted_waits(service.registry))
     venues = Venues(reached, pace, clock)
+    service.relay_outbox()
     lock = await connect(settings.database_url)
     feed = LiveFeed(
         RealMarket(venues, lambda name: open_client(name, reached)),

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import asyncpg
 
 from contracts.events import CandleClosed, Source
+from market_ingest.rest_candles import candles_of
 from market_ingest.series_track import Bar
 from tradepulse.runtime.candles_db import upsert_candles
+from tradepulse.runtime.corrections import store_corrections
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.subscriptions import (
     Subscription,
@@ -157,7 +159,7 @@ class LiveStore:
         return close
 
     async def save(self, candles: Sequence[CandleClosed]) -> list[CandleClosed]:
-        """Store candles of one series; return them as they are stored now.
+        """Store candles of one series that are published next; return them as they are stored now.
 
         Where a better source said otherwise before, its candle stays, and it is what is returned:
         what is published is what whoever looks into the database finds.
@@ -168,6 +170,11 @@ class LiveStore:
                 part = [candle for candle in candles if candle.source == source]
                 kept += (await upsert_candles(connection, part, source)).kept
             return list(candles) if not kept else await _as_stored(connection, candles)
+
+    async def correct(self, series: Series, bars: Iterable[Bar]) -> None:
+        """Store other figures of candles that are published, which the outbox then tells."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await store_corrections(connection, candles_of(series, bars))
 
     async def note_answers(self, series: Series, slots: Iterable[int], length: int) -> None:
         """Remember slots of which the venue has said that it has no candle."""

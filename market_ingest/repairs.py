@@ -6,24 +6,19 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from contracts.events import CandleClosed
-from contracts.topics import CANDLES
 from market_ingest.gap_meters import GapMeters
-from market_ingest.handlers import Sender
+from tradepulse.runtime.corrections import WINDOW_SLOTS
 from tradepulse.runtime.db import UNREACHABLE
 from tradepulse.runtime.gap_repair import Repaired, Repairs
 from tradepulse.runtime.gap_tries_db import due_gaps, series_to_fill
 from tradepulse.runtime.market_data import VenueOpener
 from tradepulse.runtime.synthetic_candles import renew_synthetic_from
-from tradepulse.trading.candles import Candles
 from tradepulse.trading.gap_records import Gap
 from tradepulse.trading.timeframes import timeframe_ms
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 100
-RENEWED_SLOTS = 1000
-"""A repair is told to the services only where their windows may reach."""
 
 Repair = Callable[[Gap, int | None], Awaitable[Repaired]]
 
@@ -35,7 +30,6 @@ class RepairRounds:
         pool: the database.
         venues: asked again; None where nobody is.
         clock: market time, epoch ms.
-        sender: publishes what was repaired in the last candles of a series that is followed.
         meters: count what was tried.
     """
 
@@ -44,14 +38,12 @@ class RepairRounds:
         pool: "asyncpg.Pool[asyncpg.Record]",
         venues: VenueOpener | None,
         clock: Callable[[], int],
-        sender: Sender,
         meters: GapMeters,
     ) -> None:
         self._pool = pool
         self._clock = clock
-        self._sender = sender
         self._meters = meters
-        self._repairs = Repairs(pool, venues, clock, tell=self.publish)
+        self._repairs = Repairs(pool, venues, clock)
 
     async def run(self, until: float) -> int:
         """Repair until this time of the monotonic clock; return how many gaps were tried."""
@@ -90,34 +82,12 @@ class RepairRounds:
         return any(one.outcome == "down" for one in repaired.tried)
 
     async def _renew(self) -> dict[tuple[str, str, str], int]:
-        """Let what was made up follow what the live feed has corrected since."""
+        """Let what was made up follow what others, as a backfill, have stored since."""
         async with self._pool.acquire() as connection:
             wanted = await series_to_fill(connection)
             for (exchange, symbol, timeframe), first in wanted.items():
-                begin = self._clock() - RENEWED_SLOTS * timeframe_ms(timeframe)
+                begin = self._clock() - WINDOW_SLOTS * timeframe_ms(timeframe)
                 await renew_synthetic_from(
                     connection, exchange, symbol, timeframe, max(first, begin)
                 )
         return wanted
-
-    async def publish(self, candles: Candles) -> None:
-        """Tell the services of repaired candles that their windows may hold."""
-        until = await self._repairs.published(candles)
-        if until is None:
-            return
-        step = timeframe_ms(candles.timeframe)
-        recent = candles.between(until - RENEWED_SLOTS * step, until - step + 1)
-        columns = ("open_time", "open", "high", "low", "close", "volume")
-        events = [
-            CandleClosed(
-                exchange=candles.exchange,
-                symbol=candles.symbol,
-                timeframe=candles.timeframe,
-                close_time=row[0] + step,
-                source="repaired",
-                **dict(zip(columns, row, strict=True)),
-            )
-            for row in zip(*(getattr(recent, name).tolist() for name in columns), strict=True)
-        ]
-        messages = [(event.instrument, event.model_dump_json().encode()) for event in events]
-        await self._sender.send_many(CANDLES, messages)

@@ -1,6 +1,10 @@
 """A venue's HTTP answers as the truth about slots, also of timeframes that it does not have."""
 
+from collections.abc import Iterable
+from dataclasses import astuple
 from typing import Protocol
+
+import numpy as np
 
 from market_ingest.series_track import Bar
 from tradepulse.runtime.venues.answers import CandlePage, Span
@@ -61,6 +65,13 @@ def bars_of(candles: Candles) -> list[Bar]:
     c = candles
     columns = (c.open_time, c.open, c.high, c.low, c.close, c.volume)
     return [Bar(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def candles_of(series: tuple[str, str, str], bars: Iterable[Bar]) -> Candles:
+    """Return candles of one series, each another slot, in time order."""
+    ordered = sorted(bars, key=lambda bar: bar.open_time)
+    open_time, *figures = zip(*(astuple(bar) for bar in ordered), strict=True)
+    return Candles(*series, np.array(open_time, np.int64), *(np.array(one) for one in figures))
 
 
 def merged(parts: list[Bar], length: int) -> list[Bar]:

@@ -152,7 +152,7 @@ def start_scanner(
         try:
             repairs = None
             if clock is not None and venues is not None:
-                repairs = RepairRounds(service.pool, venues, clock, service.publisher, meters)
+                repairs = RepairRounds(service.pool, venues, clock, meters)
             await Scanner(connection, meters, every_s, clock=clock, repairs=repairs).run()
         finally:
             connection.terminate()

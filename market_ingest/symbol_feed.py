@@ -272,9 +272,13 @@ class SymbolFeed:
         for step in corrections:
             if isinstance(step, Deaf):
                 self._streams.renew_deaf(one)
+        corrected = [step.bar for step in corrections if isinstance(step, Publish)]
+        if corrected:
+            await self._store.correct(one.series, corrected)
+            self._meters.candles.labels(*self._labels, "repaired").inc(len(corrected))
         candles = [
             candle_event(one.series, step.bar, one.length, step.source)
-            for step in (*corrections, *steps)
+            for step in steps
             if isinstance(step, Publish)
         ]
         if candles:
@@ -285,9 +289,8 @@ class SymbolFeed:
             now = self._clock()
             for candle in stored:
                 self._meters.candles.labels(*self._labels, candle.source).inc()
-                if candle.source != "repaired":
-                    late_s = max(0, now - candle.close_time) / 1000
-                    self._meters.lag.labels(*self._labels).observe(late_s)
+                late_s = max(0, now - candle.close_time) / 1000
+                self._meters.lag.labels(*self._labels).observe(late_s)
         skipped = [step.open_time for step in steps if isinstance(step, Skipped)]
         if skipped:
             await self._store.note_answers(one.series, skipped, one.length)

@@ -1,6 +1,7 @@
 """Kafka in, Kafka out: nothing is decided here."""
 
 import logging
+from collections.abc import Iterator
 from typing import Protocol
 
 from prometheus_client import Counter, Gauge
@@ -69,8 +70,9 @@ class CandleHandler:
         messages: list[tuple[str, bytes]] = []
         said: list[tuple[int, str, Signal]] = []
         for series, candles in by_series.items():
-            for segment in segments(self._new_ones(series, candles)):
-                messages += await self._evaluate(series, segment, said)
+            for run in self._new_ones(series, candles):
+                for segment in segments(run):
+                    messages += await self._evaluate(series, segment, said)
         if said:
             await self._store.archive(said)
         await self._publisher.send_many(EVALUATIONS, messages)
@@ -79,17 +81,20 @@ class CandleHandler:
             self._signals.labels(signal.strategy).inc()
             log.debug("signal", extra={"event_id": str(signal.id), "close_time": close_time})
 
-    def _new_ones(self, series: str, candles: list[WireCandle]) -> list[WireCandle]:
-        """Leave out what was evaluated before; a repair of the past renews the window."""
+    def _new_ones(self, series: str, candles: list[WireCandle]) -> Iterator[list[WireCandle]]:
+        """Leave out what was evaluated before; between two runs a repair renews the window."""
         last = self._windows.last_open_time(series)
-        fresh = []
+        fresh: list[WireCandle] = []
         for candle in candles:
             if candle.open_time > last:
                 last = candle.open_time
                 fresh.append(candle)
             elif candle.source == "repaired":
+                # first what came before: evaluated after it, the window would have the old candle
+                yield fresh
+                fresh = []
                 self._windows.forget(series)
-        return fresh
+        yield fresh
 
     async def _evaluate(
         self, series: str, segment: list[WireCandle], said: list[tuple[int, str, Signal]]

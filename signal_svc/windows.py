@@ -56,11 +56,11 @@ class Windows:
 
     def __init__(self) -> None:
         self._kept: dict[str, Candles] = {}
+        self._last: dict[str, int] = {}
 
     def last_open_time(self, series: str) -> int:
         """Return the open time of the last candle that was evaluated, -1 where none is known."""
-        kept = self._kept.get(series)
-        return -1 if kept is None else int(kept.open_time[-1])
+        return self._last.get(series, -1)
 
     def before(self, series: str, open_time: int, wanted: int) -> Candles | None:
         """Return the candles right before `open_time`, or None where they must be loaded.
@@ -78,11 +78,13 @@ class Windows:
     def keep(self, series: str, candles: Candles, wanted: int) -> None:
         """Remember the last `wanted` candles, at least one."""
         self._kept[series] = candles.rows(max(0, len(candles) - max(1, wanted)), len(candles))
+        self._last[series] = int(candles.open_time[-1])
 
     def forget(self, series: str) -> None:
-        """Load this series again before it is evaluated."""
+        """Load this series again before it is evaluated; what was evaluated is remembered."""
         self._kept.pop(series, None)
 
     def forget_all(self) -> None:
-        """Load every series again before it is evaluated."""
+        """Know nothing of any series, as at the start."""
         self._kept.clear()
+        self._last.clear()

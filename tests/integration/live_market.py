@@ -20,6 +20,7 @@ from market_ingest.series_track import Bar, is_alike
 from market_ingest.shares import Shares
 from tests.fakes.exchange import FakeExchange, Instrument
 from tradepulse.runtime.db import connect, connect_pool, migrate
+from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.subscriptions import subscribe
 from tradepulse.runtime.venues.client import Venues, open_client
 from tradepulse.runtime.venues.pace import LocalPace
@@ -44,6 +45,10 @@ def compiled_once(folder: Path) -> dict[str, str]:
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
+class BrokerIsGoneError(Exception):
+    """Nothing can be sent."""
+
+
 class Kept:
     """A sender that keeps what it is given."""
 
@@ -51,6 +56,8 @@ class Kept:
         self.candles: list[CandleClosed] = []
         self.feeds: list[FeedAnnounced] = []
         self.order: list[str] = []
+        self.fails_at: str | None = None
+        """A source of candles of which none gets through."""
 
     async def send(self, topic: Topic, key: str, value: bytes) -> None:
         assert topic is FEEDS
@@ -60,6 +67,8 @@ class Kept:
 
     async def send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None:
         assert topic is CANDLES
+        if any(f'"source":"{self.fails_at}"'.encode() in value for _, value in messages):
+            raise BrokerIsGoneError
         for key, value in messages:
             candle = CandleClosed.model_validate_json(value)
             assert candle.instrument == key
@@ -79,6 +88,12 @@ class LiveMarket:
         self.sent = Kept()
         self.registry = registry
         self.feed: LiveFeed | None = None
+        self.tasks: tuple[asyncio.Task[None], ...] = ()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether something has failed: a process would end."""
+        return any(task.done() for task in self.tasks)
 
     @property
     def looked_after(self) -> set[str]:
@@ -120,10 +135,19 @@ class LiveMarket:
 
         def done() -> bool:
             now = {} if self.feed is None else self.feed.looks
-            return all(now[unit] >= looks + 2 for unit, looks in before.items() if unit in now)
+            return self.has_ended or all(
+                now[unit] >= looks + 2 for unit, looks in before.items() if unit in now
+            )
 
         await asyncio.sleep(0.002)
         await self.until(done)
+
+    async def corrected(self) -> list[int]:
+        """Return the open times of the candles that are stored as corrected."""
+        rows = await self.pool.fetch(
+            "select open_time from market_data where source = 'repaired' order by open_time"
+        )
+        return [row["open_time"] for row in rows]
 
     async def settled(self, series: str) -> None:
         """Let the market stand a little: everything is published, checked and repaired."""
@@ -141,6 +165,8 @@ class LiveMarket:
 
         async with asyncio.timeout(PATIENCE_S):
             while await position() < last:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+            while await self.pool.fetchval("select exists (select from outbox)"):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
 
     def truth(self, series: str, first: int, until: int) -> dict[int, Bar]:
@@ -202,6 +228,7 @@ async def following(
     *series: str,
     options: LiveOptions = FAST,
     settings: dict[str, Any] | None = None,
+    may_fail: bool = False,
 ) -> AsyncIterator[LiveMarket]:
     """Follow some series live; the database is migrated first."""
     await migrate(database_url)
@@ -228,14 +255,17 @@ async def following(
                 poll_s=0.02,
             )
             market.feed = feed
-            task = asyncio.create_task(feed.run())
+            relay = Relay(pool, market.sent, CANDLES.writer, poll_s=0.005)
+            market.tasks = asyncio.create_task(feed.run()), asyncio.create_task(relay.run())
             try:
                 yield market
-                if task.done():
-                    task.result()
+                for task in market.tasks:
+                    if task.done() and not may_fail:
+                        task.result()
             finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                for task in market.tasks:
+                    task.cancel()
+                await asyncio.gather(*market.tasks, return_exceptions=True)
     finally:
         await lock.close()
         await pool.close()

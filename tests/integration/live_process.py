@@ -1,19 +1,25 @@
 """market_ingest in live mode as a process of its own, on the clock of a fake exchange.
 
-`python live_process.py VENUE` is started by the tests with the service's environment.
+`python live_process.py` is started by the tests with the service's environment. It dies before it
+sends a correction where the file of DIES_BEFORE_CORRECTION is there, and takes the file with it.
 """
 
 import asyncio
 import functools
 import json
 import os
+import signal
 import sys
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from contracts.topics import Topic
 from market_ingest.app import compose_live, live_options
 from market_ingest.followed import LiveOptions
 from market_ingest.settings import LiveSettings
+from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.service import Service, run
 
 TIME_PATH = {"binanceus": "/api/v3/time", "kraken": "/0/public/Time"}
@@ -38,7 +44,27 @@ class MarketClock:
             await asyncio.sleep(0.01)
 
 
+class Mortal:
+    """A publisher that is killed before its first correction."""
+
+    def __init__(self, publisher: Publisher, file: Path) -> None:
+        self._publisher = publisher
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._publisher, name)
+
+    async def send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None:
+        corrects = any(b'"source":"repaired"' in value for _, value in messages)
+        if corrects and self._file.exists():
+            self._file.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        await self._publisher.send_many(topic, messages)
+
+
 async def compose(service: Service, settings: LiveSettings) -> None:
+    if file := os.environ.get("DIES_BEFORE_CORRECTION"):
+        service.publisher = Mortal(service.publisher, Path(file))
     clock = MarketClock(os.environ["FAKE_TIME_URL"], "serverTime")
     await asyncio.to_thread(clock.ask)
     service.background(clock.follow(), "market clock")

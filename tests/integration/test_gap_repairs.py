@@ -14,6 +14,7 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed
+from contracts.topics import CANDLES
 from market_ingest.gap_meters import GapMeters
 from market_ingest.repairs import RepairRounds
 from market_ingest.scanner import Scanner
@@ -22,14 +23,18 @@ from tests.fakes.exchange import HOUR, MINUTE, FakeExchange, Instrument, Tape
 from tests.fakes.exchange.faults import Halt, ServerError
 from tests.fakes.exchange.synthetic import random_candles
 from tradepulse.runtime.backfill import missing_ranges
+from tradepulse.runtime.bus import Bus, Publisher, create_topics
 from tradepulse.runtime.candles_db import load_candles, store_candles, upsert_candles
 from tradepulse.runtime.configurations import NewConfiguration, activate, add_discovered
+from tradepulse.runtime.corrections import store_corrections
 from tradepulse.runtime.db import connect, connect_pool, migrate
 from tradepulse.runtime.gap_repair import Repaired, Repairs
 from tradepulse.runtime.gap_scan import Scan, scan_all
 from tradepulse.runtime.gap_tails import TailScanner
 from tradepulse.runtime.gap_tries_db import due_gaps, repairs_of, series_to_fill
 from tradepulse.runtime.gaps_db import list_gaps, quiet_holes
+from tradepulse.runtime.outbox import Relay
+from tradepulse.runtime.subscriptions import feed_of
 from tradepulse.runtime.synthetic_candles import renew_synthetic_from
 from tradepulse.runtime.venues.client import Venues
 from tradepulse.runtime.venues.history import Patience, pages
@@ -140,12 +145,7 @@ async def test_a_hole_is_asked_of_the_venue_again(pool: Pool) -> None:
     found = await scan(pool)
     assert [(f.kind, f.cause, f.count) for f in found.found] == [("hole", "unknown", 20)]
     async with market("binanceus", [tape(BTC, rows)], END + HOUR) as (fake, venues):
-        told: list[Candles] = []
-
-        async def tell(some: Candles) -> None:
-            told.append(some)
-
-        work = repairs(pool, venues, lambda: fake.clock.now, tell=tell)
+        work = repairs(pool, venues, lambda: fake.clock.now)
         ((gap, done),) = await all_repaired(pool, work)
     assert done.verdict is not None
     assert (done.verdict.status, done.stored) == ("repaired", 20)
@@ -157,7 +157,8 @@ async def test_a_hole_is_asked_of_the_venue_again(pool: Pool) -> None:
     there = await sources(pool)
     hole = {START + i * MINUTE for i in range(300, 320)}
     assert {t for t, source in there.items() if source == "repaired"} == hole
-    assert [c.open_time.tolist() for c in told] == [sorted(hole)]
+    # nobody follows it live
+    assert await untold(pool) == []
     again = await scan(pool)
     assert (again.found, again.saved.new, again.saved.gone) == ([], 0, 0)
 
@@ -384,8 +385,7 @@ async def test_where_a_strategy_asks_for_it_a_hole_is_filled_with_the_close_befo
     tapes = [tape(BTC, without(rows, slice(302, 320), early))]
     async with market("binanceus", tapes, END + HOUR) as (fake, venues):
         meters = GapMeters(CollectorRegistry())
-        sent: list[Any] = []
-        rounds = RepairRounds(pool, venues, lambda: fake.clock.now, sent, meters)  # type: ignore[arg-type]
+        rounds = RepairRounds(pool, venues, lambda: fake.clock.now, meters)
         assert await rounds.run(asyncio.get_running_loop().time() + 60) == 2
         # the first two are there now, the rest repeats the close of the second
         there = await load(pool, "binanceus")
@@ -443,17 +443,19 @@ async def test_impossible_and_unfinished_candles_are_replaced(pool: Pool) -> Non
     assert (await scan(pool)).found == []
 
 
-class Kept:
-    """A sender that keeps what it is given."""
+async def untold(pool: Pool) -> list[CandleClosed]:
+    """Return what market_ingest is to publish."""
+    rows = await pool.fetch("select * from outbox order by id")
+    assert {(row["service"], row["topic"]) for row in rows} <= {(CANDLES.writer, CANDLES.name)}
+    return [CandleClosed.model_validate_json(row["value"]) for row in rows]
 
-    def __init__(self) -> None:
-        self.candles: list[CandleClosed] = []
 
-    async def send(self, topic: Any, key: str, value: bytes) -> None:
-        raise AssertionError(topic)
-
-    async def send_many(self, topic: Any, messages: Sequence[tuple[str, bytes]]) -> None:
-        self.candles += [CandleClosed.model_validate_json(value) for _, value in messages]
+async def followed(pool: Pool, series: str, until: int) -> None:
+    await pool.execute(
+        "insert into feeds (feed, spec, published_until) values ($1, '{}', $2)",
+        feed_of(*series.split(":")),
+        until,
+    )
 
 
 async def test_repairs_of_what_is_followed_are_published(pool: Pool) -> None:
@@ -463,28 +465,102 @@ async def test_repairs_of_what_is_followed_are_published(pool: Pool) -> None:
     old, edge = slice(100, 110), slice(1_490, 1_495)
     await store(pool, candles(without(rows, HOLE, old, edge), "binanceus", BTC))
     until = START + 1_400 * MINUTE
-    await pool.execute(
-        "insert into feeds (feed, spec, published_until) values ($1, '{}', $2)",
-        "live-binanceus-BTC/USD-1m",
-        until,
-    )
+    await followed(pool, "binanceus:BTC/USD:1m", until)
     await scan(pool)
-    kept = Kept()
     async with market("binanceus", [tape(BTC, rows)], end + HOUR) as (fake, venues):
         meters = GapMeters(CollectorRegistry())
-        rounds = RepairRounds(pool, venues, lambda: fake.clock.now, kept, meters)
+        rounds = RepairRounds(pool, venues, lambda: fake.clock.now, meters)
         await rounds.run(asyncio.get_running_loop().time() + 60)
     # what windows cannot reach any more is not told, what is not published yet is the feed's
-    assert [c.open_time for c in kept.candles] == []
+    assert await untold(pool) == []
     assert {g.status for g in await gaps(pool, end=until)} == {"repaired"}
     (waiting,) = await gaps(pool, start=until)
     assert waiting.status == "open"
     await pool.execute("update feeds set published_until = $1", end)
     async with market("binanceus", [tape(BTC, rows)], end + HOUR) as (fake, venues):
-        rounds = RepairRounds(pool, venues, lambda: fake.clock.now, kept, meters)
+        rounds = RepairRounds(pool, venues, lambda: fake.clock.now, meters)
         await rounds.run(asyncio.get_running_loop().time() + 60)
-    assert [c.open_time for c in kept.candles] == [START + i * MINUTE for i in range(1_490, 1_495)]
-    assert {c.source for c in kept.candles} == {"repaired"}
+    told = await untold(pool)
+    assert [c.open_time for c in told] == [START + i * MINUTE for i in range(1_490, 1_495)]
+    assert {c.source for c in told} == {"repaired"}
+
+
+class Lost:
+    """A broker that is gone."""
+
+    async def send_many(self, *_: Any) -> None:
+        raise ConnectionError
+
+
+async def test_a_repair_is_told_though_the_broker_was_gone_when_it_was_stored(
+    pool: Pool, kafka_bootstrap: str, no_topics: None
+) -> None:
+    await create_topics(kafka_bootstrap)
+    rows = recorded(BTC, 13)
+    await store(pool, candles(without(rows, HOLE), "binanceus", BTC))
+    await followed(pool, "binanceus:BTC/USD:1m", END)
+    await scan(pool)
+    async with market("binanceus", [tape(BTC, rows)], END + HOUR) as (fake, venues):
+        await all_repaired(pool, repairs(pool, venues, lambda: fake.clock.now))
+    with pytest.raises(ConnectionError):
+        await Relay(pool, Lost(), CANDLES.writer).run()  # type: ignore[arg-type]
+    assert same(await load(pool, "binanceus"), candles(rows, "binanceus", BTC))
+    publisher = await Publisher(kafka_bootstrap, "test").start()
+    bus = Bus(kafka_bootstrap, "test", publisher, CollectorRegistry())
+    try:
+        # two replicas relay at the same time
+        relays = [Relay(pool, publisher, CANDLES.writer) for _ in range(2)]
+        assert sum(await asyncio.gather(*(one.publish_once() for one in relays))) == 20
+        told: list[CandleClosed] = await bus.read_all(CANDLES)
+    finally:
+        await publisher.stop()
+    assert [c.open_time for c in told] == [START + i * MINUTE for i in range(300, 320)]
+    assert [c.close for c in told] == rows[HOLE, 4].tolist()
+    assert await untold(pool) == []
+
+
+async def test_corrections_of_one_candle_are_told_in_the_order_in_which_they_are_stored(
+    pool: Pool,
+) -> None:
+    one = candles(recorded(BTC, 14, 3), "binanceus", BTC)
+    await store(pool, one)
+    await followed(pool, "binanceus:BTC/USD:1m", START + 3 * MINUTE)
+    higher, highest = (replace(one, high=one.high + more) for more in (1, 2))
+    begun = asyncio.Event()
+
+    async def correct_slowly() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await store_corrections(connection, higher.rows(1, 2))
+            begun.set()
+            # the other one waits for this one's end, whatever it does meanwhile
+            while not await pool.fetchval(  # noqa: ASYNC110 - the database tells nobody
+                "select exists (select from pg_locks where not granted)"
+            ):
+                await asyncio.sleep(0.01)
+
+    async def correct_after() -> None:
+        await begun.wait()
+        async with pool.acquire() as connection, connection.transaction():
+            await store_corrections(connection, highest)
+
+    async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+        group.create_task(correct_slowly())
+        group.create_task(correct_after())
+    assert [c.high for c in await untold(pool)] == [higher.high[1], *highest.high]
+    assert same(await load(pool, "binanceus"), highest)
+
+
+async def test_a_correction_that_is_not_stored_is_not_told(pool: Pool) -> None:
+    one = candles(recorded(BTC, 15, 3), "binanceus", BTC)
+    await store(pool, one)
+    await followed(pool, "binanceus:BTC/USD:1m", START + 3 * MINUTE)
+    async with pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await store_corrections(connection, replace(one, high=one.high + 1))
+        await transaction.rollback()
+    assert await untold(pool) == []
+    assert same(await load(pool, "binanceus"), one)
 
 
 async def test_the_scanner_finds_and_repairs_by_itself(pool: Pool, database_url: str) -> None:
@@ -504,7 +580,7 @@ async def test_the_scanner_finds_and_repairs_by_itself(pool: Pool, database_url:
 
     async with market("binanceus", [tape(BTC, rows)], END + HOUR) as (fake, venues):
         clock = lambda: fake.clock.now  # noqa: E731 - the market's
-        rounds = RepairRounds(pool, venues, clock, Kept(), meters)
+        rounds = RepairRounds(pool, venues, clock, meters)
         scanner = Scanner(connection, meters, 0.2, clock=clock, repairs=rounds)
         running = asyncio.create_task(scanner.run())
         try:

@@ -7,6 +7,7 @@ from tests.fakes.exchange import HOUR, FakeExchange, Tape
 from tests.fakes.exchange.faults import (
     DropSocket,
     GarbageFrame,
+    LostMessage,
     RateLimited,
     ServerError,
     SilentSocket,
@@ -153,3 +154,26 @@ async def test_an_outage_of_a_venue(venue: str, database_url: str) -> None:
         # whole minutes in which nothing traded have no candle anywhere, and are no hole of ours
         assert market.value("tradepulse_live_no_trade_total", exchange=venue) == 4
         assert (await market.check(other, START)).get("repaired", 0) <= 1
+
+
+async def test_a_correction_that_cannot_be_sent_is_sent_after_the_next_start(
+    database_url: str,
+) -> None:
+    series = "bitstamp:BTC/USD:1m"
+    async with FakeExchange(START + 5_000, {"bitstamp": [busy()]}) as fake:
+        fake.faults.add(LostMessage(), method="watch_trades", probability=0.5)
+        async with following(fake, database_url, series, may_fail=True) as market:
+            await market.connected(1)
+            market.sent.fails_at = "repaired"
+            while not market.has_ended:
+                await fake.advance(5_000)
+                await market.looked()
+            stored = await market.corrected()
+            assert stored
+        fake.faults.clear()
+        async with following(fake, database_url, series) as market:
+            await market.settled(series)
+            told = [c.open_time for c in market.sent.of(series) if c.source == "repaired"]
+            # others were published and not compared before the end
+            assert set(stored) <= set(told)
+            assert sorted(told) == await market.corrected()

@@ -19,7 +19,7 @@ from contracts.events import CandleClosed
 from contracts.topics import CANDLES, FEEDS
 from market_ingest.series_track import Bar, is_alike
 from tests.fakes.exchange import HOUR, FakeExchange, Tape
-from tests.fakes.exchange.faults import DropSocket
+from tests.fakes.exchange.faults import DropSocket, LostMessage
 from tests.fakes.exchange.synthetic import random_trades
 from tradepulse.runtime.bus import Bus, Publisher, create_topics
 from tradepulse.runtime.db import connect, migrate
@@ -72,6 +72,23 @@ class Replicas:
         process.send_signal(number)
         status = await asyncio.wait_for(process.wait(), PATIENCE_S)
         assert status == (0 if number is signal.SIGTERM else -number), self.log(name)
+
+    async def dies(self, name: str) -> None:
+        """Wait for a process that is killed."""
+        status = await asyncio.wait_for(self._processes.pop(name).wait(), PATIENCE_S)
+        assert status == -signal.SIGKILL, self.log(name)
+
+    async def corrected(self) -> dict[str, Bar]:
+        """Return the candles that are stored as corrected."""
+        rows = await self.database.fetch(
+            "select concat_ws(':', exchange, symbol, timeframe, open_time), open_time, open, high, "
+            "low, close, volume from market_data where source = 'repaired'"
+        )
+        return {id_: Bar(*figures) for id_, *figures in rows}
+
+    async def published(self) -> dict[str, CandleClosed]:
+        """Return what the topic says of each candle last."""
+        return {candle.id: candle for candle in await self.bus.read_all(CANDLES)}
 
     async def end(self) -> None:
         for process in self._processes.values():
@@ -189,6 +206,7 @@ async def live(
             "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
             "DATABASE_URL": database_url,
             "VENUES_FILE": str(tmp_path / "venues.json"),
+            "DIES_BEFORE_CORRECTION": str(tmp_path / "mortal"),
             "FAKE_TIME_URL": f"{fake.address}/binanceus/api/v3/time",
         }
         replicas_ = Replicas(fake, environment, bus, connection, tmp_path)
@@ -225,6 +243,28 @@ async def test_killed_and_started_again_nothing_is_lost_or_out_of_order(live: Re
     await asyncio.sleep(1)
     await live.stop("one", signal.SIGTERM)
     await live.check(exactly_once=False)
+
+
+async def test_killed_before_it_tells_a_correction_it_tells_it_after_its_start(
+    live: Replicas, tmp_path: Path
+) -> None:
+    await live.start("one")
+    await live.moved(0)
+    (tmp_path / "mortal").touch()
+    live.fake.faults.add(LostMessage(), method="watch_trades", probability=0.5)
+    async with _market_runs(live):
+        await live.dies("one")
+    corrected, published = await live.corrected(), await live.published()
+    untold = {id_: bar for id_, bar in corrected.items() if bar_of(published[id_]) != bar}
+    assert untold
+    await live.start("one")
+
+    async def told() -> bool:
+        now = await live.published()
+        return all(bar_of(now[id_]) == bar for id_, bar in untold.items())
+
+    await live.until(told)
+    await live.stop("one", signal.SIGTERM)
 
 
 async def test_replicas_hand_symbols_over_without_a_hole_or_a_double(live: Replicas) -> None:

@@ -1,6 +1,7 @@
 """signal_svc's pure parts: windows, evaluation, encoding, and the handler on fakes."""
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -115,6 +116,11 @@ def deliver(handler, batch):
     asyncio.run(handler.on_batch([Delivery(event, SimpleNamespace()) for event in batch]))
 
 
+def repaired(candle):
+    event = CandleClosed(**{n: getattr(candle, n) for n in CandleClosed.model_fields})
+    return decode_candle(event.model_copy(update={"source": "repaired"}).model_dump_json().encode())
+
+
 def sent(publisher) -> list[CandleEvaluated]:
     return [CandleEvaluated.model_validate_json(value) for _, value in publisher.sent]
 
@@ -159,18 +165,33 @@ def test_a_repeat_is_not_evaluated_again_and_a_repair_renews_the_window():
     deliver(handler, batch[:40])
     deliver(handler, batch[30:40])
     assert len(publisher.sent) == 40
-    repaired = decode_candle(
-        CandleClosed(**{n: getattr(batch[20], n) for n in CandleClosed.model_fields})
-        .model_copy(update={"source": "repaired"})
-        .model_dump_json()
-        .encode()
-    )
-    deliver(handler, [repaired])
-    assert windows.last_open_time(SERIES) == -1
+    # a second one comes later, or again
+    for row in (20, 21, 21):
+        deliver(handler, [repaired(batch[row])])
+    assert windows.last_open_time(SERIES) == batch[39].open_time
     loads = store.loads
     deliver(handler, batch[40:])
     assert store.loads == loads + 1
-    assert len(publisher.sent) == 50
+    assert [e.close_time for e in sent(publisher)] == one.close_time.tolist()
+
+
+@pytest.mark.parametrize("size", [1, 2, 50])
+def test_a_repair_reaches_the_window_also_in_one_batch_with_its_candle(size):
+    true = candles(50)
+    close = true.close.copy()
+    close[30:32] = true.low[30:32]
+    wrong = replace(true, close=close)
+    store, publisher = FakeStore(true), FakePublisher()
+    handler, windows, _ = handler_on(store, publisher, configuration())
+    told = events(wrong)
+    batch = [*told[:32], repaired(events(true)[30]), repaired(events(true)[31])]
+    for start in range(0, len(batch), size):
+        deliver(handler, batch[start : start + size])
+    assert windows.before(SERIES, told[32].open_time, 1) is None
+    deliver(handler, events(true)[32:])
+    assert [e.close_time for e in sent(publisher)] == true.close_time.tolist()
+    after = {e.close_time: e.signals[0] for e in sent(publisher)[32:] if e.signals}
+    assert after == {t: s for t, s in expected(true).items() if t > true.close_time[31]}
 
 
 def test_a_hole_splits_the_batch():

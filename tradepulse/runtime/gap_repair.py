@@ -6,7 +6,7 @@ before the hole and never from a later one.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 import asyncpg
@@ -14,6 +14,7 @@ import numpy as np
 
 from tradepulse.runtime.backfill import bundled, missing_ranges, remember_page
 from tradepulse.runtime.candles_db import load_candles, upsert_candles
+from tradepulse.runtime.corrections import store_corrections
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.gap_tries_db import Outcome, Tried, note_try, repairs_of, settle
 from tradepulse.runtime.gap_work import (
@@ -24,7 +25,6 @@ from tradepulse.runtime.gap_work import (
     part_of,
     rows_of,
     steps_for,
-    store_real,
     without_synthetic,
     work_on,
 )
@@ -47,9 +47,6 @@ log = logging.getLogger(__name__)
 
 _PATIENCE = Patience(tries=3)
 _PUBLISHED = "select published_until from feeds where feed = $1 and not finished"
-
-Tell = Callable[[Candles], Awaitable[None]]
-"""Told of real candles that a repair has stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,6 @@ class Repairs:
         venues: asked again; None where nobody shall be asked.
         clock: market time, epoch ms.
         patience: with a venue that does not answer.
-        tell: told of what was stored.
     """
 
     def __init__(
@@ -85,13 +81,11 @@ class Repairs:
         clock: Callable[[], int],
         *,
         patience: Patience = _PATIENCE,
-        tell: Tell | None = None,
     ) -> None:
         self._pool = pool
         self._venues = venues
         self._clock = clock
         self._patience = patience
-        self._tell = tell
 
     async def repair(self, gap: Gap, *, synthetic_from: int | None = None) -> Repaired:
         """Try what there is to try, store what comes of it, and enter it.
@@ -102,7 +96,7 @@ class Repairs:
                 helps; None not at all.
         """
         now = self._clock()
-        published = await self.published(gap.finding)
+        published = await self._published(gap.finding)
         # what the live feed has not passed yet it settles by itself
         if gap.finding.end > now or (published is not None and gap.finding.end > published):
             return Repaired(None)
@@ -136,7 +130,7 @@ class Repairs:
         possible &= not asked or set(asked) != {"refused"} or gap.finding.exchange not in VENUES
         return await self._enter(work, now, possible=possible)
 
-    async def published(self, series: OnSeries) -> int | None:
+    async def _published(self, series: OnSeries) -> int | None:
         """Return until when a live feed has published a series, epoch ms; None without one."""
         feed = feed_of(series.exchange, series.symbol, series.timeframe)
         until: int | None = await self._pool.fetchval(_PUBLISHED, feed)
@@ -204,8 +198,8 @@ class Repairs:
             async with self._pool.acquire() as connection, connection.transaction():
                 good = good_for(page.candles, work.wanted)
                 await remember_page(connection, *work.where, empty)
-                await store_real(connection, good)
-            stored += await self._took(work, good)
+                await store_corrections(connection, good)
+            stored += _took(work, good)
         return stored
 
     async def _resample(self, work: Work, step: Repair) -> None:
@@ -219,8 +213,8 @@ class Repairs:
             fine_step = timeframe_ms(step.timeframe)
             finer = rows_of(finer, finer.open_time % fine_step == 0)
             good = good_for(resample(finer, timeframe, quiet).candles, work.wanted)
-            await store_real(connection, good)
-        stored = await self._took(work, good)
+            await store_corrections(connection, good)
+        stored = _took(work, good)
         await self._note(work, step, stored, "nothing", came(work, stored))
 
     async def _make_up(self, work: Work, step: Repair, synthetic_from: int) -> None:
@@ -244,15 +238,6 @@ class Repairs:
         if fresh or note:
             note = note or f"{made} candles with the close before and volume 0"
             await self._note(work, step, max(fresh, 0), "nothing", note)
-
-    async def _took(self, work: Work, good: Candles) -> int:
-        if not len(good):
-            return 0
-        work.wanted = np.setdiff1d(work.wanted, good.open_time)
-        work.real += len(good)
-        if self._tell is not None:
-            await self._tell(good)
-        return len(good)
 
     async def _note(self, work: Work, step: Repair, stored: int, outcome: str, note: str) -> None:
         told: Outcome = outcome  # type: ignore[assignment]  # one of them, as the callers give
@@ -299,6 +284,13 @@ class Repairs:
                 verdict = replace(verdict, status="unrepairable")
             await settle(connection, gap, verdict, repaired_by=work.by(), rest=rest, proven=proven)
         return Repaired(verdict, tuple(work.tried), work.real)
+
+
+def _took(work: Work, good: Candles) -> int:
+    """Cross off what was stored; return how many candles that is."""
+    work.wanted = np.setdiff1d(work.wanted, good.open_time)
+    work.real += len(good)
+    return len(good)
 
 
 async def _was_repaired(connection: Connection, gap: Gap) -> bool:

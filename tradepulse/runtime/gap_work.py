@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tradepulse.runtime.candles_db import known_series, upsert_candles
+from tradepulse.runtime.candles_db import known_series
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.gap_tries_db import Tried
-from tradepulse.runtime.synthetic_candles import renew_synthetic
 from tradepulse.runtime.venues.rules import VENUES, VenueRules
 from tradepulse.trading.candle_checks import rules, time_text
 from tradepulse.trading.candles import Candles
@@ -148,15 +147,6 @@ def rows_of(candles: Candles, keep: NDArray[np.bool_]) -> Candles:
         candles.open_time[keep],
         *(column[keep] for column in columns),
     )
-
-
-async def store_real(connection: Connection, good: Candles) -> None:
-    """Store what a repair gave, inside the caller's transaction."""
-    if not len(good):
-        return
-    await upsert_candles(connection, [good], "repaired")
-    # what was filled from the candle before is filled from these now
-    await renew_synthetic(connection, good)
 
 
 async def without_synthetic(
