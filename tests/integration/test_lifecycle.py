@@ -130,14 +130,14 @@ async def validated(pool: Pool, process: TrialProcess, gates: Gates) -> JobStatu
 
 async def soon(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not holds():  # noqa: ASYNC110 - what is watched tells nobody
             await asyncio.sleep(0.005)
 
 
 async def until(pool: Pool, query: str) -> None:
     """Wait until a query says true."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not await pool.fetchval(query):  # noqa: ASYNC110 - the database tells nobody
             await asyncio.sleep(0.02)
 

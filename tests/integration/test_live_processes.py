@@ -1,6 +1,7 @@
 """Live replicas as processes on a real broker and a real database: killed, stopped, joined."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -26,7 +27,7 @@ from tradepulse.runtime.db import connect, migrate
 from tradepulse.runtime.subscriptions import replicas, subscribe
 
 pytestmark = pytest.mark.integration
-PATIENCE_S = 120
+PATIENCE_S = 240
 SPEED = 120
 SERIES = (
     "binanceus:BTC/USD:1m",
@@ -68,14 +69,17 @@ class Replicas:
             )
 
     async def stop(self, name: str, number: signal.Signals) -> None:
-        process = self._processes.pop(name)
+        process = self._processes[name]
         process.send_signal(number)
         status = await asyncio.wait_for(process.wait(), PATIENCE_S)
+        # not before: what does not end is ended with the test
+        del self._processes[name]
         assert status == (0 if number is signal.SIGTERM else -number), self.log(name)
 
     async def dies(self, name: str) -> None:
         """Wait for a process that is killed."""
-        status = await asyncio.wait_for(self._processes.pop(name).wait(), PATIENCE_S)
+        status = await asyncio.wait_for(self._processes[name].wait(), PATIENCE_S)
+        del self._processes[name]
         assert status == -signal.SIGKILL, self.log(name)
 
     async def corrected(self) -> dict[str, Bar]:
@@ -135,6 +139,46 @@ class Replicas:
             self.seen += [delivery.event for delivery in batch]
             await reader.commit()
 
+    def truth(self, series: str, first: int, last: int) -> list[Bar]:
+        """Return the market's own candles from one open time to another."""
+        exchange, symbol, _ = series.split(":")
+        tape = self.fake.core(exchange).tape(symbol)
+        return [
+            Bar(
+                row.open_time,
+                *(round(v, 2) for v in (row.open, row.high, row.low, row.close)),
+                row.volume,
+            )
+            for row in tape.candles(MINUTE, last + MINUTE, start=first, end=last)
+        ]
+
+    def told(self, series: str) -> dict[int, Bar]:
+        """Return what a consumer knows of a series."""
+        return {c.open_time: bar_of(c) for c in self.seen if c.series == series}
+
+    async def settled(self) -> None:
+        """Wait until the replicas have dealt with all that the market, which stands, has told."""
+
+        async def done() -> bool:
+            due = (self.fake.clock.now - 20_000) // MINUTE * MINUTE
+            if min((await self.positions()).values()) < due:
+                return False
+            for series in SERIES:
+                told = self.told(series)
+                if not told:
+                    return False
+                # the youngest may not be checked yet
+                truth = self.truth(series, min(told), max(told))[:-2]
+                if not all(b.open_time in told and is_alike(told[b.open_time], b) for b in truth):
+                    return False
+            count = len(self.seen)
+            await asyncio.sleep(1)
+            return count == len(self.seen) == len(await self.bus.read_all(CANDLES))
+
+        # what is wrong, the check tells better
+        with contextlib.suppress(TimeoutError):
+            await self.until(done)
+
     async def check(self, *, exactly_once: bool) -> None:
         """Compare what the topic and the database hold with the market itself."""
         published: list[CandleClosed] = await self.bus.read_all(CANDLES)
@@ -153,20 +197,7 @@ class Replicas:
             assert list(dict.fromkeys(fresh)) == slots, f"{series}: a hole, or out of order"
             if exactly_once:
                 assert fresh == slots, f"{series}: something came twice"
-            rows = (
-                self.fake.core(exchange)
-                .tape(symbol)
-                .candles(MINUTE, last + MINUTE, start=first, end=last)
-            )
-            truth = [
-                Bar(
-                    row.open_time,
-                    *(round(v, 2) for v in (row.open, row.high, row.low, row.close)),
-                    row.volume,
-                )
-                for row in rows
-            ]
-            final = {candle.open_time: bar_of(candle) for candle in told}
+            truth, final = self.truth(series, first, last), self.told(series)
             assert [bar.open_time for bar in truth] == slots
             # the youngest may not be checked yet
             assert all(is_alike(final[bar.open_time], bar) for bar in truth[:-2])
@@ -240,7 +271,7 @@ async def test_killed_and_started_again_nothing_is_lost_or_out_of_order(live: Re
             await asyncio.sleep(0.5)
             await live.start("one")
         await live.moved(3)
-    await asyncio.sleep(1)
+    await live.settled()
     await live.stop("one", signal.SIGTERM)
     await live.check(exactly_once=False)
 
@@ -283,13 +314,13 @@ async def test_replicas_hand_symbols_over_without_a_hole_or_a_double(live: Repli
         await live.start("three")
         await live.until(lambda: _holds(live, "three", 2))
         await live.moved(2)
-    await asyncio.sleep(1)
+    await live.settled()
     await live.check(exactly_once=True)
     async with _market_runs(live):
         await live.stop("two", signal.SIGKILL)
         await live.moved(3)
         assert live.log("three").count("symbol taken") == len(UNITS)
-    await asyncio.sleep(1)
+    await live.settled()
     await live.stop("three", signal.SIGTERM)
     await live.check(exactly_once=False)
     feeds = await live.bus.read_all(FEEDS)

@@ -16,6 +16,7 @@ import psutil
 import pytest
 import pytest_asyncio
 from distributed import LocalCluster
+from numpy.typing import NDArray
 from planted_gates import passing
 from prometheus_client import CollectorRegistry, Counter
 
@@ -25,7 +26,7 @@ from optimizer_svc.cluster import DaskCluster
 from optimizer_svc.processes import TrialProcess, TrialRunner
 from optimizer_svc.searching import Searching
 from optimizer_svc.store import Store
-from optimizer_svc.trials import CASH, Gates
+from optimizer_svc.trials import CASH, Gates, Ground
 from optimizer_svc.validating import Validating
 from optimizer_svc.worker import Worker
 from tradepulse.runtime.bus import Bus, create_topics
@@ -103,6 +104,7 @@ def worker_of(
     *,
     runner: TrialRunner | None = None,
     gates: Gates = passing,
+    heartbeat_s: float = 0.3,
 ) -> Worker:
     registry = CollectorRegistry()
     store, rules = Store(pool, name), LifecycleRules()
@@ -115,13 +117,13 @@ def worker_of(
             "validation": Validating(store, process, gates, rules),
         },
         registry,
-        heartbeat_s=0.3,
+        heartbeat_s=heartbeat_s,
         on_commit=lambda: None,
     )
 
 
 async def eventually(
-    holds: Callable[[], Awaitable[bool]], what: str, *, within_s: float = 120
+    holds: Callable[[], Awaitable[bool]], what: str, *, within_s: float = 240
 ) -> None:
     try:
         async with asyncio.timeout(within_s):
@@ -427,7 +429,7 @@ async def test_cancel_while_waiting_and_while_running(
 
     await eventually(has_begun, "trials are stored")
     assert (await request_cancel(pool, running)).status == "RUNNING"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await working
     status = await job_status(pool, running)
     assert status.status == "CANCELLED"
@@ -435,6 +437,24 @@ async def test_cancel_while_waiting_and_while_running(
     assert status.finished_at is not None
     assert await list_configurations(pool) == []
     assert (await request_cancel(pool, running)).status == "CANCELLED"
+
+
+class OneBatch:
+    """Runs trials, and tells the worker of those of one batch only: it gets no further."""
+
+    def __init__(self, process: TrialProcess) -> None:
+        self.give, self.take_back = process.give, process.take_back
+        self._process = process
+        self._told = False
+
+    async def measure(
+        self, name: str, ground: Ground, tried: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        first, self._told = not self._told, True
+        figures = await self._process.measure(name, ground, tried)
+        if not first:
+            await asyncio.Event().wait()
+        return figures
 
 
 async def test_a_stopped_worker_leaves_its_job_at_once_and_loses_nothing(
@@ -446,7 +466,8 @@ async def test_a_stopped_worker_leaves_its_job_at_once_and_loses_nothing(
     stops = 0
     while not (await job_status(pool, job_id)).is_final:
         begun = (await job_status(pool, job_id)).done
-        working = asyncio.create_task(worker_of(pool, process, f"w{stops}").work_once())
+        worker = worker_of(pool, process, f"w{stops}", runner=OneBatch(process))
+        working = asyncio.create_task(worker.work_once())
 
         async def goes_on(begun: int = begun) -> bool:
             now = await job_status(pool, job_id)
@@ -476,7 +497,8 @@ async def test_two_workers_share_the_jobs_and_never_one_job(
     )
 
     async def work(name: str) -> None:
-        worker = worker_of(pool, process, name)
+        # so long that none seems dead, however slow the machine
+        worker = worker_of(pool, process, name, heartbeat_s=20)
         while await worker.work_once():
             pass
 
@@ -606,10 +628,10 @@ class ServiceProcess:
     async def end(self, number: signal.Signals) -> int:
         children = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(number)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             code = await self.process.wait()
         # a killed service takes its trial processes with it
-        _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)
+        _, left = await asyncio.to_thread(psutil.wait_procs, children, 60)
         assert left == []
         return code
 
@@ -677,7 +699,7 @@ async def test_a_killed_service_resumes_with_the_same_result(
     pool: "asyncpg.Pool[asyncpg.Record]", database_url: str, kafka_bootstrap: str, no_topics: None
 ) -> None:
     await create_topics(kafka_bootstrap)
-    spec = spec_of(trials=4_000, activate=True)
+    spec = spec_of(trials=8_000, activate=True)
     service = ServiceProcess(
         {
             "DATABASE_URL": database_url,

@@ -54,20 +54,22 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> str:
     pytest.fail(f"ended without {pattern!r}:\n{said}")
 
 
-def processes_of(state: Path) -> list[psutil.Process]:
-    found = []
+def processes_of(state: Path) -> dict[int, str]:
+    """Command lines by process id; any of them may end while they are read."""
+    found = {}
     for process in psutil.process_iter():
         try:
-            belongs = str(state) in " ".join([*process.cmdline(), *process.environ().values()])
+            command = " ".join(process.cmdline())
+            belongs = str(state) in " ".join([command, *process.environ().values()])
         except psutil.Error:
             continue
         if belongs and process.pid != os.getpid():
-            found.append(process)
+            found[process.pid] = command
     return found
 
 
 def wait_until_gone(state: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while left := processes_of(state):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
@@ -93,11 +95,11 @@ def test_a_killed_run_leaves_nothing_and_goes_on(state: Path) -> None:
         page = read_until(first, "^page: ")
         assert "?token=" in page
         read_until(first, r" [1-9]\d* trades")
-        names = " ".join(" ".join(process.cmdline()) for process in processes_of(state))
+        names = " ".join(processes_of(state).values())
         for expected in ("kafka.Kafka", "postgres", "executor_svc.app", "market_ingest.app"):
             assert expected in names
         with start(state) as second:
-            assert second.wait(60) == 1
+            assert second.wait(PATIENCE) == 1
             assert second.stdout is not None
             assert "is in use by another" in second.stdout.read()
         jobs, before = asyncio.run(ledger(state))
@@ -113,5 +115,5 @@ def test_a_killed_run_leaves_nothing_and_goes_on(state: Path) -> None:
         assert after[: len(before)] == before
         again.send_signal(signal.SIGINT)
         read_until(again, "^Stopping")
-        assert again.wait(60) == 0
-    assert processes_of(state) == []
+        assert again.wait(PATIENCE) == 0
+    assert processes_of(state) == {}
