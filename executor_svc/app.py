@@ -5,9 +5,10 @@ from executor_svc.handlers import Executor, ExecutorMetrics
 from executor_svc.ledger import CANDLE, EVALUATION, Ledger, weights_of
 from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
+from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import acquire_lock
 from tradepulse.runtime.positions import take_over, watch_lock
-from tradepulse.runtime.service import Service, run, wall_clock_ms
+from tradepulse.runtime.service import Service, run
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
 
@@ -55,7 +56,7 @@ async def compose(service: Service, settings: ExecutorSettings) -> None:
         owner,
         service.relay_outbox(),
         ExecutorMetrics(service.registry),
-        wall_clock_ms,
+        wall_clock,
     )
     service.background(executor.run(), "ledger")
 

@@ -16,8 +16,9 @@ from market_ingest.shares import Shares
 from market_ingest.store import CandleStore
 from tradepulse.runtime.candle_files import CandleFileError
 from tradepulse.runtime.candles_db import CandleConflictError
+from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import connect
-from tradepulse.runtime.service import RefusedError, Service, run, wall_clock_ms
+from tradepulse.runtime.service import RefusedError, Service, run
 from tradepulse.runtime.settings import load_settings
 from tradepulse.runtime.venues.client import Venues, load_ccxt, open_client
 from tradepulse.runtime.venues.options import read_venues_file
@@ -70,7 +71,7 @@ async def compose_live(
     service: Service,
     settings: LiveSettings,
     *,
-    clock: Callable[[], int] = wall_clock_ms,
+    clock: Callable[[], int] = wall_clock,
     options: LiveOptions | None = None,
     poll_s: float = 1.0,
 ) -> None:

@@ -5,10 +5,11 @@ from rl_svc.handlers import WeightDecider
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.settings import PortfolioSettings
 from rl_svc.store import WeightStore
+from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.db import acquire_lock
 from tradepulse.runtime.positions import take_over, watch_lock
-from tradepulse.runtime.service import RefusedError, Service, run, wall_clock_ms
+from tradepulse.runtime.service import RefusedError, Service, run
 from tradepulse.trading.event_time import EventTime
 
 
@@ -41,7 +42,7 @@ async def compose(service: Service, settings: PortfolioSettings) -> None:
         service.relay_outbox(),
         service.registry,
         lookback=policy.lookback,
-        now=wall_clock_ms,
+        now=wall_clock,
     )
     for event in await service.bus.read_all(FEEDS):
         await decider.on_feed(event)

@@ -1,6 +1,5 @@
 """Reads and changes what the page shows of market data; nothing after the visible time is told."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +20,7 @@ from studio_svc.market_views import (
     VenueView,
 )
 from studio_svc.views import SeriesView
+from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.coverage_db import Lifetime, coverage_of, lifetimes_of
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.gap_tries_db import repairs_of
@@ -90,11 +90,6 @@ class Stored(Protocol):
     pool: "asyncpg.Pool[asyncpg.Record]"
 
     async def series(self, visible_until: int | None) -> list[SeriesView]: ...  # noqa: D102
-
-
-def wall_clock() -> int:
-    """Return the time, epoch ms."""
-    return time.time_ns() // 1_000_000
 
 
 class MarketStore:

@@ -50,7 +50,7 @@ def backfill(
     that was stopped goes on where it stood. `--to` is now by default. A series that fails does not
     harm the others; the status is 1 then.
     """
-    from tradepulse.runtime.venues.client import wall_clock
+    from tradepulse.runtime.clock import wall_clock
 
     symbols, timeframes = names_of(symbol), names_of(timeframe)
     if not symbols or not timeframes or start is None:

@@ -1,7 +1,6 @@
 """`import` and `export`: candles between files and the database."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -214,6 +213,7 @@ async def _import(
 ) -> "list[FileAccount]":
     from tradepulse.cli.progress import progress_bar
     from tradepulse.runtime.candle_import import import_candles as store
+    from tradepulse.runtime.clock import wall_clock
 
     async with _database(url) as connection:
         with progress_bar() as progress:
@@ -223,7 +223,7 @@ async def _import(
                 path,
                 sources,
                 wanted,
-                now=int(time.time() * 1000),
+                now=wall_clock(),
                 skip_bad_rows=skip_bad_rows,
                 dry_run=dry_run,
                 on_progress=lambda done, read: progress.update(task, completed=done, total=read),

@@ -220,9 +220,9 @@ async def _notify(connection: Any) -> None:
 
 
 async def _scan(connection: Any, now: int | None) -> "list[Finding]":
+    from tradepulse.runtime.clock import wall_clock
     from tradepulse.runtime.gap_scan import SCAN_LOCK, scan_all
     from tradepulse.runtime.subscriptions import list_subscriptions
-    from tradepulse.runtime.venues.client import wall_clock
 
     await connection.execute("select pg_advisory_lock(hashtextextended($1, 0))", SCAN_LOCK)
     listed = await list_subscriptions(connection)
@@ -246,10 +246,11 @@ async def _repair(
     ask: bool,
 ) -> "list[tuple[Gap, Repaired]]":
     from tradepulse.cli.progress import progress_bar
+    from tradepulse.runtime.clock import wall_clock
     from tradepulse.runtime.db import opened_pool
     from tradepulse.runtime.gap_repair import Repairs
     from tradepulse.runtime.gap_tries_db import series_to_fill
-    from tradepulse.runtime.venues.client import Venues, wall_clock
+    from tradepulse.runtime.venues.client import Venues
     from tradepulse.runtime.venues.options import VENUES_FILE, read_venues_file
     from tradepulse.runtime.venues.pace import SharedPace
 

@@ -30,8 +30,8 @@ from tradepulse.embedded.state import StateFolder
 from tradepulse.embedded.supervisor import Supervisor
 from tradepulse.runtime.bus import BrokerUnavailableError
 from tradepulse.runtime.candle_files import CandleFileError
+from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import DatabaseUnavailableError
-from tradepulse.runtime.service import wall_clock_ms
 
 _READABLE = (
     OptionError,
@@ -126,7 +126,7 @@ async def _run(
         choice = recall(state.path, choice)
         market: Market
         if choice.live:
-            market = Live(series, wall_clock_ms())
+            market = Live(series, wall_clock())
         else:
             market = await asyncio.to_thread(replay_of, choice, speed)
         view = View()

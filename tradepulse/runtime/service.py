@@ -86,11 +86,6 @@ class Service:
             raise task.exception()  # type: ignore[misc]  # not None, as just seen
 
 
-def wall_clock_ms() -> int:
-    """Return the time now, epoch ms."""
-    return time.time_ns() // 1_000_000
-
-
 def run(
     name: str, settings_type: type[S], compose: Callable[[Service, S], Awaitable[None]]
 ) -> None:

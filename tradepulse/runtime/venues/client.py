@@ -4,12 +4,12 @@ ccxt brings a hundred exchanges along, which takes seconds: it is imported with 
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any, Self
 
+from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.venues import answers
 from tradepulse.runtime.venues.answers import CandlePage, Span, TradePage
 from tradepulse.runtime.venues.errors import VenueDownError, VenueRefusedError
@@ -27,11 +27,6 @@ _HOUR = 3_600_000
 _DAY = 24 * _HOUR
 _NS = 1_000_000
 _ALIKE = 5
-
-
-def wall_clock() -> int:
-    """Return the machine's time, epoch ms."""
-    return time.time_ns() // _NS
 
 
 class Venue:
