@@ -232,16 +232,30 @@ class System:
         """Wait until the ledger has settled a close; fail with the services' last words."""
         deadline = time.monotonic() + timeout_s
         while (settled := await self.settled()) < close_time:
-            dead = [n for n, p in self.processes.items() if p.poll() is not None]
             if revive:
                 self.revive()
-            elif dead:
-                raise AssertionError(f"{dead} ended:\n{self.last_words()}")
+            else:
+                self.none_has_ended()
             if time.monotonic() > deadline:
                 raise AssertionError(
                     f"settled {settled} of {close_time} in {timeout_s} s:\n{self.last_words()}"
                 )
             await asyncio.sleep(0.2)
+
+    def none_has_ended(self) -> None:
+        """Fail with the services' last words where one has ended."""
+        dead = [n for n, p in self.processes.items() if p.poll() is not None]
+        if dead:
+            raise AssertionError(f"{dead} ended:\n{self.last_words()}")
+
+    async def logged(self, words: str, names: Sequence[str], timeout_s: float = 60) -> None:
+        """Wait until each of these services has said something."""
+        deadline = time.monotonic() + timeout_s
+        while not all(words in (self._folder / f"{n}.log").read_text() for n in names):
+            self.none_has_ended()
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{words!r} was not said:\n{self.last_words()}")
+            await asyncio.sleep(0.05)
 
     def last_words(self) -> str:
         """Return the ends of the logs."""
