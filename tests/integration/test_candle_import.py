@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from typer.testing import CliRunner
 
 from tests.candle_series import START, random_walk, same
-from tradepulse.cli.main import app
+from tests.command import invoke
 from tradepulse.runtime.candle_files import PARTITION_FILE, read_candles, write_candles
 from tradepulse.runtime.candles_db import load_candles, store_candles
 from tradepulse.runtime.db import connect, migrate
@@ -24,12 +23,6 @@ HOUR = 3_600_000
 FIGURES = ("open", "high", "low", "close", "volume")
 BTC = random_walk("BTC/USD", 2_000, seed=1, timeframe="1h", exchange="kraken")
 ETH = random_walk("ETH/USD", 300, seed=2, timeframe="1h", exchange="kraken", without=range(50, 90))
-
-
-def invoke(*arguments: object, status: int = 0) -> tuple[str, str]:
-    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, [str(one) for one in arguments])
-    assert result.exit_code == status, result.output
-    return result.stdout, result.stderr
 
 
 @pytest.fixture

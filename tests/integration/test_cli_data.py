@@ -14,11 +14,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
-from typer.testing import CliRunner
 
 from contracts.topics import CANDLES, TOPICS
 from tests.candle_series import as_events, random_walk, same
-from tradepulse.cli.main import app
+from tests.command import invoke
 from tradepulse.runtime.bus import Bus, Publisher
 from tradepulse.runtime.candle_files import read_candles, write_candles
 from tradepulse.runtime.candles_db import store_candles
@@ -30,13 +29,6 @@ pytestmark = pytest.mark.integration
 
 BTC = random_walk("BTC/USD", 400, seed=1)
 ETH = random_walk("ETH/USD", 300, seed=2)
-
-
-def invoke(*arguments: str, status: int = 0) -> tuple[str, str]:
-    # wide, so that no table is cut
-    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, arguments)
-    assert result.exit_code == status, result.output
-    return result.stdout, result.stderr
 
 
 @pytest.fixture

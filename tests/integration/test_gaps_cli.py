@@ -10,12 +10,11 @@ from typing import Any
 import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
-from typer.testing import CliRunner
 
 from market_ingest.gap_meters import GapMeters
 from market_ingest.scanner import Scanner
 from tests.candle_series import START, random_walk
-from tradepulse.cli.main import app
+from tests.command import invoke
 from tradepulse.runtime.candle_files import write_candles
 from tradepulse.runtime.candles_db import store_candles
 from tradepulse.runtime.db import connect
@@ -26,13 +25,6 @@ pytestmark = pytest.mark.integration
 
 DATA = Path(__file__).parents[3] / "shared/data"
 STEP = 1_800_000
-
-
-def invoke(*arguments: str, status: int = 0) -> tuple[str, str]:
-    # wide, so that no table is cut
-    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, arguments)
-    assert result.exit_code == status, result.output
-    return result.stdout, result.stderr
 
 
 @pytest.fixture
