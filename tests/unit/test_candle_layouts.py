@@ -560,6 +560,8 @@ def test_times_in_every_unit_and_zone() -> None:
         "t 'soon' is no time, as 2019-10-17 09:00",
         "t is empty",
     ]
+    one_number = read_times(pl.Series([texts[0], "7", texts[2]]), "t")
+    assert one_number.values.to_list() == [START, None, START]
     numbers = read_times(pl.Series([float(START), float("nan"), 5.0, START + 0.5, 9.9e18]), "t")
     assert numbers.values.to_list() == [START, None, None, None, None]
     assert read_times(pl.Series([None], dtype=pl.String), "t").problems.to_list() == ["t is empty"]
