@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pwd
 import socket
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +17,7 @@ from tradepulse.embedded import jars
 from tradepulse.embedded.children import Children, EmbeddedError
 from tradepulse.embedded.kafka import EmbeddedKafka, broker_answers
 from tradepulse.embedded.ports import free_ports, remembered_ports
-from tradepulse.embedded.postgres import EmbeddedPostgres
+from tradepulse.embedded.postgres import EmbeddedPostgres, system_user
 
 pytestmark = pytest.mark.integration
 
@@ -81,6 +82,27 @@ async def test_the_server_does_not_run_as_root(embedded_postgres: EmbeddedPostgr
     user = psutil.Process(embedded_postgres.child.pid).uids().effective
     assert user != 0
     assert os.geteuid() in {0, user}
+
+
+def test_a_user_that_another_start_makes_meanwhile_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = pwd.getpwuid(os.geteuid())
+    looks = 0
+
+    def found(_: str) -> pwd.struct_passwd:
+        nonlocal looks
+        looks += 1
+        if looks < 3:
+            raise KeyError
+        return mine
+
+    monkeypatch.setattr("pwd.getpwnam", found)
+    assert system_user("another", program="false", patience_s=60) == mine
+    looks = -10
+    with pytest.raises(EmbeddedError, match="the system user another cannot be made") as caught:
+        system_user("another", program="false", patience_s=0)
+    assert "\n" not in str(caught.value)
 
 
 async def test_a_failed_download_is_one_line(

@@ -216,23 +216,42 @@ def _service_user() -> tuple[int, int] | None:
     """Give the user and group to run as, or None where this process's own will do."""
     if os.geteuid() != 0:
         return None
-    try:
-        entry = pwd.getpwnam(_SYSTEM_USER)
-    except KeyError:
-        try:
-            subprocess.run(  # noqa: S603 - fixed arguments
-                ["useradd", "--system", "--shell", "/usr/sbin/nologin", _SYSTEM_USER],  # noqa: S607 - its folder differs
-                check=True,
-                capture_output=True,
-            )
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise EmbeddedError(
-                f"PostgreSQL does not run as root, and the system user {_SYSTEM_USER} cannot be "
-                f"made ({error}): run as an ordinary user, or set DATABASE_URL to a server of "
-                "your own"
-            ) from error
-        entry = pwd.getpwnam(_SYSTEM_USER)
+    entry = system_user(_SYSTEM_USER)
     return entry.pw_uid, entry.pw_gid
+
+
+def system_user(
+    name: str, program: str = "useradd", patience_s: float = 5.0
+) -> "pwd.struct_passwd":
+    """Find a system user, or make it where it is missing.
+
+    Args:
+        name: of the user.
+        program: makes it.
+        patience_s: so long another start, which found it missing too, may take to make it.
+
+    Raises:
+        EmbeddedError: it is not there and cannot be made.
+    """
+    with suppress(KeyError):
+        return pwd.getpwnam(name)
+    try:
+        subprocess.run(  # noqa: S603 - fixed arguments
+            [program, "--system", "--shell", "/usr/sbin/nologin", name],
+            check=True,
+            capture_output=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            with suppress(KeyError):
+                return pwd.getpwnam(name)
+            time.sleep(0.1)
+        raise EmbeddedError(
+            f"PostgreSQL does not run as root, and the system user {name} cannot be made "
+            f"({error}): run as an ordinary user, or set DATABASE_URL to a server of your own"
+        ) from error
+    return pwd.getpwnam(name)
 
 
 def _let_through(path: Path) -> None:
