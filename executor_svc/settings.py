@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.trading.event_time import GRACE_MS
 from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
 
 
@@ -31,7 +32,7 @@ class ExecutorSettings(RuntimeSettings):
     initial_cash: Decimal = Field(default=Decimal(100_000), gt=0)
     clock: Literal["wall", "replay"] = "wall"
     """`replay` judges age by event time and waits for every series without limit."""
-    grace_ms: int = Field(default=2_000, gt=0)
+    grace_ms: int = Field(default=GRACE_MS, gt=0)
     """How long a close waits for stragglers, by the wall clock."""
     portfolio: str = Field(default="main", pattern=r"^[^\s:]{0,64}$")
     """Whose weights size the entries; `none` for equal weights, waiting for nobody."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.trading.event_time import GRACE_MS
 from tradepulse.trading.weights import WeightPolicy, policy_named
 
 
@@ -14,7 +15,7 @@ class PortfolioSettings(RuntimeSettings):
     portfolio: str = Field(default="main", pattern=r"^[^\s:]{1,64}$")
     clock: Literal["wall", "replay"] = "wall"
     """`replay` waits for every instrument without limit."""
-    grace_ms: int = Field(default=2_000, gt=0)
+    grace_ms: int = Field(default=GRACE_MS, gt=0)
     """How long a close waits for stragglers, by the wall clock."""
     policy: Literal["equal", "inverse_volatility", "fixed"] = "inverse_volatility"
     policy_lookback: int = Field(default=96, ge=2, le=100_000)

@@ -248,7 +248,7 @@ class System:
         if dead:
             raise AssertionError(f"{dead} ended:\n{self.last_words()}")
 
-    async def logged(self, words: str, names: Sequence[str], timeout_s: float = 60) -> None:
+    async def logged(self, words: str, names: Sequence[str], timeout_s: float = 240) -> None:
         """Wait until each of these services has said something."""
         deadline = time.monotonic() + timeout_s
         while not all(words in (self._folder / f"{n}.log").read_text() for n in names):
