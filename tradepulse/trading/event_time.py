@@ -17,7 +17,7 @@ from typing import Any
 from contracts.events import FeedSeries
 from tradepulse.trading.timeframes import timeframe_ms
 
-GRACE_MS = 10_000
+GRACE_MS = 5_000
 """How long a close is waited for live, by default: a candle that was lost by its stream comes from
 the venue's HTTP answer seconds later, and what is decided without it is another trade."""
 
