@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +208,9 @@ def test_a_killed_run_is_waited_for_while_its_processes_end(tmp_path: Path) -> N
         "from pathlib import Path\n"
         "from tradepulse.embedded.state import StateFolder\n"
         "state = StateFolder.open(Path(sys.argv[1]))\n"
-        "left = subprocess.Popen(['sleep', '3'], pass_fds=[state.lock])\n"
+        # it must not hold our end of the pipe, or we would wait for it
+        "null = subprocess.DEVNULL\n"
+        "left = subprocess.Popen(['sleep', '5'], stdout=null, pass_fds=[state.lock])\n"
         "print(left.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
@@ -218,6 +221,10 @@ def test_a_killed_run_is_waited_for_while_its_processes_end(tmp_path: Path) -> N
     left = int(done.stdout)
     assert is_running(left)
     StateFolder.open(tmp_path / "s").close()
+    # the lock is let go a moment before the process is gone
+    ended = time.monotonic() + 1
+    while is_running(left) and time.monotonic() < ended:
+        time.sleep(0.01)
     assert not is_running(left)
 
 
