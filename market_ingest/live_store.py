@@ -11,11 +11,7 @@ from market_ingest.series_track import Bar
 from tradepulse.runtime.candles_db import upsert_candles
 from tradepulse.runtime.corrections import store_corrections
 from tradepulse.runtime.db import Connection
-from tradepulse.runtime.subscriptions import (
-    Subscription,
-    feed_of,
-    list_subscriptions,
-)
+from tradepulse.runtime.subscriptions import Subscription, feed_of, list_subscriptions
 
 Series = tuple[str, str, str]
 """(exchange, symbol, timeframe)"""

@@ -503,7 +503,7 @@ async def test_a_repair_is_told_though_the_broker_was_gone_when_it_was_stored(
     async with market("binanceus", [tape(BTC, rows)], END + HOUR) as (fake, venues):
         await all_repaired(pool, repairs(pool, venues, lambda: fake.clock.now))
     with pytest.raises(ConnectionError):
-        await Relay(pool, Lost(), CANDLES.writer).run()  # type: ignore[arg-type]
+        await Relay(pool, Lost(), CANDLES.writer).run()  # type: ignore[arg-type]  # it only sends
     assert same(await load(pool, "binanceus"), candles(rows, "binanceus", BTC))
     publisher = await Publisher(kafka_bootstrap, "test").start()
     bus = Bus(kafka_bootstrap, "test", publisher, CollectorRegistry())

@@ -33,7 +33,7 @@ def at(slot: float) -> int:
 
 
 def track(**options: object) -> SeriesTrack:
-    made = SeriesTrack(MINUTE, START, TIMING, **options)  # type: ignore[arg-type]
+    made = SeriesTrack(MINUTE, START, TIMING, **options)  # type: ignore[arg-type]  # of several types
     made.connected(START - 5_000)
     return made
 

@@ -18,6 +18,7 @@ from tradepulse.trading.timeframes import timeframe_ms
 
 WINDOW_SLOTS = 1_000
 """A correction is told only where the services' windows may reach."""
+# of a feed that has ended, too: who has read its candles may still hold them
 _PUBLISHED = "select published_until from feeds where feed = $1"
 _COLUMNS = ("open_time", "open", "high", "low", "close", "volume")
 
