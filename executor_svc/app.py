@@ -6,8 +6,7 @@ from executor_svc.ledger import CANDLE, EVALUATION, Ledger, weights_of
 from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.clock import wall_clock
-from tradepulse.runtime.db import acquire_lock
-from tradepulse.runtime.positions import take_over, watch_lock
+from tradepulse.runtime.positions import become_owner
 from tradepulse.runtime.service import Service, run
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
@@ -15,14 +14,9 @@ from tradepulse.trading.event_time import EventTime
 
 async def compose(service: Service, settings: ExecutorSettings) -> None:
     """Build the service: become the account's one owner, recover, go on."""
-    holds = False
-    service.readiness["the account (another executor holds it)"] = lambda: holds
-    consumer = f"executor:{settings.account}"
-    lock = await acquire_lock(settings.database_url, consumer)
-    holds = True
-    service.background(watch_lock(lock), "account lock")
-
-    owner = await take_over(service.pool, consumer)
+    owner = await become_owner(
+        service, f"executor:{settings.account}", "the account (another executor holds it)"
+    )
     store = LedgerStore(service.pool, settings.account)
     account = Account(
         await store.open_account(settings.initial_cash),

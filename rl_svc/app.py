@@ -7,8 +7,7 @@ from rl_svc.settings import PortfolioSettings
 from rl_svc.store import WeightStore
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle
-from tradepulse.runtime.db import acquire_lock
-from tradepulse.runtime.positions import take_over, watch_lock
+from tradepulse.runtime.positions import become_owner
 from tradepulse.runtime.service import RefusedError, Service, run
 from tradepulse.trading.event_time import EventTime
 
@@ -19,14 +18,9 @@ async def compose(service: Service, settings: PortfolioSettings) -> None:
         policy = settings.weight_policy()
     except ValueError as error:
         raise RefusedError(f"configuration refused: POLICY: {error}") from error
-    holds = False
-    service.readiness["the portfolio (another process holds it)"] = lambda: holds
-    consumer = f"weights:{settings.portfolio}"
-    lock = await acquire_lock(settings.database_url, consumer)
-    holds = True
-    service.background(watch_lock(lock), "portfolio lock")
-
-    owner = await take_over(service.pool, consumer)
+    owner = await become_owner(
+        service, f"weights:{settings.portfolio}", "the portfolio (another process holds it)"
+    )
     event_time = EventTime(
         (CANDLE,),
         settled=owner.settled,

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tradepulse.runtime import db
-from tradepulse.runtime.db import DatabaseUnavailableError, migrate, opened_pool
+from tradepulse.runtime.db import DatabaseUnavailableError, acquire_lock, migrate, opened_pool
 
 pytestmark = pytest.mark.integration
 _SLEEPS = """
@@ -44,3 +44,18 @@ async def test_a_database_without_tables_is_refused(database_url: str) -> None:
     with pytest.raises(DatabaseUnavailableError, match="run `tradepulse migrate`"):
         async with opened_pool(database_url):
             raise AssertionError("never lent")
+
+
+async def test_a_lock_is_told_to_be_held_only_once_another_is_seen_to_hold_it(
+    database_url: str,
+) -> None:
+    seen = asyncio.Event()
+    first = await acquire_lock(database_url, "only one", when_held=seen.set)
+    assert not seen.is_set()
+    waiting = asyncio.create_task(
+        acquire_lock(database_url, "only one", poll_s=0.01, when_held=seen.set)
+    )
+    await seen.wait()
+    assert not waiting.done()
+    await first.close()
+    await (await waiting).close()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, TypeAlias
@@ -158,9 +158,16 @@ async def check_migrated(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
 
 
 async def acquire_lock(
-    database_url: str, name: str, *, poll_s: float = 0.5
+    database_url: str,
+    name: str,
+    *,
+    poll_s: float = 0.5,
+    when_held: Callable[[], None] = lambda: None,
 ) -> "asyncpg.Connection[Any]":
-    """Wait until this process alone holds the named lock; it is held while the connection lives."""
+    """Wait until this process alone holds the named lock; it is held while the connection lives.
+
+    `when_held` is called each time that another is seen to hold it.
+    """
     while True:
         connection = await connect(database_url)
         taken = await connection.fetchval(
@@ -168,5 +175,6 @@ async def acquire_lock(
         )
         if taken:
             return connection
+        when_held()
         await connection.close()
         await asyncio.sleep(poll_s)

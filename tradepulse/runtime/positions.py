@@ -11,7 +11,8 @@ from typing import Any
 
 import asyncpg
 
-from tradepulse.runtime.db import Connection
+from tradepulse.runtime.db import Connection, acquire_lock
+from tradepulse.runtime.service import Service
 
 
 class FencedError(RuntimeError):
@@ -49,6 +50,26 @@ async def take_over(pool: "asyncpg.Pool[asyncpg.Record]", consumer: str) -> Posi
     return Position(consumer, row["epoch"], row["settled_time"], row["offsets"], row["state"])
 
 
+async def become_owner(service: Service, consumer: str, held: str) -> Position:
+    """Wait until this process alone works for a consumer, then take its position over.
+
+    The process ends when it loses the lock.
+
+    Args:
+        service: the process.
+        consumer: unique name.
+        held: what `/readyz` waits for while another process is seen to hold the lock.
+    """
+    lock = await acquire_lock(
+        service.settings.database_url,
+        consumer,
+        when_held=lambda: service.readiness.update({held: lambda: False}),
+    )
+    service.readiness.pop(held, None)
+    service.background(_watch_lock(lock), f"lock of {consumer}")
+    return await take_over(service.pool, consumer)
+
+
 async def advance(
     connection: Connection,
     owner: Position,
@@ -74,7 +95,7 @@ async def advance(
         raise FencedError(f"another process took over {owner.consumer}; this one ends")
 
 
-async def watch_lock(connection: "asyncpg.Connection[Any]", *, every_s: float = 1.0) -> None:
+async def _watch_lock(connection: "asyncpg.Connection[Any]", *, every_s: float = 1.0) -> None:
     """Ask for ever whether the connection that holds the lock still lives; raise when not."""
     while True:
         await connection.execute("select 1")
