@@ -236,6 +236,19 @@ def trailed_stop(side: int, stop: float, trail: float, high: float, low: float) 
 
 
 @scalar
+def entry_cost(fee: float, slippage: float) -> float:
+    """Return what a buy pays for each unit of its notional, fee and slippage included.
+
+    A millionth more keeps the rounding of prices and fees from asking for more than the cash.
+
+    Args:
+        fee: taker fee, fraction of the notional.
+        slippage: fixed fraction of the price.
+    """
+    return (1.0 + fee) * (1.0 + slippage) * (1.0 + 1e-6)
+
+
+@scalar
 def entry_quantity(
     equity: float,
     price: float,
@@ -255,7 +268,7 @@ def entry_quantity(
         stop: the first stop (`trailed_stop` at the signal), NaN for none.
         fraction: notional as a fraction of the equity.
         risk_per_trade: most that an entry stopped out may lose, fraction of equity; 0 for no cap.
-        cost: 1 + fee + slippage; what is paid for a notional of 1, at least.
+        cost: of `entry_cost`.
         min_notional: a smaller entry is not made, quote currency.
     """
     notional = fraction * equity

@@ -21,6 +21,7 @@ from tradepulse.trading.fills import (
     STOP,
     TAKE_PROFIT,
     candle_exit,
+    entry_cost,
     entry_quantity,
     is_affordable,
     limit_fill,
@@ -86,7 +87,7 @@ def _entry_side(action: int, rules: Rules) -> int:
 
 @compiled
 def _quantity(equity: float, price: float, stop: float, rules: Rules) -> float:
-    cost = 1.0 + rules[1] + rules[3]
+    cost = entry_cost(rules[1], rules[3])
     return entry_quantity(equity, price, stop, rules[5], rules[6], cost, rules[7])
 
 

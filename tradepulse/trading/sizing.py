@@ -6,7 +6,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from math import nan
 
 from contracts.events import Signal
-from tradepulse.trading.fills import LONG, SHORT, to_tick, trailed_stop
+from tradepulse.trading.fills import LONG, SHORT, entry_cost, to_tick, trailed_stop
 from tradepulse.trading.orders import decimal
 
 
@@ -201,7 +201,7 @@ def size_entry(  # noqa: PLR0911 - one return per reason to refuse
     if symbol_room <= 0:
         return Refused("maximum notional of the symbol reached")
     # an entry pays slippage and fee on top, so the room for its notional is smaller
-    cost = 1 + rules.fee + decimal(rules.slippage)
+    cost = decimal(entry_cost(float(rules.fee), rules.slippage))
     total_room = limits.max_total_notional * exposure.equity - exposure.total_notional
     if total_room <= 0:
         return Refused("maximum total notional reached")
