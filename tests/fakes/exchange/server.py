@@ -160,11 +160,14 @@ class FakeExchange:
     async def subscribed(self, venue: str, count: int = 1) -> None:
         """Wait until the sockets that a venue has open have asked for so many subscriptions.
 
+        What answers them has left then: a fault added next strikes nothing of it.
+
         TimeoutError when that does not come about.
         """
         async with asyncio.timeout(PATIENCE_SECONDS):
             while self._subscriptions(venue) < count:  # noqa: ASYNC110 - three parties change it
                 await asyncio.sleep(TICK_SECONDS / 4)
+            await self._settle()
 
     def _subscriptions(self, venue: str) -> int:
         mine = (socket for name, socket in self._sockets if name == venue)
