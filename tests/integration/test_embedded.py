@@ -64,6 +64,26 @@ async def test_a_killed_server_comes_back_with_its_rows(tmp_path: Path) -> None:
         assert server.child.exit_code == 0
 
 
+async def test_a_start_waits_for_the_last_processes_of_a_killed_server(tmp_path: Path) -> None:
+    async with Children() as children:
+        server = EmbeddedPostgres(tmp_path / "pg", children, durable=False)
+        await server.start()
+        assert server.child is not None
+        log = tmp_path / "pg" / "postgres.log"
+        slow = psutil.Process(server.child.pid).children()[0]
+        slow.suspend()
+        try:
+            await server.kill()
+            starting = asyncio.create_task(server.start())
+            while "still in use" not in log.read_text():
+                assert not starting.done()
+                await asyncio.sleep(0.02)
+        finally:
+            slow.resume()
+        await starting
+        await server.stop()
+
+
 async def test_a_state_folder_with_a_long_path_works(tmp_path: Path) -> None:
     async with Children() as children:
         server = EmbeddedPostgres(tmp_path / ("d" * 100), children, durable=False)

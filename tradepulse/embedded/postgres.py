@@ -48,6 +48,8 @@ _SETTINGS = {
     "log_min_messages": "warning",
     "log_checkpoints": "off",
 }
+_STILL_ENDING = "Terminate any old server processes"
+"""The server's own hint where its memory is still in use."""
 _CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
@@ -82,11 +84,21 @@ class EmbeddedPostgres:
         Raises:
             EmbeddedError: it cannot be started; one readable line.
         """
-        try:
-            self.child = await asyncio.to_thread(self._spawn)
-        except OSError as error:
-            raise EmbeddedError(f"cannot start PostgreSQL in {self._folder}: {error}") from error
-        connection = await self._connect(self.child)
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.child = await asyncio.to_thread(self._spawn)
+                connection = await self._connect(self.child)
+                break
+            except OSError as error:
+                raise EmbeddedError(
+                    f"cannot start PostgreSQL in {self._folder}: {error}"
+                ) from error
+            except EmbeddedError as error:
+                # the processes of a killed server are gone a moment after it
+                if _STILL_ENDING not in str(error) or time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.2)
         try:
             exists = "select true from pg_database where datname = $1"
             if not await connection.fetchval(exists, DATABASE):
