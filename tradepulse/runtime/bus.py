@@ -169,6 +169,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         self._topics = {topic.name: topic for topic in topics}
         self._group = group
         self._decoders = {t.name: decoders.get(t.name) or decoder_of(t) for t in topics}
+        self._latest = latest
         self._max_records = max_records
         self._on_revoked = on_revoked
         self._paused: set[TopicPartition] = set()
@@ -188,7 +189,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         )
 
     async def start(self, positions: Mapping[str, int] | None = None) -> None:
-        """Connect, and begin at `positions` (`"topic/partition"` to offset) where given."""
+        """Connect, and begin at `positions` (`"topic/partition"` to offset) where given.
+
+        Raises:
+            BrokerUnavailableError: the broker does not answer.
+        """
         if self._group is None:
             await retry_connect(self._consumer.start, self._bus.bootstrap_servers, 30)
             partitions = [
@@ -201,6 +206,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
                 offset = (positions or {}).get(f"{partition.topic}/{partition.partition}")
                 if offset is not None:
                     self._consumer.seek(partition, offset)
+            # new is what comes from now on, not from when the first fetch asks where the end is
+            if self._latest and not await self._consumer.seek_to_end(*partitions):
+                raise BrokerUnavailableError(
+                    f"the broker at {self._bus.bootstrap_servers} does not say where its topics end"
+                )
         else:
             self._consumer.subscribe(list(self._topics), listener=self)
             await retry_connect(self._consumer.start, self._bus.bootstrap_servers, 30)
