@@ -108,10 +108,14 @@ class FeedPublisher:
 
 
 async def uninterrupted(work: Any) -> None:
-    """Await `work`; when cancelled meanwhile, let it end first."""
+    """Await `work`; when cancelled meanwhile, however often, let it end first."""
     task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
+    cancelled = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

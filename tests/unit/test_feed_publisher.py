@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed, FeedAnnounced
 from contracts.topics import CANDLES, FEEDS, Topic
-from market_ingest.handlers import FeedPublisher, Meters
+from market_ingest.handlers import FeedPublisher, Meters, uninterrupted
 from market_ingest.replay import ReplayFeed
 from market_ingest.store import Position
 from tests.candle_series import random_walk
@@ -141,3 +141,21 @@ async def test_a_stop_lets_the_batch_in_hand_end() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [what for what, _ in world.journal] == ["announce", "save", "send", "advance"]
+
+
+async def test_what_is_cancelled_twice_is_still_let_end() -> None:
+    gate, done = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        await gate.wait()
+        done.set()
+
+    task = asyncio.create_task(uninterrupted(work()))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done.is_set()
