@@ -216,11 +216,12 @@ class System:
         await connection.close()
 
     async def settled(self) -> int:
-        """Return the ledger's last settled close time."""
+        """Return the last close time that the ledger and the weights have settled."""
         connection = await connect(self.database_url)
         try:
             found = await connection.fetchval(
-                "select settled_time from event_time_positions where consumer = 'executor:main'"
+                "select min(settled_time) from event_time_positions "
+                "where consumer in ('executor:main', 'weights:main')"
             )
             return int(found or 0)
         finally:
@@ -229,7 +230,7 @@ class System:
     async def wait_settled(
         self, close_time: int, timeout_s: float, *, revive: bool = False
     ) -> None:
-        """Wait until the ledger has settled a close; fail with the services' last words."""
+        """Wait until a close is settled; fail with the services' last words."""
         deadline = time.monotonic() + timeout_s
         while (settled := await self.settled()) < close_time:
             if revive:
@@ -300,12 +301,14 @@ class System:
         finally:
             await connection.close()
 
-    async def outbox_is_empty(self) -> None:
+    async def outbox_is_empty(self, *, revive: bool = False) -> None:
         """Wait until every event of the ledger is published."""
         connection = await connect(self.database_url)
         try:
             deadline = time.monotonic() + 120
             while await connection.fetchval("select count(*) from outbox"):
+                if revive:
+                    self.revive()
                 if time.monotonic() > deadline:
                     raise AssertionError(f"the outbox is not published:\n{self.last_words()}")
                 await asyncio.sleep(0.1)

@@ -41,8 +41,9 @@ class Setting:
         self.url = url
         self.file = folder / "venues.json"
         self.file.write_text(
+            # where the fake stands still for a while, nothing is asked twice
             json.dumps(
-                {name: fake.config(name) | {"timeout": 2_000} for name in ("coinbase", "kraken")}
+                {name: fake.config(name) | {"timeout": 60_000} for name in ("coinbase", "kraken")}
             )
         )
 
@@ -163,10 +164,13 @@ async def test_killed_in_the_middle_it_goes_on_where_it_stood(setting: Setting) 
 
 
 async def test_interrupted_it_says_what_it_has(setting: Setting) -> None:
-    setting.fake.faults.add(SlowAnswer(30), method="fetch_ohlcv", skip=2)
+    slow = [
+        setting.fake.faults.add(SlowAnswer(30), method="fetch_ohlcv", symbol=symbol, skip=1)
+        for symbol in ("BTC/USD", "ETH/USD")
+    ]
     process = await setting.start("--exchange", "coinbase", "--symbol", "BTC/USD,ETH/USD", *RANGE)
     async with asyncio.timeout(PATIENCE_S):
-        while setting.asked() < 4:  # noqa: ASYNC110 - the process tells nobody
+        while not all(one.hits for one in slow):  # noqa: ASYNC110 - the process tells nobody
             await asyncio.sleep(0.02)
     process.send_signal(signal.SIGINT)
     out, told = await asyncio.wait_for(process.communicate(), PATIENCE_S)

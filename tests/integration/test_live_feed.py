@@ -146,7 +146,9 @@ async def test_an_outage_of_a_venue(venue: str, database_url: str) -> None:
         seen = market.sent.of(other)
         assert len(seen) >= 7, "the other venue goes on"
         assert market.value("tradepulse_live_venue_up", exchange=venue) == 0
-        assert market.value("tradepulse_live_behind_seconds", exchange=venue) > 100
+        await market.until(
+            lambda: market.value("tradepulse_live_behind_seconds", exchange=venue) > 100
+        )
         await market.pass_time(7 * MINUTE)
         await market.settled(series)
         counts = await market.check(series, START)
