@@ -72,9 +72,11 @@ class Scanner:
                 log.exception("scan failed")
                 self._meters.scan_failures.inc()
             await self._repair(begun + self._every_s)
+            left = max(0.0, begun + self._every_s - time.monotonic())
+            # wait_for would forget a cancel that comes at the moment it is asked
             with contextlib.suppress(TimeoutError):
-                left = max(0.0, begun + self._every_s - time.monotonic())
-                await asyncio.wait_for(self._asked.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._asked.wait()
 
     async def look(self) -> Scan:
         """Scan once: everything where that is due or asked for, else what is new."""

@@ -121,6 +121,10 @@ class Worker:
         except LostJobError:
             log.warning("another worker has taken the job", extra={"job_id": str(job.job_id)})
             return "lost"
+        except asyncio.CancelledError:
+            # does nothing where it has ended
+            await self._store.release(job.job_id)
+            raise
         return end.lower()
 
     async def _work(self, job: Job) -> tuple[JobState, str]:
@@ -134,9 +138,6 @@ class Worker:
             return "FAILED", _in_one_line(error)
         except ValueError as error:
             return "FAILED", " ".join(str(error).split())
-        except asyncio.CancelledError:
-            await self._store.release(job.job_id)
-            raise
         except (LostJobError, *_DATABASE_TROUBLE):
             # not the job's fault: the process ends, and the job is resumed
             raise

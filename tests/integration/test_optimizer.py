@@ -416,34 +416,12 @@ async def test_bad_specs_fail_with_their_reason_and_the_worker_lives(
     assert (await job_status(pool, last)).status == "SUCCEEDED"
 
 
-async def test_cancel_while_waiting_and_while_running(
-    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
-) -> None:
-    waiting = await submit_job(pool, spec_of())
-    assert (await request_cancel(pool, waiting)).status == "CANCELLED"
-    running = await submit_job(pool, spec_of(trials=20_000))
-    working = asyncio.create_task(worker_of(pool, process, "w").work_once())
-
-    async def has_begun() -> bool:
-        return (await job_status(pool, running)).done > 0
-
-    await eventually(has_begun, "trials are stored")
-    assert (await request_cancel(pool, running)).status == "RUNNING"
-    async with asyncio.timeout(60):
-        await working
-    status = await job_status(pool, running)
-    assert status.status == "CANCELLED"
-    assert 0 < status.done < status.total
-    assert status.finished_at is not None
-    assert await list_configurations(pool) == []
-    assert (await request_cancel(pool, running)).status == "CANCELLED"
-
-
 class OneBatch:
-    """Runs trials, and tells the worker of those of one batch only: it gets no further."""
+    """Runs trials, and tells the worker of those of one batch only, until it may go on."""
 
     def __init__(self, process: TrialProcess) -> None:
         self.give, self.take_back = process.give, process.take_back
+        self.may_go_on = asyncio.Event()
         self._process = process
         self._told = False
 
@@ -453,8 +431,33 @@ class OneBatch:
         first, self._told = not self._told, True
         figures = await self._process.measure(name, ground, tried)
         if not first:
-            await asyncio.Event().wait()
+            await self.may_go_on.wait()
         return figures
+
+
+async def test_cancel_while_waiting_and_while_running(
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
+) -> None:
+    waiting = await submit_job(pool, spec_of())
+    assert (await request_cancel(pool, waiting)).status == "CANCELLED"
+    running = await submit_job(pool, spec_of(trials=20_000))
+    runner = OneBatch(process)
+    working = asyncio.create_task(worker_of(pool, process, "w", runner=runner).work_once())
+
+    async def has_begun() -> bool:
+        return (await job_status(pool, running)).done > 0
+
+    await eventually(has_begun, "trials are stored")
+    assert (await request_cancel(pool, running)).status == "RUNNING"
+    runner.may_go_on.set()
+    async with asyncio.timeout(60):
+        await working
+    status = await job_status(pool, running)
+    assert status.status == "CANCELLED"
+    assert 0 < status.done < status.total
+    assert status.finished_at is not None
+    assert await list_configurations(pool) == []
+    assert (await request_cancel(pool, running)).status == "CANCELLED"
 
 
 async def test_a_stopped_worker_leaves_its_job_at_once_and_loses_nothing(
@@ -516,7 +519,8 @@ async def test_a_stop_wins_over_a_cancel_at_the_same_moment(
     pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     job_id = await submit_job(pool, spec_of(trials=20_000))
-    working = asyncio.create_task(worker_of(pool, process, "w").run())
+    runner = OneBatch(process)
+    working = asyncio.create_task(worker_of(pool, process, "w", runner=runner).run())
 
     async def has_begun() -> bool:
         return (await job_status(pool, job_id)).done > 0
@@ -536,13 +540,15 @@ async def test_a_worker_that_lost_its_job_writes_nothing_more(
     pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     job_id = await submit_job(pool, spec_of(trials=5_000))
-    working = asyncio.create_task(worker_of(pool, process, "slow").work_once())
+    runner = OneBatch(process)
+    working = asyncio.create_task(worker_of(pool, process, "slow", runner=runner).work_once())
 
     async def has_begun() -> bool:
         return (await job_status(pool, job_id)).done > 0
 
     await eventually(has_begun, "trials are stored")
     await pool.execute("update training_jobs set worker = 'other' where job_id = $1", job_id)
+    runner.may_go_on.set()
     await working
     row = await pool.fetchrow("select * from training_jobs where job_id = $1", job_id)
     assert row is not None
@@ -556,7 +562,9 @@ async def test_changed_candles_end_a_resumed_job(
     pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
 ) -> None:
     job_id = await submit_job(pool, spec_of(trials=5_000))
-    working = asyncio.create_task(worker_of(pool, process, "w").work_once())
+    working = asyncio.create_task(
+        worker_of(pool, process, "w", runner=OneBatch(process)).work_once()
+    )
 
     async def has_begun() -> bool:
         return (await job_status(pool, job_id)).done > 0
@@ -650,7 +658,9 @@ async def test_a_search_that_learns_resumes_with_the_same_result(
     undisturbed = await run_to_end(pool, process, spec)
     assert undisturbed.status == "SUCCEEDED"
     job_id = await submit_job(pool, spec)
-    working = asyncio.create_task(worker_of(pool, process, "w").work_once())
+    working = asyncio.create_task(
+        worker_of(pool, process, "w", runner=OneBatch(process)).work_once()
+    )
 
     async def has_begun() -> bool:
         return (await job_status(pool, job_id)).done > 0
@@ -715,6 +725,13 @@ async def test_a_killed_service_resumes_with_the_same_result(
         return (await job_status(pool, job_id)).is_final
 
     await eventually(ended, "the undisturbed job ends")
+    # no machine is so fast, and no test so slow, that it ends before it is killed
+    await pool.execute(
+        "create function slowly() returns trigger language plpgsql as "
+        "$$ begin perform pg_sleep(0.03); return new; end $$;"
+        "create trigger slowly before insert on training_batches "
+        "for each row execute function slowly()"
+    )
     disturbed = await submit_job(pool, spec)
     kills = 0
     for stop in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
@@ -732,6 +749,7 @@ async def test_a_killed_service_resumes_with_the_same_result(
             assert code == 0
             assert status.status == "QUEUED"
         await service.start()
+    await pool.execute("drop trigger slowly on training_batches")
     await eventually(lambda: ended(disturbed), "the killed job ends")
     assert kills == 3
     assert (await job_status(pool, disturbed)).status == "SUCCEEDED"
