@@ -8,6 +8,26 @@ from pathlib import Path
 
 from tradepulse.trading.compiled import Compiled, instance
 
+ALONE = """
+import fcntl, os, sys
+from numba.core.caching import IndexDataCacheFile as Files
+sys.path.insert(0, sys.argv[1])
+held = []
+def noted(call):
+    def note(self, *args):
+        folder = os.open(self._cache_path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.append(call.__name__)
+        os.close(folder)
+        return call(self, *args)
+    return note
+Files.load, Files.save = noted(Files.load), noted(Files.save)
+import rule
+print(rule.inner(1.0), *held)
+"""
+
 CALL = """
 import sys
 from pathlib import Path
@@ -112,3 +132,12 @@ def test_a_change_in_a_called_file_compiles_anew(tmp_path: Path) -> None:
     (rules / "inner.py").write_text("def inner(x):\n    return x + 10\n")
     assert call() == "11.0 0"
     assert call() == "11.0 1"
+
+
+def test_one_process_at_a_time_uses_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "rule.py").write_text(
+        "from tradepulse.trading.compiled import compiled\n"
+        "@compiled\ndef inner(x):\n    return x + 1\n"
+    )
+    assert called(ALONE, tmp_path, tmp_path / "cache") == "2.0 load save"
+    assert called(ALONE, tmp_path, tmp_path / "cache") == "2.0 load"
