@@ -92,7 +92,7 @@ async def test_layers_stop_in_reverse_order_and_the_stubborn_are_killed(tmp_path
     code = textwrap.dedent("""
         import signal, sys, time, pathlib
         def end(*_):
-            pathlib.Path(sys.argv[1]).write_text(str(time.time()))
+            pathlib.Path(sys.argv[1]).write_text(str(time.monotonic_ns()))
             sys.exit(0)
         signal.signal(signal.SIGTERM, end)
         print("up", flush=True)
@@ -113,7 +113,7 @@ async def test_layers_stop_in_reverse_order_and_the_stubborn_are_killed(tmp_path
         names = ("low", "mid", "stubborn")
         await until(lambda: all((tmp_path / f"{n}.log").read_text() for n in names))
         await supervisor.stop()
-        ends = {n: float((tmp_path / f"{n}.end").read_text()) for n in ("low", "mid")}
+        ends = {n: int((tmp_path / f"{n}.end").read_text()) for n in ("low", "mid")}
         assert ends["mid"] < ends["low"]
         await stubborn.stop(timeout=0.3)
         assert stubborn.exit_code == -signal.SIGKILL

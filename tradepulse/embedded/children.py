@@ -16,8 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-import psutil
-
 _POLL_SECONDS = 0.02
 
 
@@ -31,7 +29,6 @@ class Child:
     Attributes:
         name: what to call it in messages and its log file.
         pid: process id, which is its process group's id too.
-        create_time: when the process began, epoch seconds; tells it from a later one of its pid.
         stop_signal: the signal that asks it for a clean end.
     """
 
@@ -40,8 +37,6 @@ class Child:
         self.pid = process.pid
         self.stop_signal = stop_signal
         self._process = process
-        # A child that ended at once is still our zombie here, so its entry exists.
-        self.create_time = psutil.Process(process.pid).create_time()
 
     @property
     def exit_code(self) -> int | None:
@@ -147,7 +142,7 @@ class Children:
             )
         child = Child(name, process, stop_signal)
         self._alive[child.pid] = child
-        self._tell(f"+ {child.pid} {child.create_time!r} {int(stop_signal)}")
+        self._tell(f"+ {child.pid} {int(stop_signal)}")
         return child
 
     def forget(self, child: Child) -> None:
@@ -187,4 +182,4 @@ class Children:
             self._reaper.wait()
             self._reaper = self._start_reaper()
             for child in self._alive.values():
-                self._tell(f"+ {child.pid} {child.create_time!r} {child.stop_signal}")
+                self._tell(f"+ {child.pid} {int(child.stop_signal)}")

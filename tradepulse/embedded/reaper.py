@@ -1,7 +1,7 @@
 """The process that ends the children of a parent that was killed.
 
 It reads lines from its standard input, a pipe whose other end only the parent holds: `+ pid
-create_time signal` for a child that began, `- pid` for one that ended. The end of the pipe means
+signal` for a child that began, `- pid` for one that ended. The end of the pipe means
 that the parent is gone: what is still listed is asked to end, newest first, and killed after a
 while. Start it with `python -m tradepulse.embedded.reaper`.
 """
@@ -21,20 +21,21 @@ _POLL_SECONDS = 0.05
 
 
 class Listed(NamedTuple):
-    """One child: its pid (which is its group's id), when it began, how to ask it to end."""
+    """One child: its pid (which is its group's id), the process, how to ask it to end."""
 
     pid: int
-    create_time: float
+    process: psutil.Process | None
+    """None for one that had ended before it was listed."""
     stop_signal: int
 
 
 def members(child: Listed) -> list[psutil.Process]:
     """List the living processes of a child's group, the leader first.
 
-    A pid that another process has taken since is told by its create time.
+    Another process may have taken the pid since; psutil tells, also where the clock was set.
     """
     with suppress(psutil.NoSuchProcess):
-        if psutil.Process(child.pid).create_time() != child.create_time:
+        if child.process is not None and psutil.Process(child.pid) != child.process:
             return []
     found = []
     for process in psutil.process_iter():
@@ -75,8 +76,11 @@ def main() -> None:
     listed: dict[int, Listed] = {}
     for line in sys.stdin:
         match line.split():
-            case ["+", pid, create_time, ask]:
-                listed[int(pid)] = Listed(int(pid), float(create_time), int(ask))
+            case ["+", pid, ask]:
+                process = None
+                with suppress(psutil.NoSuchProcess):
+                    process = psutil.Process(int(pid))
+                listed[int(pid)] = Listed(int(pid), process, int(ask))
             case ["-", pid]:
                 listed.pop(int(pid), None)
     reap(list(listed.values()))
