@@ -90,7 +90,8 @@ def _take(path: Path, lock: int) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(lock, 32, 0).decode()
-            ending = holder.isdigit() and not psutil.pid_exists(int(holder))
+            # nobody yet is one who only looks, or who has just taken it
+            ending = not holder or (holder.isdigit() and not psutil.pid_exists(int(holder)))
             if not ending or time.monotonic() > deadline:
                 raise EmbeddedError(
                     f"{path} is in use by another `tradepulse up` (process {holder or 'unknown'}):"
@@ -118,7 +119,8 @@ def lock_holder(path: Path) -> str | None:
     except OSError:
         return None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # shared: two who look do not take each other for a run
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return os.pread(lock, 32, 0).decode() or "unknown"
     finally:
