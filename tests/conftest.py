@@ -105,10 +105,9 @@ async def _remove_topics(bootstrap: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        present = ours & set(await admin.list_topics())
-        if present:
-            await admin.delete_topics(sorted(present))
-        while ours & set(await admin.list_topics()):  # noqa: ASYNC110 - the broker tells nobody
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(120):
+            while present := ours & set(await admin.list_topics()):
+                await admin.delete_topics(sorted(present))
+                await asyncio.sleep(0.05)
     finally:
         await admin.close()

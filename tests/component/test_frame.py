@@ -82,7 +82,7 @@ async def test_health_tells_what_is_waited_for(
     kafka_bootstrap: str, database_url: str, no_topics: object
 ) -> None:
 
-    port, second_port = free_ports(2)
+    (port,) = free_ports(1)
     env = {
         **os.environ,
         "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
@@ -120,6 +120,7 @@ async def test_health_tells_what_is_waited_for(
             assert "tradepulse_closes_settled_total" in metrics
             assert (await client.get(f"http://127.0.0.1:{port}/other")).status_code == 404
 
+            (second_port,) = free_ports(1)
             second = subprocess.Popen(
                 command,
                 env={**env, "HTTP_PORT": str(second_port)},
@@ -131,10 +132,9 @@ async def test_health_tells_what_is_waited_for(
             assert text.endswith("the account (another executor holds it)\n")
             first.kill()
             first.wait()
-            ready = f"http://127.0.0.1:{second_port}/readyz"
             # the standby takes over
             async with asyncio.timeout(PATIENCE_S):
-                while (await client.get(ready)).status_code != 200:  # noqa: ASYNC110 - it tells nobody
+                while (await answer(client, second_port, "/readyz"))[0] != 200:  # noqa: ASYNC110 - it tells nobody
                     await asyncio.sleep(0.1)
     finally:
         for process in (first, second):

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -210,7 +211,7 @@ def test_a_killed_run_is_waited_for_while_its_processes_end(tmp_path: Path) -> N
         "state = StateFolder.open(Path(sys.argv[1]))\n"
         # it must not hold our end of the pipe, or we would wait for it
         "null = subprocess.DEVNULL\n"
-        "left = subprocess.Popen(['sleep', '5'], stdout=null, pass_fds=[state.lock])\n"
+        "left = subprocess.Popen(['sleep', '600'], stdout=null, pass_fds=[state.lock])\n"
         "print(left.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
@@ -220,9 +221,12 @@ def test_a_killed_run_is_waited_for_while_its_processes_end(tmp_path: Path) -> N
     assert done.returncode == -signal.SIGKILL
     left = int(done.stdout)
     assert is_running(left)
+    ending = threading.Timer(1, os.kill, (left, signal.SIGKILL))
+    ending.start()
     StateFolder.open(tmp_path / "s").close()
+    ending.join()
     # the lock is let go a moment before the process is gone
-    ended = time.monotonic() + 1
+    ended = time.monotonic() + 60
     while is_running(left) and time.monotonic() < ended:
         time.sleep(0.01)
     assert not is_running(left)
@@ -235,8 +239,8 @@ def test_the_command_says_one_line(tmp_path: Path) -> None:
     wrong = refused("--port", "0", cwd=tmp_path, DATABASE_URL="mysql://u:secret@h/d")
     assert "DATABASE_URL" in wrong
     assert "secret" not in wrong
-    (port,) = free_ports(1)
-    with socket.create_server(("127.0.0.1", port)):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
         assert f"port {port} of 127.0.0.1 is in use" in refused("--port", str(port), cwd=tmp_path)
     assert not (tmp_path / ".tradepulse" / "run.json").exists()
 

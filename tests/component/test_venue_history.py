@@ -34,6 +34,7 @@ from tradepulse.runtime.venues.rules import VENUES
 START = 1_700_006_400_000
 SYMBOL = "BTC/USD"
 PATIENT = Patience(tries=6, first_s=0.001)
+MORE_PATIENT = Patience(tries=20, first_s=0.001)
 NAMES = tuple(VENUES)
 DEEP = tuple(name for name, rules in VENUES.items() if rules.honours_since)
 QUICK = {"binanceus": 1000, "coinbase": 300, "kraken": 720, "bitstamp": 1000}
@@ -53,8 +54,8 @@ async def collect(
     venue: Venue, start: int, end: int, into: list[CandlePage] | None = None, **how: Any
 ) -> list[CandlePage]:
     answered = [] if into is None else into
-    timeframe = how.pop("timeframe", "1m")
-    async for page in pages(venue, SYMBOL, timeframe, start, end, patience=PATIENT, **how):
+    how = {"timeframe": "1m", "patience": PATIENT} | how
+    async for page in pages(venue, SYMBOL, start=start, end=end, **how):
         answered.append(page)
     return answered
 
@@ -280,13 +281,15 @@ async def test_an_outage_in_the_middle_costs_patience_only(name: str) -> None:
     rows = random_candles(3 * per_call, START, seed=10)
     end = START + len(rows) * MINUTE
     tape = Tape(Instrument(SYMBOL), candles=rows)
-    async with opened(name, tape, end, timeout=500) as (fake, venue):
+    async with opened(name, tape, end) as (fake, venue):
         await venue.check(SYMBOL)
+        # for the answer that never comes; a slow machine may miss others by it
+        venue.client.timeout = 500
         for number, fault in enumerate(FAULTS):
             # aiohttp repeats a GET by itself after a lost connection
             count = 2 if isinstance(fault, Disconnect) else 1
             fake.faults.add(fault, method="fetch_ohlcv", count=count, skip=min(number, 1))
-        answered = await collect(venue, START, end)
+        answered = await collect(venue, START, end, patience=MORE_PATIENT)
         assert np.array_equal(rows_of(answered), rows)
         assert all(planned.hits for planned in fake.faults._planned)
 
@@ -297,7 +300,7 @@ async def test_trades_over_an_outage_are_whole(name: str) -> None:
     tape = Tape(Instrument(SYMBOL), trades=trades, fills_quiet=False)
     timeframe = "3m" if name in {"coinbase", "kraken"} else "5m"
     async with opened(name, tape, START + 3 * HOUR, timeout=500) as (fake, venue):
-        how = {"timeframe": timeframe, "from_trades": True}
+        how = {"timeframe": timeframe, "from_trades": True, "patience": MORE_PATIENT}
         undisturbed = rows_of(await collect(venue, START, START + 2 * HOUR, **how))
         for fault in (ServerError(), NoAnswer(), TruncatedBody(), RateLimited(0)):
             fake.faults.add(fault, method="fetch_trades", count=1)
@@ -347,14 +350,14 @@ async def test_a_rate_limit_says_how_long_it_lasts_and_holds_every_request(name:
             name, {name: fake.config(name)}, pace, lambda: fake.clock.now
         ) as venue:
             await venue.check(SYMBOL)
-            fake.faults.add(RateLimited(2), method="fetch_ohlcv", count=1)
+            fake.faults.add(RateLimited(5), method="fetch_ohlcv", count=1)
             with pytest.raises(RateLimitedError) as limited:
                 await venue.candles(SYMBOL, "1m", START, START + 10 * MINUTE)
-            assert limited.value.retry_after_s == 2
+            assert limited.value.retry_after_s == 5
             assert not waits
             await venue.candles(SYMBOL, "1m", START, START + 10 * MINUTE)
             assert [venue for venue, _ in waits] == [name]
-            assert 0.5 < waits[0][1] <= 2
+            assert 0 < waits[0][1] <= 5
 
 
 @pytest.mark.parametrize("name", NAMES)

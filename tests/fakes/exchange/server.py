@@ -171,7 +171,7 @@ class FakeExchange:
 
     def _subscriptions(self, venue: str) -> int:
         mine = (socket for name, socket in self._sockets if name == venue)
-        return sum(socket.subscriptions for socket in mine if not socket.ws.closed)
+        return sum(socket.subscriptions for socket in mine if socket.lives)
 
     def open_sockets(self, venue: str) -> int:
         """How many sockets a venue has open."""

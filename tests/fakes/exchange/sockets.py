@@ -36,6 +36,11 @@ class Socket:
         self.subscriptions = 0
         self.ws = web.WebSocketResponse(autoping=False)
 
+    @property
+    def lives(self) -> bool:
+        """Whether its client can still hear of anything."""
+        return not self.ws.closed and (self._silent is None or self._silent.pongs)
+
     async def serve(self) -> None:
         """Talk until either side ends."""
         await self.ws.prepare(self._request)
