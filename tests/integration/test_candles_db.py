@@ -13,10 +13,12 @@ from tradepulse.runtime.candles_db import (
     candle_counts,
     known_series,
     load_candles,
+    load_range,
     store_candles,
     upsert_candles,
 )
-from tradepulse.runtime.db import Connection, connect, migrate, migrations
+from tradepulse.runtime.db import Connection, connect, connect_pool, migrate, migrations
+from tradepulse.trading.timeframes import timeframe_ms
 
 pytestmark = pytest.mark.integration
 
@@ -41,6 +43,28 @@ async def test_what_is_stored_comes_back_to_the_bit(connection: Connection) -> N
     assert same(await load_candles(connection, "test", "BTC/USD", "30m"), btc)
     assert same(await load_candles(connection, "test", "ETH/USD", "30m"), eth)
     assert len(await load_candles(connection, "test", "ETH/USD", "1h")) == 0
+
+
+@pytest.mark.parametrize("connections", [1, 2])
+async def test_a_range_in_halves_is_the_range(
+    connection: Connection, database_url: str, connections: int
+) -> None:
+    btc = random_walk("BTC/USD", 12_000, seed=1, without=(0, 5_999, 6_000, 11_999))
+    await store_candles(connection, [btc], "import")
+    step = timeframe_ms("30m")
+    first, last = int(btc.open_time[0]), int(btc.open_time[-1])
+    pool = await connect_pool(database_url, max_size=connections)
+    for start, end in (
+        (first, last + step),
+        (first - 7 * step, last + 1),
+        (first + 1, last),
+        (first, first + 10 * step),
+        (last + step, last + 9_000 * step),
+        (last, first),
+    ):
+        where = "test", "BTC/USD", "30m", start, end
+        assert same(await load_range(pool, *where), await load_candles(connection, *where))
+    await pool.close()
 
 
 async def test_a_repeat_changes_nothing(connection: Connection) -> None:

@@ -13,7 +13,7 @@ import asyncpg
 import numpy as np
 
 from tradepulse.runtime.backfill import fill, missing_ranges, without
-from tradepulse.runtime.candles_db import load_candles
+from tradepulse.runtime.candles_db import load_candles, load_range
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.gaps_db import quiet_holes as recorded_quiet_holes
 from tradepulse.runtime.venues.answers import Span, kept
@@ -102,8 +102,7 @@ class MarketData:
         """Return the candles that open in `[start, end)` as arrays; see `load_candles`."""
         timeframe_ms(timeframe)
         where = exchange, symbol, timeframe, start, end
-        async with self._pool.acquire() as connection:
-            found = await load_candles(connection, *where)
+        found = await load_range(self._pool, *where)
         if not _holes(found, start, end):
             # the usual case costs one query
             return found
@@ -156,10 +155,10 @@ class MarketData:
         """Return what can be had of a range without asking anybody: stored, or made of stored."""
         timeframe_ms(timeframe)
         where = exchange, symbol
+        found = await load_range(self._pool, *where, timeframe, start, end)
+        if not _holes(found, start, end):
+            return found
         async with self._pool.acquire() as connection:
-            found = await load_candles(connection, *where, timeframe, start, end)
-            if not _holes(found, start, end):
-                return found
             for finer in await self._finer(connection, *where, timeframe, start, end):
                 if holes := _holes(found, start, end):
                     made = await self._made(connection, *where, finer, timeframe, holes)
