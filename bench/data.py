@@ -19,7 +19,9 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeAlias
 
+import asyncpg
 import numpy as np
 from peer_data import (
     FILL_TEXT_KEY,
@@ -38,11 +40,13 @@ from tradepulse.embedded.postgres import EmbeddedPostgres
 from tradepulse.runtime.candle_rows import FIGURES, PRICES, Name
 from tradepulse.runtime.candles_db import load_candles, load_frame, upsert_candles
 from tradepulse.runtime.copy_rows import blank, encoded, wire
-from tradepulse.runtime.db import Connection, connect, migrate
+from tradepulse.runtime.db import Connection, connect, connect_pool, migrate
+from tradepulse.runtime.market_data import MarketData
 from tradepulse.trading.candles import Candles
 from tradepulse.trading.indicators import atr, sma
 
 EXCHANGES = ("binanceus", "coinbase", "kraken", "bitstamp")
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 STEP = 300_000
 T0 = 1_700_000_100_000
 NINETY_DAYS = 90 * 288
@@ -136,25 +140,28 @@ def shown(name: str, took: list[float], ours: list[float] | None = None) -> None
     console.print(f"{name:>35}: p50 {p50:7.1f} ms, p99 {p99:7.1f} ms{ratio}", soft_wrap=True)
 
 
-async def read(connection: Connection, walks: list[Candles], runs: int) -> None:
+async def read(connection: Connection, pool: Pool, walks: list[Candles], runs: int) -> None:
     """Time 90 days of one series with ATR(14) and SMA(20)."""
     length = len(walks[0])
     count = min(NINETY_DAYS, length)
 
-    async def ours(name: Name, start: int, end: int) -> Candles:
+    loader = MarketData(pool)
+
+    async def one_connection(name: Name, start: int, end: int) -> Candles:
         return await load_candles(connection, *name, start, end)
 
     async def frame(name: Name, start: int, end: int) -> Candles:
-        found = await load_frame(connection, *name, start, end)
+        found = await loader.load_candles(*name, start, end)
         return Candles(*name, *(found[figure].to_numpy() for figure in FIGURES))
 
     async def with_source(name: Name, start: int, end: int) -> None:
         await load_frame(connection, *name, start, end, with_source=True)
 
     ways: dict[str, Callable[[Name, int, int], Awaitable[Candles | None]]] = {
-        "ours": ours,
+        "ours": lambda name, *a: loader.load(*name, *a),
         "ours, as a polars frame": frame,
-        "ours, only read": ours,
+        "ours, only read": lambda name, *a: loader.load(*name, *a),
+        "ours, over one connection": one_connection,
         "ours, only read, with the source": with_source,
         "keyed by names, one value": lambda *a: one_value(connection, *a),
         "keyed by names, rows to polars": lambda *a: rows_to_frame(connection, *a, "text_key"),
@@ -187,10 +194,11 @@ async def read(connection: Connection, walks: list[Candles], runs: int) -> None:
     shown("ours, in the server", server)
 
 
-async def many(connection: Connection, walks: list[Candles], runs: int) -> None:
+async def many(connection: Connection, pool: Pool, walks: list[Candles], runs: int) -> None:
     """Time 90 days of 40 series with indicators."""
     count = min(NINETY_DAYS, len(walks[0]))
     start, end = T0, T0 + STEP * count
+    loader = MarketData(pool)
     took: dict[str, list[float]] = {"ours": [], "keyed by names, rows to polars": []}
     for _ in track(range(max(1, runs // 10)), f"reading {MANY}", console=console):
         for way, times in took.items():
@@ -199,7 +207,7 @@ async def many(connection: Connection, walks: list[Candles], runs: int) -> None:
             for i in some:
                 name = (walks[i].exchange, walks[i].symbol, walks[i].timeframe)
                 if way == "ours":
-                    found = await load_candles(connection, *name, start, end)
+                    found = await loader.load(*name, start, end)
                 else:
                     found = await rows_to_frame(connection, name, start, end, "text_key")
                 indicators(found)
@@ -268,19 +276,20 @@ async def live(connection: Connection, walks: list[Candles], runs: int) -> None:
 async def measure(url: str, asked: argparse.Namespace) -> None:
     """Fill the empty database and run the parts that were asked for."""
     await migrate(url)
-    connection = await connect(url)
+    connection, pool = await connect(url), await connect_pool(url)
     runs, only = asked.runs, asked.only
     length = max(asked.rows // asked.series, 2 * AFTER_VACUUM)
     walks = await fill(connection, asked.series, length)
     indicators(walks[0])  # compiled before anything is timed
     if only in (None, "read"):
-        await read(connection, walks, runs)
+        await read(connection, pool, walks, runs)
     if only in (None, "many"):
-        await many(connection, walks, runs)
+        await many(connection, pool, walks, runs)
     if only in (None, "insert"):
         await insert(connection, min(BULK_ROWS, len(walks[0])))
     if only in (None, "live"):
         await live(connection, walks, runs)
+    await pool.close()
     await connection.close()
 
 
