@@ -5,13 +5,14 @@ so that a strategy which takes it down does not take down the service.
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -99,6 +100,24 @@ def _measure(name: str, ground: Ground, tried: FloatArray, threads: int) -> Floa
     return trials.measure(sweep, tried)
 
 
+async def _outcome(call: Future[R]) -> R:
+    """Wait for a call of a pool without ever cancelling it, as `asyncio.wrap_future` would.
+
+    A pool that breaks at the moment one of its calls is cancelled tells nothing of the others
+    (python/cpython#107219, mended after Python 3.11).
+    """
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell(_: Future[R]) -> None:
+        # the loop may be closed by then
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(ended.set)
+
+    call.add_done_callback(tell)
+    await ended.wait()
+    return call.result()
+
+
 class TrialProcess:
     """A spawned process, replaced when it dies.
 
@@ -132,14 +151,16 @@ class TrialProcess:
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a function in the process; one that dies of it is replaced, and it runs again.
 
+        Who is cancelled waits no more; the function still runs to its end.
+
         Raises:
             ValueError: too many processes have died.
         """
         while True:
             pool = self._pool
             try:
-                return await asyncio.wrap_future(pool.submit(function, *args, **kwargs))
-            except BrokenProcessPool:
+                return await _outcome(pool.submit(function, *args, **kwargs))
+            except (BrokenProcessPool, CancelledError):
                 if pool is self._pool:
                     self.deaths += 1
                     self.restart()

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -793,6 +794,24 @@ async def test_a_dead_trial_process_is_replaced(
     await working
     status = await job_status(pool, job_id)
     assert (status.status, status.done) == ("SUCCEEDED", 8_000)
+    own.close()
+
+
+async def test_a_call_given_up_harms_no_other_when_the_process_dies() -> None:
+    own = TrialProcess(1)
+    pid = await own.call(os.getpid)
+    # the second is in the process's queue, too; the rest wait here
+    calls = [asyncio.create_task(own.call(time.sleep, 600))]
+    calls += [asyncio.create_task(own.call(abs, -n)) for n in range(1, 5)]
+    await asyncio.sleep(0.1)
+    for given_up in (calls[0], calls[3]):
+        given_up.cancel()
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(120):
+        assert await asyncio.gather(*(calls[n] for n in (1, 2, 4))) == [1, 2, 4]
+    assert calls[0].cancelled()
+    assert calls[3].cancelled()
     own.close()
 
 
