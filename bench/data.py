@@ -144,8 +144,10 @@ async def read(connection: Connection, pool: Pool, walks: list[Candles], runs: i
     """Time 90 days of one series with ATR(14) and SMA(20)."""
     length = len(walks[0])
     count = min(NINETY_DAYS, length)
-
     loader = MarketData(pool)
+
+    async def ours(name: Name, start: int, end: int) -> Candles:
+        return await loader.load(*name, start, end)
 
     async def one_connection(name: Name, start: int, end: int) -> Candles:
         return await load_candles(connection, *name, start, end)
@@ -158,9 +160,9 @@ async def read(connection: Connection, pool: Pool, walks: list[Candles], runs: i
         await load_frame(connection, *name, start, end, with_source=True)
 
     ways: dict[str, Callable[[Name, int, int], Awaitable[Candles | None]]] = {
-        "ours": lambda name, *a: loader.load(*name, *a),
+        "ours": ours,
         "ours, as a polars frame": frame,
-        "ours, only read": lambda name, *a: loader.load(*name, *a),
+        "ours, only read": ours,
         "ours, over one connection": one_connection,
         "ours, only read, with the source": with_source,
         "keyed by names, one value": lambda *a: one_value(connection, *a),

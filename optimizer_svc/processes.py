@@ -160,6 +160,7 @@ class TrialProcess:
             pool = self._pool
             try:
                 return await _outcome(pool.submit(function, *args, **kwargs))
+            # a pool that is replaced cancels the calls that it has not begun
             except (BrokenProcessPool, CancelledError):
                 if pool is self._pool:
                     self.deaths += 1

@@ -104,7 +104,7 @@ class MarketData:
         where = exchange, symbol, timeframe, start, end
         found = await load_range(self._pool, *where)
         if not _holes(found, start, end):
-            # the usual case costs one query
+            # the usual case is read once
             return found
         await self.complete(*where)
         return await self.stored(*where)

@@ -94,6 +94,7 @@ def _alone(folder: str, call: Callable[P, R]) -> Callable[P, R]:
     """
 
     def alone(*args: P.args, **kwargs: P.kwargs) -> R:
+        # somebody may have removed it since numba made it
         Path(folder).mkdir(parents=True, exist_ok=True)
         held = os.open(folder, os.O_RDONLY)
         try:
