@@ -33,11 +33,11 @@ from peer_task import CASH, FAST, FEE, FRACTION, SLOW, SWEEP, Task, Trade, Trade
 from rich.console import Console
 from rich.table import Table
 
-from tradepulse.runtime.candle_files import read_candles
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.simulate import Simulation, SimulationRules, Simulator
-from tradepulse.trading.strategies import get_strategy
-from tradepulse.trading.sweep import Sweep
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.files import read_candles
+from tradepulse.research.simulate import Simulation, SimulationRules, Simulator
+from tradepulse.research.sweep import Sweep
+from tradepulse.strategies import get_strategy
 
 ROWS = 103_680
 PEERS = ("vectorbt", "backtesting", "nautilus")

@@ -35,15 +35,15 @@ from peer_data import (
 from rich.console import Console
 from rich.progress import track
 
+from tradepulse.candles.arrays import Candles
 from tradepulse.embedded.children import Children
 from tradepulse.embedded.postgres import EmbeddedPostgres
-from tradepulse.runtime.candle_rows import FIGURES, PRICES, Name
-from tradepulse.runtime.candles_db import load_candles, load_frame, upsert_candles
-from tradepulse.runtime.copy_rows import blank, encoded, wire
+from tradepulse.market_data.copy_rows import blank, encoded, wire
+from tradepulse.market_data.loader import MarketData
+from tradepulse.market_data.rows import FIGURES, PRICES, Name
+from tradepulse.market_data.store import load_candles, load_frame, upsert_candles
 from tradepulse.runtime.db import Connection, connect, connect_pool, migrate
-from tradepulse.runtime.market_data import MarketData
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.indicators import atr, sma
+from tradepulse.strategies.indicators import atr, sma
 
 EXCHANGES = ("binanceus", "coinbase", "kraken", "bitstamp")
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

@@ -44,8 +44,8 @@ from contracts.topics import (
 from tradepulse.embedded.children import Children
 from tradepulse.embedded.kafka import EmbeddedKafka
 from tradepulse.embedded.postgres import EmbeddedPostgres
+from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.bus import Bus, create_topics
-from tradepulse.runtime.candles_db import store_candles
 from tradepulse.runtime.db import connect, migrate
 from tradepulse.runtime.publisher import Publisher
 

@@ -6,9 +6,9 @@ from operator import itemgetter
 import numpy as np
 import polars as pl
 
-from tradepulse.runtime.candle_rows import FIGURES, Name
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.rows import FIGURES, Name
 from tradepulse.runtime.db import Connection
-from tradepulse.trading.candles import Candles
 
 # one table whose key is the names: what most projects have, and this one had
 TEXT_KEY_TABLE = """

@@ -2,7 +2,7 @@
 
 Events are facts, frozen, and identified by what they are about, never by chance: the same fact
 has the same id in every delivery, so every consumer can drop a repeat. A schema may only grow,
-by fields that have a default (`tests/unit/test_contracts.py` holds that).
+by fields that have a default (`tests/unit/contracts/test_contracts.py` holds that).
 
 Times are epoch milliseconds UTC. Prices and volumes from the market are floats; money that the
 ledger owns (quantities, fees, cash) is `Decimal`, written as a JSON string.

@@ -3,26 +3,26 @@
 import asyncio
 from collections.abc import Callable
 
-from market_ingest.followed import LiveOptions
-from market_ingest.handlers import FeedPublisher, Meters
-from market_ingest.live import LiveFeed, RealMarket
-from market_ingest.live_meters import LiveMeters
-from market_ingest.live_store import LiveStore
+from market_ingest.history.scanner import start_scanner
+from market_ingest.live.feed import LiveFeed, RealMarket
+from market_ingest.live.followed import LiveOptions
+from market_ingest.live.meters import LiveMeters
+from market_ingest.live.series_track import Timing
+from market_ingest.live.shares import Shares
+from market_ingest.live.store import LiveStore
+from market_ingest.publishing import FeedPublisher, Meters
 from market_ingest.replay import ReplayFeed
-from market_ingest.scanner import start_scanner
-from market_ingest.series_track import Timing
 from market_ingest.settings import IngestSettings, LiveSettings, ModeSettings
-from market_ingest.shares import Shares
 from market_ingest.store import CandleStore
-from tradepulse.runtime.candle_files import CandleFileError
-from tradepulse.runtime.candles_db import CandleConflictError
+from tradepulse.market_data.files import CandleFileError
+from tradepulse.market_data.store import CandleConflictError
+from tradepulse.market_data.venues.client import Venues, load_ccxt, open_client
+from tradepulse.market_data.venues.options import read_venues_file
+from tradepulse.market_data.venues.pace import SharedPace, counted_waits
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.service import RefusedError, Service, run
 from tradepulse.runtime.settings import load_settings
-from tradepulse.runtime.venues.client import Venues, load_ccxt, open_client
-from tradepulse.runtime.venues.options import read_venues_file
-from tradepulse.runtime.venues.pace import SharedPace, counted_waits
 
 
 async def compose(service: Service, settings: IngestSettings) -> None:

@@ -2,7 +2,7 @@
 
 `python -m market_ingest.demo_data CSV_DIR OUT.parquet` writes the file and prints the table that
 `market_ingest/data/README.md` quotes. The values are taken over unchanged; a candle that breaks a
-rule of `tradepulse.trading.candle_checks` refuses the whole run.
+rule of `tradepulse.candles.checks` refuses the whole run.
 """
 
 import sys
@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tradepulse.runtime.candle_files import CandleFileError, write_candles
-from tradepulse.trading.candle_checks import first_problem, time_text
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.timeframes import timeframe_ms
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.checks import first_problem, time_text
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.market_data.files import CandleFileError, write_candles
 
 EXCHANGE = "bitfinex"
 TIMEFRAME = "30m"

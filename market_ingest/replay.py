@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from contracts.events import CandleClosed, FeedAnnounced, FeedSeries
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.timeframes import timeframe_ms
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.timeframes import timeframe_ms
 
 Speed = float | Literal["max"]
 """Seconds of event time per second of wall time, or as fast as the reader takes them."""

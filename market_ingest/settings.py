@@ -7,9 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from market_ingest.replay import feed_name
-from tradepulse.runtime.candle_files import read_candles
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.files import read_candles
 from tradepulse.runtime.settings import RuntimeSettings
-from tradepulse.trading.candles import Candles
 
 
 class ReplaySettings(BaseSettings):

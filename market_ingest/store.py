@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from contracts.events import CandleClosed, Source
-from tradepulse.runtime.candles_db import store_candles
+from tradepulse.market_data.store import store_candles
 
 _BEGIN = """
 insert into feeds (feed, spec, published_until) values ($1, $2, 0)

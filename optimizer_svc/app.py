@@ -9,21 +9,21 @@ from uuid import uuid4
 from prometheus_client import Counter, Gauge
 from pydantic import Field
 
-from optimizer_svc.cluster import DaskCluster
-from optimizer_svc.gates import run_gates
-from optimizer_svc.lifecycle import Lifecycle
-from optimizer_svc.processes import TrialProcess, TrialRunner
-from optimizer_svc.searching import Searching
+from optimizer_svc.search.cluster import DaskCluster
+from optimizer_svc.search.job import Searching
+from optimizer_svc.search.processes import TrialProcess, TrialRunner
 from optimizer_svc.store import Store
-from optimizer_svc.validating import Validating
+from optimizer_svc.validation.job import Validating
+from optimizer_svc.validation.run import run_gates
+from optimizer_svc.watch import Lifecycle
 from optimizer_svc.worker import Worker
-from tradepulse.runtime.market_data import MarketData
+from tradepulse.market_data.loader import MarketData
+from tradepulse.market_data.venues.client import Venues
+from tradepulse.market_data.venues.options import read_venues_file
+from tradepulse.market_data.venues.pace import SharedPace, counted_waits
+from tradepulse.research.decay import LifecycleRules
 from tradepulse.runtime.service import RefusedError, Service, run
 from tradepulse.runtime.settings import StrategySettings
-from tradepulse.runtime.venues.client import Venues
-from tradepulse.runtime.venues.options import read_venues_file
-from tradepulse.runtime.venues.pace import SharedPace, counted_waits
-from tradepulse.trading.decay import LifecycleRules
 
 
 class OptimizerSettings(StrategySettings):

@@ -10,17 +10,17 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer_svc.research import Range, Search
-from tradepulse.runtime.candles_db import load_candles
-from tradepulse.runtime.configurations import StoredConfiguration
+from optimizer_svc.search.plan import Range, Search
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.market_data.loader import MarketData
+from tradepulse.market_data.store import load_candles
+from tradepulse.market_data.venues.errors import VenueDownError, VenueRefusedError
+from tradepulse.research.configurations import StoredConfiguration
+from tradepulse.research.jobs import JobKind, JobSpec
 from tradepulse.runtime.db import Connection
-from tradepulse.runtime.jobs import JobKind, JobSpec
-from tradepulse.runtime.market_data import MarketData
-from tradepulse.runtime.venues.errors import VenueDownError, VenueRefusedError
-from tradepulse.trading.candles import Candles
+from tradepulse.strategies import get_strategy
 from tradepulse.trading.metrics import FIGURES
-from tradepulse.trading.strategies import get_strategy
-from tradepulse.trading.timeframes import timeframe_ms
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ import asyncpg
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import ValidationError
 
-from optimizer_svc.processes import TrialProcess
-from optimizer_svc.searching import CancelRequestedError
+from optimizer_svc.search.job import CancelRequestedError
+from optimizer_svc.search.processes import TrialProcess
 from optimizer_svc.store import Job, LostJobError, Store
+from tradepulse.research.jobs import JobKind, JobState
 from tradepulse.runtime.db import UNREACHABLE, Connection
-from tradepulse.runtime.jobs import JobKind, JobState
 
 log = logging.getLogger(__name__)
 

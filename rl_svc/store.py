@@ -7,11 +7,11 @@ import asyncpg
 
 from contracts.events import FeedSeries, PortfolioWeightsDecided
 from contracts.topics import WEIGHTS
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.market_data.store import load_candles
 from tradepulse.runtime import outbox
-from tradepulse.runtime.candles_db import load_candles
 from tradepulse.runtime.db import at
 from tradepulse.runtime.positions import Position, advance
-from tradepulse.trading.timeframes import timeframe_ms
 
 
 class WeightStore:

@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge
 
 from contracts.topics import CANDLES, CONFIGURATIONS
-from signal_svc.configurations import ActiveConfigurations
+from signal_svc.active import ActiveConfigurations
 from signal_svc.handlers import CandleHandler, follow_configurations
 from signal_svc.store import SignalStore
 from signal_svc.windows import Windows

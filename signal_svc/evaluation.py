@@ -5,8 +5,8 @@ import logging
 from collections.abc import Callable, Sequence
 
 from contracts.events import CandleEvaluated, Signal
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.evaluate import Configuration, signals_of
+from tradepulse.candles.arrays import Candles
+from tradepulse.strategies.evaluate import Configuration, signals_of
 
 log = logging.getLogger(__name__)
 

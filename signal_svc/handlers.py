@@ -8,12 +8,12 @@ from prometheus_client import Counter, Gauge
 
 from contracts.events import Signal
 from contracts.topics import EVALUATIONS
-from signal_svc.configurations import ActiveConfigurations
+from signal_svc.active import ActiveConfigurations
 from signal_svc.evaluation import encode, evaluate
 from signal_svc.windows import Windows, joined, segments, to_candles
+from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.bus import Delivery, Publisher, Reader
 from tradepulse.runtime.codec import WireCandle
-from tradepulse.trading.candles import Candles
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import asyncpg
 
 from contracts.events import Signal
-from tradepulse.runtime.candles_db import load_candles
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.store import load_candles
 from tradepulse.runtime.db import at
-from tradepulse.trading.candles import Candles
 
 
 class SignalStore:

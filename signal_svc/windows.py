@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import WireCandle
-from tradepulse.trading.candles import Candles
 
 
 def to_candles(rows: Sequence[WireCandle]) -> Candles:

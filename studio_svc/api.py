@@ -22,7 +22,7 @@ from studio_svc.views import (
     WeightsView,
 )
 from studio_svc.watch import HealthWatch
-from tradepulse.trading.timeframes import TIMEFRAMES_MS
+from tradepulse.candles.timeframes import TIMEFRAMES_MS
 
 LAST_TIME = 253_402_300_799_000
 """The end of the year 9999, epoch ms: later times are typing errors."""

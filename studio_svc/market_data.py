@@ -17,10 +17,10 @@ from studio_svc.market_views import (
     SubscriptionsView,
     VenueView,
 )
-from tradepulse.runtime.subscriptions import SubscriptionError, subscribe, unsubscribe
-from tradepulse.runtime.venues.errors import VenueRefusedError
-from tradepulse.trading.gap_records import Status
-from tradepulse.trading.gaps import DAY_MS, Kind
+from tradepulse.candles.gaps.finding import DAY_MS, Kind
+from tradepulse.candles.gaps.records import Status
+from tradepulse.market_data.subscriptions import SubscriptionError, subscribe, unsubscribe
+from tradepulse.market_data.venues.errors import VenueRefusedError
 
 DEFAULT_DAYS = 90
 Visible = Callable[[], Awaitable[int | None]]

@@ -20,16 +20,16 @@ from studio_svc.market_views import (
     VenueView,
 )
 from studio_svc.views import SeriesView
+from tradepulse.candles.gaps.finding import DAY_MS, Kind
+from tradepulse.candles.gaps.records import NOT_TO_REPAIR, Gap, Status
+from tradepulse.candles.timeframes import TIMEFRAMES_MS, timeframe_ms
+from tradepulse.market_data.gaps.coverage import Lifetime, coverage_of, lifetimes_of
+from tradepulse.market_data.gaps.store import SCAN_CHANNEL, SCANNER, gap_of, list_gaps
+from tradepulse.market_data.gaps.tries_store import repairs_of
+from tradepulse.market_data.subscriptions import Subscription, list_subscriptions, replicas
+from tradepulse.market_data.venues.rules import VENUES
 from tradepulse.runtime.clock import wall_clock
-from tradepulse.runtime.coverage_db import Lifetime, coverage_of, lifetimes_of
 from tradepulse.runtime.db import Connection
-from tradepulse.runtime.gap_tries_db import repairs_of
-from tradepulse.runtime.gaps_db import SCAN_CHANNEL, SCANNER, gap_of, list_gaps
-from tradepulse.runtime.subscriptions import Subscription, list_subscriptions, replicas
-from tradepulse.runtime.venues.rules import VENUES
-from tradepulse.trading.gap_records import NOT_TO_REPAIR, Gap, Status
-from tradepulse.trading.gaps import DAY_MS, Kind
-from tradepulse.trading.timeframes import TIMEFRAMES_MS, timeframe_ms
 
 MAX_DAYS = 400
 MAX_CELLS = 80_000

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from studio_svc.views import View
+from tradepulse.candles.gaps.finding import Coverage, Kind
+from tradepulse.candles.gaps.records import Gap, Status
+from tradepulse.market_data.gaps.tries_store import Tried
 from tradepulse.runtime.db import ms
-from tradepulse.runtime.gap_tries_db import Tried
-from tradepulse.trading.gap_records import Gap, Status
-from tradepulse.trading.gaps import Coverage, Kind
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 State = Literal["followed", "waiting", "trouble"]

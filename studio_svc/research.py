@@ -17,10 +17,10 @@ from contracts.events import Stage
 from studio_svc.pages import plain_page
 from studio_svc.store import StudioStore
 from studio_svc.views import ConfigurationDetailView, ConfigurationView, JobView
-from tradepulse.runtime import lifecycle
-from tradepulse.runtime.configurations import activate, deactivate, latest_report
-from tradepulse.runtime.jobs import JobSpec, request_cancel, submit_job
-from tradepulse.runtime.report_page import POLICY, report_page
+from tradepulse.research import lifecycle
+from tradepulse.research.configurations import activate, deactivate, latest_report
+from tradepulse.research.jobs import JobSpec, request_cancel, submit_job
+from tradepulse.research.report_page import POLICY, report_page
 
 Found = TypeVar("Found")
 REPORT_HEADERS = {"content-security-policy": f"{POLICY}; frame-ancestors 'none'"}

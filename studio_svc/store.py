@@ -29,9 +29,9 @@ from studio_svc.views import (
     TradeView,
     WeightsView,
 )
-from tradepulse.runtime.configurations import configuration_events
+from tradepulse.candles.timeframes import TIMEFRAMES_MS, timeframe_ms
+from tradepulse.research.configurations import configuration_events
 from tradepulse.runtime.db import at, ms
-from tradepulse.trading.timeframes import TIMEFRAMES_MS, timeframe_ms
 
 Record = asyncpg.Record
 LENGTHS = (list(TIMEFRAMES_MS), list(TIMEFRAMES_MS.values()))

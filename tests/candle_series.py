@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from contracts.events import CandleClosed
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.timeframes import timeframe_ms
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.timeframes import timeframe_ms
 
 START = 1_599_955_200_000
 """2020-09-13, on the grid of every timeframe."""

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import asyncpg
 
 from contracts.events import NAMESPACE, CandleClosed
-from tradepulse.runtime.candles_db import store_candles
+from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import Connection, at
 
 HALF_HOUR = 1_800_000

@@ -14,15 +14,15 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.candle_series import START, random_walk
+from tradepulse.candles.arrays import Candles
 from tradepulse.cli import main
 from tradepulse.cli.connections import bootstrap_servers, database_url
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_of
 from tradepulse.embedded.state import StateFolder
-from tradepulse.runtime.candle_files import write_candles
+from tradepulse.market_data.files import write_candles
+from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import backtest
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.evaluate import Configuration
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import FixedWeights
 

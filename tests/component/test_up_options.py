@@ -13,11 +13,12 @@ import numpy as np
 import psutil
 import pytest
 
+from tradepulse.candles.arrays import Candles
 from tradepulse.cli import doctor
-from tradepulse.cli.dashboard import View, plain_line
-from tradepulse.cli.figures import Figures
-from tradepulse.cli.live import series_of
-from tradepulse.cli.replay import (
+from tradepulse.cli.up.dashboard import View, plain_line
+from tradepulse.cli.up.figures import Figures
+from tradepulse.cli.up.live import series_of
+from tradepulse.cli.up.replay import (
     Choice,
     OptionError,
     choice_of,
@@ -30,12 +31,12 @@ from tradepulse.cli.replay import (
 from tradepulse.embedded.children import EmbeddedError
 from tradepulse.embedded.ports import free_ports
 from tradepulse.embedded.state import StateFolder, lock_holder
-from tradepulse.runtime.candle_files import CandleFileError, write_candles
-from tradepulse.trading.candles import Candles
+from tradepulse.market_data.files import CandleFileError, write_candles
 
 DAY = 86_400_000
 COMMAND = (
-    "import typer; from tradepulse.cli.up import up; app = typer.Typer(); app.command()(up); app()"
+    "import typer; from tradepulse.cli.up.command import up; "
+    "app = typer.Typer(); app.command()(up); app()"
 )
 
 

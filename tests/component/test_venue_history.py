@@ -19,17 +19,17 @@ from tests.fakes.exchange.faults import (
     TruncatedBody,
 )
 from tests.fakes.exchange.synthetic import random_candles, random_trades
-from tradepulse.runtime.venues.answers import CandlePage
-from tradepulse.runtime.venues.client import Venue, open_venue
-from tradepulse.runtime.venues.errors import (
+from tradepulse.market_data.venues.answers import CandlePage
+from tradepulse.market_data.venues.client import Venue, open_venue
+from tradepulse.market_data.venues.errors import (
     OutOfReachError,
     RateLimitedError,
     VenueDownError,
     VenueRefusedError,
 )
-from tradepulse.runtime.venues.history import Patience, pages
-from tradepulse.runtime.venues.pace import LocalPace
-from tradepulse.runtime.venues.rules import VENUES
+from tradepulse.market_data.venues.history import Patience, pages
+from tradepulse.market_data.venues.pace import LocalPace
+from tradepulse.market_data.venues.rules import VENUES
 
 START = 1_700_006_400_000
 SYMBOL = "BTC/USD"

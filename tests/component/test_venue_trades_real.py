@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 
 from tests.fakes.exchange import HOUR, FakeExchange, Instrument, Tape
-from tradepulse.runtime.venues.client import open_venue
-from tradepulse.runtime.venues.history import pages
-from tradepulse.runtime.venues.pace import LocalPace
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.trade_candles import Trades, candles_from_trades
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.from_trades import Trades, candles_from_trades
+from tradepulse.market_data.venues.client import open_venue
+from tradepulse.market_data.venues.history import pages
+from tradepulse.market_data.venues.pace import LocalPace
 
 DATA = Path(__file__).parents[3] / "shared/data"
 FIGURES = ("open_time", "open", "high", "low", "close", "volume")

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 from playwright.sync_api import TimeoutError as NotSoonError
 
-from tradepulse.runtime.candle_files import read_candles
-from tradepulse.trading.gaps import DAY_MS, coverage
+from tradepulse.candles.gaps.finding import DAY_MS, coverage
+from tradepulse.market_data.files import read_candles
 
 pytestmark = pytest.mark.e2e
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.report_example import example_report
-from tradepulse.runtime.report_page import report_page
+from tradepulse.research.report_page import report_page
 
 pytestmark = pytest.mark.e2e
 

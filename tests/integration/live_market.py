@@ -12,19 +12,19 @@ from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed, FeedAnnounced
 from contracts.topics import CANDLES, FEEDS, Topic
-from market_ingest.followed import LiveOptions
-from market_ingest.live import LiveFeed, RealMarket
-from market_ingest.live_meters import LiveMeters
-from market_ingest.live_store import LiveStore
-from market_ingest.series_track import Bar, is_alike
-from market_ingest.shares import Shares
+from market_ingest.live.feed import LiveFeed, RealMarket
+from market_ingest.live.followed import LiveOptions
+from market_ingest.live.meters import LiveMeters
+from market_ingest.live.series_track import Bar, is_alike
+from market_ingest.live.shares import Shares
+from market_ingest.live.store import LiveStore
 from tests.fakes.exchange import FakeExchange, Instrument
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.market_data.subscriptions import subscribe
+from tradepulse.market_data.venues.client import Venues, open_client
+from tradepulse.market_data.venues.pace import LocalPace
 from tradepulse.runtime.db import connect, connect_pool, migrate
 from tradepulse.runtime.outbox import Relay
-from tradepulse.runtime.subscriptions import subscribe
-from tradepulse.runtime.venues.client import Venues, open_client
-from tradepulse.runtime.venues.pace import LocalPace
-from tradepulse.trading.timeframes import timeframe_ms
 
 PATIENCE_S = 120
 START = 1_700_006_400_000

@@ -17,7 +17,7 @@ from typing import Any
 
 from contracts.topics import Topic
 from market_ingest.app import compose_live, live_options
-from market_ingest.followed import LiveOptions
+from market_ingest.live.followed import LiveOptions
 from market_ingest.settings import LiveSettings
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.service import Service, run

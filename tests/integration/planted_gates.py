@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from optimizer_svc.processes import report_progress
-from optimizer_svc.research import Range
-from optimizer_svc.trials import Subject
-from tradepulse.trading.candles import Candles
+from optimizer_svc.search.plan import Range
+from optimizer_svc.search.processes import report_progress
+from optimizer_svc.search.trials import Subject
+from tradepulse.candles.arrays import Candles
 
 WAIT_S = 60
 """How long `slow` takes unless it is ended."""

@@ -20,13 +20,13 @@ from contracts.events import (
     FeedSeries,
 )
 from contracts.topics import CONFIGURATIONS, FEEDS
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.files import read_candles
 from tradepulse.runtime.bus import create_topics
-from tradepulse.runtime.candle_files import read_candles
 from tradepulse.runtime.db import connect, migrate
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import BacktestResult, backtest
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.evaluate import Configuration
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import WeightPolicy
 

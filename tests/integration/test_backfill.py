@@ -13,16 +13,16 @@ import pytest_asyncio
 from tests.fakes.exchange import DAY, HOUR, MINUTE, FakeExchange, Instrument, Tape
 from tests.fakes.exchange.faults import Disconnect, Halt, RateLimited, ServerError, TruncatedBody
 from tests.fakes.exchange.synthetic import random_candles
-from tradepulse.runtime.backfill import Filled, fill, missing_ranges
-from tradepulse.runtime.candles_db import load_candles, store_candles
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.gaps.repairs import resample
+from tradepulse.market_data.backfill import Filled, fill, missing_ranges
+from tradepulse.market_data.loader import MarketData
+from tradepulse.market_data.store import load_candles, store_candles
+from tradepulse.market_data.venues.client import Venues
+from tradepulse.market_data.venues.errors import OutOfReachError, VenueDownError, VenueRefusedError
+from tradepulse.market_data.venues.history import Patience
+from tradepulse.market_data.venues.pace import SharedPace
 from tradepulse.runtime.db import connect_pool, migrate
-from tradepulse.runtime.market_data import MarketData
-from tradepulse.runtime.venues.client import Venues
-from tradepulse.runtime.venues.errors import OutOfReachError, VenueDownError, VenueRefusedError
-from tradepulse.runtime.venues.history import Patience
-from tradepulse.runtime.venues.pace import SharedPace
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.gap_repairs import resample
 
 pytestmark = pytest.mark.integration
 

@@ -16,9 +16,9 @@ import pytest_asyncio
 from tests.fakes.exchange import HOUR, MINUTE, FakeExchange, Instrument, Tape
 from tests.fakes.exchange.faults import NoAnswer, ServerError, SlowAnswer, TruncatedBody
 from tests.fakes.exchange.synthetic import random_candles
-from tradepulse.runtime.candles_db import load_candles
+from tradepulse.candles.timeframes import TIMEFRAMES_MS
+from tradepulse.market_data.store import load_candles
 from tradepulse.runtime.db import connect, migrate
-from tradepulse.trading.timeframes import TIMEFRAMES_MS
 
 pytestmark = pytest.mark.integration
 

@@ -12,10 +12,10 @@ import pytest
 
 from tests.candle_series import START, random_walk, same
 from tests.command import invoke
-from tradepulse.runtime.candle_files import PARTITION_FILE, read_candles, write_candles
-from tradepulse.runtime.candles_db import load_candles, store_candles
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.files import PARTITION_FILE, read_candles, write_candles
+from tradepulse.market_data.store import load_candles, store_candles
 from tradepulse.runtime.db import connect, migrate
-from tradepulse.trading.candles import Candles
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,8 @@ import pytest_asyncio
 
 from contracts.events import CandleClosed
 from tests.candle_series import as_events, random_walk, same
-from tradepulse.runtime.candles_db import (
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.market_data.store import (
     CandleConflictError,
     candle_counts,
     known_series,
@@ -18,7 +19,6 @@ from tradepulse.runtime.candles_db import (
     upsert_candles,
 )
 from tradepulse.runtime.db import Connection, connect, connect_pool, migrate, migrations
-from tradepulse.trading.timeframes import timeframe_ms
 
 pytestmark = pytest.mark.integration
 

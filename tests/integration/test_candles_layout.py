@@ -13,8 +13,10 @@ import pytest_asyncio
 
 from contracts.events import Source
 from tests.candle_series import START, as_events, random_walk, same
-from tradepulse.runtime.candle_rows import CHUNK
-from tradepulse.runtime.candles_db import (
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.checks import time_text
+from tradepulse.market_data.rows import CHUNK
+from tradepulse.market_data.store import (
     Storable,
     known_series,
     load_candles,
@@ -23,8 +25,6 @@ from tradepulse.runtime.candles_db import (
     upsert_candles,
 )
 from tradepulse.runtime.db import Connection, connect, migrate
-from tradepulse.trading.candle_checks import time_text
-from tradepulse.trading.candles import Candles
 
 pytestmark = pytest.mark.integration
 HALF_HOUR = 1_800_000

@@ -18,12 +18,12 @@ from prometheus_client import CollectorRegistry
 from contracts.topics import CANDLES, TOPICS
 from tests.candle_series import as_events, random_walk, same
 from tests.command import invoke
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.files import read_candles, write_candles
+from tradepulse.market_data.store import store_candles
+from tradepulse.research.configurations import NewConfiguration, add_discovered
 from tradepulse.runtime.bus import Bus, Publisher
-from tradepulse.runtime.candle_files import read_candles, write_candles
-from tradepulse.runtime.candles_db import store_candles
-from tradepulse.runtime.configurations import NewConfiguration, add_discovered
 from tradepulse.runtime.db import connect
-from tradepulse.trading.candles import Candles
 
 pytestmark = pytest.mark.integration
 

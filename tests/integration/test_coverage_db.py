@@ -8,12 +8,12 @@ import pytest
 import pytest_asyncio
 
 from tests.candle_series import START, random_walk
-from tradepulse.runtime.candles_db import store_candles
-from tradepulse.runtime.coverage_db import coverage_of, lifetimes_of, sources_of
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.gaps.finding import Coverage, coverage
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.market_data.gaps.coverage import coverage_of, lifetimes_of, sources_of
+from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import Connection, connect, migrate
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.gaps import Coverage, coverage
-from tradepulse.trading.timeframes import timeframe_ms
 
 pytestmark = pytest.mark.integration
 

@@ -18,8 +18,8 @@ from contracts.topics import (
     TOPICS,
     WEIGHTS,
 )
+from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.bus import Bus, create_topics
-from tradepulse.runtime.candles_db import store_candles
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.dead_letters import list_dead_letters, replay_dead_letters
 from tradepulse.runtime.publisher import Publisher

@@ -15,35 +15,35 @@ from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed
 from contracts.topics import CANDLES
-from market_ingest.gap_meters import GapMeters
-from market_ingest.repairs import RepairRounds
-from market_ingest.scanner import Scanner
+from market_ingest.history.meters import GapMeters
+from market_ingest.history.repairs import RepairRounds
+from market_ingest.history.scanner import Scanner
 from tests.candle_series import random_walk, same
 from tests.fakes.exchange import HOUR, MINUTE, FakeExchange, Instrument, Tape
 from tests.fakes.exchange.faults import Halt, ServerError
 from tests.fakes.exchange.synthetic import random_candles
-from tradepulse.runtime.backfill import missing_ranges
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.gaps.records import NEVER, Gap
+from tradepulse.candles.gaps.repairs import resample
+from tradepulse.market_data.backfill import missing_ranges
+from tradepulse.market_data.corrections import store_corrections
+from tradepulse.market_data.gaps.repair import Repaired, Repairs
+from tradepulse.market_data.gaps.scan import Scan, scan_all
+from tradepulse.market_data.gaps.store import list_gaps, quiet_holes
+from tradepulse.market_data.gaps.tails import TailScanner
+from tradepulse.market_data.gaps.tries_store import due_gaps, repairs_of, series_to_fill
+from tradepulse.market_data.store import load_candles, store_candles, upsert_candles
+from tradepulse.market_data.subscriptions import feed_of
+from tradepulse.market_data.synthetic import renew_synthetic_from
+from tradepulse.market_data.venues.client import Venues
+from tradepulse.market_data.venues.history import Patience, pages
+from tradepulse.market_data.venues.pace import LocalPace
+from tradepulse.research.configurations import NewConfiguration, activate, add_discovered
 from tradepulse.runtime.bus import Bus, Publisher, create_topics
-from tradepulse.runtime.candles_db import load_candles, store_candles, upsert_candles
-from tradepulse.runtime.configurations import NewConfiguration, activate, add_discovered
-from tradepulse.runtime.corrections import store_corrections
 from tradepulse.runtime.db import connect, connect_pool, migrate
-from tradepulse.runtime.gap_repair import Repaired, Repairs
-from tradepulse.runtime.gap_scan import Scan, scan_all
-from tradepulse.runtime.gap_tails import TailScanner
-from tradepulse.runtime.gap_tries_db import due_gaps, repairs_of, series_to_fill
-from tradepulse.runtime.gaps_db import list_gaps, quiet_holes
 from tradepulse.runtime.outbox import Relay
-from tradepulse.runtime.subscriptions import feed_of
-from tradepulse.runtime.synthetic_candles import renew_synthetic_from
-from tradepulse.runtime.venues.client import Venues
-from tradepulse.runtime.venues.history import Patience, pages
-from tradepulse.runtime.venues.pace import LocalPace
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.gap_records import NEVER, Gap
-from tradepulse.trading.gap_repairs import resample
-from tradepulse.trading.strategies import get_strategy
-from tradepulse.trading.strategies._registry import STRATEGIES
+from tradepulse.strategies import get_strategy
+from tradepulse.strategies._registry import STRATEGIES
 
 pytestmark = pytest.mark.integration
 

@@ -11,15 +11,15 @@ import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
 
-from market_ingest.gap_meters import GapMeters
-from market_ingest.scanner import Scanner
+from market_ingest.history.meters import GapMeters
+from market_ingest.history.scanner import Scanner
 from tests.candle_series import START, random_walk
 from tests.command import invoke
-from tradepulse.runtime.candle_files import write_candles
-from tradepulse.runtime.candles_db import store_candles
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.files import write_candles
+from tradepulse.market_data.gaps.store import list_gaps
+from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect
-from tradepulse.runtime.gaps_db import list_gaps
-from tradepulse.trading.candles import Candles
 
 pytestmark = pytest.mark.integration
 

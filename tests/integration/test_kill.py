@@ -19,7 +19,7 @@ from system import (
 )
 
 from tradepulse.embedded.kafka import EmbeddedKafka
-from tradepulse.runtime.candles_db import store_candles
+from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect
 from tradepulse.trading.weights import InverseVolatility
 

@@ -14,18 +14,18 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry, Counter
 
 from contracts.topics import CONFIGURATIONS
-from optimizer_svc.lifecycle import Lifecycle
-from optimizer_svc.processes import TrialProcess
-from optimizer_svc.searching import Searching
+from optimizer_svc.search.job import Searching
+from optimizer_svc.search.processes import TrialProcess
+from optimizer_svc.search.trials import Gates
 from optimizer_svc.store import Store
-from optimizer_svc.trials import Gates
-from optimizer_svc.validating import Validating
+from optimizer_svc.validation.job import Validating
+from optimizer_svc.watch import Lifecycle
 from optimizer_svc.worker import Worker
-from signal_svc.configurations import ActiveConfigurations
+from signal_svc.active import ActiveConfigurations
 from signal_svc.handlers import follow_configurations
-from tradepulse.runtime.bus import Bus, create_topics
-from tradepulse.runtime.candles_db import store_candles
-from tradepulse.runtime.configurations import (
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.store import store_candles
+from tradepulse.research.configurations import (
     NewConfiguration,
     activate,
     add_discovered,
@@ -35,8 +35,8 @@ from tradepulse.runtime.configurations import (
     latest_report,
     list_configurations,
 )
-from tradepulse.runtime.db import at, connect_pool, migrate
-from tradepulse.runtime.jobs import (
+from tradepulse.research.decay import LifecycleRules
+from tradepulse.research.jobs import (
     JobSpec,
     JobStatus,
     job_status,
@@ -44,12 +44,12 @@ from tradepulse.runtime.jobs import (
     request_cancel,
     submit_job,
 )
-from tradepulse.runtime.lifecycle import edit, set_stage
+from tradepulse.research.lifecycle import edit, set_stage
+from tradepulse.runtime.bus import Bus, create_topics
+from tradepulse.runtime.db import at, connect_pool, migrate
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import Publisher
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.decay import LifecycleRules
-from tradepulse.trading.strategies import get_strategy
+from tradepulse.strategies import get_strategy
 
 pytestmark = pytest.mark.integration
 

@@ -35,11 +35,11 @@ from tests.fakes.exchange.faults import (
     ServerError,
     TruncatedFrame,
 )
-from tradepulse.runtime.candles_db import store_candles
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.store import store_candles
+from tradepulse.market_data.subscriptions import subscribe
 from tradepulse.runtime.db import connect, ms
-from tradepulse.runtime.subscriptions import subscribe
 from tradepulse.trading.backtest import BacktestResult, backtest
-from tradepulse.trading.candles import Candles
 from tradepulse.trading.weights import InverseVolatility
 
 pytestmark = pytest.mark.integration

@@ -18,13 +18,13 @@ from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed
 from contracts.topics import CANDLES, FEEDS
-from market_ingest.series_track import Bar, Timing, is_alike
+from market_ingest.live.series_track import Bar, Timing, is_alike
 from tests.fakes.exchange import HOUR, FakeExchange, Tape
 from tests.fakes.exchange.faults import DropSocket, LostMessage
 from tests.fakes.exchange.synthetic import random_trades
+from tradepulse.market_data.subscriptions import replicas, subscribe
 from tradepulse.runtime.bus import Bus, Publisher, create_topics
 from tradepulse.runtime.db import connect, migrate
-from tradepulse.runtime.subscriptions import replicas, subscribe
 
 pytestmark = pytest.mark.integration
 PATIENCE_S = 240

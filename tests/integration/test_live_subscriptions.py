@@ -9,13 +9,13 @@ from live_market import BTC, ETH, FAST, MINUTE, START, LiveMarket, following
 
 from tests.fakes.exchange import HOUR, FakeExchange, Tape
 from tests.fakes.exchange.synthetic import random_candles, random_trades
-from tradepulse.runtime.subscriptions import (
+from tradepulse.market_data.subscriptions import (
     SubscriptionError,
     list_subscriptions,
     subscribe,
     unsubscribe,
 )
-from tradepulse.runtime.venues.errors import VenueRefusedError
+from tradepulse.market_data.venues.errors import VenueRefusedError
 
 pytestmark = pytest.mark.integration
 ONE, OTHER = "kraken:BTC/USD:1m", "kraken:ETH/USD:1m"

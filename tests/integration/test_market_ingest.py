@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry
 from contracts.events import CandleClosed, FeedAnnounced
 from contracts.topics import CANDLES, FEEDS
 from tests.candle_series import as_events, random_walk
+from tradepulse.market_data.files import write_candles
+from tradepulse.market_data.store import load_candles, store_candles
 from tradepulse.runtime.bus import Bus, Publisher, create_topics
-from tradepulse.runtime.candle_files import write_candles
-from tradepulse.runtime.candles_db import load_candles, store_candles
 from tradepulse.runtime.db import Connection, connect, migrate
 
 pytestmark = pytest.mark.integration

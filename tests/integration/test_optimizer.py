@@ -23,28 +23,28 @@ from prometheus_client import CollectorRegistry, Counter
 
 from contracts.events import ConfigurationChanged
 from contracts.topics import CONFIGURATIONS
-from optimizer_svc.cluster import DaskCluster
-from optimizer_svc.processes import TrialProcess, TrialRunner
-from optimizer_svc.searching import Searching
+from optimizer_svc.search.cluster import DaskCluster
+from optimizer_svc.search.job import Searching
+from optimizer_svc.search.processes import TrialProcess, TrialRunner
+from optimizer_svc.search.trials import CASH, Gates, Ground
 from optimizer_svc.store import Store
-from optimizer_svc.trials import CASH, Gates, Ground
-from optimizer_svc.validating import Validating
+from optimizer_svc.validation.job import Validating
 from optimizer_svc.worker import Worker
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.store import load_candles, store_candles
+from tradepulse.research.configurations import activate, deactivate, list_configurations
+from tradepulse.research.decay import LifecycleRules
+from tradepulse.research.jobs import JobSpec, JobStatus, job_status, request_cancel, submit_job
 from tradepulse.runtime.bus import Bus, create_topics
-from tradepulse.runtime.candles_db import load_candles, store_candles
-from tradepulse.runtime.configurations import activate, deactivate, list_configurations
 from tradepulse.runtime.db import connect_pool, migrate
-from tradepulse.runtime.jobs import JobSpec, JobStatus, job_status, request_cancel, submit_job
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.service import RefusedError
-from tradepulse.runtime.strategy_files import load_strategy_file
+from tradepulse.strategies._registry import STRATEGIES
+from tradepulse.strategies.evaluate import Configuration
+from tradepulse.strategies.files import load_strategy_file
 from tradepulse.trading.backtest import backtest
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.decay import LifecycleRules
-from tradepulse.trading.evaluate import Configuration
 from tradepulse.trading.metrics import FIGURES, ledger_metrics
 from tradepulse.trading.sizing import AccountRules
-from tradepulse.trading.strategies._registry import STRATEGIES
 from tradepulse.trading.weights import EqualWeights
 
 pytestmark = pytest.mark.integration
@@ -315,7 +315,7 @@ async def test_a_search_that_never_trades_fails_and_says_so(
 
 
 OWN_STRATEGIES = """
-from tradepulse.trading.strategies import Param, compiled, strategy
+from tradepulse.strategies import Param, compiled, strategy
 
 
 @strategy(name="raises", space=(Param("n", 1, 50, integer=True),), defaults={"n": 3},

@@ -11,14 +11,14 @@ from optimizer_svc.store import Store
 from tests.fakes.exchange import HOUR, MINUTE, FakeExchange, Instrument, Tape
 from tests.fakes.exchange.faults import ServerError
 from tests.fakes.exchange.synthetic import random_candles
-from tradepulse.runtime.candles_db import store_candles
+from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.loader import MarketData
+from tradepulse.market_data.store import store_candles
+from tradepulse.market_data.venues.client import Venues
+from tradepulse.market_data.venues.history import Patience
+from tradepulse.market_data.venues.pace import SharedPace
+from tradepulse.research.jobs import JobSpec
 from tradepulse.runtime.db import connect_pool, migrate
-from tradepulse.runtime.jobs import JobSpec
-from tradepulse.runtime.market_data import MarketData
-from tradepulse.runtime.venues.client import Venues
-from tradepulse.runtime.venues.history import Patience
-from tradepulse.runtime.venues.pace import SharedPace
-from tradepulse.trading.candles import Candles
 
 pytestmark = pytest.mark.integration
 

@@ -20,7 +20,7 @@ from system import (
 )
 
 from contracts.topics import CANDLES
-from tradepulse.runtime.candles_db import store_candles
+from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect, ms
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.trading.weights import FixedWeights, InverseVolatility

@@ -1,1 +1,1 @@
-"""cli."""
+"""The `tradepulse` command."""

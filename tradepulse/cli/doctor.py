@@ -17,8 +17,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tradepulse.cli.replay import OptionError
-from tradepulse.cli.run import DATABASE, KAFKA, given_connections
+from tradepulse.cli.up.replay import OptionError
+from tradepulse.cli.up.run import DATABASE, KAFKA, given_connections
 from tradepulse.embedded import jars
 from tradepulse.embedded.children import EmbeddedError
 from tradepulse.embedded.kafka import broker_answers

@@ -13,27 +13,39 @@ from typer.main import get_command
 from tradepulse.cli.errors import FAILED, INTERRUPTED, readable, values_refused
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("up:up", "Run everything on this machine, on recorded candles or live ones."),
+    "up": ("up.command:up", "Run everything on this machine, on recorded candles or live ones."),
     "doctor": ("setup:doctor", "Check what this machine needs for `tradepulse up`."),
     "migrate": ("setup:migrate", "Apply the database migrations that are missing."),
     "topics": ("setup:topics", "Create the Kafka topics that are missing."),
-    "backtest": ("backtests:backtest", "Trade recorded candles on a paper account, offline."),
-    "strategies": ("strategies:app", "List strategies and parameters, check a file of your own."),
-    "optimize": ("searches:optimize", "Search parameters on stored candles, validate the best."),
-    "configs": ("validation:app", "List configurations, look at one, switch, move or edit it."),
+    "backtest": (
+        "research.backtests:backtest",
+        "Trade recorded candles on a paper account, offline.",
+    ),
+    "strategies": (
+        "research.strategies:app",
+        "List strategies and parameters, check a file of your own.",
+    ),
+    "optimize": (
+        "research.searches:optimize",
+        "Search parameters on stored candles, validate the best.",
+    ),
+    "configs": (
+        "research.validation:app",
+        "List configurations, look at one, switch, move or edit it.",
+    ),
     "backfill": (
-        "backfill:backfill",
+        "data.backfill:backfill",
         "Fetch the candles that are missing, page by page, and store them.",
     ),
     "subscriptions": (
-        "subscriptions:app",
+        "data.subscriptions:app",
         "List the series that are followed live, follow more, or fewer.",
     ),
-    "import": ("candle_data:import_candles", "Store the candles of a file, all or none."),
-    "export": ("candle_data:export_candles", "Write stored candles to a parquet or CSV file."),
-    "gaps": ("gaps:app", "Look for holes and bad candles, list them, repair them."),
+    "import": ("data.candle_data:import_candles", "Store the candles of a file, all or none."),
+    "export": ("data.candle_data:export_candles", "Write stored candles to a parquet or CSV file."),
+    "gaps": ("data.gaps:app", "Look for holes and bad candles, list them, repair them."),
     "coverage": (
-        "coverage:coverage",
+        "data.coverage:coverage",
         "Show how much of each series there is, what is missing, and a map.",
     ),
     "dlq": ("dlq:app", "List messages that could not be handled, and send them back."),
@@ -78,7 +90,7 @@ class LazyGroup(TyperGroup):
 
 
 def _load_strategies() -> None:
-    from tradepulse.runtime.strategy_files import load_strategy_files
+    from tradepulse.strategies.files import load_strategy_files
 
     with values_refused("STRATEGY_FILES"):
         load_strategy_files()

@@ -69,7 +69,7 @@ def load_strategies(files: Iterable[Path] | None) -> None:
     Raises:
         CliError: one cannot be used.
     """
-    from tradepulse.runtime.strategy_files import load_strategy_file
+    from tradepulse.strategies.files import load_strategy_file
 
     with values_refused():
         for file in files or ():

@@ -107,7 +107,7 @@ def run(
 def _load_strategies(paths: str) -> None:
     if not paths:
         return
-    from tradepulse.runtime.strategy_files import (  # noqa: PLC0415 - not every service has them
+    from tradepulse.strategies.files import (  # noqa: PLC0415 - not every service has them
         StrategyFileError,
         load_strategy_files,
     )

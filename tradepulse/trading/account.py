@@ -12,6 +12,7 @@ from math import isnan, nan
 from uuid import UUID
 
 from contracts.events import Signal
+from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.trading.decisions import binding_weight, entry_order, exit_order
 from tradepulse.trading.executions import (
     Execution,
@@ -36,7 +37,6 @@ from tradepulse.trading.orders import (
     trade_of,
 )
 from tradepulse.trading.sizing import AccountRules, Exposure, Refused, entry_levels, size_entry
-from tradepulse.trading.timeframes import timeframe_ms
 
 ZERO = Decimal(0)
 Inside = dict[UUID, float]

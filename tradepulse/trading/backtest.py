@@ -12,13 +12,13 @@ from decimal import Decimal
 import numpy as np
 
 from contracts.events import Signal
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.strategies.evaluate import Configuration, signals_of
 from tradepulse.trading.account import Account
-from tradepulse.trading.candles import Candles
-from tradepulse.trading.evaluate import Configuration, signals_of
 from tradepulse.trading.moments import Moment, Prices, Settlement, Weights
 from tradepulse.trading.orders import EquityPoint, Order, Trade
 from tradepulse.trading.sizing import AccountRules
-from tradepulse.trading.timeframes import timeframe_ms
 from tradepulse.trading.weights import ReturnHistory, WeightPolicy
 
 

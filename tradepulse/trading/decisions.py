@@ -4,10 +4,10 @@ from decimal import Decimal
 from uuid import uuid5
 
 from contracts.events import ExitReason, OrderType, Signal
+from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.trading.moments import Weights
 from tradepulse.trading.orders import Order, Position
 from tradepulse.trading.sizing import Levels, Refused
-from tradepulse.trading.timeframes import timeframe_ms
 
 
 def binding_weight(

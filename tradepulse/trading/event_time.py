@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.events import FeedSeries
-from tradepulse.trading.timeframes import timeframe_ms
+from tradepulse.candles.timeframes import timeframe_ms
 
 GRACE_MS = 5_000
 """How long a close is waited for live, by default: a candle that was lost by its stream comes from

@@ -9,7 +9,8 @@ from math import nan
 
 import numpy as np
 
-from tradepulse.trading.candles import Candles
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.trading.decisions import exit_order
 from tradepulse.trading.fills import (
     AT_LIMIT,
@@ -27,7 +28,6 @@ from tradepulse.trading.fills import (
 from tradepulse.trading.moments import Prices
 from tradepulse.trading.orders import SIGN, Order, Position, money
 from tradepulse.trading.sizing import AccountRules
-from tradepulse.trading.timeframes import timeframe_ms
 
 _NOTHING = np.empty(0)
 

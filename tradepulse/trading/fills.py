@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tradepulse.trading.compiled import Compiled
+from tradepulse.strategies.compiled import Compiled
 
 P = ParamSpec("P")
 R = TypeVar("R")

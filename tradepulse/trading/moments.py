@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from contracts.events import Signal
-from tradepulse.trading.candles import Candles
+from tradepulse.candles.arrays import Candles
 from tradepulse.trading.orders import EquityPoint, Fill, Order, Position, Trade
 
 

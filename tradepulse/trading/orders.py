@@ -9,8 +9,8 @@ from typing import Literal
 from uuid import UUID, uuid5
 
 from contracts.events import ExitReason, OrderStatus, OrderType, Side
+from tradepulse.candles.series import OnSeries
 from tradepulse.trading.fills import LONG, SHORT
-from tradepulse.trading.series import OnSeries
 
 PositionSide = Literal["long", "short"]
 SIGN: dict[PositionSide, int] = {"long": LONG, "short": SHORT}

@@ -1,0 +1,1 @@
+"""Gaps are found and repaired; what came before a replay is stored."""

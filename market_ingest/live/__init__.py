@@ -1,0 +1,1 @@
+"""Follows venues: streams, REST behind them, one candle for each slot."""

@@ -1,0 +1,1 @@
+"""Search jobs: what is tried, where it is measured, what is kept."""

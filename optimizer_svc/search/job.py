@@ -1,0 +1,307 @@
+"""A search job: ask for parameter sets, measure them, store them, tell what they were worth.
+
+Which sets are asked for depends on the job's spec and on what was measured, and every batch is
+stored when it is measured. So a job that lost its worker goes on by asking again for what is
+stored, and ends as it would have ended undisturbed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from prometheus_client import Counter
+
+from optimizer_svc.search import plan, trials
+from optimizer_svc.search.plan import Chosen, Range, Search
+from optimizer_svc.search.processes import SWEEPS, TrialProcess, TrialRunner
+from optimizer_svc.search.samplers import Sampler, make_sampler
+from optimizer_svc.search.trials import Costs, Ground, Verdict
+from optimizer_svc.store import Batch, Job, Store
+from tradepulse.candles.arrays import Candles
+from tradepulse.research.configurations import NewConfiguration, activate_within, add_discovered
+from tradepulse.research.decay import LifecycleRules, reference_of
+from tradepulse.research.jobs import JobSpec, queue_validation
+from tradepulse.research.objectives import Goal
+from tradepulse.runtime.db import Connection
+from tradepulse.strategies import get_strategy
+
+IN_FLIGHT = SWEEPS
+"""Searches of a job that go on at once: while one asks, the batch of another is measured."""
+
+
+class CancelRequestedError(Exception):
+    """The job's user wants it to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A search job that is understood: what it tries, on which candles."""
+
+    job: Job
+    spec: JobSpec
+    searches: list[Search]
+    candles: Mapping[str, Candles]
+    """By symbol."""
+    ranges: Mapping[str, Range]
+    """By symbol."""
+
+    def held(self, symbol: str) -> str:
+        """Return the name under which trials find the candles of a symbol."""
+        return f"{self.job.job_id}:{symbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A configuration to be stored, and why."""
+
+    configuration: NewConfiguration
+    found: str
+    """Reason of its discovery."""
+    activated: str
+    """Reason of its activation; empty where it is not activated."""
+
+
+class Searching:
+    """Works on search jobs.
+
+    Args:
+        store: the database.
+        runner: where trials run.
+        process: where what is kept is judged.
+        counted: counts the trials.
+        rules: of the lifecycle.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runner: TrialRunner,
+        process: TrialProcess,
+        counted: Counter,
+        rules: LifecycleRules,
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._process = process
+        self._counted = counted
+        self._rules = rules
+
+    async def work(self, job: Job) -> None:
+        """Bring a job to its success.
+
+        Raises:
+            ValueError: it cannot succeed; the message is one line for its user.
+            CancelRequestedError: its user wants it to end.
+        """
+        study = await self._understand(job)
+        await self._runner.give(
+            {
+                # what comes later than the split is not even there to be seen
+                study.held(symbol): one.between(None, study.ranges[symbol].split)
+                for symbol, one in study.candles.items()
+            }
+        )
+        try:
+            await _together([partial(self._search, study, search) for search in study.searches])
+        finally:
+            await self._runner.take_back([study.held(symbol) for symbol in study.candles])
+        kept, result = await self._judge(study)
+        async with self._store.pool.acquire() as connection, connection.transaction():
+            await self._store.end(connection, job.job_id, "SUCCEEDED", result=result)
+            for one in kept:
+                await _keep(connection, one)
+
+    async def give_up(self, _connection: Connection, _job: Job, _reason: str) -> None:
+        """Leave the stored trials: they were tried, and count."""
+
+    async def _understand(self, job: Job) -> Study:
+        # heartbeats and health checks go on meanwhile
+        spec = await asyncio.to_thread(JobSpec.model_validate, job.spec)
+        searches = plan.plan(spec)
+        lookback = await asyncio.to_thread(plan.longest_lookback, spec)
+        candles, ranges = {}, {}
+        for symbol in spec.symbols:
+            known = job.ranges.get(spec.series(symbol))
+            loaded = await self._store.candles(spec, symbol, lookback, known)
+            plan.check_candles(loaded)
+            if known is None:
+                known = plan.range_of(spec, loaded, lookback)
+            plan.check_unchanged(known, loaded)
+            candles[symbol], ranges[symbol] = loaded, known
+        by_series = {spec.series(symbol): used for symbol, used in ranges.items()}
+        await self._store.begin(job.job_id, spec, by_series, searches)
+        return Study(job, spec, searches, candles, ranges)
+
+    async def _search(self, study: Study, search: Search) -> None:
+        """Run and store the trials of one search that are missing."""
+        spec, job_id = study.spec, study.job.job_id
+        goal = plan.goal_of(spec)
+        sampler = await asyncio.to_thread(
+            make_sampler,
+            spec.method,
+            get_strategy(search.strategy),
+            spec.fixed.get(search.strategy, {}),
+            trials=spec.trials,
+            seed=spec.seed,
+            goals=goal.goals,
+        )
+        batch, done = 0, 0
+        async for stored in self._store.batches(job_id, search.number):
+            await asyncio.to_thread(_replay, sampler, goal, stored)
+            batch, done = batch + 1, done + len(stored.params)
+        ground = _ground(study, search)
+        size = plan.batch_size(study.ranges[search.symbol].rows)
+        while asked := await asyncio.to_thread(sampler.ask, size):
+            tried = plan.vectors(asked)
+            figures = await self._runner.measure(study.held(search.symbol), ground, tried)
+            self._counted.inc(len(asked))
+            if await self._store.add_batch(job_id, search.number, batch, Batch(tried, figures)):
+                raise CancelRequestedError
+            await asyncio.to_thread(sampler.tell, asked, *goal.losses(figures))
+            batch, done = batch + 1, done + len(asked)
+        if done < spec.trials:
+            await self._store.expect_fewer(job_id, spec.trials - done)
+
+    async def _judge(self, study: Study) -> tuple[list[Kept], dict[str, Any]]:
+        """Choose the best and measure them in and out of sample.
+
+        Raises:
+            ValueError: no trial of the job made a trade.
+        """
+        chosen: list[Chosen] = []
+        nothing: list[str] = []
+        traded = False
+        for search in study.searches:
+            stored = [b async for b in self._store.batches(study.job.job_id, search.number)]
+            figures = np.concatenate([batch.figures for batch in stored])
+            traded = traded or not plan.never_traded(figures)
+            best = plan.choose(
+                study.spec,
+                search,
+                [param.name for param in get_strategy(search.strategy).space],
+                np.concatenate([batch.params for batch in stored]),
+                figures,
+            )
+            chosen += best
+            if not best:
+                nothing.append(plan.why_nothing(study.spec, search, figures))
+        if not traded:
+            raise ValueError(
+                f"{'; '.join(nothing)}: look at the strategy's rules, widen its space, or take "
+                "more candles"
+            )
+        kept = []
+        for symbol in study.spec.symbols:
+            kept += await self._kept(study, symbol, chosen)
+        found = [
+            {
+                "configuration_id": str(one.configuration.configuration_id),
+                "strategy": one.configuration.strategy,
+                "symbol": one.configuration.symbol,
+                "params": dict(one.configuration.params),
+                **one.configuration.metrics,
+            }
+            for one in kept
+        ]
+        return kept, {"configurations": found, "nothing_kept": nothing}
+
+    async def _kept(self, study: Study, symbol: str, chosen: Sequence[Chosen]) -> list[Kept]:
+        of_symbol = [one for one in chosen if one.search.symbol == symbol]
+        verdicts = await self._process.call(
+            trials.judge,
+            study.candles[symbol],
+            study.ranges[symbol],
+            [(one.search.strategy, one.params) for one in of_symbol],
+            Costs(**plan.costs_of(study.spec)),
+        )
+        return [
+            self._describe(study, one, verdict, 1 / len(of_symbol))
+            for one, verdict in zip(of_symbol, verdicts, strict=True)
+        ]
+
+    def _describe(self, study: Study, chosen: Chosen, verdict: Verdict, share: float) -> Kept:
+        spec, search, job_id = study.spec, chosen.search, study.job.job_id
+        metrics = plan.evidence(spec, study.ranges[search.symbol], chosen, verdict.figures)
+        reference = reference_of(
+            verdict.returns["out_of_sample"], verdict.returns["in_sample"], self._rules
+        )
+        evidence = f"job {job_id}; {plan.side_by_side(spec, metrics)}"
+        return Kept(
+            NewConfiguration(
+                configuration_id=plan.configuration_id(
+                    job_id, spec.series(search.symbol), search.strategy, chosen.params
+                ),
+                strategy=search.strategy,
+                exchange=spec.exchange,
+                symbol=search.symbol,
+                timeframe=spec.timeframe,
+                params=chosen.params,
+                share=share,
+                metrics=metrics,
+                job_id=job_id,
+                reference_returns=reference.returns,
+                reference_source=reference.source,
+            ),
+            found=f"found by {evidence}",
+            activated=(
+                f"activated at once, as {evidence}; the gates have not been passed"
+                if spec.activate
+                else ""
+            ),
+        )
+
+
+async def _keep(connection: Connection, kept: Kept) -> None:
+    """Store a configuration, activate it if asked, and queue its validation."""
+    row = await add_discovered(connection, kept.configuration, kept.found)
+    if kept.activated:
+        row = await activate_within(connection, row.configuration_id, kept.activated)
+    await queue_validation(connection, row, "activated" if kept.activated else "found")
+
+
+def _ground(study: Study, search: Search) -> Ground:
+    instrument = study.candles[search.symbol].instrument
+    costs = Costs(**plan.costs_of(study.spec))
+    return Ground(
+        search.strategy,
+        study.ranges[search.symbol].start,
+        trials.simulation_rules(costs.account_rules(instrument), instrument),
+    )
+
+
+def _replay(sampler: Sampler, goal: Goal, stored: Batch) -> None:
+    """Ask again for stored trials and tell what they were worth.
+
+    Raises:
+        ValueError: the sampler asks for others: the code has changed since.
+    """
+    left = len(stored.params)
+    asked: list[dict[str, float]] = []
+    while left > len(asked) and (more := sampler.ask(left - len(asked))):
+        asked += more
+    if not np.array_equal(plan.vectors(asked), stored.params):
+        raise ValueError(
+            "this version of optimizer_svc asks for other parameter sets than are stored; its "
+            "trials cannot be continued: submit the job again"
+        )
+    sampler.tell(asked, *goal.losses(stored.figures))
+
+
+async def _together(searches: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Run all, a few at a time; the first failure ends the rest and is raised as it is."""
+    slots = asyncio.Semaphore(IN_FLIGHT)
+
+    async def in_turn(search: Callable[[], Awaitable[None]]) -> None:
+        async with slots:
+            await search()
+
+    tasks = [asyncio.create_task(in_turn(search)) for search in searches]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,264 @@
+"""What a search job tries, on which candles, and which parameter sets it keeps. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.events import NAMESPACE
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.checks import first_problem
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.research.jobs import JobSpec
+from tradepulse.research.objectives import OBJECTIVES, Goal
+from tradepulse.research.search import random, space_of
+from tradepulse.strategies import Params, Strategy, get_strategy
+from tradepulse.trading.metrics import FIGURES
+
+FloatArray = NDArray[np.float64]
+
+ROWS_PER_BATCH = 20_000_000
+"""Candles times trials of one batch: about a second, so that a cancel is felt at once."""
+MOST_PER_BATCH = 1_024
+SAMPLES = 100
+"""Parameter sets that are looked at where a strategy refuses its own upper bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One strategy on one symbol; `number` within the job."""
+
+    number: int
+    strategy: str
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Which candles of a series a job uses. Stored when it begins, so a resume uses the same.
+
+    Attributes:
+        first: first open time loaded, epoch ms; up to `start` candles only warm up.
+        start: first open time traded in sample.
+        split: first open time out of sample; `end` where nothing is.
+        end: open time before which the data ends.
+        rows: candles from `first` to `end`.
+    """
+
+    first: int
+    start: int
+    split: int
+    end: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A parameter set that a search keeps.
+
+    Attributes:
+        trial: its number within the search.
+        trials: how many the search tried.
+    """
+
+    search: Search
+    trial: int
+    trials: int
+    params: dict[str, float]
+
+
+def plan(spec: JobSpec) -> list[Search]:
+    """Return every search of a job."""
+    pairs = ((strategy, symbol) for strategy in spec.strategies for symbol in spec.symbols)
+    return [Search(number, *pair) for number, pair in enumerate(pairs)]
+
+
+def goal_of(spec: JobSpec) -> Goal:
+    """Return what the job looks for."""
+    return Goal(spec.objective, spec.min_trades, spec.max_drawdown_pct)
+
+
+def longest_lookback(spec: JobSpec) -> int:
+    """Return the most candles that parameter sets of a job need.
+
+    Raises:
+        ValueError: a search space is empty.
+    """
+    return max(
+        lookback_of_space(get_strategy(name), spec.fixed.get(name, {})) for name in spec.strategies
+    )
+
+
+def lookback_of_space(strategy: Strategy, fixed: Params) -> int:
+    """Return the most candles that a strategy's parameter sets need.
+
+    Raises:
+        ValueError: the search space is empty.
+    """
+    upper = {param.name: param.high for param in space_of(strategy, fixed)}
+    try:
+        return strategy.lookback({**upper, **fixed})
+    except ValueError:  # its constraint refuses them together
+        return max(strategy.lookback(params) for params in random(strategy, SAMPLES, 0, fixed))
+
+
+def range_of(spec: JobSpec, candles: Candles, lookback: int) -> Range:
+    """Divide a series into warm-up, in-sample and out-of-sample.
+
+    Args:
+        spec: the job's.
+        candles: the series with candles before `spec.start`, where there are, for the warm-up.
+        lookback: most candles that a strategy needs.
+
+    Raises:
+        ValueError: there are no candles, or too few.
+    """
+    times = candles.open_time
+    start = 0 if spec.start is None else int(np.searchsorted(times, spec.start))
+    usable = len(times) - start
+    if usable <= 0:
+        raise ValueError(
+            f"no candles of {candles.series} in the range of the job; import them or widen it"
+        )
+    in_sample = usable - int(usable * spec.out_of_sample_fraction)
+    if start + in_sample <= lookback:
+        raise ValueError(
+            f"{in_sample} in-sample candles of {candles.series} are too few: the longest lookback "
+            f"of the search is {lookback}; import more candles or fix shorter parameters"
+        )
+    end = int(times[-1]) + timeframe_ms(candles.timeframe)
+    split = start + in_sample
+    return Range(
+        first=int(times[0]),
+        start=int(times[start]),
+        split=int(times[split]) if split < len(times) else end,
+        end=end,
+        rows=len(times),
+    )
+
+
+def check_candles(candles: Candles) -> None:
+    """Refuse candles that no market made.
+
+    Raises:
+        ValueError: a figure is NaN, or another rule is broken; the first such candle is named.
+    """
+    problem = first_problem(candles)
+    if problem is not None:
+        raise ValueError(
+            f"candle {problem.row + 1} of {len(candles)} of {candles.series} cannot be used: "
+            f"{problem.reason}; import it again"
+        )
+
+
+def check_unchanged(stored: Range, candles: Candles) -> None:
+    """Refuse to go on with candles that are not those of the stored trials.
+
+    Raises:
+        ValueError: candles were added to or removed from the range since the job began.
+    """
+    if len(candles) != stored.rows:
+        raise ValueError(
+            f"{candles.series} had {stored.rows} candles when the job began and has "
+            f"{len(candles)} now; its trials cannot be continued: submit the job again"
+        )
+
+
+def batch_size(rows: int) -> int:
+    """Return how many trials to run in one go on so many candles."""
+    return max(1, min(MOST_PER_BATCH, ROWS_PER_BATCH // max(rows, 1)))
+
+
+def vectors(sets: list[dict[str, float]]) -> FloatArray:
+    """Return parameter sets as rows, float64 `(t, p)`."""
+    return np.array([list(params.values()) for params in sets], dtype=np.float64)
+
+
+def choose(
+    spec: JobSpec, search: Search, names: list[str], params: FloatArray, figures: FloatArray
+) -> list[Chosen]:
+    """Return the best parameter sets of a search, best first; the earlier trial wins a tie.
+
+    Args:
+        spec: its objective, constraints and `keep` count here.
+        search: whose trials.
+        names: of the columns of `params`.
+        params: float64 `(t, p)`, in the order of the trials.
+        figures: float64 `(t, len(FIGURES))`, in sample.
+    """
+    return [
+        Chosen(
+            search,
+            int(row),
+            len(params),
+            dict(zip(names, params[row].tolist(), strict=True)),
+        )
+        for row in goal_of(spec).rank(figures)[: spec.keep]
+    ]
+
+
+def why_nothing(spec: JobSpec, search: Search, figures: FloatArray) -> str:
+    """Say why a search keeps nothing."""
+    where = f"{search.strategy} on {search.symbol}"
+    if never_traded(figures):
+        return f"{where}: not one trade in {len(figures)} trials"
+    wanted = f"made {spec.min_trades} trades and a defined {spec.objective}"
+    if spec.max_drawdown_pct is not None:
+        wanted += f" with a drawdown of at most {spec.max_drawdown_pct:g} %"
+    return f"{where}: none of {len(figures)} trials {wanted}"
+
+
+def never_traded(figures: FloatArray) -> bool:
+    """Tell whether no trial made a single trade."""
+    return not figures[:, FIGURES.index("trades")].any()
+
+
+def configuration_id(job_id: UUID, series: str, strategy: str, params: Params) -> UUID:
+    """Derive a configuration's id: the job run again finds the same configuration."""
+    written = json.dumps(dict(params), sort_keys=True)
+    return uuid5(NAMESPACE, f"{job_id}:{series}:{strategy}:{written}")
+
+
+def side_by_side(spec: JobSpec, metrics: Mapping[str, Any]) -> str:
+    """Write the objective in sample and out of sample, for a reason or a log line."""
+    parts = []
+    for name, _ in OBJECTIVES[spec.objective]:
+        inside, outside = ((metrics[side] or {}).get(name) for side in SIDES)
+        parts.append(f"{name} in sample {_written(inside)}, out of sample {_written(outside)}")
+    return "; ".join(parts) + f"; best of {metrics['trials']:,} trials"
+
+
+SIDES = ("in_sample", "out_of_sample")
+COSTS = ("fee", "maker_fee", "slippage", "impact", "allows_margin")
+
+
+def _written(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
+
+
+def costs_of(spec: JobSpec) -> dict[str, Any]:
+    """Return what a configuration's later backtests must be told."""
+    return {name: getattr(spec, name) for name in COSTS}
+
+
+def evidence(
+    spec: JobSpec, used: Range, chosen: Chosen, figures: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what is stored as a configuration's metrics."""
+    return {
+        **figures,
+        "in_sample_range": [used.start, used.split],
+        "out_of_sample_range": [used.split, used.end],
+        "objective": spec.objective,
+        "method": spec.method,
+        "seed": spec.seed,
+        "min_trades": spec.min_trades,
+        "max_drawdown_pct": spec.max_drawdown_pct,
+        "costs": costs_of(spec),
+        "trials": chosen.trials,
+        "trial": chosen.trial,
+    }

@@ -1,0 +1,201 @@
+"""The process in which trials run: threads over shared candles, apart from the event loop.
+
+One process, so that candles are there once however many threads read them; a process of its own,
+so that a strategy which takes it down does not take down the service.
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from optimizer_svc.search import trials
+from optimizer_svc.search.trials import FloatArray, Ground
+from tradepulse.candles.arrays import Candles
+from tradepulse.research.sweep import Sweep
+from tradepulse.strategies.files import load_strategy_files
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SWEEPS = 4
+"""Kept ready: each keeps the indicators that it has computed."""
+NICENESS = 10
+"""Trials give way to the services that trade."""
+DEATHS = 3
+"""Of trial processes, after which the job itself is blamed."""
+
+
+class TrialRunner(Protocol):
+    """Where trials run: in the process below, or on a cluster. The figures are the same."""
+
+    async def give(self, candles: Mapping[str, Candles]) -> None:
+        """Hand over candles, once, under names that no one else uses."""
+        ...
+
+    async def measure(self, name: str, ground: Ground, tried: FloatArray) -> FloatArray:
+        """Measure parameter vectors, float64 `(t, p)`, on the candles of that name."""
+        ...
+
+    async def take_back(self, names: list[str]) -> None:
+        """Let candles go."""
+        ...
+
+
+_held: dict[str, Candles] = {}
+_sweeps: OrderedDict[tuple[str, Ground], Sweep] = OrderedDict()
+"""Ready sweeps over what is held, the least recently used given up for others."""
+_progress: Any = None
+"""Of what runs in this trial process, from 0 to 1; shared with its parent."""
+
+
+def _begin(progress: Any) -> None:
+    """Leave Ctrl-C, which reaches all, to the parent; follow a parent that was killed."""
+    global _progress
+    _progress = progress
+    os.nice(NICENESS)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("a trial process has no parent")
+    sentinel = parent.sentinel
+
+    def follow() -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    # the pool's queues stay open after the parent is gone: without this it would wait for ever
+    threading.Thread(target=follow, daemon=True, name="follow parent").start()
+    load_strategy_files()
+
+
+def report_progress(fraction: float) -> None:
+    """Say how far the present call has come; works in the trial process only."""
+    _progress.value = fraction
+
+
+def _hold(name: str, candles: Candles) -> None:
+    _held[name] = candles
+
+
+def _drop(name: str) -> None:
+    _held.pop(name, None)
+    for key in [key for key in _sweeps if key[0] == name]:
+        del _sweeps[key]
+
+
+def _measure(name: str, ground: Ground, tried: FloatArray, threads: int) -> FloatArray:
+    sweep = _sweeps.pop((name, ground), None) or trials.sweep_of(_held[name], ground, threads)
+    _sweeps[name, ground] = sweep
+    if len(_sweeps) > SWEEPS:
+        _sweeps.popitem(last=False)
+    return trials.measure(sweep, tried)
+
+
+async def _outcome(call: Future[R]) -> R:
+    """Wait for a call of a pool without ever cancelling it, as `asyncio.wrap_future` would.
+
+    A pool that breaks at the moment one of its calls is cancelled tells nothing of the others
+    (python/cpython#107219, mended after Python 3.11).
+    """
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell(_: Future[R]) -> None:
+        # the loop may be closed by then
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(ended.set)
+
+    call.add_done_callback(tell)
+    await ended.wait()
+    return call.result()
+
+
+class TrialProcess:
+    """A spawned process, replaced when it dies.
+
+    Args:
+        threads: how many run trials in it.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.deaths = 0
+        """Since it was last set to 0."""
+        self._candles: dict[str, Candles] = {}
+        self._context = multiprocessing.get_context("spawn")
+        self._start()
+
+    def _start(self) -> None:
+        self._progress = self._context.Value("d", 0.0)
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=self._context, initializer=_begin, initargs=(self._progress,)
+        )
+        self._pid: Future[int] = self._pool.submit(os.getpid)
+        # calls are worked off in order: candles are there before what needs them
+        for name, candles in self._candles.items():
+            self._pool.submit(_hold, name, candles)
+
+    @property
+    def progress(self) -> float:
+        """How far the present call says it has come, 0 to 1."""
+        return float(self._progress.value)
+
+    async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a function in the process; one that dies of it is replaced, and it runs again.
+
+        Who is cancelled waits no more; the function still runs to its end.
+
+        Raises:
+            ValueError: too many processes have died.
+        """
+        while True:
+            pool = self._pool
+            try:
+                return await _outcome(pool.submit(function, *args, **kwargs))
+            # a pool that is replaced cancels the calls that it has not begun
+            except (BrokenProcessPool, CancelledError):
+                if pool is self._pool:
+                    self.deaths += 1
+                    self.restart()
+                if self.deaths >= DEATHS:
+                    raise ValueError(
+                        f"trial processes died {self.deaths} times, perhaps for lack of memory; "
+                        "give the service fewer workers or the job fewer candles"
+                    ) from None
+
+    async def give(self, candles: Mapping[str, Candles]) -> None:
+        """See `TrialRunner`; a process that replaces a dead one is given them anew."""
+        self._candles.update(candles)
+        for name, one in candles.items():
+            await self.call(_hold, name, one)
+
+    async def measure(self, name: str, ground: Ground, tried: FloatArray) -> FloatArray:
+        """See `TrialRunner`."""
+        return await self.call(_measure, name, ground, tried, self.threads)
+
+    async def take_back(self, names: list[str]) -> None:
+        """See `TrialRunner`."""
+        for name in names:
+            self._candles.pop(name, None)
+            await self.call(_drop, name)
+
+    def restart(self) -> None:
+        """Replace the process, whatever it is doing."""
+        self.close()
+        self._start()
+
+    def close(self) -> None:
+        """End the process at once, whatever it is doing."""
+        begun = self._pid.done() and not self._pid.cancelled() and self._pid.exception() is None
+        for child in multiprocessing.active_children():
+            if begun and child.pid == self._pid.result():
+                child.kill()
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,236 @@
+"""How parameter sets are measured: quickly for a search, by the account for what is kept.
+
+Pure; this is what runs in the trial process, or on a Dask cluster.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.events import NAMESPACE
+from optimizer_svc.search.plan import Range
+from tradepulse.candles.arrays import Candles
+from tradepulse.research.simulate import SimulationRules
+from tradepulse.research.sweep import Sweep
+from tradepulse.strategies import Params, get_strategy
+from tradepulse.strategies.evaluate import Configuration
+from tradepulse.trading.backtest import BacktestResult, backtest
+from tradepulse.trading.metrics import ledger_metrics
+from tradepulse.trading.orders import Trade
+from tradepulse.trading.sizing import AccountRules, Market
+from tradepulse.trading.weights import EqualWeights
+
+FloatArray = NDArray[np.float64]
+Figures = dict[str, float | int | None]
+
+CASH = Decimal(100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the trials of one search are measured on.
+
+    Attributes:
+        strategy: its name.
+        start: open time from which is traded, epoch ms; candles before it only warm up.
+        rules: costs and size.
+    """
+
+    strategy: str
+    start: int
+    rules: SimulationRules
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Costs and market of a configuration's backtests."""
+
+    fee: float = 0.001
+    maker_fee: float | None = None
+    slippage: float = 0.0005
+    impact: float = 0.0
+    allows_margin: bool = False
+
+    def account_rules(self, instrument: str) -> AccountRules:
+        """Return the rules by which a configuration on `exchange:symbol` is judged."""
+        return AccountRules(
+            fee=Decimal(str(self.fee)),
+            maker_fee=None if self.maker_fee is None else Decimal(str(self.maker_fee)),
+            slippage=self.slippage,
+            impact=self.impact,
+            markets={instrument: Market(allows_margin=self.allows_margin)},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the account engine says of one parameter set.
+
+    Attributes:
+        figures: by `in_sample` and `out_of_sample`; None where nothing was held back.
+        returns: of the trades, by the same names: profit after costs over entry notional.
+    """
+
+    figures: dict[str, Figures | None]
+    returns: dict[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """What a validation judges.
+
+    Attributes:
+        metrics: of the configuration: costs, and how it was searched.
+        trials: how many were ever made on its series.
+        tried: float64 `(t, p)`, parameter vectors of its own search; none where it had none.
+        threads: how many may share the work; no figure depends on it.
+    """
+
+    strategy: str
+    params: Params
+    share: float
+    metrics: Mapping[str, Any]
+    trials: int
+    tried: FloatArray
+    threads: int = 1
+
+
+Gates = Callable[[Candles, Range, Subject], dict[str, Any]]
+"""Takes all candles and how they are divided, returns the report as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """The gates' report, and what the account engine says on the same candles."""
+
+    report: dict[str, Any]
+    verdict: Verdict
+
+
+def simulation_rules(rules: AccountRules, instrument: str) -> SimulationRules:
+    """Return what these rules amount to for one configuration that has the account to itself."""
+    market = rules.market(instrument)
+    cost = 1 + float(rules.fee) + rules.slippage
+    fraction = min(
+        float(rules.limits.max_symbol_notional), float(rules.limits.max_total_notional) / cost
+    )
+    return SimulationRules(
+        initial_cash=float(CASH),
+        fee=float(rules.fee),
+        maker_fee=float(rules.fee_of(is_maker=True)),
+        slippage=rules.slippage,
+        impact=rules.impact,
+        fraction=fraction,
+        min_notional=float(market.min_notional),
+        allows_margin=market.allows_margin,
+    )
+
+
+def sweep_of(candles: Candles, ground: Ground, threads: int) -> Sweep:
+    """Prepare to measure parameter sets.
+
+    Args:
+        candles: warm-up and in-sample candles only: what comes later is not even here.
+        ground: what to measure on.
+        threads: how many share the work; the figures do not depend on it.
+
+    Raises:
+        ValueError: the strategy is unknown.
+    """
+    first = int(np.searchsorted(candles.open_time, ground.start))
+    strategy = get_strategy(ground.strategy)
+    return Sweep(candles, strategy, ground.rules, first=first, threads=threads)
+
+
+def measure(sweep: Sweep, tried: FloatArray) -> FloatArray:
+    """Measure parameter sets, float64 `(t, p)`.
+
+    Returns:
+        float64 `(t, len(FIGURES))`, NaN where undefined.
+
+    Raises:
+        ValueError: the strategy raised.
+    """
+    try:
+        return sweep.run(tried).figures
+    except Exception as error:  # noqa: BLE001 - whatever a user's strategy raises is told its job
+        raise ValueError(
+            f"strategy {sweep.strategy.name} raised {type(error).__name__}: {error}"
+        ) from None
+
+
+def judge(
+    candles: Candles, used: Range, sets: Sequence[tuple[str, Params]], costs: Costs
+) -> list[Verdict]:
+    """Measure kept parameter sets with the account engine, in and out of sample.
+
+    Args:
+        candles: all of the job's candles of the series.
+        used: how they are divided.
+        sets: strategies with complete parameters.
+        costs: of the account.
+    """
+    verdicts = []
+    for strategy, params in sets:
+        figures: dict[str, Figures | None] = {}
+        returns: dict[str, list[float]] = {}
+        for side, start, end in (
+            ("in_sample", used.start, used.split),
+            ("out_of_sample", used.split, used.end),
+        ):
+            figures[side], returns[side] = None, []
+            if start < end:
+                result = _backtest(candles, strategy, params, costs, start, end)
+                found = ledger_metrics(float(CASH), result.equity, result.trades)
+                figures[side], returns[side] = found.as_dict(), returns_of(result.trades)
+        verdicts.append(Verdict(figures, returns))
+    return verdicts
+
+
+def validated(candles: Candles, used: Range, subject: Subject, gates: Gates) -> Validated:
+    """Put a configuration before the gates.
+
+    Args:
+        candles: all of its series that there are to judge it by.
+        used: how they are divided.
+        subject: the configuration.
+        gates: judge it.
+    """
+    tried = [(subject.strategy, subject.params)]
+    (verdict,) = judge(candles, used, tried, costs_from(subject.metrics))
+    return Validated(gates(candles, used, subject), verdict)
+
+
+def returns_of(trades: Sequence[Trade]) -> list[float]:
+    """Return profit after costs over entry notional, without trades that the data's end closed."""
+    return [
+        float(trade.profit / (trade.quantity * trade.entry_price))
+        for trade in trades
+        if trade.exit_reason != "end_of_data"
+    ]
+
+
+def _backtest(
+    candles: Candles, strategy: str, params: Params, costs: Costs, start: int, end: int
+) -> BacktestResult:
+    one = Configuration(
+        NAMESPACE, strategy, candles.exchange, candles.symbol, candles.timeframe, params
+    )
+    return backtest(
+        [candles],
+        [one],
+        costs.account_rules(candles.instrument),
+        EqualWeights(),
+        cash=CASH,
+        trade_from=start,
+        trade_to=end,
+    )
+
+
+def costs_from(metrics: Mapping[str, Any]) -> Costs:
+    """Return the costs that a configuration was searched with, from its metrics."""
+    return Costs(**metrics.get("costs", {}))

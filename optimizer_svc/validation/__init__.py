@@ -1,0 +1,1 @@
+"""Validation jobs: the gates of a configuration."""

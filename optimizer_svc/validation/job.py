@@ -1,0 +1,159 @@
+"""A validation job: one configuration before the gates, and its stage after it."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+
+from optimizer_svc.search import plan, trials
+from optimizer_svc.search.job import CancelRequestedError
+from optimizer_svc.search.plan import Range
+from optimizer_svc.search.processes import TrialProcess
+from optimizer_svc.search.trials import Gates, Subject, Validated
+from optimizer_svc.store import Job, Store
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.research.configurations import StoredConfiguration, configuration_of
+from tradepulse.research.decay import LifecycleRules, reference_of
+from tradepulse.research.jobs import ValidationSpec
+from tradepulse.research.lifecycle import (
+    RANGES,
+    Judged,
+    begin_validation,
+    end_validation,
+    fail_validation,
+)
+from tradepulse.runtime.db import Connection
+from tradepulse.strategies import get_strategy
+
+LOOK_S = 1.0
+HELD_BACK = 0.25
+"""Fraction out of sample of a configuration that no search found."""
+
+
+class Validating:
+    """Works on validation jobs.
+
+    Args:
+        store: the database.
+        process: where the gates run.
+        gates: judge a configuration; a function that the process can import.
+        rules: of the lifecycle.
+    """
+
+    def __init__(
+        self, store: Store, process: TrialProcess, gates: Gates, rules: LifecycleRules
+    ) -> None:
+        self._store = store
+        self._process = process
+        self._gates = gates
+        self._rules = rules
+
+    async def work(self, job: Job) -> None:
+        """Bring a job to its success.
+
+        Raises:
+            ValueError: it cannot succeed; the message is one line for its user.
+            CancelRequestedError: its user wants it to end.
+        """
+        spec = ValidationSpec.model_validate(job.spec)
+        async with self._store.pool.acquire() as connection, connection.transaction():
+            await begin_validation(connection, spec.configuration_id, job.job_id)
+        row = await configuration_of(self._store.pool, spec.configuration_id)
+        candles, used = await self._candles(row, spec)
+        subject = Subject(
+            strategy=row.strategy,
+            params=row.params,
+            share=row.share,
+            metrics=row.metrics,
+            trials=await self._store.trials_of_series(row.exchange, row.symbol, row.timeframe),
+            tried=await self._store.tried(row),
+            threads=self._process.threads,
+        )
+        judged = self._judged(used, await self._validate(job, candles, used, subject))
+        async with self._store.pool.acquire() as connection, connection.transaction():
+            await self._store.end(
+                connection, job.job_id, "SUCCEEDED", result=_result(spec, subject, judged)
+            )
+            await end_validation(connection, spec.configuration_id, job.job_id, spec.cause, judged)
+
+    async def give_up(self, connection: Connection, job: Job, reason: str) -> None:
+        """Take the configuration out of its validation, in the transaction in which that ends."""
+        spec = ValidationSpec.model_validate(job.spec)
+        await fail_validation(connection, spec.configuration_id, job.job_id, spec.cause, reason)
+
+    async def _candles(
+        self, row: StoredConfiguration, spec: ValidationSpec
+    ) -> tuple[Candles, Range]:
+        """Load what the search had, and what came since where the job asks for it."""
+        inside, outside = (row.metrics.get(name) for name in RANGES)
+        lookback = plan.lookback_of_space(get_strategy(row.strategy), {})
+        where = row.exchange, row.symbol, row.timeframe
+        if inside is None or outside is None:
+            candles = await self._store.candles_between(where, None, spec.end, lookback)
+            first = 0
+            split = len(candles) - int(HELD_BACK * len(candles))
+        else:
+            end = max(spec.end or 0, outside[1])
+            candles = await self._store.candles_between(where, inside[0], end, lookback)
+            first, split = (int(np.searchsorted(candles.open_time, time)) for time in inside)
+        plan.check_candles(candles)
+        if not first < split < len(candles):
+            raise ValueError(
+                f"{len(candles)} candles of {candles.series} leave nothing out of sample to judge "
+                "it by; import more, or search with --out-of-sample above 0"
+            )
+        times = candles.open_time
+        return candles, Range(
+            first=int(times[0]),
+            start=int(times[first]),
+            split=int(times[split]),
+            end=int(times[-1]) + timeframe_ms(row.timeframe),
+            rows=len(candles),
+        )
+
+    async def _validate(
+        self, job: Job, candles: Candles, used: Range, subject: Subject
+    ) -> Validated:
+        """Run the gates, telling how far they have come; a cancel ends them at once."""
+        call = asyncio.ensure_future(
+            self._process.call(trials.validated, candles, used, subject, self._gates)
+        )
+        try:
+            while not call.done():
+                await asyncio.wait([call], timeout=LOOK_S)
+                percent = min(99, int(100 * self._process.progress))
+                if await self._store.progress(job.job_id, percent):
+                    raise CancelRequestedError
+            return call.result()
+        finally:
+            if not call.done():
+                call.cancel()
+                self._process.restart()
+
+    def _judged(self, used: Range, found: Validated) -> Judged:
+        report: dict[str, Any] = found.report
+        returns = found.verdict.returns
+        return Judged(
+            passed=report["passed"],
+            verdict=report["verdict"],
+            refused_by=tuple(gate["name"] for gate in report["gates"] if not gate["passed"]),
+            report=report,
+            metrics={
+                **found.verdict.figures,
+                RANGES[0]: [used.start, used.split],
+                RANGES[1]: [used.split, used.end],
+            },
+            reference=reference_of(returns["out_of_sample"], returns["in_sample"], self._rules),
+        )
+
+
+def _result(spec: ValidationSpec, subject: Subject, judged: Judged) -> dict[str, Any]:
+    return {
+        "configuration_id": str(spec.configuration_id),
+        "passed": judged.passed,
+        "verdict": judged.verdict,
+        "refused_by": judged.refused_by,
+        "trials": subject.trials,
+        **{side: judged.metrics[side] for side in plan.SIDES},
+    }

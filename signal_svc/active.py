@@ -1,0 +1,76 @@
+"""The active configurations by series, as the compacted topic tells them."""
+
+import logging
+
+import numpy as np
+
+from contracts.events import ConfigurationChanged
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.strategies.evaluate import Configuration, signals_of
+
+log = logging.getLogger(__name__)
+
+
+class ActiveConfigurations:
+    """Latest revision of every configuration; answers which are active on a series."""
+
+    def __init__(self) -> None:
+        self._revisions: dict[object, int] = {}
+        self._by_series: dict[str, dict[object, Configuration]] = {}
+
+    def __len__(self) -> int:
+        on_all = (c for found in self._by_series.values() for c in found.values())
+        return sum(not configuration.exits_only for configuration in on_all)
+
+    def on_configuration(self, event: ConfigurationChanged) -> None:
+        """Take in a configuration; an older revision that comes again changes nothing."""
+        if event.revision <= self._revisions.get(event.configuration_id, 0):
+            return
+        self._revisions[event.configuration_id] = event.revision
+        on_series = self._by_series.setdefault(event.series, {})
+        on_series.pop(event.configuration_id, None)
+        # an event from before the field has only its stage to tell
+        has_traded = event.has_traded or event.stage in ("PAPER", "MATURE", "DECAY")
+        if not event.is_active and not has_traded:
+            # there is nothing to be left
+            return
+        configuration = Configuration(
+            event.configuration_id,
+            event.strategy,
+            event.exchange,
+            event.symbol,
+            event.timeframe,
+            event.params,
+            event.share,
+            exits_only=not event.is_active,
+        )
+        try:
+            _compile(configuration)
+        except ValueError as error:
+            log.error("configuration ignored: %s", error, extra={"event_id": event.id})  # noqa: TRY400 - the line says all
+            return
+        on_series[event.configuration_id] = configuration
+
+    def on(self, series: str) -> list[Configuration]:
+        """Return the configurations to evaluate on a series, in a fixed order."""
+        found = self._by_series.get(series, {})
+        return sorted(found.values(), key=lambda c: str(c.configuration_id))
+
+
+def _compile(configuration: Configuration) -> None:
+    """Run the strategy once on two flat candles: the first call compiles, or loads what was.
+
+    Raises:
+        ValueError: we have no such strategy, or it does not take these parameters.
+    """
+    flat = np.ones(2)
+    candles = Candles(
+        configuration.exchange,
+        configuration.symbol,
+        configuration.timeframe,
+        np.arange(2) * timeframe_ms(configuration.timeframe),
+        *(flat,) * 5,
+    )
+    for _ in signals_of(configuration, candles):
+        raise ValueError(f"{configuration.strategy} acts without the candles it needs")

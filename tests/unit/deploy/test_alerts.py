@@ -1,0 +1,52 @@
+"""The proposed alerts ask for metrics and labels that there are, and say what to do."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from market_ingest.history.meters import GapMeters
+from market_ingest.live.meters import LiveMeters
+from tradepulse.market_data.venues.pace import counted_waits
+
+RULES = Path(__file__).parents[3] / "deploy" / "prometheus" / "market_data.rules.yml"
+ALERTS = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+@pytest.fixture(scope="module")
+def metrics() -> dict[str, set[str]]:
+    """Labels by name of each metric that market_ingest offers."""
+    registry = CollectorRegistry()
+    LiveMeters(registry)
+    GapMeters(registry)
+    counted_waits(registry)
+    return {
+        name: set(collector._labelnames)
+        for collector, names in registry._collector_to_names.items()
+        for name in names
+    }
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_an_alert_can_fire_and_says_what_to_do(
+    alert: dict[str, Any], metrics: dict[str, set[str]]
+) -> None:
+    names = re.findall(r"tradepulse_\w+", alert["expr"])
+    assert names
+    assert set(names) <= metrics.keys()
+    labels = set.union(*(metrics[name] for name in names))
+    asked = {
+        label.strip()
+        for group in re.findall(r"by \(([^)]*)\)", alert["expr"])
+        for label in group.split(",")
+    }
+    asked |= set(re.findall(r"(\w+)(?:=~?|!=)\"", alert["expr"]))
+    assert asked <= labels
+    told = alert["annotations"]
+    assert set(re.findall(r"\$labels\.(\w+)", told["summary"])) <= asked
+    assert told["action"]
+    assert alert["labels"]["severity"] in {"critical", "warning"}
+    assert re.fullmatch(r"\d+[mh]", alert.get("for", "0m"))

@@ -1,0 +1,111 @@
+"""The pages name every setting with its default, every metric, topic, refusal and command."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from contracts.topics import DAY_MS, TOPICS
+from executor_svc.settings import ExecutorSettings
+from market_ingest.settings import IngestSettings, LiveSettings, ModeSettings
+from optimizer_svc.app import OptimizerSettings
+from rl_svc.settings import PortfolioSettings
+from studio_svc.app import StudioSettings
+from tradepulse.cli.main import COMMANDS
+from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = ("tradepulse", "market_ingest", "signal_svc", "rl_svc", "executor_svc",
+            "optimizer_svc", "studio_svc")  # fmt: skip
+OPERATOR = (ROOT / "docs" / "operator.md").read_text()
+SEMANTICS = (ROOT / "docs" / "semantics.md").read_text()
+
+
+def source() -> str:
+    return "\n".join(
+        path.read_text()
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if "node_modules" not in path.parts
+    )
+
+
+def written(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        IngestSettings,
+        LiveSettings,
+        ModeSettings,
+        PortfolioSettings,
+        ExecutorSettings,
+        OptimizerSettings,
+        StudioSettings,
+    ],
+)
+def test_every_variable_is_in_the_table_with_its_default(settings: type[BaseSettings]) -> None:
+    for name, field in settings.model_fields.items():
+        rows = re.findall(rf"\| [^|\n]*`{name.upper()}`[^|\n]*\| ([^|\n]*) \|", OPERATOR)
+        assert rows, f"{name.upper()} is not in docs/operator.md"
+        if name == "optimizer_workers":
+            continue  # depends on the machine
+        if field.is_required():
+            assert "required" in rows, name
+        elif field.default is not None and name != "feed":
+            default = field.get_default(call_default_factory=True)
+            assert written(default) in rows, (name, rows)
+
+
+def test_the_limits_of_the_semantics_are_those_of_the_code() -> None:
+    rules, limits, market = AccountRules(), RiskLimits(), Market()
+    for name, value in (
+        ("FEE", rules.fee),
+        ("SLIPPAGE", rules.slippage),
+        ("IMPACT", rules.impact),
+        ("MAX_SYMBOL_NOTIONAL", limits.max_symbol_notional),
+        ("MAX_TOTAL_NOTIONAL", limits.max_total_notional),
+        ("MAX_OPEN_POSITIONS", limits.max_open_positions),
+        ("MAX_WEIGHT_AGE_S", rules.max_weight_age_ms // 1000),
+        ("MARKETS`, `price_tick", market.price_tick),
+        ("MARKETS`, `quantity_step", market.quantity_step),
+        ("MARKETS`, `min_notional", market.min_notional),
+    ):
+        assert f"| `{name}` | {written(value)} |" in SEMANTICS, name
+    assert "| `MAKER_FEE` | as `FEE` |" in SEMANTICS
+    assert rules.fee_of(is_maker=True) == rules.fee
+    assert limits.risk_per_trade is None
+    assert not market.allows_margin
+
+
+def test_every_metric_is_described() -> None:
+    names = set(re.findall(r'(?:Counter|Gauge|Histogram)\(\s*"(tradepulse_\w+)"', source()))
+    assert len(names) > 20
+    missing = sorted(name for name in names if f"`{name}" not in OPERATOR)
+    assert not missing
+
+
+def test_every_refusal_is_explained() -> None:
+    code = (ROOT / "tradepulse" / "trading" / "sizing.py").read_text()
+    code += (ROOT / "tradepulse" / "trading" / "account.py").read_text()
+    reasons = re.findall(r'(?:Refused\(|(?<!exit_)reason=f?)"([^"{]+?) ?(?:\{[^"]*)?"', code)
+    assert len(reasons) == 12
+    for reason in reasons:
+        assert f"`{reason}" in SEMANTICS, reason
+
+
+def test_every_topic_and_command_is_named() -> None:
+    for topic in TOPICS:
+        kept = "latest of each key" if topic.compacted else f"{topic.retention_ms // DAY_MS} days"
+        row = f"| `{topic.name}` | {topic.key} | {topic.partitions} | {kept} | {topic.writer} |"
+        assert row in OPERATOR, row
+    cli = (ROOT / "docs" / "cli.md").read_text()
+    for command in COMMANDS:
+        assert f"\n## `{command}`" in cli, command

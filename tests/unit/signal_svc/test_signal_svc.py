@@ -1,0 +1,294 @@
+"""signal_svc's pure parts: windows, evaluation, encoding, and the handler on fakes."""
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+from uuid import UUID
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from contracts.events import CandleClosed, CandleEvaluated, ConfigurationChanged
+from signal_svc import evaluation
+from signal_svc.active import ActiveConfigurations
+from signal_svc.handlers import CandleHandler
+from signal_svc.windows import Windows, segments
+from tradepulse.candles.arrays import Candles
+from tradepulse.runtime.bus import Delivery, handle_batches
+from tradepulse.runtime.codec import decode_candle
+from tradepulse.strategies.evaluate import Configuration, signals_of
+
+HOUR = 3_600_000
+SERIES = "x:BTC/USD:1h"
+PARAMS = {"fast": 3, "slow": 8}
+
+
+def candles(count: int, seed: int = 1) -> Candles:
+    steps = np.random.default_rng(seed).normal(0, 0.01, count)
+    close = 100 * np.exp(np.cumsum(steps))
+    open_ = np.concatenate([[100.0], close[:-1]])
+    high, low = np.maximum(open_, close) * 1.001, np.minimum(open_, close) * 0.999
+    times = np.arange(count, dtype=np.int64) * HOUR
+    return Candles("x", "BTC/USD", "1h", times, open_, high, low, close, np.ones(count))
+
+
+def events(one: Candles) -> list:
+    found = []
+    for i in range(len(one)):
+        event = CandleClosed(
+            exchange="x",
+            symbol="BTC/USD",
+            timeframe="1h",
+            open_time=int(one.open_time[i]),
+            close_time=int(one.close_time[i]),
+            open=one.open[i],
+            high=one.high[i],
+            low=one.low[i],
+            close=one.close[i],
+            volume=one.volume[i],
+            source="live",
+        )
+        found.append(decode_candle(event.model_dump_json().encode()))
+    return found
+
+
+class FakeStore:
+    """Holds all candles, like market_data, which is never older than the topic."""
+
+    def __init__(self, stored: Candles) -> None:
+        self.stored = stored
+        self.loads = 0
+        self.archived = {}
+
+    async def candles_before(self, exchange, symbol, timeframe, open_time, count):
+        self.loads += 1
+        before = self.stored.between(None, open_time)
+        return before.rows(max(0, len(before) - count), len(before))
+
+    async def archive(self, signals):
+        self.archived |= {signal.id: signal for _, _, signal in signals}
+
+
+class FakePublisher:
+    def __init__(self) -> None:
+        self.sent = []
+
+    async def send_many(self, topic, messages):
+        self.sent += messages
+
+
+def configuration(config: int = 1, *, active: bool = True, revision: int = 1, params=None):
+    return ConfigurationChanged(
+        configuration_id=UUID(int=config),
+        revision=revision,
+        strategy="sma_cross",
+        exchange="x",
+        symbol="BTC/USD",
+        timeframe="1h",
+        params=PARAMS if params is None else params,
+        stage="PAPER",
+        is_active=active,
+    )
+
+
+def handler_on(store: FakeStore, publisher: FakePublisher, *configurations):
+    registry = CollectorRegistry()
+    active = ActiveConfigurations()
+    for one in configurations:
+        active.on_configuration(one)
+    windows = Windows()
+    failures = Counter("failures", "f", ["configuration"], registry=registry)
+    handler = CandleHandler(
+        active,
+        windows,
+        store,
+        publisher,
+        evaluated=Counter("evaluated", "e", registry=registry),
+        signals=Counter("signals", "s", ["strategy"], registry=registry),
+        failures=failures,
+        event_time=Gauge("time", "t", registry=registry),
+    )
+    return handler, windows, registry
+
+
+def deliver(handler, batch):
+    asyncio.run(handler.on_batch([Delivery(event, SimpleNamespace()) for event in batch]))
+
+
+def repaired(candle):
+    event = CandleClosed(**{n: getattr(candle, n) for n in CandleClosed.model_fields})
+    return decode_candle(event.model_copy(update={"source": "repaired"}).model_dump_json().encode())
+
+
+def sent(publisher) -> list[CandleEvaluated]:
+    return [CandleEvaluated.model_validate_json(value) for _, value in publisher.sent]
+
+
+def expected(one: Candles) -> dict:
+    configuration = Configuration(UUID(int=1), "sma_cross", "x", "BTC/USD", "1h", PARAMS)
+    return {int(one.close_time[row]): signal for row, signal in signals_of(configuration, one)}
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_batches_of_any_size_say_what_the_whole_series_says(size):
+    one = candles(300)
+    store, publisher = FakeStore(one), FakePublisher()
+    handler, _, _ = handler_on(store, publisher, configuration())
+    batch = events(one)
+    for start in range(0, 300, size):
+        deliver(handler, batch[start : start + size])
+    found = sent(publisher)
+    assert [e.close_time for e in found] == one.close_time.tolist()
+    assert {e.close_time: e.signals[0] for e in found if e.signals} == expected(one)
+    assert set(store.archived) == {s.id for s in expected(one).values()}
+    assert len(expected(one)) > 10
+
+
+def test_after_a_restart_or_rebalance_the_window_comes_from_the_database():
+    one = candles(200)
+    store, publisher = FakeStore(one), FakePublisher()
+    handler, windows, _ = handler_on(store, publisher, configuration())
+    batch = events(one)
+    deliver(handler, batch[:100])
+    windows.forget_all()
+    deliver(handler, batch[90:200])
+    found = {e.close_time: e.signals for e in sent(publisher)}
+    assert {t: s[0] for t, s in found.items() if s} == expected(one)
+
+
+def test_a_repeat_is_not_evaluated_again_and_a_repair_renews_the_window():
+    one = candles(50)
+    store, publisher = FakeStore(one), FakePublisher()
+    handler, windows, _ = handler_on(store, publisher, configuration())
+    batch = events(one)
+    deliver(handler, batch[:40])
+    deliver(handler, batch[30:40])
+    assert len(publisher.sent) == 40
+    # a second one comes later, or again
+    for row in (20, 21, 21):
+        deliver(handler, [repaired(batch[row])])
+    assert windows.last_open_time(SERIES) == batch[39].open_time
+    loads = store.loads
+    deliver(handler, batch[40:])
+    assert store.loads == loads + 1
+    assert [e.close_time for e in sent(publisher)] == one.close_time.tolist()
+
+
+@pytest.mark.parametrize("size", [1, 2, 50])
+def test_a_repair_reaches_the_window_also_in_one_batch_with_its_candle(size):
+    true = candles(50)
+    close = true.close.copy()
+    close[30:32] = true.low[30:32]
+    wrong = replace(true, close=close)
+    store, publisher = FakeStore(true), FakePublisher()
+    handler, windows, _ = handler_on(store, publisher, configuration())
+    told = events(wrong)
+    batch = [*told[:32], repaired(events(true)[30]), repaired(events(true)[31])]
+    for start in range(0, len(batch), size):
+        deliver(handler, batch[start : start + size])
+    assert windows.before(SERIES, told[32].open_time, 1) is None
+    deliver(handler, events(true)[32:])
+    assert [e.close_time for e in sent(publisher)] == true.close_time.tolist()
+    after = {e.close_time: e.signals[0] for e in sent(publisher)[32:] if e.signals}
+    assert after == {t: s for t, s in expected(true).items() if t > true.close_time[31]}
+
+
+def test_a_hole_splits_the_batch():
+    batch = events(candles(10))
+    parts = segments([*batch[:3], *batch[5:]])
+    assert [len(part) for part in parts] == [3, 5]
+
+
+def test_without_configurations_every_candle_still_has_its_evaluation():
+    one = candles(20)
+    publisher = FakePublisher()
+    handler, _, _ = handler_on(FakeStore(one), publisher)
+    deliver(handler, events(one))
+    assert [(e.configurations, e.signals) for e in sent(publisher)] == [(0, ())] * 20
+    # the template must be what the contract itself would write
+    assert [value for _, value in publisher.sent] == [
+        e.model_dump_json().encode() for e in sent(publisher)
+    ]
+
+
+def test_a_failing_strategy_is_left_out_and_counted(monkeypatch):
+    one = candles(60)
+    publisher = FakePublisher()
+    handler, _, registry = handler_on(
+        FakeStore(one), publisher, configuration(), configuration(2, params={"fast": 5, "slow": 9})
+    )
+    real = evaluation.signals_of
+
+    def cheat(configuration, *rest):
+        if configuration.configuration_id.int == 2:
+            raise ZeroDivisionError("a user's mistake")
+        return real(configuration, *rest)
+
+    monkeypatch.setattr(evaluation, "signals_of", cheat)
+    deliver(handler, events(one))
+    assert {e.close_time: e.signals[0] for e in sent(publisher) if e.signals} == expected(one)
+    failed = registry.get_sample_value("failures_total", {"configuration": str(UUID(int=2))})
+    assert failed == 1
+
+
+def test_a_message_that_cannot_be_handled_is_put_aside_and_nothing_else_is_lost():
+    one = candles(64)
+    publisher = FakePublisher()
+    handler, windows, _ = handler_on(FakeStore(one), publisher, configuration())
+    batch = [Delivery(event, SimpleNamespace(offset=i)) for i, event in enumerate(events(one))]
+    aside = []
+
+    class FakeReader:
+        async def __aiter__(self):
+            yield batch
+
+        async def dead_letter(self, record, reason):
+            aside.append((record.offset, reason))
+
+        async def commit(self):
+            pass
+
+    async def handle(part):
+        await handler.on_batch(part)
+        if any(delivery.record.offset == 37 for delivery in part):
+            raise ZeroDivisionError("poison")
+
+    asyncio.run(handle_batches(FakeReader(), handle, windows.forget_all))
+    assert aside == [(37, "cannot be handled: ZeroDivisionError('poison')")]
+    found = {e.close_time: e.signals for e in sent(publisher)}
+    assert set(found) == set(one.close_time.tolist())
+    assert {t: s[0] for t, s in found.items() if s} == expected(one)
+
+
+def test_a_configuration_that_was_switched_off_still_leaves_its_position():
+    one = candles(300)
+    publisher = FakePublisher()
+    handler, _, _ = handler_on(FakeStore(one), publisher, configuration(active=False))
+    deliver(handler, events(one))
+    exits = {t: s for t, s in expected(one).items() if s.action == "exit"}
+    assert {e.close_time: e.signals[0] for e in sent(publisher) if e.signals} == exits
+    assert len(exits) > 5
+
+
+@pytest.mark.parametrize(("has_traded", "followed"), [(True, 1), (False, 0)])
+@pytest.mark.parametrize("stage", ["DISCOVERY", "VALIDATION"])
+def test_what_traded_is_left_by_its_rules_whatever_its_stage(stage, has_traded, followed):
+    # a decayed one that is validated again, say, while it still holds a position
+    active = ActiveConfigurations()
+    change = {"stage": stage, "has_traded": has_traded}
+    active.on_configuration(configuration(active=False).model_copy(update=change))
+    found = active.on(SERIES)
+    assert len(found) == followed
+    assert all(one.exits_only for one in found)
+
+
+def test_configurations_follow_the_latest_revision():
+    active = ActiveConfigurations()
+    active.on_configuration(configuration(revision=2))
+    active.on_configuration(configuration(revision=1, active=False))
+    assert len(active) == 1
+    active.on_configuration(configuration(revision=3, active=False))
+    assert len(active) == 0
+    active.on_configuration(configuration(revision=4, params={"fast": 50, "slow": 8}))
+    assert len(active) == 0

@@ -1,0 +1,1 @@
+"""What a candle is: timeframes, series, checks, candles out of trades. Pure."""

@@ -1,0 +1,310 @@
+"""`gaps`: look for what is wrong with candles, list it, repair it."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from tradepulse.cli.connections import STATE, State, database_url
+from tradepulse.cli.data.gap_files import series_of_files
+from tradepulse.cli.data.gap_tables import (
+    finding_json,
+    gap_json,
+    show_findings,
+    show_gap,
+    show_gaps,
+)
+from tradepulse.cli.errors import CliError, values_refused
+from tradepulse.cli.options import From, To, names_of, range_of, time_of
+
+if TYPE_CHECKING:
+    from tradepulse.candles.gaps.finding import Finding
+    from tradepulse.candles.gaps.records import Gap
+    from tradepulse.market_data.gaps.repair import Repaired
+
+R = TypeVar("R")
+_HELP = "Look for holes and bad candles, list them, repair them."
+app = typer.Typer(add_completion=False, help=_HELP, no_args_is_help=True)
+
+Files = Annotated[
+    list[Path] | None,
+    typer.Option("--file", help="Look at candle files as they are; repeat it for several."),
+]
+Exchange = Annotated[str | None, typer.Option(help="Only of this exchange.")]
+Symbol = Annotated[str | None, typer.Option(help="Only of this symbol, as BTC/USD.")]
+Timeframe = Annotated[str | None, typer.Option(help="Only of this timeframe, as 30m.")]
+Now = Annotated[
+    str | None,
+    typer.Option(
+        help="What closes later is unfinished; by default the clock's time, and nothing is for "
+        "files."
+    ),
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Write what is found to this file.")]
+
+
+@app.command()
+def scan(
+    file: Files = None,
+    exchange: Exchange = None,
+    symbol: Symbol = None,
+    timeframe: Timeframe = None,
+    start: From = None,
+    end: To = None,
+    now: Now = None,
+    details: Annotated[bool, typer.Option("--details", help="Tell each finding.")] = False,
+    to_json: Json = None,
+    server: Annotated[
+        bool, typer.Option("--server", help="Let the running market_ingest do it.")
+    ] = False,
+    state: State = STATE,
+) -> None:
+    """Look over everything that is stored, or over files, and say what is wrong.
+
+    What is found in the database is entered there; `tradepulse gaps list` shows it. The options
+    choose what is shown: all series are read, for they are each other's witnesses.
+    """
+    first, last = range_of(start, end)
+    market = time_of("--now", now)
+    if server:
+        if file:
+            raise CliError("--server scans the database; give no --file")
+        asyncio.run(_with_connection(state, _notify))
+        typer.echo("market_ingest is asked to look; `tradepulse gaps list` shows what it finds")
+        return
+    if file:
+        from tradepulse.candles.gaps.finding import scan as look
+
+        found = look(series_of_files(file), now=market)
+    else:
+        found = asyncio.run(_with_connection(state, lambda c: _scan(c, market)))
+    chosen = [
+        f
+        for f in found
+        if exchange in (None, f.exchange)
+        and symbol in (None, f.symbol)
+        and timeframe in (None, f.timeframe)
+        and (first is None or f.end > first)
+        and (last is None or f.first < last)
+    ]
+    show_findings(chosen, details=details)
+    if to_json is not None:
+        _write(to_json, [finding_json(f) for f in chosen])
+
+
+@app.command("list")
+def list_gaps(
+    exchange: Exchange = None,
+    symbol: Symbol = None,
+    timeframe: Timeframe = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="open, repaired, filled, unrepairable or gone; repeat it for several."),
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="As hole or impossible.")] = None,
+    cause: Annotated[str | None, typer.Option(help="As outage or no_trade.")] = None,
+    start: From = None,
+    end: To = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest first.")] = 50,
+    to_json: Json = None,
+    state: State = STATE,
+) -> None:
+    """Show what is on record."""
+    from tradepulse.candles.gaps.records import STATUSES
+
+    first, last = range_of(start, end)
+    wanted = names_of(status)
+    for one in wanted or ():
+        if one not in STATUSES:
+            raise CliError(f"--status {one}: none; there are {', '.join(STATUSES)}")
+
+    async def look(connection: Any) -> "list[Gap]":
+        from tradepulse.market_data.gaps.store import list_gaps as listed
+
+        return await listed(
+            connection,
+            exchange=exchange,
+            symbol=symbol,
+            timeframe=timeframe,
+            status=wanted,  # type: ignore[arg-type]  # checked above
+            kind=kind,  # type: ignore[arg-type]  # one that there is not finds nothing
+            cause=cause,  # type: ignore[arg-type]  # likewise
+            start=first,
+            end=last,
+            limit=limit,
+        )
+
+    found = asyncio.run(_with_connection(state, look))
+    if to_json is not None:
+        _write(to_json, [gap_json(gap) for gap in found])
+    if not found:
+        typer.echo("no gaps on record; `tradepulse gaps scan` looks for some")
+        return
+    show_gaps(found)
+    if len(found) == limit:
+        typer.echo(f"the latest {limit}; --limit shows more", err=True)
+
+
+@app.command()
+def show(
+    gap: Annotated[int, typer.Argument(help="Its number, as `gaps list` shows it.")],
+    state: State = STATE,
+) -> None:
+    """Show one gap and all that was tried for it."""
+
+    async def look(connection: Any) -> tuple[Any, Any]:
+        from tradepulse.market_data.gaps.store import gap_of
+        from tradepulse.market_data.gaps.tries_store import repairs_of
+
+        with values_refused():
+            return await gap_of(connection, gap), await repairs_of(connection, gap)
+
+    show_gap(*asyncio.run(_with_connection(state, look)))
+
+
+@app.command()
+def repair(
+    gap: Annotated[
+        list[int] | None,
+        typer.Argument(help="Their numbers; without any, all that are open and due."),
+    ] = None,
+    exchange: Exchange = None,
+    symbol: Symbol = None,
+    timeframe: Timeframe = None,
+    no_venue: Annotated[
+        bool, typer.Option("--no-venue", help="Ask no exchange; use what is stored.")
+    ] = False,
+    synthetic_from: Annotated[
+        str | None,
+        typer.Option(help="Fill holes from this time on where nothing else helps, flagged."),
+    ] = None,
+    state: State = STATE,
+) -> None:
+    """Ask the exchange again, resample shorter candles, build from trades.
+
+    Holes are filled with candles made up only where a strategy asks for it, or --synthetic-from.
+    """
+    fill = time_of("--synthetic-from", synthetic_from)
+    names = exchange, symbol, timeframe
+    url = database_url(state)
+    done = asyncio.run(_repair(url, gap or [], names, fill, ask=not no_venue))
+    if not done:
+        typer.echo("nothing to repair: no gap is open and due; `tradepulse gaps list` shows all")
+        return
+    for one, repaired in done:
+        verdict = "not over yet" if repaired.verdict is None else repaired.verdict.status
+        typer.echo(f"{one.gap_id} {one.finding.sentence}")
+        for tried in repaired.tried:
+            typer.echo(f"    {tried.step} {tried.timeframe}: {tried.outcome}: {tried.note}")
+        typer.echo(f"    {verdict}")
+    stored = sum(repaired.stored for _, repaired in done)
+    typer.echo(f"{len(done)} gaps tried, {stored:,} candles stored")
+
+
+async def _with_connection(state: Path, act: Callable[[Any], Awaitable[R]]) -> R:
+    from tradepulse.runtime.db import opened_pool
+
+    url = database_url(state)
+    async with opened_pool(url, max_size=1) as pool, pool.acquire() as connection:
+        return await act(connection)
+
+
+async def _notify(connection: Any) -> None:
+    from tradepulse.market_data.gaps.store import SCAN_CHANNEL
+
+    await connection.execute(f"notify {SCAN_CHANNEL}")
+
+
+async def _scan(connection: Any, now: int | None) -> "list[Finding]":
+    from tradepulse.market_data.gaps.scan import SCAN_LOCK, scan_all
+    from tradepulse.market_data.subscriptions import list_subscriptions
+    from tradepulse.runtime.clock import wall_clock
+
+    await connection.execute("select pg_advisory_lock(hashtextextended($1, 0))", SCAN_LOCK)
+    listed = await list_subscriptions(connection)
+    followed = {one.series for one in listed if one.published_until is not None}
+    market = wall_clock() if now is None else now
+    found = await scan_all(connection, now=market, followed=followed)
+    saved = found.saved
+    typer.echo(
+        f"{found.series} series; on record are {saved.new} new gaps, {saved.grown} that grew, "
+        f"{saved.judged} judged anew, {saved.gone} gone"
+    )
+    return found.found
+
+
+async def _repair(
+    url: str,
+    numbers: Sequence[int],
+    names: tuple[str | None, str | None, str | None],
+    synthetic_from: int | None,
+    *,
+    ask: bool,
+) -> "list[tuple[Gap, Repaired]]":
+    from tradepulse.cli.progress import progress_bar
+    from tradepulse.market_data.gaps.repair import Repairs
+    from tradepulse.market_data.gaps.tries_store import series_to_fill
+    from tradepulse.market_data.venues.client import Venues
+    from tradepulse.market_data.venues.options import VENUES_FILE, read_venues_file
+    from tradepulse.market_data.venues.pace import SharedPace
+    from tradepulse.runtime.clock import wall_clock
+    from tradepulse.runtime.db import opened_pool
+
+    with values_refused():
+        options = read_venues_file(os.environ.get(VENUES_FILE))
+    async with opened_pool(url, max_size=3) as pool:
+        async with pool.acquire() as connection:
+            chosen = await _chosen(connection, numbers, names, wall_clock())
+            fills = await series_to_fill(connection)
+        done = []
+        async with Venues(options, SharedPace(pool)) as venues:
+            work = Repairs(pool, venues if ask else None, wall_clock)
+            with progress_bar() as bar:
+                for gap in bar.track(chosen, description="Repairing"):
+                    f = gap.finding
+                    begin = fills.get((f.exchange, f.symbol, f.timeframe), synthetic_from)
+                    if synthetic_from is not None and begin is not None:
+                        begin = min(begin, synthetic_from)
+                    done.append((gap, await work.repair(gap, synthetic_from=begin)))
+        return done
+
+
+async def _chosen(
+    connection: Any,
+    numbers: Sequence[int],
+    names: tuple[str | None, str | None, str | None],
+    now: int,
+) -> "list[Gap]":
+    from tradepulse.candles.gaps.records import STANDING
+    from tradepulse.market_data.gaps.store import gap_of
+    from tradepulse.market_data.gaps.tries_store import due_gaps
+
+    if numbers:
+        with values_refused():
+            gaps = [await gap_of(connection, number) for number in numbers]
+        for gap in gaps:
+            if gap.status not in STANDING:
+                raise CliError(f"gap {gap.gap_id} is {gap.status}: there is nothing to repair")
+        return gaps
+    found = await due_gaps(connection, now, 1_000_000)
+    return [
+        gap
+        for gap in found
+        if all(
+            wanted in (None, own)
+            for wanted, own in zip(
+                names,
+                (gap.finding.exchange, gap.finding.symbol, gap.finding.timeframe),
+                strict=True,
+            )
+        )
+    ]
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    typer.echo(f"written to {path}")

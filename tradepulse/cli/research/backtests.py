@@ -1,0 +1,316 @@
+"""`backtest`: trade recorded candles on a paper account, without any server."""
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID, uuid5
+
+import typer
+
+from tradepulse.cli.errors import CliError, values_refused
+from tradepulse.cli.options import (
+    From,
+    StrategyFiles,
+    Symbols,
+    To,
+    json_file,
+    json_of,
+    load_strategies,
+    names_of,
+    numbers_of,
+    range_of,
+)
+
+if TYPE_CHECKING:
+    from tradepulse.candles.arrays import Candles
+    from tradepulse.strategies.evaluate import Configuration
+    from tradepulse.trading.sizing import AccountRules
+    from tradepulse.trading.weights import WeightPolicy
+
+_FIELDS = {
+    *("strategy", "params", "share", "configuration_id"),
+    *("exchange", "symbol", "timeframe"),
+}
+
+
+def backtest(
+    candles: Annotated[Path, typer.Option(help="Parquet or CSV file of candles.")],
+    strategy: Annotated[str | None, typer.Option(help="Strategy to run on every symbol.")] = None,
+    params: Annotated[
+        str | None,
+        typer.Option(
+            help='Its parameters, as {"fast": 10, "trail_atr": 3}; the rest are defaults. Every '
+            "strategy has limit_atr, trail_atr and max_candles."
+        ),
+    ] = None,
+    configs: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON list of configurations on one account, each with strategy and, as needed, "
+            "params, share, symbol, exchange, timeframe."
+        ),
+    ] = None,
+    strategy_file: StrategyFiles = None,
+    symbol: Symbols = None,
+    start: From = None,
+    end: To = None,
+    cash: Annotated[str, typer.Option(help="Initial cash, quote currency.")] = "100000",
+    weights: Annotated[
+        str,
+        typer.Option(help='equal, inverse_volatility, or fixed ones, as {"BTC/USD": 0.5}.'),
+    ] = "equal",
+    fee: Annotated[str, typer.Option(help="Taker fee, fraction of the notional.")] = "0.001",
+    maker_fee: Annotated[
+        str | None, typer.Option(help="Fee of limits that rested and of targets; as --fee.")
+    ] = None,
+    slippage: Annotated[
+        float,
+        typer.Option(min=0, max=0.5, help="Fraction by which market orders and stops worsen."),
+    ] = 0.0005,
+    impact: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.4,
+            help="Added for an order as large as its candle's volume; share squared.",
+        ),
+    ] = 0.0,
+    finer: Annotated[
+        Path | None,
+        typer.Option(help="File of lower-timeframe candles: which came first, stop or target?"),
+    ] = None,
+    margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False,
+    max_symbol_notional: Annotated[str, typer.Option(help="Most in one symbol, of equity.")] = (
+        "0.5"
+    ),
+    max_total_notional: Annotated[str, typer.Option(help="Most in all, of equity.")] = "1",
+    max_open_positions: Annotated[int, typer.Option(min=1)] = 50,
+    risk_per_trade: Annotated[
+        str | None, typer.Option(help="Most that a stopped-out entry may lose, of equity.")
+    ] = None,
+    json_out: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write every trade, the equity curve and the figures here."),
+    ] = None,
+) -> None:
+    """Trade recorded candles on a paper account, offline.
+
+    The symbols (all of the file by default) are the portfolio that the weights share out. Candles
+    before --from only warm up the strategies.
+    """
+    from tradepulse.cli.research.report import Report, write_json
+    from tradepulse.market_data.files import read_candles
+
+    load_strategies(strategy_file)
+    first, last = range_of(start, end)
+    if (strategy is None) == (configs is None):
+        raise CliError("give either --strategy, or --configs with a file")
+    if params is not None and strategy is None:
+        raise CliError("--params belongs to --strategy; with --configs they stand in the file")
+    wanted: Any = (
+        json_file(configs)
+        if configs is not None
+        else [{"strategy": strategy, "params": json_of("--params", params or "{}")}]
+    )
+    series = read_candles(candles, names_of(symbol), end=last)
+    _one_quote_currency(series)
+    configurations = _configurations(wanted, series, str(configs or "--params"))
+    rules = _rules(
+        series,
+        fee=_decimal("--fee", fee, below=1),
+        maker_fee=None if maker_fee is None else _decimal("--maker-fee", maker_fee, below=1),
+        slippage=slippage,
+        impact=impact,
+        margin=margin,
+        max_symbol_notional=_decimal("--max-symbol-notional", max_symbol_notional, positive=True),
+        # more would need leverage, which there is not
+        max_total_notional=_decimal(
+            "--max-total-notional", max_total_notional, positive=True, to=1
+        ),
+        max_open_positions=max_open_positions,
+        risk_per_trade=None
+        if risk_per_trade is None
+        else _decimal("--risk-per-trade", risk_per_trade, positive=True, below=1),
+    )
+    capital = _decimal("--cash", cash, positive=True)
+    policy = _policy(weights, series)
+    inside = [] if finer is None else _finer(read_candles(finer), series, finer)
+    result = _run(series, configurations, rules, policy, capital, first, last, inside)
+    report = Report(candles, series, configurations, rules, policy.name, capital, result, inside)
+    if json_out is not None:
+        write_json(json_out, report.as_json(first, last))
+    report.show()
+    if json_out is not None:
+        typer.echo(f"written to {json_out}")
+
+
+def _finer(there: "Sequence[Candles]", series: "Sequence[Candles]", path: Path) -> "list[Candles]":
+    instruments = {one.instrument for one in series}
+    found = [one for one in there if one.instrument in instruments]
+    if not found:
+        raise CliError(f"--finer {path}: no candles of {', '.join(sorted(instruments))}")
+    return found
+
+
+def _run(
+    series: "Sequence[Candles]",
+    configurations: "Sequence[Configuration]",
+    rules: "AccountRules",
+    policy: "WeightPolicy",
+    cash: Decimal,
+    start: int | None,
+    end: int | None,
+    finer: "Sequence[Candles]",
+) -> Any:
+    from tradepulse.cli.progress import progress_bar
+    from tradepulse.trading.backtest import backtest as run
+
+    with progress_bar() as progress:
+        task = progress.add_task("Trading", total=None)
+        with values_refused():
+            return run(
+                series,
+                configurations,
+                rules,
+                policy,
+                cash=cash,
+                trade_from=start,
+                trade_to=end,
+                finer=finer,
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+
+
+def _configurations(wanted: Any, series: "Sequence[Candles]", where: str) -> "list[Configuration]":
+    if not isinstance(wanted, list) or not wanted:
+        raise CliError(f"{where} must be a JSON list of configurations, as [{{...}}]")
+    found: dict[UUID, Configuration] = {}
+    for number, entry in enumerate(wanted, 1):
+        place = where if len(wanted) == 1 else f"{where}, configuration {number}"
+        for one in _configurations_of(entry, series, place):
+            if one.configuration_id in found:
+                raise CliError(
+                    f"{place}: the same strategy and parameters on {one.series} twice; give each a "
+                    "configuration_id of its own if that is meant"
+                )
+            found[one.configuration_id] = one
+    return list(found.values())
+
+
+def _configurations_of(
+    entry: Any, series: "Sequence[Candles]", where: str
+) -> "list[Configuration]":
+    """Return one configuration for each series that the entry means."""
+    import json
+
+    from contracts.events import NAMESPACE
+    from tradepulse.strategies import get_strategy
+    from tradepulse.strategies.evaluate import Configuration
+
+    if not isinstance(entry, dict) or not isinstance(entry.get("strategy"), str):
+        raise CliError(f'{where} must be an object with a strategy, as {{"strategy": "sma_cross"}}')
+    if unknown := sorted(entry.keys() - _FIELDS):
+        raise CliError(f"{where}: unknown {unknown[0]!r}; known are {', '.join(sorted(_FIELDS))}")
+    params = numbers_of(f"{where}: params", entry.get("params", {}))
+    with values_refused(where):
+        params = get_strategy(entry["strategy"]).complete(params)
+    share = entry.get("share", 1.0)
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+        raise CliError(f"{where}: share {share!r} must be above 0 and at most 1")
+    names = {name: entry[name] for name in ("exchange", "symbol", "timeframe") if name in entry}
+    meant = [one for one in series if all(getattr(one, n) == v for n, v in names.items())]
+    if not meant:
+        there = ", ".join(one.series for one in series)
+        raise CliError(f"{where}: no candles of {' '.join(map(str, names.values()))}; {there}")
+    given = entry.get("configuration_id")
+    if given is not None and len(meant) > 1:
+        raise CliError(f"{where}: a configuration_id needs one symbol, not {len(meant)}")
+    written = json.dumps([entry["strategy"], params], sort_keys=True)
+    try:
+        ids = [UUID(given) if given else uuid5(NAMESPACE, f"{s.series}:{written}") for s in meant]
+    except (ValueError, AttributeError, TypeError):
+        raise CliError(f"{where}: configuration_id {given!r} is no UUID") from None
+    return [
+        Configuration(
+            one_id, entry["strategy"], s.exchange, s.symbol, s.timeframe, params, float(share)
+        )
+        for one_id, s in zip(ids, meant, strict=True)
+    ]
+
+
+def _rules(
+    series: "Sequence[Candles]",
+    *,
+    fee: Decimal,
+    maker_fee: Decimal | None,
+    slippage: float,
+    impact: float,
+    margin: bool,
+    max_symbol_notional: Decimal,
+    max_total_notional: Decimal,
+    max_open_positions: int,
+    risk_per_trade: Decimal | None,
+) -> "AccountRules":
+    from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
+
+    return AccountRules(
+        fee=fee,
+        maker_fee=maker_fee,
+        slippage=slippage,
+        impact=impact,
+        limits=RiskLimits(
+            max_symbol_notional, max_total_notional, max_open_positions, risk_per_trade
+        ),
+        markets={one.instrument: Market(allows_margin=margin) for one in series},
+    )
+
+
+def _policy(text: str, series: "Sequence[Candles]") -> "WeightPolicy":
+    """Return the weight policy; fixed weights go by symbol or by `exchange:symbol`."""
+    from tradepulse.trading.weights import policy_named
+
+    if not text.lstrip().startswith("{"):
+        with values_refused("--weights"):
+            if text == "fixed":
+                raise CliError('--weights: write fixed weights as {"BTC/USD": 0.5}')
+            return policy_named(text)
+    fixed: dict[str, float] = {}
+    for name, weight in numbers_of("--weights", json_of("--weights", text)).items():
+        meant = {one.instrument for one in series if name in (one.symbol, one.instrument)}
+        if not meant:
+            there = ", ".join(dict.fromkeys(one.symbol for one in series))
+            raise CliError(f"--weights: there are no candles of {name}; there are {there}")
+        fixed.update(dict.fromkeys(meant, weight))
+    with values_refused("--weights"):
+        return policy_named("fixed", fixed=fixed)
+
+
+def _one_quote_currency(series: "Sequence[Candles]") -> None:
+    quotes = {one.symbol.partition("/")[2] for one in series}
+    if len(quotes) > 1:
+        raise CliError(
+            f"one account has one currency, but these symbols are quoted in "
+            f"{', '.join(sorted(quotes))}: choose some with --symbol"
+        )
+
+
+def _decimal(
+    option: str,
+    text: str,
+    *,
+    positive: bool = False,
+    below: float = math.inf,
+    to: float = math.inf,
+) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise CliError(f"{option} {text}: no number") from None
+    if not value.is_finite() or value < 0 or (positive and value == 0):
+        raise CliError(f"{option} {text}: must be {'above zero' if positive else 'zero or more'}")
+    if value >= below or value > to:
+        limit = f"below {below:g}" if value >= below else f"at most {to:g}"
+        raise CliError(f"{option} {text}: must be {limit}")
+    return value

@@ -1,0 +1,1 @@
+"""`tradepulse up`: the whole system on one machine."""

@@ -1,0 +1,153 @@
+"""`tradepulse up`: the whole system on one machine, on recorded candles or live ones."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradepulse.cli.up.dashboard import Dashboard, View
+from tradepulse.cli.up.live import Live, Series, series_of
+from tradepulse.cli.up.replay import (
+    Choice,
+    OptionError,
+    choice_of,
+    recall,
+    remember,
+    replay_of,
+    speed_of,
+)
+from tradepulse.cli.up.run import Market, Run, when_full
+from tradepulse.embedded.children import Children, EmbeddedError
+from tradepulse.embedded.ports import HOST, is_free
+from tradepulse.embedded.state import StateFolder
+from tradepulse.embedded.supervisor import Supervisor
+from tradepulse.market_data.files import CandleFileError
+from tradepulse.runtime.bus import BrokerUnavailableError
+from tradepulse.runtime.clock import wall_clock
+from tradepulse.runtime.db import DatabaseUnavailableError
+
+_READABLE = (
+    OptionError,
+    EmbeddedError,
+    CandleFileError,
+    DatabaseUnavailableError,
+    BrokerUnavailableError,
+)
+
+
+def up(
+    symbols: Annotated[
+        str | None, typer.Option(help="Symbols to replay, as BTC/USD,ETH/USD; all by default.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="First day to trade, as 2018-10-01; before it is trained."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Day before which the replay ends.")
+    ] = None,
+    speed: Annotated[
+        str, typer.Option(help="Event-time seconds for each second of the clock, or max.")
+    ] = "36000",
+    candles: Annotated[
+        Path | None, typer.Option(help="Parquet or CSV file of candles to replay.")
+    ] = None,
+    live: Annotated[
+        str | None,
+        typer.Option(
+            help="Follow venues instead of a file, as kraken:BTC/USD:5m,coinbase:ETH/USD:1h; "
+            "orders stay on paper. Empty follows what is subscribed already."
+        ),
+    ] = None,
+    state: Annotated[Path, typer.Option(help="Folder that keeps everything of this run.")] = Path(
+        ".tradepulse"
+    ),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")
+    ] = 8750,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove what the state folder holds first.")
+    ] = False,
+) -> None:
+    """Run everything on this machine, on recorded candles or live ones."""
+    # Clients log every failed attempt to connect. The terminal is told in one line; the rest goes
+    # to up.log once there is a folder for it, and nowhere where that cannot be written.
+    logging.getLogger().addHandler(logging.NullHandler())
+    logging.raiseExceptions = False
+    try:
+        series = None if live is None else series_of(live)
+        if series is not None and any((candles, symbols, start, end)):
+            raise OptionError(
+                "--live replays nothing: leave out --candles, --symbols, --from, --to"
+            )
+        choice = replace(choice_of(candles, symbols, start, end), live=series is not None)
+        asyncio.run(_until_signal(choice, series or (), speed_of(speed), state, port, fresh))
+    except _READABLE as error:
+        _refuse(str(error) + when_full(state))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _refuse(f"{error.strerror or error}{where}; the state folder is {state}")
+
+
+def _refuse(line: str) -> None:
+    sys.stderr.write(f"tradepulse up: {' '.join(line.split())}\n")
+    raise typer.Exit(1)
+
+
+async def _until_signal(
+    choice: Choice, series: Series, speed: str, state: Path, port: int, fresh: bool
+) -> None:
+    running = asyncio.ensure_future(_run(choice, series, speed, state, port, fresh))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, running.cancel)
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def _run(
+    choice: Choice, series: Series, speed: str, path: Path, port: int, fresh: bool
+) -> None:
+    if port and not is_free(port):
+        raise OptionError(
+            f"port {port} of {HOST} is in use: choose another with --port, or --port 0 for any"
+        )
+    async with AsyncExitStack() as stack:
+        state = await asyncio.to_thread(StateFolder.open, path, fresh=fresh)
+        stack.callback(state.close)
+        stack.enter_context(_logging_to(state.logs / "up.log"))
+        choice = recall(state.path, choice)
+        market: Market
+        if choice.live:
+            market = Live(series, wall_clock())
+        else:
+            market = await asyncio.to_thread(replay_of, choice, speed)
+        view = View()
+        dashboard = stack.enter_context(Dashboard(view))
+        children = await stack.enter_async_context(Children(hold=[state.lock]))
+        supervisor = Supervisor(state.logs)
+        stack.push_async_callback(supervisor.stop)
+        run = Run(state, view, dashboard, children, supervisor)
+        stack.callback(run.say_stopping)
+        connections = await run.foundations()
+        remember(state.path, choice)
+        await run.go(connections, market, port)
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()

@@ -1,0 +1,70 @@
+"""What `tradepulse up --live` trades: series that venues publish now."""
+
+from dataclasses import dataclass
+
+import asyncpg
+
+from tradepulse.cli.up.figures import Figures
+from tradepulse.cli.up.replay import OptionError
+from tradepulse.market_data.subscriptions import SubscriptionError, check_names, subscribe
+from tradepulse.market_data.venues.errors import VenueRefusedError
+from tradepulse.market_data.venues.rules import rules_of
+from tradepulse.research.jobs import JobSpec
+
+Series = tuple[tuple[str, str, str], ...]
+"""(exchange, symbol, timeframe) of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The market as it is; see `Replay` for what a run asks of it.
+
+    Attributes:
+        series: (exchange, symbol, timeframe) to subscribe to at the start; those that the database
+            knows from before stay.
+        start: when the run began, epoch ms.
+    """
+
+    series: Series
+    start: int
+    clock = "wall"
+    jobs: tuple[JobSpec, ...] = ()
+
+    def environment(self) -> dict[str, str]:
+        """Give market_ingest's variables."""
+        return {"FEED_MODE": "live"}
+
+    async def prepare(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        """Subscribe to what was asked for."""
+        async with pool.acquire() as connection:
+            for exchange, symbol, timeframe in self.series:
+                await subscribe(connection, exchange, symbol, timeframe)
+
+    def phase(self, figures: Figures) -> str:
+        """Say what is going on."""
+        del figures
+        return "Following the market"
+
+
+def series_of(text: str) -> Series:
+    """Read `--live`: series separated by commas; an empty text is none.
+
+    Raises:
+        OptionError: one is no series, or of an unknown venue or timeframe.
+    """
+    found = []
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        exchange, _, rest = part.partition(":")
+        symbol, _, timeframe = rest.partition(":")
+        if not timeframe:
+            raise OptionError(
+                f"--live {part}: is no series; write exchange:symbol:timeframe, as in "
+                "kraken:BTC/USD:5m, several separated by commas"
+            )
+        try:
+            rules_of(exchange)
+            check_names(symbol, timeframe)
+        except (VenueRefusedError, SubscriptionError) as error:
+            raise OptionError(f"--live {part}: {error}") from error
+        found.append((exchange, symbol, timeframe))
+    return tuple(dict.fromkeys(found))

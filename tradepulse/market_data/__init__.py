@@ -1,0 +1,1 @@
+"""Candles in PostgreSQL: kept, loaded, fetched, imported, repaired."""

@@ -1,0 +1,40 @@
+"""Candle files: our own layout and those of others, read whole and judged row by row.
+
+`read_candles` takes a file of our own layout, all or none. `read_rows` and `judge` take any layout
+and say of every row that cannot be used why. See docs/candle-files.md.
+"""
+
+from tradepulse.market_data.files.judge import Judged, RefusedRow, judge
+from tradepulse.market_data.files.layouts import AUTO, LAYOUTS, read_rows, rows_of_table
+from tradepulse.market_data.files.rows import CandleFileError, Given, Rows, Table
+from tradepulse.market_data.files.selection import first_refused, read_candles
+from tradepulse.market_data.files.tables import is_candle_file
+from tradepulse.market_data.files.writing import (
+    PARTITION_FILE,
+    months,
+    partition_path,
+    write_candles,
+    write_frame,
+)
+
+__all__ = [
+    "AUTO",
+    "LAYOUTS",
+    "PARTITION_FILE",
+    "CandleFileError",
+    "Given",
+    "Judged",
+    "RefusedRow",
+    "Rows",
+    "Table",
+    "first_refused",
+    "is_candle_file",
+    "judge",
+    "months",
+    "partition_path",
+    "read_candles",
+    "read_rows",
+    "rows_of_table",
+    "write_candles",
+    "write_frame",
+]

@@ -1,0 +1,1 @@
+"""Gaps in PostgreSQL: found, kept, repaired."""

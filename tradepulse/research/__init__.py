@@ -1,0 +1,1 @@
+"""Searches, validation, decay (pure); configurations, jobs, reports (kept in PostgreSQL)."""

@@ -1,0 +1,231 @@
+"""Jobs: what may be asked for, and their rows. optimizer_svc works them off.
+
+A search looks for parameters, a validation judges one configuration. Both wait in one queue;
+searches go first, because people wait for them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID, uuid4, uuid5
+
+import asyncpg
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contracts.events import NAMESPACE, Name
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.research.configurations import StoredConfiguration
+from tradepulse.research.search import space_of
+from tradepulse.runtime.db import Connection
+from tradepulse.strategies import get_strategy
+
+Method = Literal[
+    "grid", "random", "quasi_random", "bayesian", "cma_es", "differential_evolution", "nsga2"
+]
+Objective = Literal[
+    "sharpe",
+    "sortino",
+    "calmar",
+    "net_profit_pct",
+    "profit_factor",
+    "expectancy",
+    "profit_drawdown",
+]
+JobKind = Literal["search", "validation"]
+Cause = Literal["found", "activated", "edited", "decayed", "asked"]
+"""Why a configuration is validated; one that decayed and is refused is retired."""
+JobState = Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+FINAL: frozenset[JobState] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+
+
+class JobSpec(BaseModel):
+    """A parameter search: every strategy on every symbol, `trials` parameter sets each.
+
+    The last `out_of_sample_fraction` of each series is kept from the search and only judges what
+    the search chose.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategies: Annotated[tuple[str, ...], Field(min_length=1)]
+    exchange: Name
+    symbols: Annotated[tuple[Name, ...], Field(min_length=1)]
+    timeframe: Name
+    start: int | None = None
+    """First open time that is traded, epoch ms; None for the first candle there is."""
+    end: int | None = None
+    """Open time before which the data ends, epoch ms; None for all there is."""
+    method: Method = "random"
+    trials: int = Field(default=100, ge=1, le=100_000)
+    """Parameter sets per strategy and symbol; a grid may have fewer."""
+    seed: int = Field(default=1, ge=0)
+    objective: Objective = "sharpe"
+    min_trades: int = Field(default=10, ge=0)
+    """A parameter set with fewer in-sample trades is not chosen."""
+    max_drawdown_pct: float | None = Field(default=None, gt=0, le=100)
+    """A parameter set with a deeper in-sample drawdown is not chosen; None for any."""
+    out_of_sample_fraction: float = Field(default=0.25, ge=0, lt=1)
+    keep: int = Field(default=1, ge=1, le=100)
+    """Configurations kept per symbol and strategy."""
+    activate: bool = False
+    """Whether the kept configurations trade on paper at once, before their validation."""
+    fee: float = Field(default=0.001, ge=0, le=0.1)
+    maker_fee: float | None = Field(default=None, ge=0, le=0.1)
+    """Of orders that rested; None for the same as `fee`."""
+    slippage: float = Field(default=0.0005, ge=0, le=0.1)
+    impact: float = Field(default=0.0, ge=0, le=0.5)
+    """Added to the slippage of an order as large as its candle's volume."""
+    allows_margin: bool = False
+    """Whether the market may be sold short."""
+    fixed: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """By strategy, parameters that are not searched, and their values."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        timeframe_ms(self.timeframe)
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError("start is not before end")
+        for values in (self.strategies, self.symbols):
+            if len(set(values)) < len(values):
+                raise ValueError(f"named twice among {', '.join(values)}")
+        for name in self.strategies:
+            space_of(get_strategy(name), self.fixed.get(name, {}))
+        if stray := sorted(set(self.fixed) - set(self.strategies)):
+            raise ValueError(f"fixed parameters for {stray[0]!r}, which is not searched")
+        return self
+
+    def series(self, symbol: str) -> str:
+        """Return `exchange:symbol:timeframe`."""
+        return f"{self.exchange}:{symbol}:{self.timeframe}"
+
+
+class ValidationSpec(BaseModel):
+    """A validation: one configuration before the gates. The rest is in the configuration's row."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    configuration_id: UUID
+    strategy: str
+    series: str
+    cause: Cause
+    end: int | None = None
+    """Open time before which the data ends, epoch ms; None for the end of its search's data."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """Where a job stands. `error` is set where it failed, `result` where it succeeded.
+
+    `done` of `total` are trials of a search, percent of a validation.
+    """
+
+    job_id: UUID
+    kind: JobKind
+    spec: dict[str, Any]
+    status: JobState
+    done: int
+    total: int
+    cancel_requested: bool
+    error: str | None
+    result: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.status in FINAL
+
+
+_COLUMNS = (
+    "job_id, kind, spec, status, done, total, cancel_requested, error, result, created_at, "
+    "started_at, finished_at"
+)
+
+
+async def submit_job(
+    pool: "asyncpg.Pool[asyncpg.Record]", spec: JobSpec, *, job_id: UUID | None = None
+) -> UUID:
+    """Queue a job; a repeat with the same id changes nothing.
+
+    Raises:
+        ValueError: the id belongs to a job with another spec.
+    """
+    job_id = job_id or uuid4()
+    wanted = spec.model_dump(mode="json")
+    await pool.execute(
+        "insert into training_jobs (job_id, spec) values ($1, $2) on conflict do nothing",
+        job_id,
+        wanted,
+    )
+    stored = await pool.fetchval("select spec from training_jobs where job_id = $1", job_id)
+    if stored != wanted:
+        raise ValueError(f"job {job_id} exists with another spec; choose another id")
+    return job_id
+
+
+async def queue_validation(
+    connection: Connection, row: StoredConfiguration, cause: Cause, end: int | None = None
+) -> UUID:
+    """Queue the validation of a configuration, inside the caller's transaction.
+
+    One for each of its revisions: a repeat changes nothing.
+    """
+    job_id = uuid5(NAMESPACE, f"validation:{row.configuration_id}:{row.revision}")
+    spec = ValidationSpec(
+        configuration_id=row.configuration_id,
+        strategy=row.strategy,
+        series=row.series,
+        cause=cause,
+        end=end,
+    )
+    await connection.execute(
+        "insert into training_jobs (job_id, kind, spec, total) values ($1, 'validation', $2, 100) "
+        "on conflict do nothing",
+        job_id,
+        spec.model_dump(mode="json"),
+    )
+    return job_id
+
+
+async def job_status(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> JobStatus:
+    """Return where a job stands.
+
+    Raises:
+        ValueError: there is no such job.
+    """
+    row = await pool.fetchrow(f"select {_COLUMNS} from training_jobs where job_id = $1", job_id)  # noqa: S608 - a constant
+    if row is None:
+        raise ValueError(f"there is no job {job_id}")
+    return JobStatus(**dict(row))
+
+
+async def list_jobs(pool: "asyncpg.Pool[asyncpg.Record]", limit: int = 100) -> list[JobStatus]:
+    """Return the latest jobs, newest first."""
+    rows = await pool.fetch(
+        f"select {_COLUMNS} from training_jobs order by created_at desc limit $1",  # noqa: S608 - a constant
+        limit,
+    )
+    return [JobStatus(**dict(row)) for row in rows]
+
+
+async def request_cancel(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> JobStatus:
+    """Cancel a job: a search at once where it waits, after its present batch where it runs.
+
+    A validation is cancelled by its worker, which takes its configuration out of it. A job that has
+    ended stays as it is.
+
+    Raises:
+        ValueError: there is no such job.
+    """
+    await pool.execute(
+        "update training_jobs set cancel_requested = true, "
+        "status = case when waits then 'CANCELLED' else status end, "
+        "finished_at = case when waits then now() end "
+        "from (select status = 'QUEUED' and kind = 'search' as waits from training_jobs "
+        "where job_id = $1) as one "
+        "where job_id = $1 and status in ('QUEUED', 'RUNNING')",
+        job_id,
+    )
+    return await job_status(pool, job_id)

@@ -1,0 +1,309 @@
+"""One configuration alone on one series, fast, with a full record of what it did.
+
+The trading itself is in `loop.py`, which a search calls thousands of times (`sweep.py`).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.research.loop import REASONS, Finer, Market, Record, Rules, trade
+from tradepulse.strategies import Evaluations, Strategy
+from tradepulse.strategies.compiled import Compiled, compiled, instance
+from tradepulse.trading.metrics import DAY_MS, FIGURES
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+__all__ = ["REASONS", "Simulation", "SimulationRules", "Simulator"]
+
+NO_ROWS = np.empty(0, dtype=np.int64)
+NOTHING = np.empty(0)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationRules:
+    """What an order costs and how large an entry is.
+
+    Attributes:
+        initial_cash: quote currency.
+        fee: taker fee, fraction of the notional: market orders and stops.
+        maker_fee: fee of a limit order that rested, also of a target; None for the same as `fee`.
+        slippage: fraction by which the price of a market order or stop is worsened.
+        impact: fraction added to the slippage of an order as large as its candle's volume; it
+            grows with the square of the share. Together with `slippage` below 1.
+        fraction: an entry's notional as a fraction of the equity at the signal's close.
+        risk_per_trade: most that an entry may lose at its first stop, fraction of the equity; 0
+            for no such cap.
+        min_notional: a smaller entry is refused, quote currency.
+        allows_margin: whether the market may be sold short.
+    """
+
+    initial_cash: float = 100_000.0
+    fee: float = 0.001
+    maker_fee: float | None = None
+    slippage: float = 0.0005
+    impact: float = 0.0
+    fraction: float = 0.5
+    risk_per_trade: float = 0.0
+    min_notional: float = 10.0
+    allows_margin: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.initial_cash > 0:
+            raise ValueError(f"initial cash is {self.initial_cash:g}, not positive")
+        if not 0 <= self.slippage + self.impact < 1:
+            raise ValueError(
+                f"slippage {self.slippage:g} and impact {self.impact:g} together must be at least"
+                " 0 and below 1: a sell would get nothing"
+            )
+
+    def values(self) -> Rules:
+        """Return the rules as compiled code takes them."""
+        maker_fee = self.fee if self.maker_fee is None else self.maker_fee
+        return (
+            float(self.initial_cash),
+            float(self.fee),
+            float(maker_fee),
+            float(self.slippage),
+            float(self.impact),
+            float(self.fraction),
+            float(self.risk_per_trade),
+            float(self.min_notional),
+            float(self.allows_margin),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulation:
+    """What a configuration did. Views of the simulator's buffers: the next run overwrites them.
+
+    Attributes:
+        figures: float64 `(len(FIGURES),)`, as `Metrics`; NaN where one is undefined.
+        daily: float64 `(days,)`, returns of the UTC days; NaN if the equity fell to zero.
+        equity: float64 `(n,)`, cash plus position at each close, from the first traded candle.
+        exposure: float64 `(n,)`, absolute notional of the position at each close.
+        entry: int64 `(m,)`, row (of the whole series) in which each trade was entered.
+        exit: int64 `(m,)`, row at whose open (`SIGNAL`, `TIME`), or in or at whose end, it was
+            left.
+        side: int64 `(m,)`, `LONG` or `SHORT`.
+        entry_price: float64 `(m,)`, after slippage; so is `exit_price`.
+        exit_price: see `entry_price`.
+        reason: int64 `(m,)`, a key of `REASONS`.
+        net: float64 `(m,)`, profit after fees, quote currency.
+        gross: float64 `(m,)`, profit before fees.
+    """
+
+    figures: FloatArray
+    daily: FloatArray
+    equity: FloatArray
+    exposure: FloatArray
+    entry: IntArray
+    exit: IntArray
+    side: IntArray
+    entry_price: FloatArray
+    exit_price: FloatArray
+    reason: IntArray
+    net: FloatArray
+    gross: FloatArray
+
+
+@compiled
+def _recorded(
+    i: int,
+    open_: FloatArray,  # noqa: ARG001 - the arguments of every signal
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,  # noqa: ARG001
+    volume: FloatArray,  # noqa: ARG001
+    f: tuple[NDArray[np.int8], FloatArray, FloatArray, FloatArray, FloatArray],
+    p: FloatArray,  # noqa: ARG001
+) -> tuple[int, float, float, float, float]:
+    return f[0][i], f[1][i], f[2][i], f[3][i], f[4][i]
+
+
+@cache
+def _trade_recorded() -> Compiled[..., int]:
+    signal = Compiled(_recorded.python, row_by_row=True)
+    return instance(trade, "recorded", {"_signal": signal}, row_by_row=True)
+
+
+@cache
+def trade_by(strategy: Strategy) -> Compiled[..., int]:
+    """Return the loop of `loop.py` with this strategy's signal in it."""
+    names = {"_signal": strategy.signal, "SHIFT": strategy.shift}
+    return instance(trade, strategy.name, names, row_by_row=True)
+
+
+def market_of(candles: Candles) -> Market:
+    """Return the columns that the loop reads."""
+    # one memory layout, so that one compiled variant serves all callers
+    return (
+        np.ascontiguousarray(candles.open),
+        np.ascontiguousarray(candles.high),
+        np.ascontiguousarray(candles.low),
+        np.ascontiguousarray(candles.close),
+        np.ascontiguousarray(candles.volume),
+        np.ascontiguousarray(candles.open_time),
+    )
+
+
+def finer_of(candles: Candles, finer: Candles | None) -> Finer:
+    """Return lower-timeframe candles with the rows that lie in each of the candles.
+
+    Raises:
+        ValueError: they are of another instrument, or do not divide the candles.
+    """
+    if finer is None:
+        return NOTHING, NOTHING, NOTHING, NO_ROWS, NO_ROWS
+    whole, part = timeframe_ms(candles.timeframe), timeframe_ms(finer.timeframe)
+    if finer.instrument != candles.instrument or part >= whole or whole % part:
+        raise ValueError(f"candles of {finer.series} do not divide those of {candles.series}")
+    return (
+        np.ascontiguousarray(finer.open),
+        np.ascontiguousarray(finer.high),
+        np.ascontiguousarray(finer.low),
+        np.searchsorted(finer.open_time, candles.open_time),
+        np.searchsorted(finer.open_time, candles.close_time),
+    )
+
+
+def day_ends(open_time: IntArray, candle_ms: int, first: int) -> IntArray:
+    """Return the last row of each UTC day from row `first` on, int64 `(days,)`.
+
+    A close at midnight ends its day. A day without candles has the row of the day before.
+    """
+    if first >= len(open_time):
+        return NO_ROWS
+    first_day = (int(open_time[first]) + candle_ms - 1) // DAY_MS
+    last_day = (int(open_time[-1]) + candle_ms - 1) // DAY_MS
+    midnights = (np.arange(first_day, last_day + 1) + 1) * DAY_MS
+    return np.asarray(np.searchsorted(open_time, midnights - candle_ms, side="right") - 1)
+
+
+def check_first(candles: Candles, first: int) -> None:
+    """Raise a ValueError if `first` is no row of the candles."""
+    if not 0 <= first < max(len(candles), 1):
+        raise ValueError(f"first row {first} is outside of {len(candles)} candles")
+
+
+class Simulator:
+    """Runs configurations in the same buffers: fresh ones would double the time of a run.
+
+    Not for two threads at once.
+    """
+
+    def __init__(self, rules: SimulationRules) -> None:
+        self.rules = rules
+        self._reserve(0)
+
+    def _reserve(self, rows: int) -> None:
+        self._equity = np.empty(rows)
+        self._exposure = np.empty(rows)
+        self._whole = np.empty((4, rows), dtype=np.int64)
+        self._real = np.empty((4, rows))
+
+    def run(
+        self,
+        candles: Candles,
+        evaluations: Evaluations,
+        first: int = 0,
+        finer: Candles | None = None,
+    ) -> Simulation:
+        """Trade the candles from row `first` on; those before only fed the strategy.
+
+        An open position is closed at the last close.
+
+        Args:
+            candles: the series.
+            evaluations: the strategy's, of the same rows.
+            first: first row at whose close a signal counts.
+            finer: lower-timeframe candles that settle what a candle cannot tell itself.
+
+        Raises:
+            ValueError: the evaluations belong to other candles, `first` is no row, or the finer
+                candles do not divide the candles.
+        """
+        if len(evaluations.action) != len(candles):
+            raise ValueError(f"{len(evaluations.action)} evaluations for {len(candles)} candles")
+        said = (
+            evaluations.action,
+            evaluations.stop,
+            evaluations.take_profit,
+            evaluations.limit,
+            evaluations.trail,
+        )
+        kernel, held = _trade_recorded(), evaluations.max_candles
+        return self._trade(kernel, candles, finer, said, NOTHING, first, first, held)
+
+    def trade(
+        self,
+        candles: Candles,
+        strategy: Strategy,
+        vector: FloatArray,
+        first: int = 0,
+        finer: Candles | None = None,
+    ) -> Simulation:
+        """Evaluate and trade in one pass; the same as `run` of `strategy.evaluate`.
+
+        Args:
+            candles: as in `run`; so are `first` and `finer`.
+            strategy: the strategy.
+            vector: parameters from `Strategy.vector()`.
+            first: see `candles`.
+            finer: see `candles`.
+
+        Raises:
+            ValueError: as `run`.
+        """
+        columns = strategy.columns(candles, vector)
+        asked = max(first, strategy.lookback_of(vector) - 1)
+        kernel, held = trade_by(strategy), int(vector[-1])
+        # a copy that may be written to, as a sweep has: one compiled variant serves both
+        copied = np.array(vector)
+        return self._trade(kernel, candles, finer, columns, copied, first, asked, held)
+
+    def _trade(
+        self,
+        kernel: Compiled[..., int],
+        candles: Candles,
+        finer: Candles | None,
+        columns: tuple[NDArray[np.int8] | FloatArray, ...],
+        vector: FloatArray,
+        first: int,
+        asked: int,
+        max_candles: int,
+    ) -> Simulation:
+        n = len(candles)
+        check_first(candles, first)
+        if n > len(self._equity):
+            self._reserve(n)
+        market = market_of(candles)
+        candle_ms = timeframe_ms(candles.timeframe)
+        days = day_ends(market[5], candle_ms, first)
+        daily, figures = np.empty(len(days)), np.empty(len(FIGURES))
+        equity, exposure = self._equity[: n - first], self._exposure[: n - first]
+        record: Record = (equity, exposure, self._whole, self._real)
+        trades = kernel(
+            market, finer_of(candles, finer), columns, vector, first, asked,
+            max_candles * candle_ms, candle_ms, self.rules.values(), days, daily, figures, record,
+        )  # fmt: skip
+        whole, real = self._whole[:, :trades], self._real[:, :trades]
+        return Simulation(
+            figures=figures,
+            daily=daily,
+            equity=equity,
+            exposure=exposure,
+            entry=whole[0],
+            exit=whole[1],
+            side=whole[2],
+            entry_price=real[0],
+            exit_price=real[1],
+            reason=whole[3],
+            net=real[2],
+            gross=real[3],
+        )

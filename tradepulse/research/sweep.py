@@ -1,0 +1,284 @@
+"""Thousands of parameter sets of one strategy on one series: figures and daily returns only.
+
+Features are computed once for all sets that share them. The loop has the strategy in it
+(`loop.py`), so a trial makes no signals and writes nothing but its figures. Threads share the
+arrays; compiled code holds no lock. Memory does not grow with the number of trials but for the
+results themselves.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradepulse.candles.arrays import Candles
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.research.loop import Finer, Market, Record, Rules
+from tradepulse.research.simulate import (
+    NOTHING,
+    SimulationRules,
+    check_first,
+    day_ends,
+    finer_of,
+    market_of,
+    trade_by,
+)
+from tradepulse.strategies import Strategy
+from tradepulse.strategies.compiled import Compiled, instance
+from tradepulse.strategies.features import MAX_FEATURES, Column, padded
+from tradepulse.trading.metrics import FIGURES
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Key = tuple[Column, tuple[float, ...]]
+
+__all__ = ["FIGURES", "Sweep", "SweepResult"]
+
+CACHE_BYTES = 128_000_000
+"""Memory for the columns of features; so many of them at most:"""
+MAX_COLUMNS = 1_000
+CHUNKS = 8
+"""Parts of a batch for each thread: trials differ in length."""
+
+
+NO_RECORD: Record = (NOTHING, NOTHING, np.empty((4, 0), dtype=np.int64), np.empty((4, 0)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepResult:
+    """What the trials came to.
+
+    Attributes:
+        figures: float64 `(t, len(FIGURES))`, NaN where one is undefined.
+        daily: float64 `(t, days)`, returns of the UTC days, a row of NaN for a trial whose equity
+            fell to zero; None if not asked for.
+    """
+
+    figures: FloatArray
+    daily: FloatArray | None
+
+
+def _trade(*_: object) -> int:
+    raise NotImplementedError
+
+
+def trade_all(
+    market: Market,
+    finer: Finer,
+    table: FloatArray,
+    slots: IntArray,
+    vectors: FloatArray,
+    first: int,
+    asked: IntArray,
+    max_ms: IntArray,
+    candle_ms: int,
+    rules: Rules,
+    days: IntArray,
+    daily: FloatArray,
+    figures: FloatArray,
+    record: Record,
+) -> None:
+    """Trade one set after the other. A template: `_trade` stands for the strategy's loop."""
+    for t in range(len(vectors)):
+        s = slots[t]
+        f = (
+            table[s[0]], table[s[1]], table[s[2]], table[s[3]],
+            table[s[4]], table[s[5]], table[s[6]], table[s[7]],
+        )  # fmt: skip
+        _trade(
+            market, finer, f, vectors[t], first, asked[t], max_ms[t], candle_ms,
+            rules, days, daily[t % len(daily)], figures[t], record,
+        )  # fmt: skip
+
+
+@cache
+def _trade_all_by(strategy: Strategy) -> Compiled[..., None]:
+    return instance(trade_all, strategy.name, {"_trade": trade_by(strategy)}, row_by_row=True)
+
+
+class Sweep:
+    """One strategy on one series, ready to try parameter sets. Not for two threads at once."""
+
+    def __init__(
+        self,
+        candles: Candles,
+        strategy: Strategy,
+        rules: SimulationRules,
+        *,
+        first: int = 0,
+        threads: int = 1,
+        finer: Candles | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            candles: the series, its last row the last one traded.
+            strategy: the strategy.
+            rules: costs and sizes.
+            first: first row that is traded; those before only feed the strategy.
+            threads: how many threads work on a batch.
+            finer: lower-timeframe candles that settle what a candle cannot tell itself.
+
+        Raises:
+            ValueError: there are no threads, `first` is no row of the candles, or the finer ones
+                do not divide them.
+        """
+        if threads < 1:
+            raise ValueError(f"{threads} threads; at least 1 is needed")
+        check_first(candles, first)
+        self.strategy = strategy
+        self.rules = rules
+        self.first = first
+        self.threads = threads
+        self._market = market_of(candles)
+        self._finer = finer_of(candles, finer)
+        self._candle_ms = timeframe_ms(candles.timeframe)
+        self._days = day_ends(self._market[5], self._candle_ms, first)
+        self._columns = _Columns(self._market)
+
+    def run(self, vectors: FloatArray, *, daily: bool = False) -> SweepResult:
+        """Try parameter sets.
+
+        Args:
+            vectors: float64 `(t, p)`, each from `Strategy.vector()`.
+            daily: also return the daily returns.
+
+        Raises:
+            ValueError: the vectors do not have the strategy's parameters.
+        """
+        trials, width = vectors.shape
+        if width != len(self.strategy.space):
+            raise ValueError(
+                f"{width} parameters for {self.strategy.name}, which has {len(self.strategy.space)}"
+            )
+        vectors = np.ascontiguousarray(vectors)
+        result = SweepResult(
+            np.empty((trials, len(FIGURES))),
+            np.empty((trials, len(self._days))) if daily else None,
+        )
+        plan = _plan(self.strategy, np.ascontiguousarray(vectors))
+        with ThreadPoolExecutor(self.threads) as pool:
+            for rows in plan.batches(self._columns.capacity):
+                slots = self._columns.slots(plan, rows, pool)
+                chunks = min(len(rows), CHUNKS * self.threads) if self.threads > 1 else 1
+                part = partial(self._trade, plan, slots, result)
+                for _ in pool.map(part, np.array_split(rows, chunks)):
+                    pass
+        return result
+
+    def _trade(self, plan: "_Plan", slots: IntArray, result: SweepResult, rows: IntArray) -> None:
+        figures = np.empty((len(rows), len(FIGURES)))
+        daily = np.empty((len(rows) if result.daily is not None else 1, len(self._days)))
+        _trade_all_by(self.strategy)(
+            self._market,
+            self._finer,
+            self._columns.table,
+            slots[rows],
+            plan.vectors[rows],
+            self.first,
+            np.maximum(self.first, plan.lookback[rows] - 1),
+            plan.vectors[rows, -1].astype(np.int64) * self._candle_ms,
+            self._candle_ms,
+            self.rules.values(),
+            self._days,
+            daily,
+            figures,
+            NO_RECORD,
+        )
+        result.figures[rows] = figures
+        if result.daily is not None:
+            result.daily[rows] = daily
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """Which columns each parameter set reads.
+
+    Attributes:
+        vectors: float64 `(t, p)`, the sets.
+        keys: the distinct columns; the first stands for none.
+        columns: int64 `(t, MAX_FEATURES)`, for each set and feature a place in `keys`.
+        lookback: int64 `(t,)`, as `Strategy.lookback`.
+    """
+
+    vectors: FloatArray
+    keys: list[Key | None]
+    columns: IntArray
+    lookback: IntArray
+
+    def batches(self, capacity: int) -> Iterator[IntArray]:
+        """Yield rows of the sets, in parts that read at most so many columns."""
+        if len(self.keys) <= capacity:
+            if len(self.vectors) > 0:
+                yield np.arange(len(self.vectors))
+            return
+        # by the feature of most variants first: the others' few columns stay
+        variants = [len(np.unique(column)) for column in self.columns.T]
+        order = np.lexsort(self.columns.T[np.argsort(variants)])
+        begin, used = 0, {0}
+        for at, row in enumerate(order):
+            wider = used | set(self.columns[row].tolist())
+            if len(wider) > capacity:
+                yield order[begin:at]
+                begin, wider = at, {0, *self.columns[row].tolist()}
+            used = wider
+        yield order[begin:]
+
+
+def _plan(strategy: Strategy, vectors: FloatArray) -> _Plan:
+    keys: dict[Key | None, int] = {None: 0}
+    columns = np.zeros((len(vectors), MAX_FEATURES), dtype=np.int64)
+    needed = np.ones(len(vectors), dtype=np.int64)
+    for place, feature in enumerate(strategy.features):
+        switches = vectors[:, [strategy.index[name] for name in feature.only_if]]
+        on = (switches > 0).any(axis=1) | (not feature.only_if)
+        args = vectors[on][:, [strategy.index[name] for name in feature.args]]
+        distinct, which = np.unique(args, axis=0, return_inverse=True)
+        which = which.reshape(-1)
+        values = [tuple(row) for row in distinct.tolist()]
+        found = [keys.setdefault((feature.function, one), len(keys)) for one in values]
+        columns[on, place] = np.array(found, dtype=np.int64)[which]
+        rows = np.array([feature.rows(*one) for one in values], dtype=np.int64)
+        needed[on] = np.maximum(needed[on], rows[which])
+    return _Plan(vectors, list(keys), columns, needed + strategy.shift)
+
+
+class _Columns:
+    """The features computed so far, the least recently used given up for others."""
+
+    def __init__(self, market: Market) -> None:
+        rows = max(1, len(market[0]))
+        fitting = min(MAX_COLUMNS, CACHE_BYTES // (8 * rows))
+        self.capacity = max(MAX_FEATURES + 1, fitting)
+        self.table = np.empty((self.capacity, len(market[0])))
+        self.table[0] = np.nan
+        self._inputs = market[:5]
+        self._slots: OrderedDict[Key, int] = OrderedDict()
+
+    def slots(self, plan: _Plan, rows: IntArray, pool: ThreadPoolExecutor) -> IntArray:
+        """Have all columns that these sets read in the table; return where, `(t, MAX_FEATURES)`."""
+        used = np.unique(plan.columns[rows])
+        wanted = {key: int(k) for k in used if (key := plan.keys[k]) is not None}
+        for key in wanted.keys() & self._slots.keys():
+            self._slots.move_to_end(key)
+        missing = [key for key in wanted if key not in self._slots]
+        for key in missing:
+            if len(self._slots) < self.capacity - 1:
+                self._slots[key] = len(self._slots) + 1
+            else:
+                # never one of this batch: those were just moved to the end, or come after
+                self._slots[key] = self._slots.popitem(last=False)[1]
+        for _ in pool.map(self._compute, missing):
+            pass
+        slot_of = np.zeros(len(plan.keys), dtype=np.int64)
+        for key, k in wanted.items():
+            slot_of[k] = self._slots[key]
+        return np.asarray(slot_of[plan.columns])
+
+    def _compute(self, key: Key) -> None:
+        function, values = key
+        self.table[self._slots[key]] = function(*self._inputs, padded(values))

@@ -1,5 +1,0 @@
-"""A validation report as one HTML page that needs nothing but itself: `report_page`."""
-
-from tradepulse.runtime.report_page.page import POLICY, report_page
-
-__all__ = ["POLICY", "report_page"]

@@ -1,0 +1,58 @@
+"""Strategies: compiled functions that the search, the backtest and live trading share.
+
+A new strategy is a module here, imported below; docs/strategies.md shows how to write one.
+"""
+
+from tradepulse.strategies import (
+    bollinger_squeeze,
+    donchian_breakout,
+    liquidity_sweep,
+    rsi_reversion,
+    sma_cross,
+    supertrend,
+)
+from tradepulse.strategies._kernels import (
+    ENTER_LONG,
+    ENTER_SHORT,
+    EXIT,
+    NONE,
+    Columns,
+    Decision,
+)
+from tradepulse.strategies._registry import get_strategy, strategy, strategy_names
+from tradepulse.strategies._strategy import (
+    COMMON,
+    Evaluations,
+    Param,
+    Params,
+    Strategy,
+)
+from tradepulse.strategies._windows import FloatArray
+from tradepulse.strategies.compiled import compiled
+from tradepulse.strategies.features import Feature
+
+__all__ = [
+    "COMMON",
+    "ENTER_LONG",
+    "ENTER_SHORT",
+    "EXIT",
+    "NONE",
+    "Columns",
+    "Decision",
+    "Evaluations",
+    "Feature",
+    "FloatArray",
+    "Param",
+    "Params",
+    "Strategy",
+    "bollinger_squeeze",
+    "compiled",
+    "donchian_breakout",
+    "get_strategy",
+    "liquidity_sweep",
+    "rsi_reversion",
+    "sma_cross",
+    "strategy",
+    "strategy_names",
+    "supertrend",
+]

@@ -1,0 +1,148 @@
+"""Which strategies there are, and what a new one must be."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from tradepulse.strategies._kernels import MAX_SWITCHES
+from tradepulse.strategies._strategy import (
+    ATR_WINDOW,
+    ATR_WINDOW_DEFAULT,
+    COMMON,
+    COMMON_ATR,
+    Decide,
+    Param,
+    Params,
+    Strategy,
+    is_common_atr,
+    no_rule,
+)
+from tradepulse.strategies.features import MAX_ARGS, MAX_FEATURES, Feature
+
+STRATEGIES: dict[str, Strategy] = {}
+
+
+def strategy(
+    *,
+    name: str,
+    space: tuple[Param, ...],
+    defaults: Mapping[str, float],
+    features: tuple[Feature, ...],
+    constraint: Callable[[Params], str | None] = no_rule,
+    shift: int = 1,
+    fill_gaps: bool = False,
+) -> Callable[[Decide], Decide]:
+    """Register the decorated compiled function as a strategy.
+
+    It is called with `(i, open, high, low, close, volume, f, p)` for one row i at a time and
+    returns `(action, stop, take_profit)`, NaN for a level that it does not set. `f` holds the
+    columns of the features, `p` the parameters; all may be read at rows i - shift to i only, so
+    that the answer is the same to the bit over a live window and over all candles.
+
+    Every strategy also gets the parameters `COMMON`, and `atr_window` if it has none.
+
+    Args:
+        name: unique name, a Python identifier.
+        space: parameters in the order of the vector.
+        defaults: a value for every parameter.
+        features: columns to be computed, see `features.py`.
+        constraint: says what is wrong among parameters that are each within bounds, else None.
+        shift: how many rows before row i are read at most.
+        fill_gaps: fill what nobody can give with the previous close and volume 0.
+
+    Raises:
+        ValueError: the name is taken or no identifier, the defaults do not fit the space, or a
+            feature names a parameter that there is not.
+    """
+
+    def register(decide: Decide) -> Decide:
+        if name in STRATEGIES:
+            raise ValueError(f"two strategies are called {name!r}")
+        if not name.isidentifier():
+            raise ValueError(f"strategy name {name!r} is no identifier")
+        _check_space(name, space, defaults)
+        whole = space
+        complete_defaults = {**defaults, **{param.name: 0.0 for param in COMMON}}
+        if ATR_WINDOW.name not in defaults:
+            whole = (*whole, ATR_WINDOW)
+            complete_defaults[ATR_WINDOW.name] = ATR_WINDOW_DEFAULT
+        found = Strategy(
+            name=name,
+            space=(*whole, *COMMON),
+            defaults=complete_defaults,
+            features=_with_common_atr(features),
+            decide=decide,
+            description=(decide.__doc__ or "").strip(),
+            constraint=constraint,
+            shift=shift,
+            fill_gaps=fill_gaps,
+        )
+        _check_features(found)
+        found.complete({})
+        STRATEGIES[name] = found
+        return decide
+
+    return register
+
+
+def _check_space(name: str, space: tuple[Param, ...], defaults: Mapping[str, float]) -> None:
+    seen: set[str] = set()
+    for param in space:
+        if not (math.isfinite(param.low) and param.low <= param.high < math.inf):
+            raise ValueError(f"{name}: bounds of {param.name!r} are empty or infinite")
+        if param.name in seen or param.name in {common.name for common in COMMON}:
+            raise ValueError(f"{name}: there are two parameters {param.name!r}")
+        if param.only_if is not None and param.only_if not in seen:
+            raise ValueError(
+                f"{name}: {param.name!r} depends on {param.only_if!r}, which must stand before it"
+            )
+        seen.add(param.name)
+    if set(defaults) != seen:
+        raise ValueError(f"{name}: defaults and space name different parameters")
+
+
+def _check_features(found: Strategy) -> None:
+    if len(found.features) > MAX_FEATURES:
+        raise ValueError(
+            f"{found.name}: {len(found.features)} features with the common one;"
+            f" at most {MAX_FEATURES}"
+        )
+    for feature in found.features:
+        if len(feature.args) > MAX_ARGS or len(feature.only_if) > MAX_SWITCHES:
+            raise ValueError(
+                f"{found.name}: a feature takes at most {MAX_ARGS} parameters and depends on at"
+                f" most {MAX_SWITCHES}"
+            )
+        for parameter in (*feature.args, *feature.only_if):
+            if parameter not in found.index:
+                raise ValueError(f"{found.name}: a feature names no parameter: {parameter!r}")
+
+
+def _with_common_atr(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Add the range that trail and limit are measured in, or have the strategy's own serve."""
+    if not any(map(is_common_atr, features)):
+        return (*features, COMMON_ATR)
+    return tuple(
+        replace(f, only_if=(*f.only_if, *COMMON_ATR.only_if))
+        if is_common_atr(f) and f.only_if
+        else f
+        for f in features
+    )
+
+
+def get_strategy(name: str) -> Strategy:
+    """Return a strategy by its name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    try:
+        return STRATEGIES[name]
+    except KeyError:
+        known = ", ".join(strategy_names())
+        raise ValueError(f"unknown strategy {name!r}; known are {known}") from None
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Return the names of all strategies, sorted."""
+    return tuple(sorted(STRATEGIES))

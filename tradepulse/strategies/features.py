@@ -1,0 +1,232 @@
+"""Features: the columns that a strategy reads, computed once and shared by a whole search.
+
+A feature is a column over all candles, as an average or a channel. Row i depends on a fixed
+number of rows up to i, to the bit (see `_windows.py`), so it is the same live and in a backtest.
+The factories below name the parameters that a feature takes its lengths from:
+
+    features=(sma("fast"), sma("slow"), atr("atr_window", only_if=("stop_atr",)))
+
+A feature of one's own is a compiled function and the rows that it needs:
+
+    @compiled
+    def _spread(open_, high, low, close, volume, args):
+        return window_max(high, int(args[0])) - window_min(low, int(args[0]))
+
+    def spread(window, only_if=()):
+        return Feature(_spread, (window,), rows=int, only_if=only_if)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tradepulse.strategies._recursions import (
+    ema_rows,
+    rsi_rows,
+    supertrend_rows,
+    window_ema,
+    window_rsi,
+    window_spread,
+    window_supertrend,
+)
+from tradepulse.strategies._windows import (
+    FloatArray,
+    average_true_range,
+    window_max,
+    window_mean,
+    window_min,
+)
+from tradepulse.strategies.compiled import Compiled, compiled
+
+MAX_FEATURES = 8
+"""Columns that one strategy may read."""
+MAX_ARGS = 3
+"""Parameters that one feature may take."""
+
+Args = tuple[float, float, float]
+Column = Compiled[
+    [FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Args],
+    FloatArray,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column, by the parameters it is made from.
+
+    Attributes:
+        function: `(open, high, low, close, volume, args) -> float64 (n,)`, compiled. `args` are
+            three floats: the values of the parameters named below, then zeros.
+        args: names of up to three parameters.
+        rows: how many rows, the last included, a row of the column depends on; called with the
+            values of the parameters. The column's rows before that are never read.
+        only_if: names of parameters; where none of them is above 0 the column is not computed,
+            and reads as NaN. Empty: always computed.
+    """
+
+    function: Column
+    args: tuple[str, ...]
+    rows: Callable[..., int]
+    only_if: tuple[str, ...] = ()
+
+
+def padded(values: Sequence[float]) -> Args:
+    """Return up to three arguments as a feature's function takes them."""
+    a, b, c = (*values, 0.0, 0.0, 0.0)[:MAX_ARGS]
+    return a, b, c
+
+
+@compiled
+def _sma(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_mean(close, int(args[0]))
+
+
+@compiled
+def _mean_volume(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,  # noqa: ARG001
+    volume: FloatArray,
+    args: Args,
+) -> FloatArray:
+    return window_mean(volume, int(args[0]))
+
+
+@compiled
+def _atr(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return average_true_range(high, low, close, int(args[0]))
+
+
+@compiled
+def _lowest(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,
+    close: FloatArray,  # noqa: ARG001
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_min(low, int(args[0]))
+
+
+@compiled
+def _highest(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,  # noqa: ARG001
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_max(high, int(args[0]))
+
+
+@compiled
+def _ema(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_ema(close, int(args[0]))
+
+
+@compiled
+def _rsi(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_rsi(close, int(args[0]))
+
+
+@compiled
+def _stdev(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_spread(close, int(args[0]))
+
+
+@compiled
+def _supertrend(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_supertrend(high, low, close, int(args[0]), args[1])
+
+
+def _one_more(window: float) -> int:
+    return int(window) + 1
+
+
+def sma(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return the simple moving average of the closes."""
+    return Feature(_sma, (window,), int, only_if)
+
+
+def mean_volume(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return the mean volume of a candle, base currency."""
+    return Feature(_mean_volume, (window,), int, only_if)
+
+
+def atr(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return the average true range: the plain mean, in the price's unit."""
+    return Feature(_atr, (window,), _one_more, only_if)
+
+
+def lowest(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return the lowest low of the window."""
+    return Feature(_lowest, (window,), int, only_if)
+
+
+def highest(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return the highest high of the window."""
+    return Feature(_highest, (window,), int, only_if)
+
+
+def ema(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return the exponential moving average of the closes, over 11 windows' rows."""
+    return Feature(_ema, (window,), ema_rows, only_if)
+
+
+def rsi(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return Wilder's relative strength index, 0 to 100, over 21 windows' rows."""
+    return Feature(_rsi, (window,), rsi_rows, only_if)
+
+
+def stdev(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return the standard deviation (of the population) of the closes."""
+    return Feature(_stdev, (window,), int, only_if)
+
+
+def supertrend(window: str, multiplier: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return Supertrend: the line while it lies below the price, minus the line while above."""
+    return Feature(_supertrend, (window, multiplier), supertrend_rows, only_if)

@@ -1,0 +1,148 @@
+"""Strategies of a user's own, from files outside the package, loaded by their path.
+
+A file is Python that registers strategies with `@strategy`, as `docs/strategies.md` shows. It runs
+with all rights of the process: load only what you would run.
+"""
+
+import os
+import re
+import sys
+import traceback
+from importlib.util import find_spec
+from pathlib import Path
+from types import CodeType, ModuleType
+from zlib import crc32
+
+import numpy as np
+
+from tradepulse.candles.arrays import Candles
+from tradepulse.strategies import get_strategy
+from tradepulse.strategies._registry import STRATEGIES
+from tradepulse.strategies.compiled import Compiled
+
+VARIABLE = "STRATEGY_FILES"
+
+_loaded: dict[Path, tuple[str, ...]] = {}
+"""What each file has registered in this process."""
+
+
+class StrategyFileError(ValueError):
+    """A file cannot be used; one line that says why and where."""
+
+
+def load_strategy_files(paths: str | None = None) -> None:
+    """Load several files, each once in a process.
+
+    Every process that runs strategies calls this before the first one: a service, and each
+    process that it starts.
+
+    Args:
+        paths: separated by commas; None takes those of the environment's `STRATEGY_FILES`.
+
+    Raises:
+        StrategyFileError: as `load_strategy_file`.
+    """
+    listed = os.environ.get(VARIABLE, "") if paths is None else paths
+    for path in filter(None, (part.strip() for part in listed.split(","))):
+        load_strategy_file(path)
+
+
+def load_strategy_file(path: Path | str) -> tuple[str, ...]:
+    """Register the strategies of a file and compile them, and return their names.
+
+    A file that this process has loaded is not loaded again, even if it has changed since. Where
+    numba is not installed, as beside the studio alone, nothing is compiled.
+
+    Raises:
+        StrategyFileError: there is no such file, it has a mistake, registers nothing or a name
+            that is taken, or a strategy of it does not compile. Then nothing of it is registered.
+    """
+    place = Path(path).expanduser().resolve()
+    if place in _loaded:
+        return _loaded[place]
+    # compiled here and not by import, whose cache of one second's grain may hold the file as it was
+    try:
+        code = compile(place.read_bytes(), str(place), "exec")
+    except OSError as error:
+        raise StrategyFileError(f"strategy file {path}: {error.strerror}") from None
+    except SyntaxError as error:
+        raise StrategyFileError(f"strategy file {path}, line {error.lineno}: {error.msg}") from None
+    except ValueError as error:
+        raise StrategyFileError(f"strategy file {path}: {error}") from None
+    before = set(STRATEGIES)
+    module = ModuleType(f"strategy_file_{place.stem}_{crc32(bytes(place)):08x}")
+    module.__file__ = str(place)
+    sys.modules[module.__name__] = module
+    try:
+        names = _register(code, module, place, path)
+        # without numba, as beside the studio alone, strategies are described and never run
+        if find_spec("numba") is not None:
+            for name in names:
+                _compile(name, place, path)
+    except StrategyFileError:
+        del sys.modules[module.__name__]
+        for name in set(STRATEGIES) - before:
+            del STRATEGIES[name]
+        raise
+    _loaded[place] = names
+    return names
+
+
+def _register(code: CodeType, module: ModuleType, place: Path, path: Path | str) -> tuple[str, ...]:
+    """Run the file, and return the names of what it registers."""
+    before = set(STRATEGIES)
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - a strategy is code
+    except Exception as error:
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == str(place)
+        ]
+        where = f", line {lines[-1]}" if lines else ""
+        what = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise StrategyFileError(f"strategy file {path}{where}: {what}{_one_line(error)}") from error
+
+    names = tuple(name for name in STRATEGIES if name not in before)
+    if not names:
+        raise StrategyFileError(
+            f"strategy file {path} registers no strategy: decorate one with @strategy"
+        )
+    return names
+
+
+def _compile(name: str, place: Path, path: Path | str) -> None:
+    """Compile a strategy by running it over a single candle, which runs none of its rules."""
+    found = get_strategy(name)
+    if not isinstance(found.decide, Compiled):
+        raise StrategyFileError(f"strategy file {path}: {name} is not decorated with @compiled")
+    one = np.ones(1)
+    candle = Candles("none", "NONE/NONE", "1h", np.zeros(1, np.int64), one, one, one, one, one)
+    try:
+        found.run(candle, {})
+    except Exception as error:
+        text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+        lines = re.findall(
+            rf'File "[^"]*{re.escape(place.name)}", line (\d+)|{re.escape(str(place))} \((\d+)\)',
+            text,
+        )
+        where = f", line {''.join(lines[0])}" if lines else ""
+        raise StrategyFileError(
+            f"strategy file {path}{where}: {name} does not compile: {_reason(error, text)}"
+        ) from error
+
+
+def _reason(error: Exception, text: str) -> str:
+    """Take what says what is wrong from numba's report."""
+    if "NRT required" in text:
+        return "decide runs for every candle and may make no arrays or lists; a feature may"
+    noise = ("Failed in", "During:", "File ", "There are")
+    lines = (line.strip(" >-") for line in text.splitlines())
+    telling = [line for line in lines if line and not line.startswith(noise)]
+    if not telling:
+        return type(error).__name__
+    return _one_line(" ".join(telling[:2]) if telling[0].endswith(":") else telling[0])
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())[:300]
