@@ -43,7 +43,7 @@ from tradepulse.market_data.loader import MarketData
 from tradepulse.market_data.rows import FIGURES, PRICES, Name
 from tradepulse.market_data.store import load_candles, load_frame, upsert_candles
 from tradepulse.runtime.db import Connection, connect, connect_pool, migrate
-from tradepulse.strategies.indicators import atr, sma
+from tradepulse.strategies.indicators import atr_wilder, sma
 
 EXCHANGES = ("binanceus", "coinbase", "kraken", "bitstamp")
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -129,7 +129,7 @@ async def fill(connection: Connection, series: int, length: int) -> list[Candles
 
 def indicators(candles: Candles) -> None:
     """Compute what a strategy wants."""
-    atr(14).of(candles)
+    atr_wilder(14).of(candles)
     sma(20).of(candles)
 
 

@@ -6,7 +6,7 @@ from executor_svc.ledger import CANDLE, EVALUATION, Ledger, weights_of
 from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.clock import wall_clock
-from tradepulse.runtime.positions import become_owner
+from tradepulse.runtime.ownership import become_owner
 from tradepulse.runtime.service import Service, run
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime

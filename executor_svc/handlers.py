@@ -10,7 +10,7 @@ from executor_svc.ledger import Ledger, Settled
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.bus import Delivery, Reader
 from tradepulse.runtime.outbox import Relay
-from tradepulse.runtime.positions import Position
+from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.publisher import partition_of
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Executor:
         reader: Reader,
         ledger: Ledger,
         store: LedgerStore,
-        owner: Position,
+        owner: Ownership,
         relay: Relay,
         metrics: ExecutorMetrics,
         now: Callable[[], int],
@@ -131,7 +131,7 @@ class Executor:
                     self._ledger.account.cash,
                     self._owner,
                     self._ledger.event_time.settled,
-                    self._ledger.event_time.positions(),
+                    self._ledger.event_time.offsets(),
                     self._ledger.state(),
                 )
             self._relay.wake()

@@ -7,22 +7,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tradepulse.runtime.settings import RuntimeSettings
 from tradepulse.trading.event_time import GRACE_MS
-from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
+from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
 
 class MarketSettings(BaseModel):
-    """One instrument's market; see `tradepulse.trading.sizing.Market`."""
+    """One instrument's market; see `tradepulse.trading.sizing.InstrumentRules`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    price_tick: Decimal = Field(default=Market().price_tick, gt=0)
-    quantity_step: Decimal = Field(default=Market().quantity_step, gt=0)
-    min_notional: Decimal = Field(default=Market().min_notional, ge=0)
+    price_tick: Decimal = Field(default=InstrumentRules().price_tick, gt=0)
+    quantity_step: Decimal = Field(default=InstrumentRules().quantity_step, gt=0)
+    min_notional: Decimal = Field(default=InstrumentRules().min_notional, ge=0)
     allows_margin: bool = False
 
-    def market(self) -> Market:
+    def market(self) -> InstrumentRules:
         """Return the rules' form of it."""
-        return Market(**self.model_dump())
+        return InstrumentRules(**self.model_dump())
 
 
 class ExecutorSettings(RuntimeSettings):

@@ -10,8 +10,7 @@ from contracts.topics import ACCOUNT
 from executor_svc.events import account_events
 from tradepulse.runtime import outbox
 from tradepulse.runtime.db import Connection, at, ms
-from tradepulse.runtime.positions import Position as Owner
-from tradepulse.runtime.positions import advance
+from tradepulse.runtime.ownership import Ownership, advance
 from tradepulse.trading.moments import Settlement
 from tradepulse.trading.orders import Order, Position, Trade
 
@@ -82,7 +81,7 @@ class LedgerStore:
         self,
         settlements: Sequence[Settlement],
         cash: Decimal,
-        owner: Owner,
+        owner: Ownership,
         settled: int,
         offsets: dict[str, int],
         state: dict[str, Any],

@@ -21,8 +21,8 @@ from tradepulse.market_data.venues.options import read_venues_file
 from tradepulse.market_data.venues.pace import SharedPace, counted_waits
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import connect
-from tradepulse.runtime.service import RefusedError, Service, run
-from tradepulse.runtime.settings import load_settings
+from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.settings import RefusedError, load_settings
 
 
 async def compose(service: Service, settings: IngestSettings) -> None:

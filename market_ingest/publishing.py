@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from contracts.events import CandleClosed
 from contracts.topics import CANDLES, FEEDS, Topic
 from market_ingest.feed import Feed
-from market_ingest.store import Position
+from market_ingest.store import FeedProgress
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +62,10 @@ class FeedPublisher:
     """Publishes one feed from where it stands to its end."""
 
     def __init__(
-        self, feed: Feed, position: Position, store: Store, sender: Sender, meters: Meters
+        self, feed: Feed, progress: FeedProgress, store: Store, sender: Sender, meters: Meters
     ) -> None:
         self._feed = feed
-        self._position = position
+        self._progress = progress
         self._store = store
         self._sender = sender
         self._meters = meters
@@ -83,10 +83,10 @@ class FeedPublisher:
         self.is_announced = True
         log.info(
             "feed announced",
-            extra={"event_id": announcement.id, "published_until": self._position.published_until},
+            extra={"event_id": announcement.id, "published_until": self._progress.published_until},
         )
-        if not self._position.finished:
-            async for batch in self._feed.batches(self._position.published_until):
+        if not self._progress.finished:
+            async for batch in self._feed.batches(self._progress.published_until):
                 await uninterrupted(self._publish(name, batch))
             await self._store.finish(name)
             log.info("feed finished", extra={"event_id": announcement.id})

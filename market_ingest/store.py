@@ -19,7 +19,7 @@ _FINISH = "update feeds set finished = true, updated_at = now() where feed = $1"
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class FeedProgress:
     """Where a feed stands.
 
     Attributes:
@@ -40,12 +40,12 @@ class CandleStore:
         self._pool = pool
         self._source = source
 
-    async def begin(self, feed: str, spec: dict[str, Any]) -> Position:
+    async def begin(self, feed: str, spec: dict[str, Any]) -> FeedProgress:
         """Enter a feed where it is new, and return where it stands."""
         row = await self._pool.fetchrow(_BEGIN, feed, spec)
         if row is None:
             raise RuntimeError(f"feed {feed} was neither entered nor found")
-        return Position(row["published_until"], row["finished"], row["spec"])
+        return FeedProgress(row["published_until"], row["finished"], row["spec"])
 
     async def save(self, batch: Sequence[CandleClosed]) -> int:
         """Store a batch, all or nothing; return how many rows changed.

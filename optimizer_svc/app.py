@@ -15,15 +15,16 @@ from optimizer_svc.search.processes import TrialProcess, TrialRunner
 from optimizer_svc.store import Store
 from optimizer_svc.validation.job import Validating
 from optimizer_svc.validation.run import run_gates
-from optimizer_svc.watch import Lifecycle
+from optimizer_svc.watch import LifecycleWatch
 from optimizer_svc.worker import Worker
 from tradepulse.market_data.loader import MarketData
 from tradepulse.market_data.venues.client import Venues
 from tradepulse.market_data.venues.options import read_venues_file
 from tradepulse.market_data.venues.pace import SharedPace, counted_waits
 from tradepulse.research.decay import LifecycleRules
-from tradepulse.runtime.service import RefusedError, Service, run
-from tradepulse.runtime.settings import StrategySettings
+from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.settings import RefusedError
+from tradepulse.strategies.files import StrategySettings
 
 
 class OptimizerSettings(StrategySettings):
@@ -71,7 +72,7 @@ async def compose(service: Service, settings: OptimizerSettings) -> None:
         heartbeat_s=settings.heartbeat_s,
         on_commit=relay.wake,
     )
-    lifecycle = Lifecycle(
+    lifecycle = LifecycleWatch(
         service.pool,
         settings.database_url,
         rules,

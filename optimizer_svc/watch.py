@@ -49,7 +49,7 @@ where id > $1 and from_stage is distinct from to_stage order by id
 """
 
 
-class Lifecycle:
+class LifecycleWatch:
     """The watch.
 
     Args:

@@ -7,8 +7,9 @@ from rl_svc.settings import PortfolioSettings
 from rl_svc.store import WeightStore
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle
-from tradepulse.runtime.positions import become_owner
-from tradepulse.runtime.service import RefusedError, Service, run
+from tradepulse.runtime.ownership import become_owner
+from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.settings import RefusedError
 from tradepulse.trading.event_time import EventTime
 
 

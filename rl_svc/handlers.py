@@ -10,7 +10,7 @@ from rl_svc.portfolio import Portfolio
 from rl_svc.store import WeightStore
 from tradepulse.runtime.bus import Reader
 from tradepulse.runtime.outbox import Relay
-from tradepulse.runtime.positions import Position
+from tradepulse.runtime.ownership import Ownership
 
 CLOSES_PER_TRANSACTION = 250
 
@@ -23,7 +23,7 @@ class WeightDecider:
         reader: Reader,
         portfolio: Portfolio,
         store: WeightStore,
-        owner: Position,
+        owner: Ownership,
         relay: Relay,
         registry: CollectorRegistry,
         *,
@@ -82,7 +82,7 @@ class WeightDecider:
                 decided,
                 self._owner,
                 event_time.settled,
-                event_time.positions(),
+                event_time.offsets(),
                 {"frontiers": event_time.frontiers()},
             )
             self._relay.wake()

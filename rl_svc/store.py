@@ -11,7 +11,7 @@ from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.store import load_candles
 from tradepulse.runtime import outbox
 from tradepulse.runtime.db import at
-from tradepulse.runtime.positions import Position, advance
+from tradepulse.runtime.ownership import Ownership, advance
 
 
 class WeightStore:
@@ -39,7 +39,7 @@ class WeightStore:
     async def record(
         self,
         decided: Sequence[PortfolioWeightsDecided],
-        owner: Position,
+        owner: Ownership,
         settled: int,
         offsets: dict[str, int],
         state: dict[str, Any],

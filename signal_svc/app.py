@@ -10,7 +10,7 @@ from signal_svc.windows import Windows
 from tradepulse.runtime.bus import handle_batches
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.service import Service, run
-from tradepulse.runtime.settings import StrategySettings
+from tradepulse.strategies.files import StrategySettings
 
 GROUP = "signal_svc"
 

@@ -29,8 +29,9 @@ from studio_svc.watch import (
     registry_refresher,
 )
 from tradepulse.runtime.bus import Reader
-from tradepulse.runtime.service import RefusedError, Service, run
-from tradepulse.runtime.settings import StrategySettings
+from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.settings import RefusedError
+from tradepulse.strategies.files import StrategySettings
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
 

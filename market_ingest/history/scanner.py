@@ -10,8 +10,8 @@ from typing import Any
 
 import asyncpg
 
+from market_ingest.history.due_repairs import RepairRounds
 from market_ingest.history.meters import GapMeters
-from market_ingest.history.repairs import RepairRounds
 from tradepulse.market_data.gaps.scan import SCAN_LOCK, Scan, scan_all
 from tradepulse.market_data.gaps.store import SCAN_CHANNEL, SCANNER, gap_counts
 from tradepulse.market_data.gaps.tails import TailScanner

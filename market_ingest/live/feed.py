@@ -22,7 +22,7 @@ Unit = tuple[str, str]
 """(exchange, symbol): what is followed by one replica as a whole."""
 
 
-class Market(Protocol):
+class LiveVenues(Protocol):
     """The venues; see `market_ingest.app`."""
 
     def venue(self, name: str) -> Venue:
@@ -36,7 +36,7 @@ class LiveFeed:
     """Follows this replica's share of the subscriptions.
 
     Args:
-        market: the venues.
+        venues: the venues.
         store: keeps candles, positions and subscriptions.
         shares: the replica's locks.
         sender: publishes.
@@ -48,7 +48,7 @@ class LiveFeed:
 
     def __init__(
         self,
-        market: Market,
+        venues: LiveVenues,
         store: LiveStore,
         shares: Shares,
         sender: Sender,
@@ -60,7 +60,7 @@ class LiveFeed:
     ) -> None:
         self.is_ready = False
         """Whether the subscriptions have been looked at."""
-        self._market = market
+        self._venues = venues
         self._store = store
         self._shares = shares
         self._sender = sender
@@ -134,9 +134,9 @@ class LiveFeed:
 
     def _start(self, unit: str, exchange: str, symbol: str) -> None:
         feed = SymbolFeed(
-            self._market.venue(exchange),
+            self._venues.venue(exchange),
             symbol,
-            lambda: self._market.stream_client(exchange),
+            lambda: self._venues.stream_client(exchange),
             self._store,
             self._sender,
             self._meters,

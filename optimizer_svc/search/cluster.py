@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from optimizer_svc.search import trials
-from optimizer_svc.search.trials import FloatArray, Ground
+from optimizer_svc.search.trials import FloatArray, TrialSetup
 from tradepulse.candles.arrays import Candles
-from tradepulse.runtime.service import RefusedError
+from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import load_strategy_files
 
 
-def _measure(candles: Candles, ground: Ground, tried: FloatArray) -> FloatArray:
+def _measure(candles: Candles, setup: TrialSetup, tried: FloatArray) -> FloatArray:
     load_strategy_files()
-    return trials.measure(trials.sweep_of(candles, ground, 1), tried)
+    return trials.measure(trials.sweep_of(candles, setup, 1), tried)
 
 
 class DaskCluster:
@@ -58,14 +58,14 @@ class DaskCluster:
         for name, one in candles.items():
             self._candles[name] = await self._client.scatter(one, broadcast=True, hash=False)
 
-    async def measure(self, name: str, ground: Ground, tried: FloatArray) -> FloatArray:
+    async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> FloatArray:
         """See `TrialRunner`."""
         info = await self._client.scheduler.identity()
         workers = max(1, len(info["workers"]))
         parts = np.array_split(tried, min(workers, len(tried)))
         futures = [
             # what a batch is worth is asked for once: nothing to look up by its hash
-            self._client.submit(_measure, self._candles[name], ground, part, pure=False)
+            self._client.submit(_measure, self._candles[name], setup, part, pure=False)
             for part in parts
         ]
         try:

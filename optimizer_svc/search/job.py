@@ -18,7 +18,7 @@ from optimizer_svc.search import plan, trials
 from optimizer_svc.search.plan import Chosen, Range, Search
 from optimizer_svc.search.processes import SWEEPS, TrialProcess, TrialRunner
 from optimizer_svc.search.samplers import Sampler, make_sampler
-from optimizer_svc.search.trials import Costs, Ground, Verdict
+from optimizer_svc.search.trials import Costs, TrialSetup, Verdict
 from optimizer_svc.store import Batch, Job, Store
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.configurations import NewConfiguration, activate_within, add_discovered
@@ -152,11 +152,11 @@ class Searching:
         async for stored in self._store.batches(job_id, search.number):
             await asyncio.to_thread(_replay, sampler, goal, stored)
             batch, done = batch + 1, done + len(stored.params)
-        ground = _ground(study, search)
+        setup = _setup(study, search)
         size = plan.batch_size(study.ranges[search.symbol].rows)
         while asked := await asyncio.to_thread(sampler.ask, size):
             tried = plan.vectors(asked)
-            figures = await self._runner.measure(study.held(search.symbol), ground, tried)
+            figures = await self._runner.measure(study.held(search.symbol), setup, tried)
             self._counted.inc(len(asked))
             if await self._store.add_batch(job_id, search.number, batch, Batch(tried, figures)):
                 raise CancelRequestedError
@@ -262,10 +262,10 @@ async def _keep(connection: Connection, kept: Kept) -> None:
     await queue_validation(connection, row, "activated" if kept.activated else "found")
 
 
-def _ground(study: Study, search: Search) -> Ground:
+def _setup(study: Study, search: Search) -> TrialSetup:
     instrument = study.candles[search.symbol].instrument
     costs = Costs(**plan.costs_of(study.spec))
-    return Ground(
+    return TrialSetup(
         search.strategy,
         study.ranges[search.symbol].start,
         trials.simulation_rules(costs.account_rules(instrument), instrument),

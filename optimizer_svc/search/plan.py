@@ -15,7 +15,7 @@ from tradepulse.candles.checks import first_problem
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.jobs import JobSpec
 from tradepulse.research.objectives import OBJECTIVES, Goal
-from tradepulse.research.search import random, space_of
+from tradepulse.research.space import random, space_of
 from tradepulse.strategies import Params, Strategy, get_strategy
 from tradepulse.trading.metrics import FIGURES
 

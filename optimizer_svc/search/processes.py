@@ -18,7 +18,7 @@ from multiprocessing.connection import wait
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from optimizer_svc.search import trials
-from optimizer_svc.search.trials import FloatArray, Ground
+from optimizer_svc.search.trials import FloatArray, TrialSetup
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.sweep import Sweep
 from tradepulse.strategies.files import load_strategy_files
@@ -41,7 +41,7 @@ class TrialRunner(Protocol):
         """Hand over candles, once, under names that no one else uses."""
         ...
 
-    async def measure(self, name: str, ground: Ground, tried: FloatArray) -> FloatArray:
+    async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> FloatArray:
         """Measure parameter vectors, float64 `(t, p)`, on the candles of that name."""
         ...
 
@@ -51,7 +51,7 @@ class TrialRunner(Protocol):
 
 
 _held: dict[str, Candles] = {}
-_sweeps: OrderedDict[tuple[str, Ground], Sweep] = OrderedDict()
+_sweeps: OrderedDict[tuple[str, TrialSetup], Sweep] = OrderedDict()
 """Ready sweeps over what is held, the least recently used given up for others."""
 _progress: Any = None
 """Of what runs in this trial process, from 0 to 1; shared with its parent."""
@@ -92,9 +92,9 @@ def _drop(name: str) -> None:
         del _sweeps[key]
 
 
-def _measure(name: str, ground: Ground, tried: FloatArray, threads: int) -> FloatArray:
-    sweep = _sweeps.pop((name, ground), None) or trials.sweep_of(_held[name], ground, threads)
-    _sweeps[name, ground] = sweep
+def _measure(name: str, setup: TrialSetup, tried: FloatArray, threads: int) -> FloatArray:
+    sweep = _sweeps.pop((name, setup), None) or trials.sweep_of(_held[name], setup, threads)
+    _sweeps[name, setup] = sweep
     if len(_sweeps) > SWEEPS:
         _sweeps.popitem(last=False)
     return trials.measure(sweep, tried)
@@ -177,9 +177,9 @@ class TrialProcess:
         for name, one in candles.items():
             await self.call(_hold, name, one)
 
-    async def measure(self, name: str, ground: Ground, tried: FloatArray) -> FloatArray:
+    async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> FloatArray:
         """See `TrialRunner`."""
-        return await self.call(_measure, name, ground, tried, self.threads)
+        return await self.call(_measure, name, setup, tried, self.threads)
 
     async def take_back(self, names: list[str]) -> None:
         """See `TrialRunner`."""

@@ -21,7 +21,7 @@ from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import BacktestResult, backtest
 from tradepulse.trading.metrics import ledger_metrics
 from tradepulse.trading.orders import Trade
-from tradepulse.trading.sizing import AccountRules, Market
+from tradepulse.trading.sizing import AccountRules, InstrumentRules
 from tradepulse.trading.weights import EqualWeights
 
 FloatArray = NDArray[np.float64]
@@ -31,7 +31,7 @@ CASH = Decimal(100_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class TrialSetup:
     """What the trials of one search are measured on.
 
     Attributes:
@@ -62,7 +62,7 @@ class Costs:
             maker_fee=None if self.maker_fee is None else Decimal(str(self.maker_fee)),
             slippage=self.slippage,
             impact=self.impact,
-            markets={instrument: Market(allows_margin=self.allows_margin)},
+            markets={instrument: InstrumentRules(allows_margin=self.allows_margin)},
         )
 
 
@@ -130,20 +130,20 @@ def simulation_rules(rules: AccountRules, instrument: str) -> SimulationRules:
     )
 
 
-def sweep_of(candles: Candles, ground: Ground, threads: int) -> Sweep:
+def sweep_of(candles: Candles, setup: TrialSetup, threads: int) -> Sweep:
     """Prepare to measure parameter sets.
 
     Args:
         candles: warm-up and in-sample candles only: what comes later is not even here.
-        ground: what to measure on.
+        setup: what to measure on.
         threads: how many share the work; the figures do not depend on it.
 
     Raises:
         ValueError: the strategy is unknown.
     """
-    first = int(np.searchsorted(candles.open_time, ground.start))
-    strategy = get_strategy(ground.strategy)
-    return Sweep(candles, strategy, ground.rules, first=first, threads=threads)
+    first = int(np.searchsorted(candles.open_time, setup.start))
+    strategy = get_strategy(setup.strategy)
+    return Sweep(candles, strategy, setup.rules, first=first, threads=threads)
 
 
 def measure(sweep: Sweep, tried: FloatArray) -> FloatArray:

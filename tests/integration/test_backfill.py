@@ -14,7 +14,7 @@ from tests.fakes.exchange import DAY, HOUR, MINUTE, FakeExchange, Instrument, Ta
 from tests.fakes.exchange.faults import Disconnect, Halt, RateLimited, ServerError, TruncatedBody
 from tests.fakes.exchange.synthetic import random_candles
 from tradepulse.candles.arrays import Candles
-from tradepulse.candles.gaps.repairs import resample
+from tradepulse.candles.gaps.remedies import resample
 from tradepulse.market_data.backfill import Filled, fill, missing_ranges
 from tradepulse.market_data.loader import MarketData
 from tradepulse.market_data.store import load_candles, store_candles

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed
 from contracts.topics import CANDLES
+from market_ingest.history.due_repairs import RepairRounds
 from market_ingest.history.meters import GapMeters
-from market_ingest.history.repairs import RepairRounds
 from market_ingest.history.scanner import Scanner
 from tests.candle_series import random_walk, same
 from tests.fakes.exchange import HOUR, MINUTE, FakeExchange, Instrument, Tape
@@ -24,7 +24,7 @@ from tests.fakes.exchange.faults import Halt, ServerError
 from tests.fakes.exchange.synthetic import random_candles
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.records import NEVER, Gap
-from tradepulse.candles.gaps.repairs import resample
+from tradepulse.candles.gaps.remedies import resample
 from tradepulse.market_data.backfill import missing_ranges
 from tradepulse.market_data.corrections import store_corrections
 from tradepulse.market_data.gaps.repair import Repaired, Repairs

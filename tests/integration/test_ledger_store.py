@@ -12,10 +12,10 @@ from asyncpg import Pool
 from contracts.events import Signal, signal_id
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.db import at, connect, connect_pool, migrate, migrations
-from tradepulse.runtime.positions import take_over
+from tradepulse.runtime.ownership import take_over
 from tradepulse.trading.account import Account
 from tradepulse.trading.moments import Moment, Prices, Settlement
-from tradepulse.trading.sizing import AccountRules, Market
+from tradepulse.trading.sizing import AccountRules, InstrumentRules
 
 pytestmark = pytest.mark.integration
 HOUR = 3_600_000
@@ -25,7 +25,7 @@ CASH = Decimal(100_000)
 RULES = AccountRules(
     maker_fee=Decimal("0.0002"),
     impact=0.1,
-    markets={name: Market(allows_margin=True) for name in INSTRUMENTS},
+    markets={name: InstrumentRules(allows_margin=True) for name in INSTRUMENTS},
 )
 
 

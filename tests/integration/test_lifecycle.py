@@ -19,7 +19,7 @@ from optimizer_svc.search.processes import TrialProcess
 from optimizer_svc.search.trials import Gates
 from optimizer_svc.store import Store
 from optimizer_svc.validation.job import Validating
-from optimizer_svc.watch import Lifecycle
+from optimizer_svc.watch import LifecycleWatch
 from optimizer_svc.worker import Worker
 from signal_svc.active import ActiveConfigurations
 from signal_svc.handlers import follow_configurations
@@ -311,8 +311,8 @@ async def earn(
     return last
 
 
-def watch(pool: Pool, url: str, registry: CollectorRegistry | None = None) -> Lifecycle:
-    return Lifecycle(
+def watch(pool: Pool, url: str, registry: CollectorRegistry | None = None) -> LifecycleWatch:
+    return LifecycleWatch(
         pool,
         url,
         LifecycleRules(),

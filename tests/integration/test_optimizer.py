@@ -26,7 +26,7 @@ from contracts.topics import CONFIGURATIONS
 from optimizer_svc.search.cluster import DaskCluster
 from optimizer_svc.search.job import Searching
 from optimizer_svc.search.processes import TrialProcess, TrialRunner
-from optimizer_svc.search.trials import CASH, Gates, Ground
+from optimizer_svc.search.trials import CASH, Gates, TrialSetup
 from optimizer_svc.store import Store
 from optimizer_svc.validation.job import Validating
 from optimizer_svc.worker import Worker
@@ -38,7 +38,7 @@ from tradepulse.research.jobs import JobSpec, JobStatus, job_status, request_can
 from tradepulse.runtime.bus import Bus, create_topics
 from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.publisher import Publisher
-from tradepulse.runtime.service import RefusedError
+from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.strategies.files import load_strategy_file
@@ -427,10 +427,10 @@ class OneBatch:
         self._told = False
 
     async def measure(
-        self, name: str, ground: Ground, tried: NDArray[np.float64]
+        self, name: str, setup: TrialSetup, tried: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         first, self._told = not self._told, True
-        figures = await self._process.measure(name, ground, tried)
+        figures = await self._process.measure(name, setup, tried)
         if not first:
             await self.may_go_on.wait()
         return figures

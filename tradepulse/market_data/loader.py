@@ -14,7 +14,7 @@ import numpy as np
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.finding import Finding
-from tradepulse.candles.gaps.repairs import resample
+from tradepulse.candles.gaps.remedies import resample
 from tradepulse.candles.timeframes import TIMEFRAMES_MS, timeframe_ms
 from tradepulse.market_data.backfill import fill, missing_ranges, without
 from tradepulse.market_data.gaps.store import quiet_holes as recorded_quiet_holes

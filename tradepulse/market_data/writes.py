@@ -1,4 +1,4 @@
-"""Rows into the table of candles, by the rule of `candles_db`, the fastest way that fits them."""
+"""Rows into the table of candles, by the rule of `store`, the fastest way that fits them."""
 
 from typing import NamedTuple
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from contracts.events import NAMESPACE, Name
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.configurations import StoredConfiguration
-from tradepulse.research.search import space_of
+from tradepulse.research.space import space_of
 from tradepulse.runtime.db import Connection
 from tradepulse.strategies import get_strategy
 

@@ -34,7 +34,7 @@ from tradepulse.trading.metrics import DAYS_PER_YEAR, ROUNDING
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-Market = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntArray]
+CandleArrays = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntArray]
 """open, high, low, close, volume, open time."""
 Finer = tuple[FloatArray, FloatArray, FloatArray, IntArray, IntArray]
 """open, high, low of lower-timeframe candles; for each candle the first of them and the end."""
@@ -174,7 +174,7 @@ def _ratios(initial: float, daily: FloatArray, drawdown: float, figures: FloatAr
 
 
 def trade(  # noqa: C901, PLR0912, PLR0915 - one loop: calls would cost more than the work
-    market: Market,
+    market: CandleArrays,
     finer: Finer,
     f: tuple[FloatArray, ...],
     p: FloatArray,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.research.loop import REASONS, Finer, Market, Record, Rules, trade
+from tradepulse.research.loop import REASONS, CandleArrays, Finer, Record, Rules, trade
 from tradepulse.strategies import Evaluations, Strategy
 from tradepulse.strategies.compiled import Compiled, compiled, instance
 from tradepulse.trading.metrics import DAY_MS, FIGURES
@@ -139,7 +139,7 @@ def trade_by(strategy: Strategy) -> Compiled[..., int]:
     return instance(trade, strategy.name, names, row_by_row=True)
 
 
-def market_of(candles: Candles) -> Market:
+def market_of(candles: Candles) -> CandleArrays:
     """Return the columns that the loop reads."""
     # one memory layout, so that one compiled variant serves all callers
     return (

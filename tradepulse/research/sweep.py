@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.research.loop import Finer, Market, Record, Rules
+from tradepulse.research.loop import CandleArrays, Finer, Record, Rules
 from tradepulse.research.simulate import (
     NOTHING,
     SimulationRules,
@@ -67,7 +67,7 @@ def _trade(*_: object) -> int:
 
 
 def trade_all(
-    market: Market,
+    market: CandleArrays,
     finer: Finer,
     table: FloatArray,
     slots: IntArray,
@@ -250,7 +250,7 @@ def _plan(strategy: Strategy, vectors: FloatArray) -> _Plan:
 class _Columns:
     """The features computed so far, the least recently used given up for others."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: CandleArrays) -> None:
         rows = max(1, len(market[0]))
         fitting = min(MAX_COLUMNS, CACHE_BYTES // (8 * rows))
         self.capacity = max(MAX_FEATURES + 1, fitting)

@@ -23,15 +23,11 @@ from prometheus_client.process_collector import ProcessCollector
 from tradepulse.runtime.bus import BrokerUnavailableError, Bus, Publisher
 from tradepulse.runtime.db import DatabaseUnavailableError, opened_pool
 from tradepulse.runtime.outbox import Relay
-from tradepulse.runtime.settings import RuntimeSettings, StrategySettings, load_settings
+from tradepulse.runtime.settings import RefusedError, RuntimeSettings, load_settings
 from tradepulse.runtime.telemetry import configure_logging
 
 S = TypeVar("S", bound=RuntimeSettings)
 ASGIApp = Callable[..., Awaitable[None]]
-
-
-class RefusedError(RuntimeError):
-    """The service cannot run as it is set up; the message is one readable line."""
 
 
 class Service:
@@ -93,8 +89,7 @@ def run(
     settings = load_settings(settings_type)
     configure_logging(name, settings.log_level)
     try:
-        if isinstance(settings, StrategySettings):
-            _load_strategies(settings.strategy_files)
+        settings.prepare()
         asyncio.run(_run(name, settings, compose))
     except (RefusedError, DatabaseUnavailableError, BrokerUnavailableError) as error:
         logging.getLogger(name).critical(str(error))
@@ -102,20 +97,6 @@ def run(
     except Exception:
         logging.getLogger(name).critical("service failed", exc_info=True)
         sys.exit(1)
-
-
-def _load_strategies(paths: str) -> None:
-    if not paths:
-        return
-    from tradepulse.strategies.files import (  # noqa: PLC0415 - not every service has them
-        StrategyFileError,
-        load_strategy_files,
-    )
-
-    try:
-        load_strategy_files(paths)
-    except StrategyFileError as error:
-        raise RefusedError(f"STRATEGY_FILES: {error}") from error
 
 
 async def _run(name: str, settings: S, compose: Callable[[Service, S], Awaitable[None]]) -> None:

@@ -7,6 +7,10 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+class RefusedError(RuntimeError):
+    """The service cannot run as it is set up; the message is one readable line."""
+
+
 class RuntimeSettings(BaseSettings):
     """What every service is told; a service adds fields. Names are upper-case in the env."""
 
@@ -19,12 +23,12 @@ class RuntimeSettings(BaseSettings):
     """Where /metrics, /livez and /readyz are served; 0 takes a free port."""
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
+    def prepare(self) -> None:
+        """Do what must be done once in the process before anything else.
 
-class StrategySettings(RuntimeSettings):
-    """What a service that knows strategies is told besides."""
-
-    strategy_files: str = ""
-    """Paths of files with strategies of one's own, separated by commas."""
+        Raises:
+            RefusedError: it cannot be done as these settings say.
+        """
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from tradepulse.strategies._windows import BLOCK, FloatArray, average_true_range
+from tradepulse.strategies._windows import BLOCK, FloatArray, mean_true_range
 from tradepulse.strategies.compiled import compiled
 from tradepulse.strategies.indicators._oscillators import strength
 from tradepulse.strategies.indicators._ranges import NO_BANDS, next_bands
@@ -222,7 +222,7 @@ def window_supertrend(
     """
     n = len(close)
     line = np.full(n, np.nan)
-    ranges = average_true_range(high, low, close, window)
+    ranges = mean_true_range(high, low, close, window)
     memory = supertrend_memory(multiplier)
     # the run kept, up to the row before `known`
     upper = np.empty(n)

@@ -132,7 +132,7 @@ def _least_times(x: FloatArray, window: int, sign: float) -> FloatArray:
 
 
 @compiled
-def average_true_range(
+def mean_true_range(
     high: FloatArray, low: FloatArray, close: FloatArray, window: int
 ) -> FloatArray:
     """Average the true range of each row and the `window - 1` rows before it.

@@ -30,7 +30,7 @@ from tradepulse.strategies._recursions import (
 )
 from tradepulse.strategies._windows import (
     FloatArray,
-    average_true_range,
+    mean_true_range,
     window_max,
     window_mean,
     window_min,
@@ -108,7 +108,7 @@ def _atr(
     volume: FloatArray,  # noqa: ARG001
     args: Args,
 ) -> FloatArray:
-    return average_true_range(high, low, close, int(args[0]))
+    return mean_true_range(high, low, close, int(args[0]))
 
 
 @compiled

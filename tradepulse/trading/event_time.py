@@ -94,7 +94,7 @@ class EventTime:
         close_time: int,
         item: Any,
         now: int,
-        position: tuple[str, int] | None = None,
+        offset_at: tuple[str, int] | None = None,
     ) -> bool:
         """Take in one message; tell whether it was new.
 
@@ -104,12 +104,12 @@ class EventTime:
             close_time: of its candle, epoch ms.
             item: what to hand out.
             now: time of arrival, epoch ms.
-            position: (`topic/partition`, offset) of the message.
+            offset_at: (`topic/partition`, offset) of the message.
         """
         key = f"{stream} {series}"
         is_new = close_time > self._frontiers.get(key, 0)
-        if position is not None:
-            self.track(position, close_time if is_new else 0)
+        if offset_at is not None:
+            self.track(offset_at, close_time if is_new else 0)
         if not is_new:
             return False
         self._frontiers[key] = close_time
@@ -158,15 +158,15 @@ class EventTime:
         heapq.heappop(self._times)
         del self._buffer[gathered.close_time], self._arrived[gathered.close_time]
 
-    def track(self, position: tuple[str, int], close_time: int) -> None:
+    def track(self, offset_at: tuple[str, int], close_time: int) -> None:
         """Remember where a message stands; it is settled when its close time is."""
-        name, offset = position
+        name, offset = offset_at
         partition = self._partitions.setdefault(name, _Partition())
         partition.next_offset = max(partition.next_offset, offset + 1)
         if close_time > self.settled:
             partition.waiting.append((offset, close_time))
 
-    def positions(self) -> dict[str, int]:
+    def offsets(self) -> dict[str, int]:
         """Return by partition the offset at which to go on after a restart."""
         resume = {}
         for name, partition in self._partitions.items():

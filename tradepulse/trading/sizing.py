@@ -11,7 +11,7 @@ from tradepulse.trading.orders import decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class InstrumentRules:
     """What a venue accepts for one instrument.
 
     Attributes:
@@ -66,7 +66,7 @@ class AccountRules:
         limits: see `RiskLimits`.
         max_weight_age_ms: an older weight vector gives way to equal weights; never less than two
             candles of the signal's timeframe.
-        markets: by instrument; `Market()` where none is given.
+        markets: by instrument; `InstrumentRules()` where none is given.
     """
 
     fee: Decimal = Decimal("0.001")
@@ -75,7 +75,7 @@ class AccountRules:
     impact: float = 0.0
     limits: RiskLimits = field(default_factory=RiskLimits)
     max_weight_age_ms: int = 7_200_000
-    markets: Mapping[str, Market] = field(default_factory=dict)
+    markets: Mapping[str, InstrumentRules] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.slippage + self.impact < 1:
@@ -88,12 +88,12 @@ class AccountRules:
         """Return the fee of an order that rested, or of one that took."""
         return self.fee if self.maker_fee is None or not is_maker else self.maker_fee
 
-    def market(self, instrument: str) -> Market:
+    def market(self, instrument: str) -> InstrumentRules:
         """Return the market of an instrument."""
-        return self.markets.get(instrument, _DEFAULT_MARKET)
+        return self.markets.get(instrument, _DEFAULT_RULES)
 
 
-_DEFAULT_MARKET = Market()
+_DEFAULT_RULES = InstrumentRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Levels:
     take_profit: Decimal | None
 
 
-def entry_levels(signal: Signal, market: Market) -> Levels:
+def entry_levels(signal: Signal, market: InstrumentRules) -> Levels:
     """Return the levels of an entry; a trailing stop begins behind the signal's close."""
     close = signal.reference_price
     side = LONG if signal.action == "enter_long" else SHORT
@@ -153,7 +153,7 @@ def entry_levels(signal: Signal, market: Market) -> Levels:
     )
 
 
-def _on_tick(price: float | None, market: Market) -> Decimal | None:
+def _on_tick(price: float | None, market: InstrumentRules) -> Decimal | None:
     return None if price is None else market.price(to_tick(price))
 
 
@@ -163,7 +163,7 @@ def size_entry(  # noqa: PLR0911 - one return per reason to refuse
     weight: float,
     exposure: Exposure,
     rules: AccountRules,
-    market: Market,
+    market: InstrumentRules,
     now: int,
 ) -> Decimal | Refused:
     """Return an entry's quantity in the base currency, or why it is refused.

@@ -8,7 +8,7 @@ from optimizer_svc.search.samplers._plain import QuasiRandom, Random
 from optimizer_svc.search.samplers._sampler import Sampler
 from optimizer_svc.search.samplers._sources import Cube, Listed, Proposer
 from optimizer_svc.search.samplers._space import Space
-from tradepulse.research.search import grid_within
+from tradepulse.research.space import grid_within
 from tradepulse.strategies import Strategy
 
 __all__ = ["METHODS", "ONE_GOAL", "Sampler", "make_sampler"]

@@ -13,7 +13,7 @@ from tests.candle_series import FIGURES, START, random_walk, same
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.causes import LONGEST_OUTAGE_MS
 from tradepulse.candles.gaps.finding import DAY_MS, Finding, coverage, scan
-from tradepulse.candles.gaps.repairs import Repair, plan, resample, synthetic
+from tradepulse.candles.gaps.remedies import Repair, plan, resample, synthetic
 from tradepulse.candles.timeframes import timeframe_ms
 
 STEP = timeframe_ms("30m")

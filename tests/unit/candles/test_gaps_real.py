@@ -13,7 +13,7 @@ import polars as pl
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.finding import Finding, coverage, scan
-from tradepulse.candles.gaps.repairs import plan, resample
+from tradepulse.candles.gaps.remedies import plan, resample
 
 DATA = Path(__file__).parents[4] / "shared/data"
 NAMES = ("exchange", "symbol", "timeframe")

@@ -15,7 +15,7 @@ from optimizer_svc.app import OptimizerSettings
 from rl_svc.settings import PortfolioSettings
 from studio_svc.app import StudioSettings
 from tradepulse.cli.main import COMMANDS
-from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
+from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("tradepulse", "market_ingest", "signal_svc", "rl_svc", "executor_svc",
@@ -65,7 +65,7 @@ def test_every_variable_is_in_the_table_with_its_default(settings: type[BaseSett
 
 
 def test_the_limits_of_the_semantics_are_those_of_the_code() -> None:
-    rules, limits, market = AccountRules(), RiskLimits(), Market()
+    rules, limits, market = AccountRules(), RiskLimits(), InstrumentRules()
     for name, value in (
         ("FEE", rules.fee),
         ("SLIPPAGE", rules.slippage),

@@ -139,7 +139,7 @@ def test_after_a_restart_the_ledger_goes_on_from_its_state():
         assert one.settle_next(0) is not None
     one.on_weights(weights(2), ("w/0", 1))
     feed_close(one, 3)
-    state, offsets = one.state(), one.event_time.positions()
+    state, offsets = one.state(), one.event_time.offsets()
     assert offsets == {"c/0": 3, "e/0": 3, "w/0": 1}
     kept = weights_of(state)
     assert kept is not None

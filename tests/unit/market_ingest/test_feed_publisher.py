@@ -11,7 +11,7 @@ from contracts.events import CandleClosed, FeedAnnounced
 from contracts.topics import CANDLES, FEEDS, Topic
 from market_ingest.publishing import FeedPublisher, Meters, uninterrupted
 from market_ingest.replay import ReplayFeed
-from market_ingest.store import Position
+from market_ingest.store import FeedProgress
 from tests.candle_series import random_walk
 
 SERIES = [random_walk("BTC/USD", 10), random_walk("ETH/USD", 10, seed=1)]
@@ -63,7 +63,7 @@ class World:
 
 def publisher(world: World, registry: CollectorRegistry | None = None) -> FeedPublisher:
     feed = ReplayFeed("r", SERIES, "max", batch=4)
-    position = Position(world.until, world.is_finished, {})
+    position = FeedProgress(world.until, world.is_finished, {})
     return FeedPublisher(feed, position, world, world, Meters(registry or CollectorRegistry()))
 
 

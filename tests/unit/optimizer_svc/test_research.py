@@ -27,7 +27,7 @@ from optimizer_svc.search.plan import (
 from optimizer_svc.search.samplers import METHODS, make_sampler
 from optimizer_svc.search.trials import (
     Costs,
-    Ground,
+    TrialSetup,
     judge,
     measure,
     returns_of,
@@ -68,8 +68,8 @@ def sets_of(trials: int, strategy: str = "sma_cross") -> list[dict[str, float]]:
     return sampler.ask(trials)
 
 
-def ground_of() -> Ground:
-    return Ground("sma_cross", 0, simulation_rules(Costs().account_rules("x:A/USD"), "x:A/USD"))
+def setup_of() -> TrialSetup:
+    return TrialSetup("sma_cross", 0, simulation_rules(Costs().account_rules("x:A/USD"), "x:A/USD"))
 
 
 def figures_of(**columns: list[float]) -> np.ndarray:
@@ -165,8 +165,8 @@ def test_batches_are_small_for_long_series() -> None:
 
 def test_a_trial_does_not_depend_on_its_batch() -> None:
     tried = vectors(sets_of(30))
-    together = measure(sweep_of(market(1_500), ground_of(), 2), tried)
-    alone = sweep_of(market(1_500), ground_of(), 1)
+    together = measure(sweep_of(market(1_500), setup_of(), 2), tried)
+    alone = sweep_of(market(1_500), setup_of(), 1)
     singly = [measure(alone, one[np.newaxis])[0] for one in tried]
     np.testing.assert_array_equal(together, np.array(singly))
     assert np.unique(together, axis=0).shape[0] > 10
@@ -176,7 +176,7 @@ def test_the_search_measures_what_the_account_does() -> None:
     candles = market(1_500)
     used = range_of(spec_of(), candles, 400)
     for params in sets_of(5):
-        sweep = sweep_of(candles.between(None, used.split), ground_of(), 1)
+        sweep = sweep_of(candles.between(None, used.split), setup_of(), 1)
         quick = measure(sweep, vectors([params]))[0]
         (judged,) = judge(candles, used, [("sma_cross", params)], Costs())
         exact = judged.figures["in_sample"]
@@ -204,7 +204,7 @@ def test_returns_are_net_of_costs_and_leave_out_what_the_data_ended() -> None:
 
 
 def test_a_strategy_that_raises_says_so_in_one_line() -> None:
-    sweep = sweep_of(market(500), ground_of(), 1)
+    sweep = sweep_of(market(500), setup_of(), 1)
     with pytest.raises(ValueError, match=r"^strategy sma_cross raised ValueError: 1 parameters"):
         measure(sweep, np.zeros((1, 1)))
 

@@ -17,7 +17,7 @@ from tradepulse.strategies.evaluate import Configuration, signals_in
 from tradepulse.trading.account import Account
 from tradepulse.trading.backtest import BacktestResult, backtest
 from tradepulse.trading.moments import Moment, Prices
-from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
+from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 from tradepulse.trading.weights import EqualWeights
 
 FloatArray = NDArray[np.float64]
@@ -60,7 +60,7 @@ class Costs:
                 if self.risk_per_trade is None
                 else Decimal(self.risk_per_trade),
             ),
-            markets={"x:A/USD": Market(allows_margin=True)},
+            markets={"x:A/USD": InstrumentRules(allows_margin=True)},
         )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from optimizer_svc.search.samplers import METHODS
 from tradepulse.research.objectives import OBJECTIVES
-from tradepulse.research.search import grid, grid_within, points, random, space_of
+from tradepulse.research.space import grid, grid_within, points, random, space_of
 from tradepulse.strategies import Param, Strategy, get_strategy, strategy_names
 
 CROSS = get_strategy("sma_cross")

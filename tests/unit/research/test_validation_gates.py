@@ -15,12 +15,12 @@ from tests.candle_series import START
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.objectives import FIGURES, Goal
-from tradepulse.research.search import random
 from tradepulse.research.simulate import SimulationRules
+from tradepulse.research.space import random
 from tradepulse.research.sweep import Sweep
 from tradepulse.research.validation import Ranges, Report, ValidationRequest, validate
 from tradepulse.research.validation.gates import GATES, Thresholds
-from tradepulse.research.validation.procedure import Ground, candidates, combined, walk
+from tradepulse.research.validation.procedure import WindowTrader, candidates, combined, walk
 from tradepulse.research.validation.robustness import neighbours, stressed
 from tradepulse.research.validation.validating import KINDS, STEPS, TESTS
 from tradepulse.strategies import (
@@ -261,9 +261,9 @@ def test_a_window_is_chosen_for_by_its_training_days_alone(edge: Candles, kind: 
     between = int(edge.open_time[WARM_UP]), int(edge.close_time[-1])
 
     def windows(candles: Candles) -> list:
-        ground = Ground(candles, sma, SimulationRules(), WARM_UP)
+        trader = WindowTrader(candles, sma, SimulationRules(), WARM_UP)
         return list(
-            walk(ground, drawn, lambda _: Goal("sharpe"), between, tests=4, embargo=1, kind=kind)
+            walk(trader, drawn, lambda _: Goal("sharpe"), between, tests=4, embargo=1, kind=kind)
         )
 
     whole = windows(edge)

@@ -42,7 +42,7 @@ EVERY: dict[str, st.SearchStrategy[Indicator]] = {
     "sma": st.builds(indicators.sma, windows),
     "ema": st.builds(indicators.ema, windows),
     "rsi": st.builds(indicators.rsi, windows),
-    "atr": st.builds(indicators.atr, windows),
+    "atr_wilder": st.builds(indicators.atr_wilder, windows),
     "adx": st.builds(indicators.adx, st.integers(2, 40)),
     "macd": st.builds(indicators.macd, st.integers(1, 12), st.integers(13, 40), st.integers(1, 12)),
     "bollinger": st.builds(indicators.bollinger, windows, factors),
@@ -108,8 +108,8 @@ TALIB: list[tuple[Indicator, Oracle, float]] = [
     (indicators.ema(50), lambda c: (talib.EMA(c.close, 50),), 0),
     (indicators.rsi(2), lambda c: (talib.RSI(c.close, 2),), 100),
     (indicators.rsi(14), lambda c: (talib.RSI(c.close, 14),), 100),
-    (indicators.atr(14), lambda c: (talib.ATR(c.high, c.low, c.close, 14),), 0),
-    (indicators.atr(3), lambda c: (talib.ATR(c.high, c.low, c.close, 3),), 0),
+    (indicators.atr_wilder(14), lambda c: (talib.ATR(c.high, c.low, c.close, 14),), 0),
+    (indicators.atr_wilder(3), lambda c: (talib.ATR(c.high, c.low, c.close, 3),), 0),
     (
         indicators.adx(14),
         lambda c: tuple(
@@ -282,8 +282,8 @@ def test_a_flat_market_is_undecided() -> None:
         (lambda: indicators.bollinger(20, 0), "deviations is 0; it must be a number above 0"),
         (lambda: indicators.supertrend(10, math.nan), "multiplier is nan; it must be a number"),
         (
-            lambda: indicators.atr(3).over(np.zeros(4), np.zeros(4), np.zeros(5)),
-            r"atr\(3\) reads high, low, close, equally long; .* of 4, 4, 5 rows",
+            lambda: indicators.atr_wilder(3).over(np.zeros(4), np.zeros(4), np.zeros(5)),
+            r"atr_wilder\(3\) reads high, low, close, equally long; .* of 4, 4, 5 rows",
         ),
         (lambda: indicators.sma(3).over(), "was given columns of nothing rows"),
     ],

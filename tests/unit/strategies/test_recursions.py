@@ -9,7 +9,7 @@ from test_strategies import market
 from tradepulse.candles.arrays import Candles
 from tradepulse.strategies import _recursions as recursions
 from tradepulse.strategies import indicators
-from tradepulse.strategies._windows import average_true_range
+from tradepulse.strategies._windows import mean_true_range
 from tradepulse.strategies.indicators._ranges import NO_BANDS, next_bands
 
 FloatArray = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -71,7 +71,7 @@ def test_a_supertrend_is_the_same_to_the_bit_wherever_it_begins(
 def plain_supertrend(c: Candles, window: int, multiplier: float) -> FloatArray:
     """The definition: each row's recursion run from its own beginning."""
     line = np.full(len(c), np.nan)
-    ranges = average_true_range(c.high, c.low, c.close, window)
+    ranges = mean_true_range(c.high, c.low, c.close, window)
     memory = recursions.supertrend_memory.python(multiplier)
     for last in range(window + memory - 1, len(c)):
         bands = NO_BANDS
@@ -121,7 +121,7 @@ def test_relative_strength_is_near_the_endless_one(window: int) -> None:
 @pytest.mark.parametrize(("window", "multiplier"), [(10, 3.0), (3, 1.0), (30, 5.0)])
 def test_a_supertrend_is_the_endless_one_on_a_random_walk(window: int, multiplier: float) -> None:
     candles = market(20_000, window, 0.002)
-    ranges = average_true_range(candles.high, candles.low, candles.close, window)
+    ranges = mean_true_range(candles.high, candles.low, candles.close, window)
     bands = NO_BANDS
     differ = 0
     finite = supertrend(candles, window, multiplier)

@@ -26,7 +26,7 @@ from tradepulse.strategies import (
 from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies._windows import (
     BLOCK,
-    average_true_range,
+    mean_true_range,
     window_max,
     window_min,
     window_sum,
@@ -260,8 +260,8 @@ def test_average_true_range_uses_the_close_before() -> None:
     low = np.array([9.0, 11, 19, 8])
     close = np.array([10.0, 11, 19, 8])
     # true ranges from the second: 12-10, 20-11, 19-8
-    assert average_true_range(high, low, close, 2)[2:].tolist() == [5.5, 10.0]
-    assert np.isnan(average_true_range(high, low, close, 2)[:2]).all()
+    assert mean_true_range(high, low, close, 2)[2:].tolist() == [5.5, 10.0]
+    assert np.isnan(mean_true_range(high, low, close, 2)[:2]).all()
 
 
 def test_sma_cross_enters_and_leaves_at_the_crosses() -> None:
@@ -449,7 +449,7 @@ def test_every_strategy_can_enter_by_limit_and_trail(gated: Strategy) -> None:
     candles = market(60, 2)
     params = {"trail_atr": 2, "limit_atr": 0.5, "max_candles": 7, "atr_window": 5}
     result = gated.run(candles, params)
-    ranges = average_true_range(candles.high, candles.low, candles.close, 5)
+    ranges = mean_true_range(candles.high, candles.low, candles.close, 5)
     assert gated.lookback(params) == 6
     assert result.max_candles == 7
     assert not result.action[:5].any()

@@ -9,7 +9,7 @@ import pytest
 from contracts.events import Signal, signal_id
 from tradepulse.trading.account import Account
 from tradepulse.trading.moments import Moment, Prices, Weights
-from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
+from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
 HOUR = 3_600_000
 SERIES = "x:BTC/USD:1h"
@@ -23,7 +23,9 @@ def rules(**limits) -> AccountRules:
         fee=Decimal("0.001"),
         slippage=0.0,
         limits=RiskLimits(max_symbol_notional=Decimal(1), **limits),
-        markets={"x:BTC/USD": Market(price_tick=Decimal("0.01"), quantity_step=Decimal("0.001"))},
+        markets={
+            "x:BTC/USD": InstrumentRules(price_tick=Decimal("0.01"), quantity_step=Decimal("0.001"))
+        },
     )
 
 
@@ -109,7 +111,7 @@ def test_shorts_mirror_and_spot_refuses_them():
         fee=Decimal(0),
         slippage=0.0,
         limits=RiskLimits(max_symbol_notional=Decimal(1)),
-        markets={"x:BTC/USD": Market(allows_margin=True)},
+        markets={"x:BTC/USD": InstrumentRules(allows_margin=True)},
     )
     account = Account(Decimal(1000), margin)
     account.settle(

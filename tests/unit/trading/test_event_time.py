@@ -117,7 +117,7 @@ def test_positions_lead_back_to_the_first_unsettled_message():
     for offset, (name, close) in enumerate([("A", 1), ("A", 2), ("B", 1), ("A", 3)]):
         gatherer.add("candle", f"x:{name}:30m", close * M30, close, 0, ("c/0", offset))
     assert [t for t, _ in drain(gatherer)] == [M30]
-    assert gatherer.positions() == {"c/0": 1}
+    assert gatherer.offsets() == {"c/0": 1}
     again = EventTime(("candle",), settled=gatherer.settled, frontiers=gatherer.frontiers())
     again.announce(gatherer.series.values())
     assert again.add("candle", "x:A:30m", 2 * M30, 2, 0, ("c/0", 1))
@@ -125,7 +125,7 @@ def test_positions_lead_back_to_the_first_unsettled_message():
     assert again.add("candle", "x:A:30m", 3 * M30, 3, 0, ("c/0", 3))
     assert again.add("candle", "x:B:30m", 3 * M30, 3, 0, ("c/0", 4))
     assert [t for t, _ in drain(again)] == [2 * M30, 3 * M30]
-    assert again.positions() == {"c/0": 5}
+    assert again.offsets() == {"c/0": 5}
 
 
 def test_a_live_series_that_was_removed_is_waited_for_no_longer():

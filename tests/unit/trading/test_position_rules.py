@@ -16,7 +16,7 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.trading.account import Account
 from tradepulse.trading.moments import Moment, Prices, Settlement, Weights
 from tradepulse.trading.orders import Order, Trade
-from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
+from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
 HOUR = 3_600_000
 QUARTER = HOUR // 4
@@ -29,7 +29,7 @@ FREE = AccountRules(
     fee=Decimal(0),
     slippage=0.0,
     limits=RiskLimits(max_symbol_notional=Decimal("0.5")),
-    markets={"x:A/USD": Market(allows_margin=True)},
+    markets={"x:A/USD": InstrumentRules(allows_margin=True)},
 )
 COSTLY = AccountRules(
     fee=Decimal("0.01"),
@@ -128,7 +128,7 @@ def test_a_limit_order_fills(side: Side, second: Row, price: float, filled_at: i
     assert position.entry_time == HOUR
     assert (fill.order.order_type, fill.order.status) == ("limit", "FILLED")
     # sized by the limit, not by the close
-    assert fill.quantity == Market().quantity(Decimal(5_000) / Decimal(side.at(98.0)))
+    assert fill.quantity == InstrumentRules().quantity(Decimal(5_000) / Decimal(side.at(98.0)))
 
 
 def test_a_touched_limit_does_not_fill_and_expires(side: Side) -> None:

@@ -52,7 +52,7 @@ class Finding(OnSeries):
         last: open time of the last one.
         count: how many candles are missing (a hole) or concerned.
         sentence: the finding in words.
-        cause: of a hole, see `gap_causes`; None for other kinds.
+        cause: of a hole, see `causes`; None for other kinds.
         sure: False where the cause is likely only, or unknown.
     """
 
@@ -87,7 +87,7 @@ def scan(
     witnesses. Candles are read as they are, whatever the order of their times; leave synthetic ones
     out, for they hide their hole. Time is linear in rows and slots, but for sorting.
 
-    The causes of holes are judged venue by venue (`gap_causes`), with one exception: where series
+    The causes of holes are judged venue by venue (`causes`), with one exception: where series
     of two venues and one timeframe have the very same hole, which neither has for want of trades,
     it was the collector that was down, and not both venues: the cause is `missed`, and likely.
 

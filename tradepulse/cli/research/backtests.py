@@ -253,7 +253,7 @@ def _rules(
     max_open_positions: int,
     risk_per_trade: Decimal | None,
 ) -> "AccountRules":
-    from tradepulse.trading.sizing import AccountRules, Market, RiskLimits
+    from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
     return AccountRules(
         fee=fee,
@@ -263,7 +263,7 @@ def _rules(
         limits=RiskLimits(
             max_symbol_notional, max_total_notional, max_open_positions, risk_per_trade
         ),
-        markets={one.instrument: Market(allows_margin=margin) for one in series},
+        markets={one.instrument: InstrumentRules(allows_margin=margin) for one in series},
     )
 
 

@@ -23,7 +23,7 @@ from tradepulse.cli.up.replay import (
     replay_of,
     speed_of,
 )
-from tradepulse.cli.up.run import Market, Run, when_full
+from tradepulse.cli.up.run import Run, Traded, when_full
 from tradepulse.embedded.children import Children, EmbeddedError
 from tradepulse.embedded.ports import HOST, is_free
 from tradepulse.embedded.state import StateFolder
@@ -124,7 +124,7 @@ async def _run(
         stack.callback(state.close)
         stack.enter_context(_logging_to(state.logs / "up.log"))
         choice = recall(state.path, choice)
-        market: Market
+        market: Traded
         if choice.live:
             market = Live(series, wall_clock())
         else:

@@ -44,7 +44,7 @@ _LOOK_SECONDS = 0.25
 _FULL_BYTES = 50_000_000
 
 
-class Market(Protocol):
+class Traded(Protocol):
     """What a run trades; see `cli.up.replay.Replay` and `cli.up.live.Live`."""
 
     @property
@@ -101,7 +101,7 @@ class Run:
             self._view.progress, self._view.unready = None, {}
             self._say("Stopping")
 
-    async def go(self, connections: dict[str, str], market: Market, port: int) -> None:
+    async def go(self, connections: dict[str, str], market: Traded, port: int) -> None:
         """Start the services, train once, let the market in, and show it for ever."""
         applied, _ = await asyncio.gather(
             migrate(connections[DATABASE]), _topics(connections[KAFKA])
@@ -242,7 +242,7 @@ class Run:
         pool: "asyncpg.Pool[asyncpg.Record]",
         services: Services,
         client: httpx.AsyncClient,
-        market: Market,
+        market: Traded,
     ) -> None:
         names = [*EARLY, INGEST]
         while True:

@@ -1,6 +1,6 @@
 """Repairing a gap: ask the venue, resample, build from trades, and last of all make it up.
 
-Each step is for what the steps before it left (`gap_repairs.plan`). What comes from the venue or
+Each step is for what the steps before it left (`remedies.plan`). What comes from the venue or
 from stored candles is stored as `repaired`, what is made up as `synthetic`, from the last candle
 before the hole and never from a later one.
 """
@@ -16,14 +16,12 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.causes import Cause
 from tradepulse.candles.gaps.finding import Finding
 from tradepulse.candles.gaps.records import NEVER, Gap, Tries, Verdict, judge
-from tradepulse.candles.gaps.repairs import Repair, resample, synthetic
+from tradepulse.candles.gaps.remedies import Repair, resample, synthetic
 from tradepulse.candles.series import OnSeries
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.backfill import bundled, missing_ranges, remember_page
 from tradepulse.market_data.corrections import store_corrections
-from tradepulse.market_data.gaps.store import quiet_holes
-from tradepulse.market_data.gaps.tries_store import Outcome, Tried, note_try, repairs_of, settle
-from tradepulse.market_data.gaps.work import (
+from tradepulse.market_data.gaps.open_slots import (
     LONGEST_SLOTS,
     Work,
     came,
@@ -34,6 +32,8 @@ from tradepulse.market_data.gaps.work import (
     without_synthetic,
     work_on,
 )
+from tradepulse.market_data.gaps.store import quiet_holes
+from tradepulse.market_data.gaps.tries_store import Outcome, Tried, note_try, repairs_of, settle
 from tradepulse.market_data.loader import VenueOpener
 from tradepulse.market_data.store import load_candles, upsert_candles
 from tradepulse.market_data.subscriptions import feed_of

@@ -2,7 +2,7 @@
 
 A scan of everything judges the cause of every hole on all evidence. Between two of these, only
 the end of each series is read; where a hole shows up there, its timeframe is read once more around
-it with its witnesses, which is what judging needs (`trading.gap_causes`).
+it with its witnesses, which is what judging needs (`candles.gaps.causes`).
 """
 
 import asyncio

@@ -8,7 +8,7 @@ from typing import Literal
 from tradepulse.candles.gaps.causes import Cause
 from tradepulse.candles.gaps.finding import Finding
 from tradepulse.candles.gaps.records import NEVER, Gap, Verdict
-from tradepulse.candles.gaps.repairs import Step
+from tradepulse.candles.gaps.remedies import Step
 from tradepulse.market_data.gaps.store import COLUMNS, INSERT, columns_of, facts_of, gap_of_row
 from tradepulse.runtime.db import Connection
 

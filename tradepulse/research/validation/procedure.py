@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.objectives import FIGURES, Goal
-from tradepulse.research.search import random
 from tradepulse.research.simulate import SimulationRules
+from tradepulse.research.space import random
 from tradepulse.research.sweep import Sweep
 from tradepulse.research.validation.splits import combinatorial, group_bounds, paths, walk_forward
 from tradepulse.strategies import Params, Strategy
@@ -40,7 +40,7 @@ NOTHING: Figures = dict.fromkeys(FIGURES, None) | {"net_profit_pct": 0.0, "trade
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ground:
+class WindowTrader:
     """A strategy on a series, with what its trades cost.
 
     Attributes:
@@ -132,7 +132,7 @@ def candidates(
 
 
 def walk(
-    ground: Ground,
+    trader: WindowTrader,
     drawn: FloatArray,
     goal: Callable[[int], Goal],
     between: tuple[int, int],
@@ -147,7 +147,7 @@ def walk(
     trade reaches from one into the other: nothing is left to purge.
 
     Args:
-        ground: what is traded.
+        trader: what is traded.
         drawn: float64 `(t, p)`, from `candidates`.
         goal: by the days of a training window, what is best in it.
         between: first and end time of the walk, epoch ms.
@@ -177,21 +177,21 @@ def walk(
             )
             for lo, hi in (window.train, window.test)
         )
-        if not (ground.has_candles(*train) and ground.has_candles(*tested)):
+        if not (trader.has_candles(*train) and trader.has_candles(*tested)):
             continue  # a hole in the data
-        figures = ground.sweep(*train).run(drawn).figures
+        figures = trader.sweep(*train).run(drawn).figures
         ranked = goal(window.train[1] - window.train[0]).rank(figures)
         if len(ranked) == 0:
             flat = np.zeros(window.test[1] - window.test[0])
             yield Walked(kind, train, tested, None, NOTHING, NOTHING, flat)
             continue
         best = int(ranked[0])
-        result = ground.sweep(*tested).run(drawn[best : best + 1], daily=True)
+        result = trader.sweep(*tested).run(drawn[best : best + 1], daily=True)
         yield Walked(
             kind,
             train,
             tested,
-            dict(zip(ground.strategy.index, drawn[best].tolist(), strict=True)),
+            dict(zip(trader.strategy.index, drawn[best].tolist(), strict=True)),
             named(figures[best]),
             named(result.figures[0]),
             _daily(result.daily)[0],

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.objectives import FIGURES
-from tradepulse.research.search import points
+from tradepulse.research.space import points
 from tradepulse.research.validation.gates import Gate
 from tradepulse.research.validation.procedure import Walked
 from tradepulse.research.validation.request import Record, ValidationRequest

@@ -27,7 +27,7 @@ from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.objectives import FIGURES, Goal
 from tradepulse.research.validation import procedure, search_verdicts, verdicts
 from tradepulse.research.validation.gates import Gate
-from tradepulse.research.validation.procedure import Ground, Kind, Paths, Walked
+from tradepulse.research.validation.procedure import Kind, Paths, Walked, WindowTrader
 from tradepulse.research.validation.report import SHARPE, Report, body, heat_map
 from tradepulse.research.validation.request import DATA_FREE, ValidationRequest, check, record
 from tradepulse.research.validation.robustness import neighbours, stressed
@@ -81,7 +81,7 @@ def validate(
     drawn = procedure.candidates(strategy, params, request.varied(), DRAWS, seed)
     # the account sizes by the share, so must the simulator
     fraction = min(request.simulation.fraction, request.share)
-    ground = Ground(
+    trader = WindowTrader(
         candles,
         strategy,
         replace(request.simulation, fraction=fraction),
@@ -92,26 +92,26 @@ def validate(
     inside = done(trade(ranges.start, ranges.split, request.account))
     outside = done(trade(ranges.split, ranges.end, request.account))
     costly = done(trade(ranges.split, ranges.end, stressed(request.account, STRESS)))
-    spread, source = done(_trials(request, ground, drawn))
-    windows = [done(window) for window in _walk(request, ground, drawn)]
+    spread, source = done(_trials(request, trader, drawn))
+    windows = [done(window) for window in _walk(request, trader, drawn)]
     gates = (
         *verdicts.holdout(outside, inside, asked),
         verdicts.bootstrap(outside, asked, seed),
         verdicts.cost_stress(outside, costly, STRESS, asked),
-        done(_neighbourhood(request, ground)),
+        done(_neighbourhood(request, trader)),
         search_verdicts.deflated(inside, spread, request.all_trials, asked),
         *done(search_verdicts.overfitting(spread, source, asked)),
         *search_verdicts.walked(windows, asked),
-        done(search_verdicts.joined_paths(_paths(request, ground, drawn, inside.trades), asked)),
+        done(search_verdicts.joined_paths(_paths(request, trader, drawn, inside.trades), asked)),
         verdicts.drawdown(inside, outside, asked, seed),
-        *done(_examined(request, ground)),
+        *done(_examined(request, trader)),
     )
     shown = heat_map(
         strategy,
         params,
         request.varied(),
-        partial(_figures, ground, ranges.start, ranges.split),
-        partial(_figures, ground, ranges.split, ranges.end),
+        partial(_figures, trader, ranges.start, ranges.split),
+        partial(_figures, trader, ranges.split, ranges.end),
     )
     whole = body(request, candles, params, inside, outside, windows, shown)
     done.all()
@@ -137,7 +137,7 @@ class _Steps:
 
 
 def _trials(
-    request: ValidationRequest, ground: Ground, drawn: FloatArray
+    request: ValidationRequest, trader: WindowTrader, drawn: FloatArray
 ) -> tuple[FloatArray, str]:
     """Return daily returns in sample of parameter sets that did not depend on others' figures.
 
@@ -148,11 +148,11 @@ def _trials(
     if request.method in DATA_FREE and len(request.tried) >= FEWEST_TRIED:
         tried = request.sample()
         source = f"{len(tried)} of the {len(request.tried)} trials of the search"
-    sweep = ground.sweep(request.ranges.start, request.ranges.split)
+    sweep = trader.sweep(request.ranges.start, request.ranges.split)
     return procedure.daily_of(sweep, tried), source
 
 
-def _walk(request: ValidationRequest, ground: Ground, drawn: FloatArray) -> Iterator[Walked]:
+def _walk(request: ValidationRequest, trader: WindowTrader, drawn: FloatArray) -> Iterator[Walked]:
     ranges = request.ranges
     days = (ranges.split - ranges.start) / DAY_MS
 
@@ -161,7 +161,7 @@ def _walk(request: ValidationRequest, ground: Ground, drawn: FloatArray) -> Iter
 
     for kind in KINDS:
         yield from procedure.walk(
-            ground,
+            trader,
             drawn,
             goal,
             (ranges.start, ranges.end),
@@ -172,15 +172,15 @@ def _walk(request: ValidationRequest, ground: Ground, drawn: FloatArray) -> Iter
 
 
 def _paths(
-    request: ValidationRequest, ground: Ground, drawn: FloatArray, trades: Sequence[Trade]
+    request: ValidationRequest, trader: WindowTrader, drawn: FloatArray, trades: Sequence[Trade]
 ) -> Paths | None:
     """Return combinatorial paths through all days, None where these are too few."""
     ranges = request.ranges
     if ranges.end - ranges.start < procedure.SHORTEST_PATH_DAYS * DAY_MS:
         return None
-    daily = procedure.daily_of(ground.sweep(ranges.start, ranges.end), drawn)
+    daily = procedure.daily_of(trader.sweep(ranges.start, ranges.end), drawn)
     held = [trade.exit_time - trade.entry_time for trade in trades]
-    lookback = ground.strategy.lookback(request.params) * timeframe_ms(ground.candles.timeframe)
+    lookback = trader.strategy.lookback(request.params) * timeframe_ms(trader.candles.timeframe)
     return procedure.combined(
         daily,
         purge=math.ceil(float(np.quantile(held, HELD)) / DAY_MS) if held else 1,
@@ -188,8 +188,8 @@ def _paths(
     )
 
 
-def _neighbourhood(request: ValidationRequest, ground: Ground) -> Gate:
-    strategy, ranges = ground.strategy, request.ranges
+def _neighbourhood(request: ValidationRequest, trader: WindowTrader) -> Gate:
+    strategy, ranges = trader.strategy, request.ranges
     own = strategy.complete(request.params)
     moved = [
         param.name
@@ -200,8 +200,8 @@ def _neighbourhood(request: ValidationRequest, ground: Ground) -> Gate:
     if not near:
         return verdicts.neighbourhood(np.empty((0, 2)), (None, None), request.thresholds)
     vectors = np.array([list(one.values()) for one in near])
-    inside = _figures(ground, ranges.start, ranges.split, vectors)
-    outside = _figures(ground, ranges.split, ranges.end, vectors)
+    inside = _figures(trader, ranges.start, ranges.split, vectors)
+    outside = _figures(trader, ranges.split, ranges.end, vectors)
     return verdicts.neighbourhood(
         np.column_stack((inside[:, PROFIT], outside[:, PROFIT])),
         (_median(inside[:, SHARPE]), _median(outside[:, SHARPE])),
@@ -209,9 +209,9 @@ def _neighbourhood(request: ValidationRequest, ground: Ground) -> Gate:
     )
 
 
-def _examined(request: ValidationRequest, ground: Ground) -> list[Gate]:
+def _examined(request: ValidationRequest, trader: WindowTrader) -> list[Gate]:
     """Ask both detectors, on the last candles."""
-    strategy, candles = ground.strategy, ground.candles
+    strategy, candles = trader.strategy, trader.candles
     lookback = strategy.lookback(request.params)
     if len(candles) <= lookback:
         return [verdicts.detected(name, None) for name in ("look_ahead", "recursive")]
@@ -223,8 +223,8 @@ def _examined(request: ValidationRequest, ground: Ground) -> list[Gate]:
     ]
 
 
-def _figures(ground: Ground, start: int, end: int, vectors: FloatArray) -> FloatArray:
-    return ground.sweep(start, end).run(vectors).figures
+def _figures(trader: WindowTrader, start: int, end: int, vectors: FloatArray) -> FloatArray:
+    return trader.sweep(start, end).run(vectors).figures
 
 
 def _median(values: FloatArray) -> float | None:

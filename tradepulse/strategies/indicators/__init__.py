@@ -15,13 +15,13 @@ from tradepulse.strategies.indicators._averages import ema, rolling_vwap, sessio
 from tradepulse.strategies.indicators._channels import bollinger, donchian, highest, lowest
 from tradepulse.strategies.indicators._indicator import Indicator, Live
 from tradepulse.strategies.indicators._oscillators import macd, rsi
-from tradepulse.strategies.indicators._ranges import adx, atr, supertrend
+from tradepulse.strategies.indicators._ranges import adx, atr_wilder, supertrend
 
 __all__ = [
     "Indicator",
     "Live",
     "adx",
-    "atr",
+    "atr_wilder",
     "bollinger",
     "donchian",
     "ema",

@@ -152,7 +152,7 @@ def _supertrend_rows(
     return (line, direction), (atr_state, before, bands)
 
 
-def atr(window: int = 14) -> Indicator:
+def atr_wilder(window: int = 14) -> Indicator:
     """Return Wilder's average true range, in the price's unit, from the row `window` on.
 
     Raises:
@@ -160,7 +160,7 @@ def atr(window: int = 14) -> Indicator:
     """
     length = window_of("window", window)
     return Indicator(
-        f"atr({length})",
+        f"atr_wilder({length})",
         ("high", "low", "close"),
         ("atr",),
         _atr_rows,

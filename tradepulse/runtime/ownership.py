@@ -20,7 +20,7 @@ class FencedError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Ownership:
     """A consumer's position when it was taken over.
 
     Attributes:
@@ -38,7 +38,7 @@ class Position:
     state: Mapping[str, Any]
 
 
-async def take_over(pool: "asyncpg.Pool[asyncpg.Record]", consumer: str) -> Position:
+async def take_over(pool: "asyncpg.Pool[asyncpg.Record]", consumer: str) -> Ownership:
     """Become the owner of a consumer's position."""
     row = await pool.fetchrow(
         "insert into event_time_positions (consumer, epoch) values ($1, 1) "
@@ -47,10 +47,10 @@ async def take_over(pool: "asyncpg.Pool[asyncpg.Record]", consumer: str) -> Posi
     )
     if row is None:
         raise RuntimeError(f"the position of {consumer} was not returned")
-    return Position(consumer, row["epoch"], row["settled_time"], row["offsets"], row["state"])
+    return Ownership(consumer, row["epoch"], row["settled_time"], row["offsets"], row["state"])
 
 
-async def become_owner(service: Service, consumer: str, held: str) -> Position:
+async def become_owner(service: Service, consumer: str, held: str) -> Ownership:
     """Wait until this process alone works for a consumer, then take its position over.
 
     The process ends when it loses the lock.
@@ -72,7 +72,7 @@ async def become_owner(service: Service, consumer: str, held: str) -> Position:
 
 async def advance(
     connection: Connection,
-    owner: Position,
+    owner: Ownership,
     settled: int,
     offsets: Mapping[str, int],
     state: Mapping[str, Any],

@@ -9,7 +9,7 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.candles.checks import rules, time_text
 from tradepulse.candles.gaps.finding import DAY_MS, Finding
 from tradepulse.candles.gaps.records import Gap
-from tradepulse.candles.gaps.repairs import Repair, plan
+from tradepulse.candles.gaps.remedies import Repair, plan
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.gaps.tries_store import Tried
 from tradepulse.market_data.store import known_series
