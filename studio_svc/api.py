@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from studio_svc.hub import Hub
-from studio_svc.pages import plain_page
 from studio_svc.store import StudioStore
+from studio_svc.stream.hub import Hub
+from studio_svc.stream.watch import HealthWatch
 from studio_svc.views import (
     CandlesView,
     EquityView,
@@ -21,7 +21,7 @@ from studio_svc.views import (
     TradeView,
     WeightsView,
 )
-from studio_svc.watch import HealthWatch
+from studio_svc.web_app.pages import plain_page
 from tradepulse.candles.timeframes import TIMEFRAMES_MS
 
 LAST_TIME = 253_402_300_799_000

@@ -11,16 +11,14 @@ from fastapi.responses import JSONResponse
 from prometheus_client import Counter, Gauge
 from pydantic import Field, StringConstraints
 
+from studio_svc.access.middleware import TokenAuth, TokenError, read_token
 from studio_svc.api import account_routes, market_routes, system_routes, visible_until
-from studio_svc.auth import TokenAuth, TokenError, read_token
-from studio_svc.handlers import TOPICS, PageFeed, watching_decoder
-from studio_svc.hub import Hub, TooManyPagesError
-from studio_svc.market_data import coverage_routes, gap_routes, subscription_routes
-from studio_svc.market_store import MarketStore
-from studio_svc.pages import DIST, STYLE_PATH, BuiltPage, style
-from studio_svc.research import change_routes, configuration_routes, job_routes
+from studio_svc.data.routes import coverage_routes, gap_routes, subscription_routes
+from studio_svc.data.store import MarketStore
 from studio_svc.store import StudioStore
-from studio_svc.watch import (
+from studio_svc.stream.feed import TOPICS, PageFeed, watching_decoder
+from studio_svc.stream.hub import Hub, TooManyPagesError
+from studio_svc.stream.watch import (
     AWAY,
     HealthWatch,
     ledger_refresher,
@@ -28,6 +26,8 @@ from studio_svc.watch import (
     pass_on,
     registry_refresher,
 )
+from studio_svc.studio.routes import change_routes, configuration_routes, job_routes
+from studio_svc.web_app.pages import DIST, STYLE_PATH, BuiltPage, style
 from tradepulse.runtime.bus import Reader
 from tradepulse.runtime.service import Service, run
 from tradepulse.runtime.settings import RefusedError

@@ -12,7 +12,7 @@ import asyncpg
 import numpy as np
 
 from studio_svc import queries
-from studio_svc.curve import Columns, EquityCurve
+from studio_svc.overview.curve import Columns, EquityCurve
 from studio_svc.views import (
     CandleRow,
     CandlesView,

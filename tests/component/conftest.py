@@ -9,9 +9,9 @@ from studio_page import TOKEN, Studio
 from studio_rows import Seeded, seed
 
 from studio_svc.app import create_app
-from studio_svc.hub import Hub
 from studio_svc.store import StudioStore
-from studio_svc.watch import HealthWatch
+from studio_svc.stream.hub import Hub
+from studio_svc.stream.watch import HealthWatch
 from tradepulse.runtime.db import connect_pool, migrate
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import httpx
 
-from studio_svc.hub import Hub
 from studio_svc.store import StudioStore
+from studio_svc.stream.hub import Hub
 
 TOKEN = "a-right-token-of-32-characters-xx"
 

@@ -10,8 +10,8 @@ import numpy as np
 from studio_page import Studio, anonymous
 from studio_rows import EXCHANGE, START, Seeded
 
-from studio_svc.market_store import LIVE_GRACE_MS, MAX_CELLS, MarketStore
-from studio_svc.watch import market_refresher
+from studio_svc.data.store import LIVE_GRACE_MS, MAX_CELLS, MarketStore
+from studio_svc.stream.watch import market_refresher
 from tests.candle_series import random_walk
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.finding import DAY_MS, Finding, coverage, scan

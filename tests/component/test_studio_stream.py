@@ -25,13 +25,13 @@ from contracts.events import (
     Signal,
 )
 from contracts.topics import CANDLES, EVALUATIONS
-from studio_svc.auth import TokenError, read_token
-from studio_svc.curve import EquityCurve, extremes
-from studio_svc.handlers import PageFeed, watching_decoder
-from studio_svc.hub import MAX_PAGES, Hub, TooManyPagesError
-from studio_svc.mailbox import KEPT_CANDLES, KEPT_POINTS, KEPT_ROWS, Mailbox
+from studio_svc.access.middleware import TokenError, read_token
+from studio_svc.overview.curve import EquityCurve, extremes
+from studio_svc.stream.feed import PageFeed, watching_decoder
+from studio_svc.stream.hub import MAX_PAGES, Hub, TooManyPagesError
+from studio_svc.stream.mailbox import KEPT_CANDLES, KEPT_POINTS, KEPT_ROWS, Mailbox
+from studio_svc.stream.watch import HealthWatch, Refresher
 from studio_svc.views import HealthView
-from studio_svc.watch import HealthWatch, Refresher
 
 BTC, ETH = series_of("BTC/USD"), series_of("ETH/USD")
 ID = uuid5(NAMESPACE, "x")
@@ -341,7 +341,7 @@ class TestWatch:
         task.cancel()
 
     async def test_an_absent_database_is_asked_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("studio_svc.watch.POLL_INTERVAL_S", 0)
+        monkeypatch.setattr("studio_svc.stream.watch.POLL_INTERVAL_S", 0)
         calls = SimpleNamespace(count=0)
         done = asyncio.Event()
 

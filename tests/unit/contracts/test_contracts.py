@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.events import CandleClosed, CandleEvaluated, Signal, Timeframe, signal_id
 from contracts.topics import TOPICS
-from studio_svc.handlers import TOPICS as STUDIO_TOPICS
+from studio_svc.stream.feed import TOPICS as STUDIO_TOPICS
 from tradepulse.candles.timeframes import TIMEFRAMES_MS
 from tradepulse.cli.asyncapi import READS, write_documents
 from tradepulse.runtime.codec import decode_candle

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from studio_svc.mailbox import Mailbox
+from studio_svc.stream.mailbox import Mailbox
 from studio_svc.views import CandleRow, EquityRow
 
 PUSH_INTERVAL_S = 0.1

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query
 
 from studio_svc.api import LAST_TIME
-from studio_svc.market_store import CoverageTooLargeError, MarketStore, Wanted
-from studio_svc.market_views import (
+from studio_svc.data.store import CoverageTooLargeError, MarketStore, Wanted
+from studio_svc.data.views import (
     CoverageView,
     GapDetailView,
     GapsView,

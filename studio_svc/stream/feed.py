@@ -16,7 +16,7 @@ from contracts.events import (
     PositionClosed,
 )
 from contracts.topics import ACCOUNT, CANDLES, CONFIGURATIONS, EVALUATIONS, WEIGHTS, Topic
-from studio_svc.hub import Hub
+from studio_svc.stream.hub import Hub
 from studio_svc.views import WeightsView, candle_row, fill_of, order_of, signals_of, trade_of
 from tradepulse.runtime.bus import Decoder, Delivery, decoder_of
 

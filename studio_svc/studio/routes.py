@@ -14,9 +14,9 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from contracts.events import Stage
-from studio_svc.pages import plain_page
 from studio_svc.store import StudioStore
 from studio_svc.views import ConfigurationDetailView, ConfigurationView, JobView
+from studio_svc.web_app.pages import plain_page
 from tradepulse.research import lifecycle
 from tradepulse.research.configurations import activate, deactivate, latest_report
 from tradepulse.research.jobs import JobSpec, request_cancel, submit_job

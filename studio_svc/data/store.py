@@ -6,7 +6,7 @@ from typing import Protocol
 
 import asyncpg
 
-from studio_svc.market_views import (
+from studio_svc.data.views import (
     CoverageView,
     GapDetailView,
     GapsView,

@@ -8,7 +8,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-DIST = Path(__file__).parent / "web" / "dist"
+DIST = Path(__file__).parents[1] / "web" / "dist"
 YEAR_S = 31_536_000
 PAGES = ("market-data",)
 """Paths that are the page too; it shows itself by its address."""

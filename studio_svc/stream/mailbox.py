@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from studio_svc.curve import extremes
+from studio_svc.overview.curve import extremes
 from studio_svc.views import CandleRow, EquityRow
 
 KEPT_CANDLES = 600

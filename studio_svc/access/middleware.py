@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from studio_svc.pages import STYLE_PATH, refusal_page
+from studio_svc.web_app.pages import STYLE_PATH, refusal_page
 
 SHORTEST_TOKEN = 16
 COOKIE_AGE_S = 30 * 86_400

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from studio_svc.hub import Hub
-from studio_svc.market_store import MarketStore
+from studio_svc.data.store import MarketStore
 from studio_svc.store import StudioStore
+from studio_svc.stream.hub import Hub
 from studio_svc.views import HealthView
 from tradepulse.runtime.db import UNREACHABLE
 

@@ -1,0 +1,1 @@
+"""Market data: what is followed, what is stored, and what is not."""

@@ -1,0 +1,1 @@
+"""Configurations, and the jobs that find and validate them."""
