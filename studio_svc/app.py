@@ -1,6 +1,7 @@
 """Composition root of the page and its API."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,21 +13,26 @@ from prometheus_client import Counter, Gauge
 from pydantic import Field, StringConstraints
 
 from studio_svc.access.middleware import TokenAuth, TokenError, read_token
-from studio_svc.api import account_routes, market_routes, system_routes, visible_until
 from studio_svc.data.routes import coverage_routes, gap_routes, subscription_routes
-from studio_svc.data.store import MarketStore
-from studio_svc.store import StudioStore
+from studio_svc.markets.routes import market_routes
+from studio_svc.orders.routes import order_routes
+from studio_svc.overview.routes import overview_routes
+from studio_svc.rl.routes import weight_routes
+from studio_svc.stores import Stores
 from studio_svc.stream.feed import TOPICS, PageFeed, watching_decoder
 from studio_svc.stream.hub import Hub, TooManyPagesError
+from studio_svc.stream.routes import stream_routes
+from studio_svc.stream.visible import visible_until
 from studio_svc.stream.watch import (
     AWAY,
-    HealthWatch,
     ledger_refresher,
     market_refresher,
     pass_on,
     registry_refresher,
 )
 from studio_svc.studio.routes import change_routes, configuration_routes, job_routes
+from studio_svc.system.health import HealthWatch
+from studio_svc.system.routes import system_routes
 from studio_svc.web_app.pages import DIST, STYLE_PATH, BuiltPage, style
 from tradepulse.runtime.bus import Reader
 from tradepulse.runtime.service import Service, run
@@ -47,12 +53,12 @@ class StudioSettings(StrategySettings):
 
 
 def create_app(
-    store: StudioStore, hub: Hub, health: HealthWatch, token: str, *, dist: Path = DIST
+    stores: Stores, hub: Hub, health: HealthWatch, token: str, *, dist: Path = DIST
 ) -> FastAPI:
     """Return the application: API, stream and page behind the token.
 
     Args:
-        store: what is read.
+        stores: what is read.
         hub: what is pushed.
         health: what the other services say.
         token: who knows it may see everything.
@@ -62,16 +68,22 @@ def create_app(
         title="TradePulse", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None
     )
     app.add_middleware(TokenAuth, token=token)
-    app.include_router(account_routes(store, hub))
-    app.include_router(market_routes(store, hub))
-    market = MarketStore(store)
-    app.include_router(subscription_routes(market))
-    app.include_router(coverage_routes(market, lambda: visible_until(store, hub)))
-    app.include_router(gap_routes(market, lambda: visible_until(store, hub)))
-    app.include_router(configuration_routes(store))
-    app.include_router(change_routes(store))
-    app.include_router(job_routes(store))
-    app.include_router(system_routes(hub, health))
+    visible = partial(visible_until, stores.pool, hub)
+    for routes in (
+        overview_routes(stores.overview, hub, visible),
+        order_routes(stores.orders),
+        weight_routes(stores.rl),
+        market_routes(stores.markets, visible),
+        subscription_routes(stores.data),
+        coverage_routes(stores.data, visible),
+        gap_routes(stores.data, visible),
+        configuration_routes(stores.studio),
+        change_routes(stores.studio),
+        job_routes(stores.studio),
+        system_routes(health),
+        stream_routes(hub),
+    ):
+        app.include_router(routes)
     for error in AWAY:
         app.add_exception_handler(error, _on_database_away)
     app.add_exception_handler(RequestValidationError, _on_wrong_value)
@@ -111,11 +123,11 @@ async def compose(service: Service, settings: StudioSettings) -> None:
     # it logs every request, and one goes to each service every two seconds
     logging.getLogger("httpx").setLevel(logging.WARNING)
     hub = Hub()
-    store = StudioStore(service.pool, settings.account, settings.portfolio)
+    stores = Stores.over(service.pool, settings.account, settings.portfolio)
     health = HealthWatch(settings.studio_services, httpx.AsyncClient())
-    ledger = ledger_refresher(store, hub)
-    registry = registry_refresher(store, hub)
-    market = market_refresher(MarketStore(store), hub, lambda: visible_until(store, hub))
+    ledger = ledger_refresher(stores.orders, stores.overview, hub)
+    registry = registry_refresher(stores.studio, hub)
+    market = market_refresher(stores.data, hub, partial(visible_until, stores.pool, hub))
     feed = PageFeed(hub, settings.account, settings.portfolio, ledger.mark, registry.mark)
     undecodable = Counter(
         "tradepulse_undecodable_messages_total",
@@ -131,7 +143,7 @@ async def compose(service: Service, settings: StudioSettings) -> None:
     )
     await reader.start()
     service.readiness["kafka"] = lambda: reader.assigned
-    service.app = create_app(store, hub, health, token)
+    service.app = create_app(stores, hub, health, token)
     service.background(_feed_pages(reader, feed, hub), "topics to pages")
     service.background(ledger.run(), "ledger to pages")
     service.background(registry.run(), "jobs to pages")

@@ -1,12 +1,10 @@
 """The routes of market data: which series are followed, what is stored of them, and what is not."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
 
-from studio_svc.api import LAST_TIME
-from studio_svc.data.store import CoverageTooLargeError, MarketStore, Wanted
+from studio_svc.data.store import CoverageTooLargeError, MarketDataStore, Wanted
 from studio_svc.data.views import (
     CoverageView,
     GapDetailView,
@@ -17,20 +15,20 @@ from studio_svc.data.views import (
     SubscriptionsView,
     VenueView,
 )
+from studio_svc.stream.visible import Visible
+from studio_svc.web_app.parameters import LAST_TIME
 from tradepulse.candles.gaps.finding import DAY_MS, Kind
 from tradepulse.candles.gaps.records import Status
 from tradepulse.market_data.subscriptions import SubscriptionError, subscribe, unsubscribe
 from tradepulse.market_data.venues.errors import VenueRefusedError
 
 DEFAULT_DAYS = 90
-Visible = Callable[[], Awaitable[int | None]]
-"""Returns the last close that the page may know of."""
 
 Name = Annotated[str | None, Query(min_length=1, max_length=64)]
 Time = Annotated[int | None, Query(ge=0, le=LAST_TIME, description="epoch ms")]
 
 
-def subscription_routes(market: MarketStore) -> APIRouter:
+def subscription_routes(market: MarketDataStore) -> APIRouter:
     """Return the routes that tell and change what is followed live."""
     router = APIRouter(prefix="/api", tags=["market data"])
 
@@ -74,7 +72,7 @@ def subscription_routes(market: MarketStore) -> APIRouter:
     return router
 
 
-def coverage_routes(market: MarketStore, visible: Visible) -> APIRouter:
+def coverage_routes(market: MarketDataStore, visible: Visible) -> APIRouter:
     """Return the routes that tell how much is stored."""
     router = APIRouter(prefix="/api", tags=["market data"])
 
@@ -106,7 +104,7 @@ def coverage_routes(market: MarketStore, visible: Visible) -> APIRouter:
     return router
 
 
-def gap_routes(market: MarketStore, visible: Visible) -> APIRouter:
+def gap_routes(market: MarketDataStore, visible: Visible) -> APIRouter:
     """Return the routes that tell what is wrong, and the one that looks again."""
     router = APIRouter(prefix="/api", tags=["market data"])
 

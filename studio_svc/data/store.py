@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import asyncpg
 
@@ -19,7 +18,7 @@ from studio_svc.data.views import (
     TimeframeView,
     VenueView,
 )
-from studio_svc.views import SeriesView
+from studio_svc.shared.series import stored_series
 from tradepulse.candles.gaps.finding import DAY_MS, Kind
 from tradepulse.candles.gaps.records import NOT_TO_REPAIR, Gap, Status
 from tradepulse.candles.timeframes import TIMEFRAMES_MS, timeframe_ms
@@ -84,30 +83,19 @@ class CoverageTooLargeError(ValueError):
     """More is asked for than one answer should hold; the message says how to ask for less."""
 
 
-class Stored(Protocol):
-    """What of the page's store is needed; see `StudioStore`."""
-
-    pool: "asyncpg.Pool[asyncpg.Record]"
-
-    async def series(self, visible_until: int | None) -> list[SeriesView]: ...  # noqa: D102
-
-
-class MarketStore:
+class MarketDataStore:
     """Subscriptions, coverage and gaps.
 
     Args:
-        stored: the page's store.
+        pool: where everything is read.
         clock: market time while a live market_ingest runs, epoch ms.
     """
 
-    def __init__(self, stored: Stored, clock: Callable[[], int] = wall_clock) -> None:
-        self._stored = stored
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", clock: Callable[[], int] = wall_clock
+    ) -> None:
+        self.pool = pool
         self._clock = clock
-
-    @property
-    def pool(self) -> "asyncpg.Pool[asyncpg.Record]":
-        """Where everything is read."""
-        return self._stored.pool
 
     def venues(self) -> list[VenueView]:
         """Return the venues that can be followed. What a venue has not is built of shorter ones."""
@@ -144,7 +132,7 @@ class MarketStore:
                 visible_until,
             )
         if visible_until is None:
-            closes = [s.last[0] + s.timeframe_ms for s in await self._stored.series(None)]
+            closes = [s.last[0] + s.timeframe_ms for s in await stored_series(self.pool, None)]
             visible_until = max(closes, default=None)
         until = None if visible_until is None else -(-visible_until // DAY_MS) * DAY_MS
         return MarketStateView(

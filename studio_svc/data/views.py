@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from studio_svc.views import View
+from studio_svc.web_app.views import View
 from tradepulse.candles.gaps.finding import Coverage, Kind
 from tradepulse.candles.gaps.records import Gap, Status
 from tradepulse.market_data.gaps.tries_store import Tried

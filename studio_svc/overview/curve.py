@@ -1,41 +1,16 @@
 """The equity curve in memory: read once, extended by what is new, thinned for drawing."""
 
-import itertools
-
 import numpy as np
 from numpy.typing import NDArray
 
-from studio_svc.views import EquityRow
+from studio_svc.web_app.thinning import extremes
+from studio_svc.web_app.views import EquityRow
 
 Columns = tuple[
     NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64],
     NDArray[np.int64],
 ]  # fmt: skip
 """close_time, equity, cash, exposure, open positions; each `(n,)`, in time order."""
-
-
-def extremes(values: NDArray[np.float64], limit: int) -> NDArray[np.intp]:
-    """Choose at most `limit` row numbers that keep the first, the last and every extreme.
-
-    The rows are cut into equal buckets and each gives its lowest and its highest, so a peak
-    or a drawdown between two drawn points cannot be lost.
-
-    Args:
-        values: float64 `(n,)`.
-        limit: at least 4.
-
-    Returns:
-        Row numbers, increasing, `(min(n, limit) or fewer,)`.
-    """
-    n = len(values)
-    if n <= limit:
-        return np.arange(n)
-    edges = np.linspace(0, n, (limit - 2) // 2 + 1).astype(np.intp)
-    chosen = {0, n - 1}
-    for lo, hi in itertools.pairwise(edges.tolist()):
-        chosen.add(lo + int(np.argmin(values[lo:hi])))
-        chosen.add(lo + int(np.argmax(values[lo:hi])))
-    return np.array(sorted(chosen), dtype=np.intp)
 
 
 class EquityCurve:

@@ -16,8 +16,10 @@ from contracts.events import (
     PositionClosed,
 )
 from contracts.topics import ACCOUNT, CANDLES, CONFIGURATIONS, EVALUATIONS, WEIGHTS, Topic
+from studio_svc.markets.views import candle_row
+from studio_svc.orders.views import fill_of, order_of, signals_of, trade_of
+from studio_svc.rl.views import WeightsView
 from studio_svc.stream.hub import Hub
-from studio_svc.views import WeightsView, candle_row, fill_of, order_of, signals_of, trade_of
 from tradepulse.runtime.bus import Decoder, Delivery, decoder_of
 
 TOPICS = (CANDLES, EVALUATIONS, WEIGHTS, CONFIGURATIONS, ACCOUNT)

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from studio_svc.stream.mailbox import Mailbox
-from studio_svc.views import CandleRow, EquityRow
+from studio_svc.web_app.views import CandleRow, EquityRow
 
 PUSH_INTERVAL_S = 0.1
 PING_INTERVAL_S = 10.0

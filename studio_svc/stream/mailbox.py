@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from studio_svc.overview.curve import extremes
-from studio_svc.views import CandleRow, EquityRow
+from studio_svc.web_app.thinning import extremes
+from studio_svc.web_app.views import CandleRow, EquityRow
 
 KEPT_CANDLES = 600
 KEPT_POINTS = 1_000

@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx
-
-from studio_svc.data.store import MarketStore
-from studio_svc.store import StudioStore
+from studio_svc.data.store import MarketDataStore
+from studio_svc.orders.store import OrderStore
+from studio_svc.overview.store import OverviewStore
 from studio_svc.stream.hub import Hub
-from studio_svc.views import HealthView
+from studio_svc.stream.visible import Visible
+from studio_svc.studio.store import StudioStore
 from tradepulse.runtime.db import UNREACHABLE
 
 log = logging.getLogger(__name__)
@@ -68,13 +68,13 @@ class Refresher:
             await asyncio.sleep(self._interval_s)
 
 
-def ledger_refresher(store: StudioStore, hub: Hub) -> Refresher:
+def ledger_refresher(orders: OrderStore, account: OverviewStore, hub: Hub) -> Refresher:
     """Return the reader of open positions and the account's figures."""
 
     async def read() -> None:
         if hub.pages:
-            hub.state("positions", await store.positions())
-            hub.state("overview", await store.overview(hub.event_time, hub.source))
+            hub.state("positions", await orders.positions())
+            hub.state("overview", await account.overview(hub.event_time, hub.source))
 
     return Refresher(read, LEDGER_INTERVAL_S)
 
@@ -90,9 +90,7 @@ def registry_refresher(store: StudioStore, hub: Hub) -> Refresher:
     return Refresher(read, LEDGER_INTERVAL_S, every_s=POLL_INTERVAL_S)
 
 
-def market_refresher(
-    market: MarketStore, hub: Hub, visible: Callable[[], Awaitable[int | None]]
-) -> Refresher:
+def market_refresher(market: MarketDataStore, hub: Hub, visible: Visible) -> Refresher:
     """Return the reader of subscriptions and of what changed in the stored candles."""
 
     async def read() -> None:
@@ -101,45 +99,6 @@ def market_refresher(
             hub.state("market_data", await market.state(await visible()))
 
     return Refresher(read, LEDGER_INTERVAL_S, every_s=POLL_INTERVAL_S)
-
-
-class HealthWatch:
-    """Asks each service's /readyz."""
-
-    def __init__(self, services: Mapping[str, str], client: httpx.AsyncClient) -> None:
-        self._services = services
-        self._client = client
-        self.now: list[HealthView] = [
-            HealthView(service=name, up=False, ready=False, detail="not asked yet")
-            for name in services
-        ]
-
-    async def look(self) -> list[HealthView]:
-        """Ask all services at once and return what they say."""
-        self.now = list(
-            await asyncio.gather(*(self._ask(name, url) for name, url in self._services.items()))
-        )
-        return self.now
-
-    async def run(self, hub: Hub) -> None:
-        """Look for ever, and tell the pages what changed."""
-        while True:
-            hub.state("health", await self.look())
-            await asyncio.sleep(POLL_INTERVAL_S)
-
-    async def _ask(self, name: str, url: str) -> HealthView:
-        try:
-            answer = await self._client.get(f"{url.rstrip('/')}/readyz", timeout=1.5)
-        except httpx.HTTPError as error:
-            detail = f"does not answer: {type(error).__name__}"
-            return HealthView(service=name, up=False, ready=False, detail=detail)
-        lines = answer.text.strip().splitlines()
-        return HealthView(
-            service=name,
-            up=True,
-            ready=answer.is_success,
-            detail=lines[0][:200] if lines else f"status {answer.status_code}",
-        )
 
 
 async def pass_on(batches: Any, handle: Callable[[Any], None]) -> None:

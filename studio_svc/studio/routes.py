@@ -1,4 +1,4 @@
-"""The routes of research: jobs, configurations with their history and reports, and changing them.
+"""The routes of the studio: jobs, configurations with their history and reports, and changing them.
 
 Whatever is changed is changed by the functions that the command line uses too, each with a reason
 that is kept; this service decides nothing.
@@ -14,8 +14,9 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from contracts.events import Stage
-from studio_svc.store import StudioStore
-from studio_svc.views import ConfigurationDetailView, ConfigurationView, JobView
+from studio_svc.shared.configurations import ConfigurationView
+from studio_svc.studio.store import StudioStore
+from studio_svc.studio.views import ConfigurationDetailView, JobView
 from studio_svc.web_app.pages import plain_page
 from tradepulse.research import lifecycle
 from tradepulse.research.configurations import activate, deactivate, latest_report

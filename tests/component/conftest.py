@@ -9,9 +9,9 @@ from studio_page import TOKEN, Studio
 from studio_rows import Seeded, seed
 
 from studio_svc.app import create_app
-from studio_svc.store import StudioStore
+from studio_svc.stores import Stores
 from studio_svc.stream.hub import Hub
-from studio_svc.stream.watch import HealthWatch
+from studio_svc.system.health import HealthWatch
 from tradepulse.runtime.db import connect_pool, migrate
 
 
@@ -20,19 +20,19 @@ async def studio(database_url: str, tmp_path: Path) -> AsyncIterator[Studio]:
     """The application over an empty database, with a page of one line."""
     await migrate(database_url)
     pool = await connect_pool(database_url)
-    store, hub = StudioStore(pool, "main", "main"), Hub()
+    stores, hub = Stores.over(pool, "main", "main"), Hub()
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / "page-1.js").write_text("1")
     (tmp_path / "index.html").write_text("<title>TradePulse</title>")
     async with httpx.AsyncClient() as asker:
         health = HealthWatch({"signal_svc": "http://127.0.0.1:1"}, asker)
-        app = create_app(store, hub, health, TOKEN, dist=tmp_path)
+        app = create_app(stores, hub, health, TOKEN, dist=tmp_path)
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
             base_url="http://page",
             headers={"authorization": f"Bearer {TOKEN}"},
         ) as client:
-            yield Studio(pool, store, hub, client)
+            yield Studio(pool, stores, hub, client)
     await pool.close()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from studio_svc.store import StudioStore
+from studio_svc.stores import Stores
 from studio_svc.stream.hub import Hub
 
 TOKEN = "a-right-token-of-32-characters-xx"
@@ -17,7 +17,7 @@ class Studio:
     """The application over one database."""
 
     pool: "asyncpg.Pool[asyncpg.Record]"
-    store: StudioStore
+    stores: Stores
     hub: Hub
     client: httpx.AsyncClient
 

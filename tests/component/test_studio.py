@@ -469,7 +469,7 @@ async def test_a_database_that_is_away_is_said(studio: Studio) -> None:
         async def fetch(self, *_: object) -> None:
             raise ConnectionRefusedError
 
-    studio.store.pool = Away()  # type: ignore[assignment]  # only fetch is called
+    studio.stores.orders.pool = Away()  # type: ignore[assignment]  # only fetch is called
     response = await studio.client.get("/api/orders")
     assert response.status_code == 503
     assert "the database does not answer" in response.json()["detail"]

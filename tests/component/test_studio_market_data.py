@@ -10,7 +10,8 @@ import numpy as np
 from studio_page import Studio, anonymous
 from studio_rows import EXCHANGE, START, Seeded
 
-from studio_svc.data.store import LIVE_GRACE_MS, MAX_CELLS, MarketStore
+from studio_svc.data.store import LIVE_GRACE_MS, MAX_CELLS, MarketDataStore
+from studio_svc.stream.visible import published_until
 from studio_svc.stream.watch import market_refresher
 from tests.candle_series import random_walk
 from tradepulse.candles.arrays import Candles
@@ -91,7 +92,7 @@ class TestSubscriptions:
             "update subscriptions set trouble = 'no such market' where symbol = 'NO/USD'"
         )
         now = START + 90 * MINUTE + 1
-        market = MarketStore(studio.store, lambda: now)
+        market = MarketDataStore(studio.pool, lambda: now)
         published = {"kraken-BTC/USD-1m": now - 7 * MINUTE - 1, "kraken-BTC/USD-1h": START + HOUR}
         async with live_ingest(studio, published):
             told = await market.subscriptions()
@@ -320,9 +321,9 @@ class TestGaps:
 class TestPushes:
     async def test_changes_are_pushed_while_a_page_is_open(self, studio: Studio) -> None:
         async def visible() -> int | None:
-            return await studio.store.published_until()
+            return await published_until(studio.pool)
 
-        refresher = market_refresher(MarketStore(studio.store), studio.hub, visible)
+        refresher = market_refresher(studio.stores.data, studio.hub, visible)
         await refresher.read()
         assert studio.hub.latest("subscriptions") is None
         stream = studio.hub.stream(None)
@@ -361,7 +362,7 @@ class TestNobody:
             async def fetchval(self, *_: object) -> None:
                 raise ConnectionRefusedError
 
-        studio.store.pool = Away()  # type: ignore[assignment]  # only these are called
+        studio.stores.data.pool = Away()  # type: ignore[assignment]  # only these are called
         for path in ("subscriptions", "coverage", "gaps", "gaps/1", "market-data"):
             response = await studio.client.get(f"/api/{path}")
             assert response.status_code == 503

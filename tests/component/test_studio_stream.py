@@ -26,12 +26,14 @@ from contracts.events import (
 )
 from contracts.topics import CANDLES, EVALUATIONS
 from studio_svc.access.middleware import TokenError, read_token
-from studio_svc.overview.curve import EquityCurve, extremes
+from studio_svc.overview.curve import EquityCurve
 from studio_svc.stream.feed import PageFeed, watching_decoder
 from studio_svc.stream.hub import MAX_PAGES, Hub, TooManyPagesError
 from studio_svc.stream.mailbox import KEPT_CANDLES, KEPT_POINTS, KEPT_ROWS, Mailbox
-from studio_svc.stream.watch import HealthWatch, Refresher
-from studio_svc.views import HealthView
+from studio_svc.stream.watch import Refresher
+from studio_svc.system.health import HealthWatch
+from studio_svc.system.views import HealthView
+from studio_svc.web_app.thinning import extremes
 
 BTC, ETH = series_of("BTC/USD"), series_of("ETH/USD")
 ID = uuid5(NAMESPACE, "x")

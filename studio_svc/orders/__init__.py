@@ -1,0 +1,1 @@
+"""What was signalled, ordered, is held and was traded."""

@@ -1,0 +1,55 @@
+"""Reads what was signalled, ordered, is held and was traded."""
+
+import asyncpg
+
+from studio_svc.orders import queries
+from studio_svc.orders.views import OrderView, PositionView, SignalView, TradeView
+from studio_svc.shared.rows import LENGTHS, Record, fields_of, series_of
+from tradepulse.runtime.db import ms
+
+
+class OrderStore:
+    """One account's orders and positions, and the signals that led to them."""
+
+    def __init__(self, pool: "asyncpg.Pool[Record]", account: str) -> None:
+        self.pool = pool
+        self._account = account
+
+    async def positions(self) -> list[PositionView]:
+        """Return the open positions, valued at the last settled closes."""
+        settled = await self.pool.fetchval(queries.SETTLED_TIME, self._account)
+        rows = await self.pool.fetch(
+            queries.POSITIONS, self._account, None if settled is None else ms(settled), *LENGTHS
+        )
+        return [_position(row) for row in rows]
+
+    async def trades(self, limit: int, series: str | None) -> list[TradeView]:
+        """Return the closed positions, newest first."""
+        key = series.split(":") if series else [None, None, None]
+        rows = await self.pool.fetch(queries.TRADES, self._account, *key, limit)
+        return [TradeView(series=series_of(row), **fields_of(row)) for row in rows]
+
+    async def signals(self, limit: int) -> list[SignalView]:
+        """Return the signals, newest first."""
+        rows = await self.pool.fetch(queries.SIGNALS, limit)
+        return [SignalView(series=series_of(row), **fields_of(row)) for row in rows]
+
+    async def orders(self, limit: int) -> list[OrderView]:
+        """Return the orders with their fills or refusals, newest first."""
+        rows = await self.pool.fetch(queries.ORDERS, self._account, limit)
+        return [OrderView(series=series_of(row), **fields_of(row)) for row in rows]
+
+
+def _position(row: Record) -> PositionView:
+    quantity, entry = float(row["quantity"]), float(row["entry_price"])
+    unrealised = None
+    if row["last_price"] is not None:
+        sign = 1 if row["side"] == "long" else -1
+        unrealised = sign * (row["last_price"] - entry) * quantity - float(row["fees"])
+    notional = quantity * entry
+    return PositionView(
+        series=series_of(row),
+        unrealised=unrealised,
+        unrealised_pct=None if unrealised is None or not notional else unrealised / notional * 100,
+        **fields_of(row),
+    )

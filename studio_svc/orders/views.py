@@ -1,0 +1,135 @@
+"""Signals, orders, fills, positions and trades, as the API answers and the stream pushes them."""
+
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from contracts.events import CandleEvaluated, OrderDecided, OrderFilled, PositionClosed
+from studio_svc.web_app.views import View
+
+
+class SignalView(View):
+    """One signal of one configuration at the close of one candle."""
+
+    signal_id: UUID
+    configuration_id: UUID
+    strategy: str
+    series: str
+    symbol: str
+    action: str
+    reference_price: float
+    stop_price: float | None
+    take_profit_price: float | None
+    confidence: float
+    decided_at: int
+
+
+class OrderView(View):
+    """One order with its fill, or with the reason of its refusal."""
+
+    order_id: UUID
+    configuration_id: UUID
+    series: str
+    symbol: str
+    side: str
+    order_type: str
+    quantity: Decimal
+    reference_price: float
+    status: str
+    reason: str
+    decided_at: int
+    fill_price: Decimal | None = None
+    fee: Decimal | None = None
+    filled_at: int | None = None
+
+
+class FillView(View):
+    """The fill of an order that was told of before."""
+
+    order_id: UUID
+    fill_price: Decimal
+    fee: Decimal
+    filled_at: int
+
+
+class PositionView(View):
+    """One open position, valued at the last close that the ledger has settled."""
+
+    position_id: UUID
+    configuration_id: UUID
+    strategy: str | None
+    series: str
+    symbol: str
+    side: Literal["long", "short"]
+    quantity: Decimal
+    entry_time: int
+    entry_price: Decimal
+    stop_price: Decimal | None
+    take_profit_price: Decimal | None
+    fees: Decimal
+    last_price: float | None
+    unrealised: float | None
+    """Profit at the last close after the entry fees, quote currency."""
+    unrealised_pct: float | None
+    """The same in percent of the entry notional."""
+
+
+class TradeView(View):
+    """One closed position."""
+
+    position_id: UUID
+    configuration_id: UUID
+    series: str
+    symbol: str
+    side: Literal["long", "short"]
+    quantity: Decimal
+    entry_time: int
+    entry_price: Decimal
+    exit_time: int
+    exit_price: Decimal
+    exit_reason: str
+    fees: Decimal
+    profit: Decimal
+
+
+def signals_of(evaluation: CandleEvaluated) -> list[SignalView]:
+    """Return the signals of an evaluation event."""
+    return [
+        SignalView(
+            signal_id=signal.id,
+            configuration_id=signal.configuration_id,
+            strategy=signal.strategy,
+            series=evaluation.series,
+            symbol=evaluation.symbol,
+            action=signal.action,
+            reference_price=signal.reference_price,
+            stop_price=signal.stop_price,
+            take_profit_price=signal.take_profit_price,
+            confidence=signal.confidence,
+            decided_at=evaluation.close_time,
+        )
+        for signal in evaluation.signals
+    ]
+
+
+def order_of(event: OrderDecided) -> OrderView:
+    """Return an order event as the API shows it."""
+    fields = event.model_dump(include=set(OrderView.model_fields))
+    return OrderView(series=_series(event), **fields)
+
+
+def fill_of(event: OrderFilled) -> FillView:
+    """Return a fill event as the API shows it."""
+    return FillView(
+        order_id=event.order_id, fill_price=event.price, fee=event.fee, filled_at=event.filled_at
+    )
+
+
+def trade_of(event: PositionClosed) -> TradeView:
+    """Return a closed position as the API shows it."""
+    fields = event.model_dump(include=set(TradeView.model_fields))
+    return TradeView(series=_series(event), **fields)
+
+
+def _series(event: OrderDecided | PositionClosed) -> str:
+    return f"{event.exchange}:{event.symbol}:{event.timeframe}"

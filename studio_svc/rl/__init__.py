@@ -1,0 +1,1 @@
+"""How the portfolio weighs what it trades."""

@@ -1,0 +1,44 @@
+"""Reads configurations with their history, and jobs."""
+
+from dataclasses import asdict
+from uuid import UUID
+
+import asyncpg
+
+from studio_svc.shared.configurations import ConfigurationView, trained_configurations
+from studio_svc.shared.rows import Record, fields_of
+from studio_svc.studio import queries
+from studio_svc.studio.views import ConfigurationDetailView, ConfigurationEventView, JobView
+from tradepulse.research.configurations import configuration_events
+from tradepulse.runtime.db import ms
+
+
+class StudioStore:
+    """Configurations, with what they did on one account, and the jobs that find and judge them."""
+
+    def __init__(self, pool: "asyncpg.Pool[Record]", account: str) -> None:
+        self.pool = pool
+        self._account = account
+
+    async def configurations(self) -> list[ConfigurationView]:
+        """Return the trained configurations, active ones first."""
+        return await trained_configurations(self.pool, self._account)
+
+    async def configuration(self, configuration_id: UUID) -> ConfigurationDetailView | None:
+        """Return one configuration with its history, None where there is none of this id."""
+        found = await trained_configurations(self.pool, self._account, configuration_id)
+        if not found:
+            return None
+        events = await configuration_events(self.pool, configuration_id)
+        shown = [ConfigurationEventView(**{**asdict(one), "at": ms(one.at)}) for one in events]
+        return ConfigurationDetailView(**dict(found[0]), events=shown)
+
+    async def jobs(self, limit: int) -> list[JobView]:
+        """Return the jobs: what runs, what waits, what ended, the newest of each first."""
+        rows = await self.pool.fetch(queries.JOBS, limit, None)
+        return [JobView(**fields_of(row)) for row in rows]
+
+    async def job(self, job_id: UUID) -> JobView | None:
+        """Return one job, None where there is none of this id."""
+        row = await self.pool.fetchrow(queries.JOBS, 1, job_id)
+        return JobView(**fields_of(row)) if row else None

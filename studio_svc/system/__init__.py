@@ -1,0 +1,1 @@
+"""Whether every part is well, and what the API offers."""

@@ -1,0 +1,50 @@
+"""Looks at what each service says of itself."""
+
+import asyncio
+from collections.abc import Mapping
+
+import httpx
+
+from studio_svc.stream.hub import Hub
+from studio_svc.system.views import HealthView
+
+LOOK_INTERVAL_S = 2.0
+
+
+class HealthWatch:
+    """Asks each service's /readyz."""
+
+    def __init__(self, services: Mapping[str, str], client: httpx.AsyncClient) -> None:
+        self._services = services
+        self._client = client
+        self.now: list[HealthView] = [
+            HealthView(service=name, up=False, ready=False, detail="not asked yet")
+            for name in services
+        ]
+
+    async def look(self) -> list[HealthView]:
+        """Ask all services at once and return what they say."""
+        self.now = list(
+            await asyncio.gather(*(self._ask(name, url) for name, url in self._services.items()))
+        )
+        return self.now
+
+    async def run(self, hub: Hub) -> None:
+        """Look for ever, and tell the pages what changed."""
+        while True:
+            hub.state("health", await self.look())
+            await asyncio.sleep(LOOK_INTERVAL_S)
+
+    async def _ask(self, name: str, url: str) -> HealthView:
+        try:
+            answer = await self._client.get(f"{url.rstrip('/')}/readyz", timeout=1.5)
+        except httpx.HTTPError as error:
+            detail = f"does not answer: {type(error).__name__}"
+            return HealthView(service=name, up=False, ready=False, detail=detail)
+        lines = answer.text.strip().splitlines()
+        return HealthView(
+            service=name,
+            up=True,
+            ready=answer.is_success,
+            detail=lines[0][:200] if lines else f"status {answer.status_code}",
+        )
