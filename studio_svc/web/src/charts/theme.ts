@@ -11,7 +11,7 @@ import {
 } from "lightweight-charts";
 import { useSyncExternalStore } from "react";
 
-import { time as timeText } from "../format";
+import { time as timeText } from "../lib/format";
 
 const DARK = {
   up: "#35c08e",

@@ -1,0 +1,136 @@
+/** Rows for tests. */
+
+import { parseSeries } from "../lib/series";
+import type { CandleRow, Gap, Order, Overview, Position, Snapshot, Subscription, Trade } from "./types";
+
+export const BTC = "kraken:BTC/USD:30m";
+export const ETH = "kraken:ETH/USD:30m";
+
+export const candle = (openTime: number, close = 1): CandleRow => [openTime, 1, 2, 0.5, close, 10];
+
+export const trade = (id: string, fields: Partial<Trade> = {}): Trade => ({
+  position_id: id,
+  configuration_id: "c",
+  series: BTC,
+  symbol: "BTC/USD",
+  side: "long",
+  quantity: "2",
+  entry_time: 10,
+  entry_price: "100",
+  exit_time: 20,
+  exit_price: "110",
+  exit_reason: "signal",
+  fees: "1",
+  profit: "19",
+  ...fields,
+});
+
+export const position = (id: string, fields: Partial<Position> = {}): Position => ({
+  position_id: id,
+  configuration_id: "c",
+  strategy: "sma_cross",
+  series: BTC,
+  symbol: "BTC/USD",
+  side: "long",
+  quantity: "2",
+  entry_time: 10,
+  entry_price: "100",
+  stop_price: "90",
+  take_profit_price: null,
+  fees: "1",
+  last_price: null,
+  unrealised: null,
+  unrealised_pct: null,
+  ...fields,
+});
+
+export const order = (id: string, fields: Partial<Order> = {}): Order => ({
+  order_id: id,
+  configuration_id: "c",
+  series: BTC,
+  symbol: "BTC/USD",
+  side: "buy",
+  order_type: "market",
+  quantity: "2",
+  reference_price: 100,
+  status: "OPEN",
+  reason: "",
+  decided_at: 10,
+  fill_price: null,
+  fee: null,
+  filled_at: null,
+  ...fields,
+});
+
+export const overview = (fields: Partial<Overview> = {}): Overview => ({
+  account: "main",
+  initial_cash: "10000",
+  cash: "10000",
+  equity: "10000",
+  exposure: "0",
+  open_positions: 0,
+  settled_time: null,
+  event_time: null,
+  source: null,
+  net_profit_pct: 0,
+  drawdown_pct: 0,
+  max_drawdown_pct: 0,
+  trades: 0,
+  win_rate: null,
+  fees: "0",
+  active_configurations: 0,
+  refused_orders: 0,
+  ...fields,
+});
+
+export const snapshot = (fields: Partial<Snapshot> = {}): Snapshot => ({
+  overview: overview(),
+  series: [],
+  candles: null,
+  equity: [],
+  positions: [],
+  trades: [],
+  seriesTrades: [],
+  signals: [],
+  orders: [],
+  weights: null,
+  configurations: [],
+  jobs: [],
+  health: [],
+  subscriptions: { replicas: 0, series: [] },
+  marketData: { until: null, open_gaps: 0, open_candles: 0, version: "" },
+  ...fields,
+});
+
+export const gap = (id: number, fields: Partial<Gap> = {}): Gap => ({
+  gap_id: id,
+  series: BTC,
+  kind: "hole",
+  first_open_time: 0,
+  last_open_time: 1_800_000,
+  candles: 2,
+  cause: "outage",
+  sure: true,
+  sentence: "kraken:BTC/USD 30m: 8 candles are missing: the venue was down",
+  status: "open",
+  detected_at: 0,
+  settled_at: null,
+  repaired_by: null,
+  attempts: 0,
+  ...fields,
+});
+
+export const subscription = (series: string, fields: Partial<Subscription> = {}): Subscription => {
+  const { exchange, symbol, timeframe } = parseSeries(series);
+  return {
+    series,
+    exchange,
+    symbol,
+    timeframe,
+    state: "followed",
+    trouble: null,
+    last_close: 1_519_864_200_000,
+    behind_ms: 0,
+    ...fields,
+  };
+};

@@ -1,0 +1,73 @@
+/** What the strategies say, and how the portfolio weighs it. */
+
+import { memo } from "react";
+
+import type { Signal, Weights as WeightVector } from "../../api/types";
+import { percent, price, shortTime, words } from "../../lib/format";
+import { symbolOf } from "../../lib/series";
+import { Panel, Side, Table } from "../../ui/Panel";
+
+export const Signals = memo(function Signals({ signals }: { signals: readonly Signal[] }) {
+  return (
+    <Panel
+      area="signals"
+      title="Signals"
+      note="newest first, UTC"
+      awaited={signals.length ? null : "Waiting for the first signal of an active configuration."}
+    >
+      <Table
+        testId="signals"
+        caption="Latest signals of the strategies"
+        columns={[
+          { name: "Time" },
+          { name: "Signal" },
+          { name: "Strategy" },
+          { name: "Price", isNumber: true },
+        ]}
+      >
+        {signals.map((signal) => (
+          <tr key={signal.signal_id}>
+            <td className="muted">{shortTime(signal.decided_at)}</td>
+            <td>
+              <b>{signal.symbol}</b> <Side side={signal.action} />
+            </td>
+            <td className="muted">{words(signal.strategy)}</td>
+            <td className="number">{price(signal.reference_price)}</td>
+          </tr>
+        ))}
+      </Table>
+    </Panel>
+  );
+});
+
+export const Weights = memo(function Weights({ weights }: { weights: WeightVector | null }) {
+  const entries = Object.entries(weights?.weights ?? {}).sort(([, a], [, b]) => b - a);
+  const cash = 1 - entries.reduce((sum, [, weight]) => sum + weight, 0);
+  const bars = cash > 0.0005 ? [...entries, ["cash", cash] as const] : entries;
+  return (
+    <Panel
+      area="weights"
+      title="Portfolio weights"
+      note={weights ? words(weights.policy) : undefined}
+      awaited={weights ? null : "Waiting for the first weights, decided at a close."}
+    >
+      <ul className="weights" data-testid="weights">
+        {bars.map(([instrument, weight]) => (
+          <li key={instrument} className={instrument === "cash" ? "cash" : ""}>
+            <span>{symbolOf(instrument)}</span>
+            <span className="bar" aria-hidden="true">
+              <span style={{ width: `${weight * 100}%` }} />
+            </span>
+            <span className="number">{percent(weight * 100, 1)}</span>
+          </li>
+        ))}
+      </ul>
+      {weights && (
+        <p className="foot">
+          decided {shortTime(weights.close_time)} UTC, binding from the next close
+          {weights.missing.length > 0 && ` · without ${weights.missing.map(symbolOf).join(", ")}`}
+        </p>
+      )}
+    </Panel>
+  );
+});

@@ -1,0 +1,188 @@
+import { describe, expect, it } from "vitest";
+
+import { BTC, candle, ETH, order, overview, position, snapshot, trade } from "../api/fixtures";
+import type { CandleRow, EquityRow, Update } from "../api/types";
+import { parseSeries } from "../lib/series";
+import {
+  firstPick,
+  initial,
+  KEPT_CANDLES,
+  KEPT_POINTS,
+  KEPT_ROWS,
+  recorded,
+  reduce,
+  type State,
+} from "./state";
+
+const update = (state: State, parts: Partial<Update>): State =>
+  reduce(state, { type: "update", update: { event_time: null, ...parts } });
+const candles = (rows: CandleRow[], reset = false) => ({ series: BTC, rows, reset });
+const picked = reduce(initial, { type: "picked", series: BTC });
+
+describe("candles", () => {
+  it("are appended, and repeats are dropped", () => {
+    let state = update(picked, { candles: candles([candle(1), candle(2)]) });
+    const { epoch } = state.candles;
+    state = update(state, { candles: candles([candle(1), candle(2), candle(3)]) });
+    expect(state.candles.rows.map(([at]) => at)).toEqual([1, 2, 3]);
+    expect(state.candles.epoch).toBe(epoch);
+    expect(update(state, { candles: candles([candle(3)]) }).candles).toBe(state.candles);
+  });
+
+  it("of another series are not shown", () => {
+    const other = { series: ETH, rows: [candle(1)], reset: false };
+    expect(update(picked, { candles: other }).candles.rows).toEqual([]);
+  });
+
+  it("begin anew after a reset and are drawn anew", () => {
+    let state = update(picked, { candles: candles([candle(1)]) });
+    const { epoch } = state.candles;
+    state = update(state, { candles: candles([candle(7), candle(8)], true) });
+    expect(state.candles.rows.map(([at]) => at)).toEqual([7, 8]);
+    expect(state.candles.epoch).toBeGreaterThan(epoch);
+  });
+
+  it("are bounded", () => {
+    let state = picked;
+    for (let at = 0; at < 50; at += 1) {
+      const rows = Array.from({ length: 100 }, (_, i) => candle(at * 100 + i));
+      state = update(state, { candles: candles(rows) });
+      expect(state.candles.rows.length).toBeLessThanOrEqual(2 * KEPT_CANDLES);
+    }
+    expect(state.candles.rows.at(-1)?.[0]).toBe(4_999);
+  });
+
+  it("go when another series is picked, and its trades stay", () => {
+    let state = update(picked, {
+      candles: candles([candle(1)]),
+      trades: [trade("a"), trade("b", { series: ETH })],
+    });
+    expect(state.seriesTrades.map((one) => one.position_id)).toEqual(["a"]);
+    state = reduce(state, { type: "picked", series: ETH });
+    expect(state.candles.rows).toEqual([]);
+    expect(state.seriesTrades.map((one) => one.position_id)).toEqual(["b"]);
+    expect(reduce(state, { type: "picked", series: ETH })).toBe(state);
+  });
+});
+
+describe("series", () => {
+  it("become known by their first candle", () => {
+    const state = update(initial, { last: { [ETH]: candle(1), [BTC]: candle(1) } });
+    expect(state.series).toEqual([parseSeries(BTC), parseSeries(ETH)]);
+    expect(parseSeries(ETH)).toMatchObject({ symbol: "ETH/USD", timeframe_ms: 1_800_000 });
+    expect(update(state, { last: { [BTC]: candle(2) } }).series).toBe(state.series);
+  });
+
+  it("are picked by the address or by order", () => {
+    const series = [parseSeries(BTC), parseSeries(ETH)];
+    expect(firstPick(series, ETH)).toBe(ETH);
+    expect(firstPick(series, "kraken:X/USD:1m")).toBe(BTC);
+    expect(firstPick([], ETH)).toBeNull();
+  });
+});
+
+describe("equity", () => {
+  it("grows by later points only and stays bounded", () => {
+    let state: State = initial;
+    for (let at = 0; at < 10_000; at += 10) {
+      const rows = Array.from({ length: 10 }, (_, i): EquityRow => [
+        at + i, at + i === 5_005 ? 1 : 100 + (i % 3), 0, 0, 0,
+      ]);
+      state = update(state, { equity: rows });
+    }
+    expect(state.equity.length).toBeLessThanOrEqual(2 * KEPT_POINTS);
+    expect(Math.min(...state.equity.map(([, value]) => value))).toBe(1);
+    expect(update(state, { equity: [[9_999, 5, 0, 0, 0]] }).equity).toBe(state.equity);
+  });
+});
+
+describe("tables", () => {
+  it("have the newest first, each row once, and an end", () => {
+    let state: State = initial;
+    for (let n = 0; n < 150; n += 1) state = update(state, { trades: [trade(`${n}`)] });
+    expect(state.trades.length).toBe(KEPT_ROWS);
+    expect(state.trades[0]?.position_id).toBe("149");
+    state = update(state, { trades: [trade("148", { profit: "5" }), trade("150")] });
+    expect(state.trades.slice(0, 3).map((one) => [one.position_id, one.profit])).toEqual([
+      ["150", "19"],
+      ["149", "19"],
+      ["148", "5"],
+    ]);
+  });
+
+  it("show an order's fill, also when the order is told of again", () => {
+    let state = update(initial, { orders: [order("a"), order("b")] });
+    state = update(state, {
+      fills: [{ order_id: "a", fill_price: "101", fee: "0.2", filled_at: 11 }],
+    });
+    expect(state.orders.map((one) => [one.order_id, one.status, one.fill_price])).toEqual([
+      ["b", "OPEN", null],
+      ["a", "FILLED", "101"],
+    ]);
+    state = update(state, { orders: [order("a", { status: "FILLED" })] });
+    expect(state.orders[1]).toMatchObject({ status: "FILLED", fill_price: "101" });
+  });
+
+  it("take an order and its fill from one push", () => {
+    const state = update(initial, {
+      orders: [order("a")],
+      fills: [{ order_id: "a", fill_price: "101", fee: "0.2", filled_at: 11 }],
+    });
+    expect(state.orders).toHaveLength(1);
+    expect(state.orders[0]?.status).toBe("FILLED");
+  });
+});
+
+describe("snapshot", () => {
+  it("replaces what it holds and keeps what the stream knows better", () => {
+    let state = update(picked, { last: { [ETH]: candle(1) }, event_time: 90 });
+    state = reduce(state, {
+      type: "snapshot",
+      snapshot: snapshot({
+        overview: overview({ event_time: 80, trades: 3 }),
+        series: [parseSeries(BTC)],
+        candles: { series: BTC, rows: [candle(1), candle(2)] },
+        seriesTrades: [trade("a")],
+        equity: [[1, 2, 3, 4, 5]],
+      }),
+    });
+    expect(state.loaded).toBe(true);
+    expect(state.eventTime).toBe(90);
+    expect(state.overview?.trades).toBe(3);
+    expect(state.series.map((one) => one.series)).toEqual([BTC, ETH]);
+    expect(state.candles.rows).toHaveLength(2);
+    expect(state.seriesTrades).toHaveLength(1);
+  });
+
+  it("of a series that is no longer picked leaves the chart alone", () => {
+    const state = reduce(picked, {
+      type: "snapshot",
+      snapshot: snapshot({ candles: { series: ETH, rows: [candle(1)] }, seriesTrades: [trade("a")] }),
+    });
+    expect(state.candles).toBe(picked.candles);
+    expect(state.seriesTrades).toEqual([]);
+  });
+});
+
+it("replaces small things whole", () => {
+  const weights = { portfolio: "main", close_time: 1, policy: "p", weights: {}, missing: [] };
+  const health = [{ service: "a", up: true, ready: true, detail: "ready" }];
+  const state = update(initial, { weights, health, jobs: [], positions: [position("p")] });
+  expect(state.weights).toBe(weights);
+  expect(state.health).toBe(health);
+  expect(state.positions).toHaveLength(1);
+});
+
+it("tells the connection once", () => {
+  const live = reduce(initial, { type: "connection", connection: "live" });
+  expect(live.connection).toBe("live");
+  expect(reduce(live, { type: "connection", connection: "live" })).toBe(live);
+});
+
+it("takes a live run for one although its last candle came by backfill", () => {
+  const told = (source: string | null, replicas: number): boolean =>
+    recorded(update(initial, { overview: overview({ source }), subscriptions: { replicas, series: [] } }));
+  expect(recorded(initial)).toBe(true);
+  expect([told("replay", 0), told("backfill", 0), told(null, 0)]).toEqual([true, true, true]);
+  expect([told("live", 0), told("backfill", 1), told(null, 1)]).toEqual([false, false, false]);
+});
