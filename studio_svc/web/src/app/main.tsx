@@ -1,5 +1,4 @@
 import "./styles.css";
-import "../features/data/data.css";
 
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
