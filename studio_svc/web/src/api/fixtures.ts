@@ -1,7 +1,6 @@
 /** Rows for tests. */
 
-import { parseSeries } from "../lib/series";
-import type { CandleRow, Gap, Order, Overview, Position, Snapshot, Subscription, Trade } from "./types";
+import type { CandleRow, Gap, Order, Overview, Position, Subscription, Trade } from "./types";
 
 export const BTC = "kraken:BTC/USD:30m";
 export const ETH = "kraken:ETH/USD:30m";
@@ -83,25 +82,6 @@ export const overview = (fields: Partial<Overview> = {}): Overview => ({
   ...fields,
 });
 
-export const snapshot = (fields: Partial<Snapshot> = {}): Snapshot => ({
-  overview: overview(),
-  series: [],
-  candles: null,
-  equity: [],
-  positions: [],
-  trades: [],
-  seriesTrades: [],
-  signals: [],
-  orders: [],
-  weights: null,
-  configurations: [],
-  jobs: [],
-  health: [],
-  subscriptions: { replicas: 0, series: [] },
-  marketData: { until: null, open_gaps: 0, open_candles: 0, version: "" },
-  ...fields,
-});
-
 export const gap = (id: number, fields: Partial<Gap> = {}): Gap => ({
   gap_id: id,
   series: BTC,
@@ -121,7 +101,7 @@ export const gap = (id: number, fields: Partial<Gap> = {}): Gap => ({
 });
 
 export const subscription = (series: string, fields: Partial<Subscription> = {}): Subscription => {
-  const { exchange, symbol, timeframe } = parseSeries(series);
+  const [exchange = "", symbol = "", timeframe = ""] = series.split(":");
   return {
     series,
     exchange,

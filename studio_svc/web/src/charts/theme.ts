@@ -1,4 +1,4 @@
-/** One look for all charts; the colours are those of styles.css. */
+/** One look for all charts; the colours are those of ui/tokens.css. */
 
 import {
   type ChartOptions,

@@ -12,12 +12,11 @@ import type {
   Position,
   Series,
   Signal,
-  Snapshot,
   Subscriptions,
   Trade,
-  Update,
   Weights,
 } from "../api/types";
+import type { Snapshot, Update } from "./messages";
 import type { Action } from "./state";
 
 export const SILENCE_MS = 25_000;

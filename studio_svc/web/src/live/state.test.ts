@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 
-import { BTC, candle, ETH, order, overview, position, snapshot, trade } from "../api/fixtures";
-import type { CandleRow, EquityRow, Update } from "../api/types";
+import { BTC, candle, ETH, order, overview, position, subscription, trade } from "../api/fixtures";
+import type { CandleRow, EquityRow } from "../api/types";
 import { parseSeries } from "../lib/series";
+import { snapshot } from "./fixtures";
+import type { Update } from "./messages";
 import {
   firstPick,
   initial,
@@ -185,4 +187,16 @@ it("takes a live run for one although its last candle came by backfill", () => {
   expect(recorded(initial)).toBe(true);
   expect([told("replay", 0), told("backfill", 0), told(null, 0)]).toEqual([true, true, true]);
   expect([told("live", 0), told("backfill", 1), told(null, 1)]).toEqual([false, false, false]);
+});
+
+it("is told of changes by pushes", () => {
+  const subscriptions = { replicas: 1, series: [subscription("kraken:BTC/USD:1m")] };
+  const marketData = { until: 86_400_000, open_gaps: 1, open_candles: 2, version: "2" };
+  const state = reduce(initial, {
+    type: "update",
+    update: { event_time: null, subscriptions, market_data: marketData },
+  });
+  expect(state.subscriptions).toBe(subscriptions);
+  expect(state.marketData).toBe(marketData);
+  expect(reduce(state, { type: "update", update: { event_time: 1 } }).subscriptions).toBe(subscriptions);
 });

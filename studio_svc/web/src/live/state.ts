@@ -13,14 +13,14 @@ import type {
   Position,
   Series,
   Signal,
-  Snapshot,
   Subscriptions,
   Trade,
-  Update,
   Weights,
 } from "../api/types";
 import { thin } from "../lib/curve";
+import type { Grown } from "../lib/grown";
 import { parseSeries } from "../lib/series";
+import type { Snapshot, Update } from "./messages";
 
 export const KEPT_CANDLES = 1_000;
 export const KEPT_POINTS = 2_000;
@@ -28,12 +28,6 @@ export const KEPT_ROWS = 100;
 export const KEPT_TRADES = 500;
 
 export type Connection = "connecting" | "live" | "reconnecting" | "signed-out";
-
-/** Rows that mostly grow at their end; `epoch` changes when they must be drawn anew. */
-export interface Grown<Row> {
-  rows: readonly Row[];
-  epoch: number;
-}
 
 export interface State {
   connection: Connection;

@@ -15,7 +15,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import type { CandleRow, Position, Trade } from "../../api/types";
 import { fixed, price, priceDigits, quantity, signed, signedPercent, time, tone } from "../../lib/format";
-import type { Grown } from "../../live/state";
+import type { Grown } from "../../lib/grown";
 import { colors, options, seconds } from "../theme";
 import { type Mark, marks } from "./markers";
 

@@ -2,7 +2,10 @@ import { describe, expect, it } from "vitest";
 
 import { gap } from "../../api/fixtures";
 import type { Coverage, CoverageRow } from "../../api/types";
-import { cellAt, DAY_MS, edge, heat, level, located, MARKS, marks, moved, placeOf, ROW, shape, shapes, ticks, told } from "./heat";
+import { cellAt, located, moved, placeOf } from "./cursor";
+import { edge, shape, shapes, ticks } from "./drawing";
+import { DAY_MS, heat, level, MARKS, marks, ROW } from "./heat";
+import { told } from "./words";
 
 const DAYS = [0, 1, 2, 3].map((day) => day * DAY_MS);
 const row = (series: string, fields: Partial<CoverageRow> = {}): CoverageRow => ({

@@ -11,27 +11,10 @@ import {
 } from "react";
 
 import type { Coverage as CoverageAnswer, Gap } from "../../api/types";
-import {
-  type Cursor,
-  cellAt,
-  DAY_MS,
-  edge,
-  type Heat,
-  heat,
-  LEVEL_WORDS,
-  LEVELS,
-  located,
-  MARK_WORDS,
-  MARKS,
-  moved,
-  type Place,
-  placeOf,
-  ROW,
-  shape,
-  shapes,
-  ticks,
-  told,
-} from "../../charts/heat/heat";
+import { type Cursor, cellAt, located, moved, type Place, placeOf } from "../../charts/heat/cursor";
+import { edge, shape, shapes, ticks } from "../../charts/heat/drawing";
+import { DAY_MS, type Heat, heat, LEVELS, MARKS, ROW } from "../../charts/heat/heat";
+import { LEVEL_WORDS, MARK_WORDS, told } from "../../charts/heat/words";
 import { fixed, percent } from "../../lib/format";
 import { parseSeries } from "../../lib/series";
 

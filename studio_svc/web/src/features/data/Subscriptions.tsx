@@ -5,7 +5,8 @@ import { type FormEvent, memo, useState } from "react";
 import { send } from "../../api/client";
 import type { Subscription, Subscriptions as SubscriptionsAnswer, Venue } from "../../api/types";
 import { shortTime, span, time } from "../../lib/format";
-import { Panel, Table } from "../../ui/Panel";
+import { Panel } from "../../ui/Panel";
+import { Table } from "../../ui/Table";
 
 const STATES: Record<Subscription["state"], string> = {
   followed: "followed",

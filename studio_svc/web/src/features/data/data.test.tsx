@@ -1,18 +1,16 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
 
-import { wait } from "../../api/fetched";
 import { gap, subscription } from "../../api/fixtures";
 import type { Coverage, Venue } from "../../api/types";
-import { pageOf } from "../../app/route";
 import { DAY_MS } from "../../charts/heat/heat";
 import { initial, reduce } from "../../live/state";
+import { text } from "../../ui/fixtures";
 import { CoverageMap } from "./Coverage";
 import { Gaps, repairText, TriedList, why } from "./Gaps";
 import { bounds, MarketData } from "./MarketData";
 import { Subscriptions } from "./Subscriptions";
 
-const text = (markup: string) => markup.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ").trim();
 const nothing = (): void => undefined;
 const venues: Venue[] = [
   { name: "kraken", timeframes: [{ timeframe: "1m", is_native: true }, { timeframe: "3m", is_native: false }] },
@@ -115,32 +113,4 @@ describe("coverage", () => {
     });
     expect(text(renderToStaticMarkup(<MarketData state={known} isRecorded />))).toContain("1970-01-01 to 1970-01-05");
   });
-});
-
-it("is told of changes by pushes", () => {
-  const subscriptions = { replicas: 1, series: [subscription("kraken:BTC/USD:1m")] };
-  const marketData = { until: DAY_MS, open_gaps: 1, open_candles: 2, version: "2" };
-  const state = reduce(initial, {
-    type: "update",
-    update: { event_time: null, subscriptions, market_data: marketData },
-  });
-  expect(state.subscriptions).toBe(subscriptions);
-  expect(state.marketData).toBe(marketData);
-  expect(reduce(state, { type: "update", update: { event_time: 1 } }).subscriptions).toBe(subscriptions);
-});
-
-it("asks anew at once, and again not too often", () => {
-  expect(wait(null, "a", 100, 50)).toBe(0);
-  expect(wait({ path: "b", at: 90 }, "a", 100, 50)).toBe(0);
-  expect(wait({ path: "a", at: 90 }, "a", 100, 50)).toBe(40);
-  expect(wait({ path: "a", at: 10 }, "a", 100, 50)).toBe(0);
-});
-
-it("has an address of its own", () => {
-  expect(["/market-data", "/market-data/", "/", "/else"].map(pageOf)).toEqual([
-    "market-data",
-    "market-data",
-    "trading",
-    "trading",
-  ]);
 });

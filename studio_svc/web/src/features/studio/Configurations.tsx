@@ -4,7 +4,8 @@ import { memo, useState, useSyncExternalStore } from "react";
 
 import type { Configuration, Figures } from "../../api/types";
 import { fixed, quantity, signed, time, tone, words } from "../../lib/format";
-import { Panel, Stage } from "../../ui/Panel";
+import { Stage } from "../../ui/Chip";
+import { Panel } from "../../ui/Panel";
 import { History } from "./History";
 
 const SAMPLES = [

@@ -5,7 +5,7 @@ import { type FormEvent, useEffect, useState } from "react";
 import { ask, send } from "../../api/client";
 import type { Configuration, ConfigurationDetail, ConfigurationEvent } from "../../api/types";
 import { quantity, time, words } from "../../lib/format";
-import { Stage } from "../../ui/Panel";
+import { Stage } from "../../ui/Chip";
 
 export const STAGES = ["DISCOVERY", "VALIDATION", "PAPER", "MATURE", "DECAY"] as const;
 

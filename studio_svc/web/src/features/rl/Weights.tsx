@@ -1,44 +1,11 @@
-/** What the strategies say, and how the portfolio weighs it. */
+/** How the portfolio weighs what it trades. */
 
 import { memo } from "react";
 
-import type { Signal, Weights as WeightVector } from "../../api/types";
-import { percent, price, shortTime, words } from "../../lib/format";
+import type { Weights as WeightVector } from "../../api/types";
+import { percent, shortTime, words } from "../../lib/format";
 import { symbolOf } from "../../lib/series";
-import { Panel, Side, Table } from "../../ui/Panel";
-
-export const Signals = memo(function Signals({ signals }: { signals: readonly Signal[] }) {
-  return (
-    <Panel
-      area="signals"
-      title="Signals"
-      note="newest first, UTC"
-      awaited={signals.length ? null : "Waiting for the first signal of an active configuration."}
-    >
-      <Table
-        testId="signals"
-        caption="Latest signals of the strategies"
-        columns={[
-          { name: "Time" },
-          { name: "Signal" },
-          { name: "Strategy" },
-          { name: "Price", isNumber: true },
-        ]}
-      >
-        {signals.map((signal) => (
-          <tr key={signal.signal_id}>
-            <td className="muted">{shortTime(signal.decided_at)}</td>
-            <td>
-              <b>{signal.symbol}</b> <Side side={signal.action} />
-            </td>
-            <td className="muted">{words(signal.strategy)}</td>
-            <td className="number">{price(signal.reference_price)}</td>
-          </tr>
-        ))}
-      </Table>
-    </Panel>
-  );
-});
+import { Panel } from "../../ui/Panel";
 
 export const Weights = memo(function Weights({ weights }: { weights: WeightVector | null }) {
   const entries = Object.entries(weights?.weights ?? {}).sort(([, a], [, b]) => b - a);

@@ -1,0 +1,33 @@
+import { renderToStaticMarkup } from "react-dom/server";
+import { describe, expect, it } from "vitest";
+
+import { text } from "../ui/fixtures";
+import { Header } from "./Header";
+
+describe("the header", () => {
+  it("names every service and its state", () => {
+    const markup = renderToStaticMarkup(
+      <Header
+        connection="live"
+        eventTime={1_519_864_200_000}
+        settledTime={null}
+        page="trading"
+        picked={null}
+        openGaps={0}
+        isRecorded
+        health={[
+          { service: "signal_svc", up: true, ready: true, detail: "ready" },
+          { service: "rl_svc", up: true, ready: false, detail: "waiting for kafka" },
+          { service: "executor_svc", up: false, ready: false, detail: "does not answer" },
+        ]}
+      />,
+    );
+    expect([...markup.matchAll(/data-state="(\w+)"/g)].map(([, state]) => state)).toEqual([
+      "ready",
+      "waiting",
+      "down",
+    ]);
+    expect(text(markup)).toContain("Replay time 2018-03-01 00:30 UTC");
+    expect(markup).toContain("rl_svc: waiting for kafka");
+  });
+});

@@ -1,0 +1,91 @@
+/** The candles of one series, and which one it is. */
+
+import { useMemo } from "react";
+
+import type { CandleRow, Series } from "../../api/types";
+import { CandleChart } from "../../charts/candles/CandleChart";
+import { useScheme } from "../../charts/theme";
+import { price, tone } from "../../lib/format";
+import { parseSeries } from "../../lib/series";
+import type { State } from "../../live/state";
+import { Panel } from "../../ui/Panel";
+
+interface Props {
+  state: State;
+  isTraining: boolean;
+  /** Said instead of anything else. */
+  wait: string | null;
+  onPick: (series: string) => void;
+}
+
+export function CandlePanel({ state, isTraining, wait, onPick }: Props) {
+  const { picked, series } = state;
+  const scheme = useScheme();
+  const held = useMemo(
+    () => state.positions.filter((position) => position.series === picked),
+    [state.positions, picked],
+  );
+  const known = picked === null ? null : parseSeries(picked);
+  return (
+    <Panel
+      area="candles"
+      title={known ? `${known.symbol} · ${known.timeframe}` : "Candles"}
+      note={
+        series.length > 0 && (
+          <Picker series={series} last={state.last} picked={picked} onPick={onPick} />
+        )
+      }
+      awaited={
+        wait ??
+        (state.candles.rows.length > 0
+          ? null
+          : isTraining
+            ? "Waiting for the first candle. Training comes first; its configurations then trade the rest."
+            : "Waiting for the first candle.")
+      }
+    >
+      {known && (
+        <CandleChart
+          key={scheme}
+          name={`${known.symbol} ${known.timeframe}`}
+          series={known.series}
+          candles={state.candles}
+          trades={state.seriesTrades}
+          positions={held}
+        />
+      )}
+    </Panel>
+  );
+}
+
+function Picker({
+  series,
+  last,
+  picked,
+  onPick,
+}: {
+  series: readonly Series[];
+  last: Readonly<Record<string, CandleRow>>;
+  picked: string | null;
+  onPick: (series: string) => void;
+}) {
+  return (
+    <span className="picker" role="group" aria-label="Series">
+      {series.map((one) => {
+        const row = last[one.series];
+        return (
+          <button
+            key={one.series}
+            type="button"
+            aria-pressed={one.series === picked}
+            title={one.series}
+            onClick={() => onPick(one.series)}
+          >
+            {one.symbol.split("/")[0]}
+            {row && <small className={tone(row[4] - row[1])}>{price(row[4])}</small>}
+          </button>
+        );
+      })}
+    </span>
+  );
+}

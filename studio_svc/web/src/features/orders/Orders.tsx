@@ -1,0 +1,59 @@
+/** What was ordered, and what came of it. */
+
+import { memo } from "react";
+
+import type { Order } from "../../api/types";
+import { price, quantity, shortTime, words } from "../../lib/format";
+import { Side } from "../../ui/Chip";
+import { Panel } from "../../ui/Panel";
+import { Table } from "../../ui/Table";
+
+const STATES: Record<string, string> = {
+  OPEN: "waiting",
+  FILLED: "filled",
+  REFUSED: "refused",
+  EXPIRED: "expired",
+};
+
+export const Orders = memo(function Orders({ orders }: { orders: readonly Order[] }) {
+  return (
+    <Panel
+      area="orders"
+      title="Orders"
+      note="newest first, UTC"
+      awaited={orders.length ? null : "Waiting for the first order: a signal, sized by its weight."}
+    >
+      <Table
+        testId="orders"
+        caption="Latest orders, with the reason of a refusal"
+        columns={[
+          { name: "Time" },
+          { name: "Order" },
+          { name: "Quantity", isNumber: true, isWide: true },
+          { name: "Price", isNumber: true, title: "Of the fill; before it, the reference price" },
+          { name: "State" },
+        ]}
+      >
+        {orders.map((order) => (
+          <tr key={order.order_id}>
+            <td className="muted">{shortTime(order.decided_at)}</td>
+            <td>
+              <b>{order.symbol}</b> <Side side={order.side} />
+              {order.order_type !== "market" && (
+                <span className="muted"> {words(order.order_type)}</span>
+              )}
+            </td>
+            <td className="number wide">{Number(order.quantity) ? quantity(order.quantity) : "–"}</td>
+            <td className="number">{price(order.fill_price ?? order.reference_price)}</td>
+            <td className="reason">
+              <span className={`state ${order.status.toLowerCase()}`}>
+                {STATES[order.status] ?? order.status}
+              </span>
+              {order.reason && <small title={order.reason}>{order.reason}</small>}
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </Panel>
+  );
+});

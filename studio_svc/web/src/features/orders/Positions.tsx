@@ -1,0 +1,54 @@
+/** What the account holds. */
+
+import { memo } from "react";
+
+import type { Position } from "../../api/types";
+import { price, quantity, signed, signedPercent, tone, words } from "../../lib/format";
+import { Side } from "../../ui/Chip";
+import { Panel } from "../../ui/Panel";
+import { Table } from "../../ui/Table";
+
+export const Positions = memo(function Positions({ positions }: { positions: readonly Position[] }) {
+  return (
+    <Panel
+      area="positions"
+      title="Open positions"
+      note={positions.length || undefined}
+      awaited={positions.length ? null : "No position is open. An entry fills at the next open."}
+    >
+      <Table
+        testId="positions"
+        caption="Open positions, valued at the last settled close"
+        columns={[
+          { name: "Position" },
+          { name: "Entry → last", isNumber: true },
+          { name: "Stop / target", isNumber: true },
+          { name: "Profit", isNumber: true, title: "At the last settled close, after the entry's fees" },
+        ]}
+      >
+        {positions.map((position) => (
+          <tr key={position.position_id}>
+            <td>
+              <b>{position.symbol}</b> <Side side={position.side} />
+              <small>
+                {quantity(position.quantity)} · {position.strategy ? words(position.strategy) : "–"}
+              </small>
+            </td>
+            <td className="number">
+              {price(position.entry_price)}
+              <small>{price(position.last_price)}</small>
+            </td>
+            <td className="number">
+              {price(position.stop_price)}
+              <small>{price(position.take_profit_price)}</small>
+            </td>
+            <td className={`number ${tone(position.unrealised)}`}>
+              {signed(position.unrealised, 2)}
+              <small>{signedPercent(position.unrealised_pct)}</small>
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </Panel>
+  );
+});
