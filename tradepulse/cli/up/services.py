@@ -82,7 +82,7 @@ class Services:
 
     def history(self) -> Program:
         """Make the one-time program that stores the candles before the replay."""
-        return self._module(INGEST, f"{INGEST}.history", {})
+        return self._module(INGEST, f"{INGEST}.history.before_replay", {})
 
     def log(self, name: str) -> Path:
         """Name the log of a service."""
