@@ -15,7 +15,7 @@ from studio_rows import HALF_HOUR, START, Seeded, configuration_id, report, seri
 from tests.report_example import example_report
 from tradepulse.research.report_page import POLICY, report_page
 
-DOCS = Path(__file__).parents[2] / "docs" / "studio.md"
+DOCS = Path(__file__).parents[2] / "docs" / "guides" / "studio.md"
 BTC = series_of("BTC/USD")
 
 

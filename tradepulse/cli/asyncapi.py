@@ -1,8 +1,8 @@
 """AsyncAPI 3 documents, one per service, made from the contracts.
 
 FastStream draws them: each service's channels are declared on a broker that is never started.
-Needs the extra `asyncapi`. `python -m tradepulse.cli.asyncapi docs/asyncapi` writes the files; a
-test holds that they are what the contracts say.
+Needs the extra `asyncapi`. `python -m tradepulse.cli.asyncapi docs/reference/asyncapi` writes the
+files; a test holds that they are what the contracts say.
 """
 
 import json

@@ -1,4 +1,5 @@
--- Candles by the number of their series, all of a candle in the index; see docs/adr/0013.
+-- Candles by the number of their series, all of a candle in the index; see
+-- docs/development/adr/0013-market-data-layout.md.
 
 create table candle_series (
     series    integer generated always as identity primary key,

@@ -1,8 +1,8 @@
 """The stages of a configuration, and what moves it from one to the next.
 
 DISCOVERY -> VALIDATION -> PAPER -> MATURE -> DECAY, then validated again once, or retired. The
-rules themselves are in `docs/lifecycle.md`. Every function works inside the caller's transaction or
-makes one, and leaves the reason and its evidence in `configuration_events`.
+rules themselves are in `docs/guides/lifecycle.md`. Every function works inside the caller's
+transaction or makes one, and leaves the reason and its evidence in `configuration_events`.
 """
 
 import json

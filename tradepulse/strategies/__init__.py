@@ -1,6 +1,6 @@
 """Strategies: compiled functions that the search, the backtest and live trading share.
 
-A new strategy is a module here, imported below; docs/strategies.md shows how to write one.
+A new strategy is a module here, imported below; docs/guides/strategies.md shows how to write one.
 """
 
 from tradepulse.strategies import (

@@ -134,7 +134,7 @@ class Strategy:
         decide: `(i, open, high, low, close, volume, f, p) -> (action, stop, take_profit)`.
         description: the idea and its source.
         shift: how many rows before row i `decide` reads at most.
-        fill_gaps: its series are filled where candles are missing, see docs/gaps.md.
+        fill_gaps: its series are filled where candles are missing, see docs/guides/gaps.md.
     """
 
     name: str

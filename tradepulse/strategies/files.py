@@ -1,7 +1,7 @@
 """Strategies of a user's own, from files outside the package, loaded by their path.
 
-A file is Python that registers strategies with `@strategy`, as `docs/strategies.md` shows. It runs
-with all rights of the process: load only what you would run.
+A file is Python that registers strategies with `@strategy`, as `docs/guides/strategies.md` shows.
+It runs with all rights of the process: load only what you would run.
 """
 
 import os

@@ -1,8 +1,9 @@
 """The account: one pure state machine that turns candles, signals and weights into a ledger.
 
 The backtest and the executor both call `Account.settle`, one close time after another; that is
-why a replay gives the backtest's trades. The order inside a close is stated in docs/semantics.md:
-fills of waiting orders, stops and targets, marks at the closes, trailing stops, exits, entries.
+why a replay gives the backtest's trades. The order inside a close is stated in
+docs/reference/semantics.md: fills of waiting orders, stops and targets, marks at the closes,
+trailing stops, exits, entries.
 """
 
 from collections.abc import Iterable, Mapping

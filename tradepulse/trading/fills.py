@@ -1,9 +1,9 @@
 """Prices at which orders fill, by one candle. The only copy of these rules.
 
 Python calls these functions as they are written (the account engine), compiled code calls them
-compiled (the simulator). The rules are stated in docs/semantics.md. Every price and level returned
-is a multiple of 1e-8, the smallest tick, so that the account's decimals and the simulator's floats
-compare equal numbers with a candle.
+compiled (the simulator). The rules are stated in docs/reference/semantics.md. Every
+price and level returned is a multiple of 1e-8, the smallest tick, so that the account's decimals
+and the simulator's floats compare equal numbers with a candle.
 """
 
 import math

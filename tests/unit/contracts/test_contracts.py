@@ -93,7 +93,7 @@ def test_the_snapshot_test_can_fail():
 
 def test_asyncapi_documents_are_those_of_the_contracts(tmp_path):
     for made in write_documents(tmp_path):
-        kept = ROOT / "docs" / "asyncapi" / made.name
+        kept = ROOT / "docs" / "reference" / "asyncapi" / made.name
         assert made.read_text() == kept.read_text(), f"{made.name}: make asyncapi"
 
 

@@ -20,8 +20,8 @@ from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("tradepulse", "market_ingest", "signal_svc", "rl_svc", "executor_svc",
             "optimizer_svc", "studio_svc")  # fmt: skip
-OPERATOR = (ROOT / "docs" / "operator.md").read_text()
-SEMANTICS = (ROOT / "docs" / "semantics.md").read_text()
+OPERATOR = (ROOT / "docs" / "reference" / "operator.md").read_text()
+SEMANTICS = (ROOT / "docs" / "reference" / "semantics.md").read_text()
 
 
 def source() -> str:
@@ -54,7 +54,7 @@ def written(value: Any) -> str:
 def test_every_variable_is_in_the_table_with_its_default(settings: type[BaseSettings]) -> None:
     for name, field in settings.model_fields.items():
         rows = re.findall(rf"\| [^|\n]*`{name.upper()}`[^|\n]*\| ([^|\n]*) \|", OPERATOR)
-        assert rows, f"{name.upper()} is not in docs/operator.md"
+        assert rows, f"{name.upper()} is not in docs/reference/operator.md"
         if name == "optimizer_workers":
             continue  # depends on the machine
         if field.is_required():
@@ -106,6 +106,6 @@ def test_every_topic_and_command_is_named() -> None:
         kept = "latest of each key" if topic.compacted else f"{topic.retention_ms // DAY_MS} days"
         row = f"| `{topic.name}` | {topic.key} | {topic.partitions} | {kept} | {topic.writer} |"
         assert row in OPERATOR, row
-    cli = (ROOT / "docs" / "cli.md").read_text()
+    cli = (ROOT / "docs" / "reference" / "cli.md").read_text()
     for command in COMMANDS:
         assert f"\n## `{command}`" in cli, command

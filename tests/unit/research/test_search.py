@@ -23,7 +23,7 @@ def first_cells(page: str, title: str) -> list[str]:
 
 
 def test_the_page_names_every_method_and_objective() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "search.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "guides" / "search.md").read_text()
     assert first_cells(page, "Methods") == list(METHODS)
     assert first_cells(page, "Objectives") == list(OBJECTIVES)
 

@@ -425,7 +425,7 @@ def test_a_strategy_that_knows_the_future_is_refused_however_good(edge: Candles)
 
 
 def test_the_docs_name_every_gate_with_its_threshold() -> None:
-    page = (Path(__file__).parents[3] / "docs/validation.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs/guides/validation.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .* \| ([≥≤]) ([\d.]+) \|$", page, re.MULTILINE)
     asked = Thresholds()
     of = {name: name for name in ("trades", "bootstrap", "neighbours", "deflated_sharpe")} | {

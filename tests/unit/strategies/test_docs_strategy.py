@@ -1,4 +1,4 @@
-"""The strategy of docs/strategies.md: the page's own code, held to every strategy's rules."""
+"""The strategy of docs/guides/strategies.md: its own code, held to every strategy's rules."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies.detectors import look_ahead, random_walk, recursive
 from tradepulse.strategies.files import load_strategy_file
 
-PAGE = (Path(__file__).parents[3] / "docs" / "strategies.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "guides" / "strategies.md").read_text()
 NAME = "momentum"
 PARAMS = {"window": 6, "threshold": 0.05, "stop_atr": 1.5, "atr_window": 4}
 

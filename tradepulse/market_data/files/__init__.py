@@ -1,7 +1,7 @@
 """Candle files: our own layout and those of others, read whole and judged row by row.
 
 `read_candles` takes a file of our own layout, all or none. `read_rows` and `judge` take any layout
-and say of every row that cannot be used why. See docs/candle-files.md.
+and say of every row that cannot be used why. See docs/guides/candle-files.md.
 """
 
 from tradepulse.market_data.files.judge import Judged, RefusedRow, judge

@@ -1,6 +1,6 @@
 """Gates that a configuration must pass before it may trade: is its backtest more than luck?
 
-docs/validation.md explains every gate.
+docs/guides/validation.md explains every gate.
 """
 
 from tradepulse.research.validation.gates import Gate, Thresholds

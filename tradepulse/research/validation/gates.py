@@ -1,6 +1,7 @@
 """The gates: one figure each, its threshold, and the verdict in words.
 
-docs/validation.md tells what each one measures, on which data, and why its threshold is what it is.
+docs/guides/validation.md tells what each one measures, on which data, and why its threshold is what
+it is.
 """
 
 import operator

@@ -1,4 +1,4 @@
-"""Verdicts on the configuration itself. Pure; docs/validation.md explains each gate."""
+"""Verdicts on the configuration itself. Pure; docs/guides/validation.md explains each gate."""
 
 import numpy as np
 from numpy.typing import NDArray
