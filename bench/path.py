@@ -24,6 +24,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.progress import track
+from tradepulse.runtime.bus import Bus, create_topics
 
 from contracts.events import (
     CandleClosed,
@@ -45,7 +46,6 @@ from tradepulse.embedded.children import Children
 from tradepulse.embedded.kafka import EmbeddedKafka
 from tradepulse.embedded.postgres import EmbeddedPostgres
 from tradepulse.market_data.store import store_candles
-from tradepulse.runtime.bus import Bus, create_topics
 from tradepulse.runtime.db import connect, migrate
 from tradepulse.runtime.publisher import Publisher
 

@@ -1,23 +1,42 @@
 """executor_svc: candles, evaluations and weights in; orders, fills and equity out."""
 
-from contracts.topics import CANDLES, EVALUATIONS, FEEDS, WEIGHTS
-from executor_svc.handlers import Executor, ExecutorMetrics
+from contracts.topics import ACCOUNT, CANDLES, EVALUATIONS, FEEDS, WEIGHTS
+from executor_svc.handlers import Executor, ExecutorMeters
 from executor_svc.ledger import CANDLE, EVALUATION, Ledger, weights_of
 from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.clock import wall_clock
-from tradepulse.runtime.ownership import become_owner
-from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.ownership import Ownership, become_owner
+from tradepulse.runtime.service import Application, Service, run
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
 
 
-async def compose(service: Service, settings: ExecutorSettings) -> None:
-    """Build the service: become the account's one owner, recover, go on."""
-    owner = await become_owner(
-        service, f"executor:{settings.account}", "the account (another executor holds it)"
-    )
+def declare(service: Service, settings: ExecutorSettings) -> None:
+    """Declare what the service reads and publishes."""
     store = LedgerStore(service.pool, settings.account)
+    executor = Executor(store, service.relay_outbox(), ExecutorMeters(service.registry), wall_clock)
+
+    async def recover() -> None:
+        owner = await become_owner(
+            service, f"executor:{settings.account}", "the account (another executor holds it)"
+        )
+        executor.take_over(owner, await recovered(store, owner, settings))
+
+    service.on_startup(recover)
+    service.publishes(ACCOUNT)
+    service.follows(FEEDS, executor.on_feeds)
+    executor.reads(
+        service.resumes(CANDLES, executor.on_candles, executor.offsets),
+        service.resumes(EVALUATIONS, executor.on_evaluations, executor.offsets),
+    )
+    weights = service.resumes(WEIGHTS, executor.on_weights, executor.offsets)
+    service.readiness["partitions"] = lambda: weights.is_assigned
+    service.background(executor.keep_settling, "ledger")
+
+
+async def recovered(store: LedgerStore, owner: Ownership, settings: ExecutorSettings) -> Ledger:
+    """Return the ledger as it stood at the last settled close."""
     account = Account(
         await store.open_account(settings.initial_cash),
         settings.rules(),
@@ -26,7 +45,7 @@ async def compose(service: Service, settings: ExecutorSettings) -> None:
         marks=owner.state.get("marks"),
     )
     is_replay = settings.clock == "replay"
-    ledger = Ledger(
+    return Ledger(
         account,
         EventTime(
             (CANDLE, EVALUATION),
@@ -38,26 +57,14 @@ async def compose(service: Service, settings: ExecutorSettings) -> None:
         weights=weights_of(owner.state),
         clock_is_event_time=is_replay,
     )
-    for event in await service.bus.read_all(FEEDS):
-        ledger.on_feed(event)
-    reader = service.bus.reader(CANDLES, EVALUATIONS, WEIGHTS, FEEDS)
-    await reader.start(owner.offsets)
-    service.readiness["partitions"] = lambda: reader.assigned
-    executor = Executor(
-        reader,
-        ledger,
-        store,
-        owner,
-        service.relay_outbox(),
-        ExecutorMetrics(service.registry),
-        wall_clock,
-    )
-    service.background(executor.run(), "ledger")
+
+
+APPLICATION = Application("executor_svc", ExecutorSettings, declare)
 
 
 def main() -> None:
     """Run the service."""
-    run("executor_svc", ExecutorSettings, compose)
+    run(APPLICATION)
 
 
 if __name__ == "__main__":

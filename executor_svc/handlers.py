@@ -1,28 +1,31 @@
 """Kafka in, ledger out: nothing is decided here."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from contracts.topics import CANDLES, EVALUATIONS, FEEDS, WEIGHTS
+from contracts.topics import CANDLES
 from executor_svc.ledger import Ledger, Settled
 from executor_svc.store import LedgerStore
-from tradepulse.runtime.bus import Delivery, Reader
+from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.publisher import partition_of
+from tradepulse.runtime.reading import AssignedReading
 
 log = logging.getLogger(__name__)
 
 CLOSES_PER_TRANSACTION = 250
+LOOK_EVERY_S = 0.2
 PATIENCE_MS = 30_000
 """How long a close may wait before the log says for whom."""
 FAR_AHEAD = 2_000
 """Closes gathered beyond the one that is waited for, at which the partitions that lead pause."""
 
 
-class ExecutorMetrics:
+class ExecutorMeters:
     """What the executor tells of itself."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -72,48 +75,76 @@ class ExecutorMetrics:
 
 
 class Executor:
-    """Feeds the ledger from Kafka and stores what it settles."""
+    """Feeds the ledger from Kafka and stores what it settles.
+
+    Each topic is read by itself; what comes meets in the ledger, under one lock, and is ordered
+    there by event time.
+    """
+
+    _ledger: Ledger
+    _owner: Ownership
+    _held_back: tuple[AssignedReading, ...] = ()
 
     def __init__(
         self,
-        reader: Reader,
-        ledger: Ledger,
         store: LedgerStore,
-        owner: Ownership,
         relay: Relay,
-        metrics: ExecutorMetrics,
+        meters: ExecutorMeters,
         now: Callable[[], int],
     ) -> None:
-        self._reader = reader
-        self._ledger = ledger
         self._store = store
-        self._owner = owner
         self._relay = relay
-        self._metrics = metrics
+        self._meters = meters
         self._now = now
+        self._lock = asyncio.Lock()
         self._blocked_since = now()
 
-    async def run(self) -> None:
-        """Work for ever. Any failure ends the process: what was stored last is the truth."""
-        async for batch in self._reader:
-            for delivery in batch:
-                self._take(delivery)
-            await self._settle()
-            self._hold_back()
-            self._tell_what_is_waited_for()
+    def take_over(self, owner: Ownership, ledger: Ledger) -> None:
+        """Work for an account from here on."""
+        self._owner, self._ledger = owner, ledger
 
-    def _take(self, delivery: Delivery) -> None:
-        topic, event = delivery.record.topic, delivery.event
-        if topic == CANDLES.name:
-            self._ledger.on_candle(event, delivery.position, self._now())
-        elif topic == EVALUATIONS.name:
-            self._ledger.on_evaluation(event, delivery.position, self._now())
-        elif topic == WEIGHTS.name:
-            self._ledger.on_weights(event, delivery.position)
-        elif topic == FEEDS.name:
-            self._ledger.on_feed(event)
-        else:
-            raise ValueError(f"a message of {topic}, which the executor does not read")
+    def reads(self, *readings: AssignedReading) -> None:
+        """Say what is held back where it runs far ahead of the rest."""
+        self._held_back = readings
+
+    def offsets(self) -> Mapping[str, int]:
+        """Return the offsets that were kept with the ledger."""
+        return self._owner.offsets
+
+    async def on_feeds(self, batch: list[Delivery]) -> None:
+        """Learn which series to wait for."""
+        async with self._lock:
+            for delivery in batch:
+                self._ledger.on_feed(delivery.event)
+
+    async def on_candles(self, batch: list[Delivery]) -> None:
+        """Take in candles, and settle what is complete."""
+        async with self._lock:
+            for delivery in batch:
+                self._ledger.on_candle(delivery.event, delivery.offset_at, self._now())
+            await self._settle()
+
+    async def on_evaluations(self, batch: list[Delivery]) -> None:
+        """Take in evaluations, and settle what is complete."""
+        async with self._lock:
+            for delivery in batch:
+                self._ledger.on_evaluation(delivery.event, delivery.offset_at, self._now())
+            await self._settle()
+
+    async def on_weights(self, batch: list[Delivery]) -> None:
+        """Take in weight vectors, and settle what waited for them."""
+        async with self._lock:
+            for delivery in batch:
+                self._ledger.on_weights(delivery.event, delivery.offset_at)
+            await self._settle()
+
+    async def keep_settling(self) -> None:
+        """Settle for ever what no message settles: a close whose grace period is over."""
+        while True:
+            async with self._lock:
+                await self._settle()
+                self._tell_what_is_waited_for()
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _settle(self) -> None:
         while True:
@@ -124,8 +155,9 @@ class Executor:
                     break
                 settled.append(one)
             if not settled:
+                self._hold_back()
                 return
-            with self._metrics.seconds.time():
+            with self._meters.seconds.time():
                 await self._store.record(
                     [one.settlement for one in settled],
                     self._ledger.account.cash,
@@ -136,7 +168,7 @@ class Executor:
                 )
             self._relay.wake()
             for one in settled:
-                self._metrics.on_settled(one)
+                self._meters.on_settled(one)
                 self._log(one)
 
     def _tell_what_is_waited_for(self) -> None:
@@ -168,15 +200,16 @@ class Executor:
     def _hold_back(self) -> None:
         """Bound memory: stop reading what is far ahead until the others have caught up."""
         ahead = self._ledger.event_time.ahead()
-        self._metrics.ahead.set(ahead)
-        held = set()
+        self._meters.ahead.set(ahead)
+        held: dict[str, set[int]] = {}
         if ahead > FAR_AHEAD:
             needed = {partition_of_series(series) for series in self._ledger.event_time.blocking()}
             for name in self._ledger.event_time.leaders():
                 topic, _, partition = name.rpartition("/")
-                if topic in (CANDLES.name, EVALUATIONS.name) and int(partition) not in needed:
-                    held.add((topic, int(partition)))
-        self._reader.pause_only(held)
+                if int(partition) not in needed:
+                    held.setdefault(topic, set()).add(int(partition))
+        for reading in self._held_back:
+            reading.pause_only(held.get(reading.topic.name, ()))
 
 
 def partition_of_series(series: str) -> int:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
+from contracts.topics import CANDLES, FEEDS
 from market_ingest.history.scanner import start_scanner
 from market_ingest.live.feed import LiveFeed, RealMarket
 from market_ingest.live.followed import LiveOptions
@@ -21,12 +23,20 @@ from tradepulse.market_data.venues.options import read_venues_file
 from tradepulse.market_data.venues.pace import SharedPace, counted_waits
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import connect
-from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError, load_settings
 
 
-async def compose(service: Service, settings: IngestSettings) -> None:
-    """Build the service for a replay.
+def declare(service: Service, settings: IngestSettings) -> None:
+    """Declare the service for a replay."""
+    service.publishes(CANDLES, FEEDS)
+    service.on_startup(partial(begin_replay, service, settings))
+    # without a clock: a replay is what its file says, holes are found and not filled
+    start_scanner(service, settings.scan_every_s)
+
+
+async def begin_replay(service: Service, settings: IngestSettings) -> None:
+    """Read the file and go on where its replay stands.
 
     Raises:
         RefusedError: the file is refused, or the feed's name belongs to another replay.
@@ -54,9 +64,7 @@ async def compose(service: Service, settings: IngestSettings) -> None:
     feed = ReplayFeed(name, candles, settings.replay_speed)
     publisher = FeedPublisher(feed, position, store, service.publisher, Meters(service.registry))
     service.readiness["the feed to be announced"] = lambda: publisher.is_announced
-    service.background(_publish(publisher), "feed")
-    # without a clock: a replay is what its file says, holes are found and not filled
-    start_scanner(service, settings.scan_every_s)
+    service.background(partial(_publish, publisher), "feed")
 
 
 async def _publish(publisher: FeedPublisher) -> None:
@@ -67,7 +75,7 @@ async def _publish(publisher: FeedPublisher) -> None:
         raise RefusedError(str(error)) from error
 
 
-async def compose_live(
+def declare_live(
     service: Service,
     settings: LiveSettings,
     *,
@@ -75,7 +83,7 @@ async def compose_live(
     options: LiveOptions | None = None,
     poll_s: float = 1.0,
 ) -> None:
-    """Build the service for the market as it is.
+    """Declare the service for the market as it is.
 
     Args:
         service: the frame.
@@ -83,42 +91,44 @@ async def compose_live(
         clock: market time, epoch ms.
         options: instead of those that follow from the settings.
         poll_s: pause between two looks at the subscriptions, s.
-
-    Raises:
-        RefusedError: the file of the venues is refused.
     """
-    try:
-        reached = await asyncio.to_thread(read_venues_file, settings.venues_file)
-    except ValueError as error:
-        raise RefusedError(str(error)) from error
-    # some hundred modules: they take seconds, in which nothing else would go on
-    await load_ccxt()
-    pace = SharedPace(service.pool, counted_waits(service.registry))
-    venues = Venues(reached, pace, clock)
+    service.publishes(CANDLES, FEEDS)
     service.relay_outbox()
-    lock = await connect(settings.database_url)
-    feed = LiveFeed(
-        RealMarket(venues, lambda name: open_client(name, reached)),
-        LiveStore(service.pool),
-        Shares(lock),
-        service.publisher,
-        LiveMeters(service.registry),
-        clock,
-        options or live_options(settings),
-        poll_s=poll_s,
-    )
 
-    async def follow() -> None:
+    async def begin() -> None:
         try:
-            async with venues:
-                await feed.run()
-        finally:
-            # last: whoever takes over must find what was in hand published
-            await lock.close()
+            reached = await asyncio.to_thread(read_venues_file, settings.venues_file)
+        except ValueError as error:
+            raise RefusedError(str(error)) from error
+        # some hundred modules: they take seconds, in which nothing else would go on
+        await load_ccxt()
+        pace = SharedPace(service.pool, counted_waits(service.registry))
+        venues = Venues(reached, pace, clock)
+        lock = await connect(settings.database_url)
+        feed = LiveFeed(
+            RealMarket(venues, lambda name: open_client(name, reached)),
+            LiveStore(service.pool),
+            Shares(lock),
+            service.publisher,
+            LiveMeters(service.registry),
+            clock,
+            options or live_options(settings),
+            poll_s=poll_s,
+        )
 
-    service.readiness["the subscriptions to be read"] = lambda: feed.is_ready
-    service.background(follow(), "live feed")
-    start_scanner(service, settings.scan_every_s, clock=clock, venues=venues)
+        async def follow() -> None:
+            try:
+                async with venues:
+                    await feed.run()
+            finally:
+                # last: whoever takes over must find what was in hand published
+                await lock.close()
+
+        service.readiness["the subscriptions to be read"] = lambda: feed.is_ready
+        service.background(follow, "live feed")
+        start_scanner(service, settings.scan_every_s, clock=clock, venues=venues)
+
+    service.on_startup(begin)
 
 
 def live_options(settings: LiveSettings) -> LiveOptions:
@@ -129,12 +139,16 @@ def live_options(settings: LiveSettings) -> LiveOptions:
     return LiveOptions(timing, stall_after_ms=round(settings.stall_after_s * 1000))
 
 
+APPLICATION = Application("market_ingest", IngestSettings, declare)
+LIVE = Application("market_ingest", LiveSettings, declare_live)
+
+
 def main() -> None:
     """Run the service."""
     if load_settings(ModeSettings).feed_mode == "live":
-        run("market_ingest", LiveSettings, compose_live)
+        run(LIVE)
     else:
-        run("market_ingest", IngestSettings, compose)
+        run(APPLICATION)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from uuid import uuid4
 from prometheus_client import Counter, Gauge
 from pydantic import Field
 
+from contracts.topics import CONFIGURATIONS
 from optimizer_svc.search.cluster import DaskCluster
 from optimizer_svc.search.job import Searching
 from optimizer_svc.search.processes import TrialProcess, TrialRunner
@@ -22,7 +23,7 @@ from tradepulse.market_data.venues.client import Venues
 from tradepulse.market_data.venues.options import read_venues_file
 from tradepulse.market_data.venues.pace import SharedPace, counted_waits
 from tradepulse.research.decay import LifecycleRules
-from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import StrategySettings
 
@@ -48,31 +49,12 @@ class OptimizerSettings(StrategySettings):
     """JSON with ccxt's settings by venue; ccxt's own where not given."""
 
 
-async def compose(service: Service, settings: OptimizerSettings) -> None:
-    """Build the service."""
+def declare(service: Service, settings: OptimizerSettings) -> None:
+    """Declare what the service publishes and does."""
+    service.publishes(CONFIGURATIONS)
     relay = service.relay_outbox()
-    process = TrialProcess(settings.optimizer_workers)
-    runner: TrialRunner = process
-    if settings.dask_scheduler is not None:
-        runner = cluster = await DaskCluster.connect(settings.dask_scheduler)
-        service.background(cluster.stay(), "dask")
     rules = LifecycleRules(false_alarm_rate=settings.false_alarm_rate)
-    # no two lives of a process share a name: the former one may still be writing
-    name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-    store = Store(service.pool, name, await _market(service, settings))
-    counted = Counter("tradepulse_trials_total", "Trials measured", registry=service.registry)
-    worker = Worker(
-        store,
-        process,
-        {
-            "search": Searching(store, runner, process, counted, rules),
-            "validation": Validating(store, process, run_gates, rules),
-        },
-        service.registry,
-        heartbeat_s=settings.heartbeat_s,
-        on_commit=relay.wake,
-    )
-    lifecycle = LifecycleWatch(
+    watch = LifecycleWatch(
         service.pool,
         settings.database_url,
         rules,
@@ -84,9 +66,33 @@ async def compose(service: Service, settings: OptimizerSettings) -> None:
     Gauge("tradepulse_trial_threads", "Threads that run trials", registry=service.registry).set(
         settings.optimizer_workers
     )
-    service.readiness["job queue"] = lambda: worker.polling
-    service.background(worker.run(), "jobs")
-    service.background(lifecycle.run(), "lifecycle")
+    counted = Counter("tradepulse_trials_total", "Trials measured", registry=service.registry)
+
+    async def begin() -> None:
+        process = TrialProcess(settings.optimizer_workers)
+        runner: TrialRunner = process
+        if settings.dask_scheduler is not None:
+            runner = cluster = await DaskCluster.connect(settings.dask_scheduler)
+            service.background(cluster.stay, "dask")
+        # no two lives of a process share a name: the former one may still be writing
+        name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        store = Store(service.pool, name, await _market(service, settings))
+        worker = Worker(
+            store,
+            process,
+            {
+                "search": Searching(store, runner, process, counted, rules),
+                "validation": Validating(store, process, run_gates, rules),
+            },
+            service.registry,
+            heartbeat_s=settings.heartbeat_s,
+            on_commit=relay.wake,
+        )
+        service.readiness["job queue"] = lambda: worker.polling
+        service.background(worker.run, "jobs")
+
+    service.on_startup(begin)
+    service.background(watch.run, "lifecycle")
 
 
 async def _market(service: Service, settings: OptimizerSettings) -> MarketData:
@@ -107,13 +113,16 @@ async def _market(service: Service, settings: OptimizerSettings) -> MarketData:
         async with venues:
             await asyncio.Event().wait()
 
-    service.background(stay(), "venues")
+    service.background(stay, "venues")
     return MarketData(service.pool, venues)
+
+
+APPLICATION = Application("optimizer_svc", OptimizerSettings, declare)
 
 
 def main() -> None:
     """Run the service."""
-    run("optimizer_svc", OptimizerSettings, compose)
+    run(APPLICATION)
 
 
 if __name__ == "__main__":

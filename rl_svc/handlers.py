@@ -1,42 +1,42 @@
 """Kafka in, weights out: nothing is decided here."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from contracts.events import FeedAnnounced, PortfolioWeightsDecided
-from contracts.topics import CANDLES
 from rl_svc.portfolio import Portfolio
 from rl_svc.store import WeightStore
-from tradepulse.runtime.bus import Reader
+from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 
 CLOSES_PER_TRANSACTION = 250
+LOOK_EVERY_S = 0.2
 
 
 class WeightDecider:
-    """Feeds the portfolio from Kafka and stores what it decides."""
+    """Feeds the portfolio from Kafka and stores what it decides.
+
+    Its two topics meet in the portfolio, under one lock.
+    """
+
+    _portfolio: Portfolio
+    _owner: Ownership
+    _lookback: int
 
     def __init__(
         self,
-        reader: Reader,
-        portfolio: Portfolio,
         store: WeightStore,
-        owner: Ownership,
         relay: Relay,
         registry: CollectorRegistry,
-        *,
-        lookback: int,
         now: Callable[[], int],
     ) -> None:
-        self._reader = reader
-        self._portfolio = portfolio
         self._store = store
-        self._owner = owner
         self._relay = relay
-        self._lookback = lookback
         self._now = now
+        self._lock = asyncio.Lock()
         self._decided = Counter(
             "tradepulse_weights_decided_total", "Weight vectors", registry=registry
         )
@@ -47,7 +47,35 @@ class WeightDecider:
             "tradepulse_event_time_seconds", "Last decided close", registry=registry
         )
 
-    async def on_feed(self, event: FeedAnnounced) -> None:
+    def take_over(self, owner: Ownership, portfolio: Portfolio, lookback: int) -> None:
+        """Decide for a portfolio from here on."""
+        self._owner, self._portfolio, self._lookback = owner, portfolio, lookback
+
+    def offsets(self) -> Mapping[str, int]:
+        """Return the offsets that were kept with the weights."""
+        return self._owner.offsets
+
+    async def on_feeds(self, batch: list[Delivery]) -> None:
+        """Learn which series there are."""
+        async with self._lock:
+            for delivery in batch:
+                await self._on_feed(delivery.event)
+
+    async def on_candles(self, batch: list[Delivery]) -> None:
+        """Take in candles, and decide what is complete."""
+        async with self._lock:
+            for delivery in batch:
+                self._portfolio.on_candle(delivery.event, delivery.offset_at, self._now())
+            await self._decide()
+
+    async def keep_deciding(self) -> None:
+        """Decide for ever what no candle decides: a close whose grace period is over."""
+        while True:
+            async with self._lock:
+                await self._decide()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _on_feed(self, event: FeedAnnounced) -> None:
         """Learn a feed's series, with the closes that lie behind them."""
         settled = self._portfolio.event_time.settled
         for series in event.series:
@@ -56,16 +84,6 @@ class WeightDecider:
                 # one close more than returns
                 closes = await self._store.closes_until(series, settled, self._lookback + 1)
             self._portfolio.on_series(series, closes)
-
-    async def run(self) -> None:
-        """Work for ever. Any failure ends the process: what was stored last is the truth."""
-        async for batch in self._reader:
-            for delivery in batch:
-                if delivery.record.topic == CANDLES.name:
-                    self._portfolio.on_candle(delivery.event, delivery.position, self._now())
-                else:
-                    await self.on_feed(delivery.event)
-            await self._decide()
 
     async def _decide(self) -> None:
         while True:

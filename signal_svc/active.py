@@ -1,12 +1,14 @@
 """The active configurations by series, as the compacted topic tells them."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
 from contracts.events import ConfigurationChanged
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.runtime.delivery import Delivery
 from tradepulse.strategies.evaluate import Configuration, signals_of
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,11 @@ class ActiveConfigurations:
     def __len__(self) -> int:
         on_all = (c for found in self._by_series.values() for c in found.values())
         return sum(not configuration.exits_only for configuration in on_all)
+
+    async def on_configurations(self, batch: Sequence[Delivery]) -> None:
+        """Take in changes as they are published."""
+        for delivery in batch:
+            self.on_configuration(delivery.event)
 
     def on_configuration(self, event: ConfigurationChanged) -> None:
         """Take in a configuration; an older revision that comes again changes nothing."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from typing import Protocol
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from contracts.events import Signal
 from contracts.topics import EVALUATIONS
@@ -12,8 +12,9 @@ from signal_svc.active import ActiveConfigurations
 from signal_svc.evaluation import encode, evaluate
 from signal_svc.windows import Windows, joined, segments, to_candles
 from tradepulse.candles.arrays import Candles
-from tradepulse.runtime.bus import Delivery, Publisher, Reader
 from tradepulse.runtime.codec import WireCandle
+from tradepulse.runtime.delivery import Delivery
+from tradepulse.runtime.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +31,27 @@ class Store(Protocol):
         """Keep signals; repeats change nothing."""
 
 
-async def follow_configurations(reader: Reader, active: ActiveConfigurations) -> None:
-    """Take in every change of a configuration as it is published."""
-    async for batch in reader:
-        for delivery in batch:
-            active.on_configuration(delivery.event)
+class SignalMeters:
+    """What /metrics tells of the evaluations."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.evaluated = Counter(
+            "tradepulse_candles_evaluated_total", "Candles evaluated", registry=registry
+        )
+        self.signals = Counter(
+            "tradepulse_signals_total", "Signals", ["strategy"], registry=registry
+        )
+        self.failures = Counter(
+            "tradepulse_strategy_failures_total",
+            "Evaluations in which a strategy raised; the candle passed without its signal",
+            ["configuration"],
+            registry=registry,
+        )
+        self.event_time = Gauge(
+            "tradepulse_event_time_seconds",
+            "Close time of the last evaluated candle",
+            registry=registry,
+        )
 
 
 class CandleHandler:
@@ -46,22 +63,15 @@ class CandleHandler:
         windows: Windows,
         store: Store,
         publisher: Publisher,
-        *,
-        evaluated: Counter,
-        signals: Counter,
-        failures: Counter,
-        event_time: Gauge,
+        meters: SignalMeters,
     ) -> None:
         self._active = active
         self._windows = windows
         self._store = store
         self._publisher = publisher
-        self._evaluated = evaluated
-        self._signals = signals
-        self._failures = failures
-        self._event_time = event_time
+        self._meters = meters
 
-    async def on_batch(self, batch: list[Delivery]) -> None:
+    async def on_candles(self, batch: list[Delivery]) -> None:
         """Evaluate candles, archive their signals, publish the evaluations, in that order."""
         by_series: dict[str, list[WireCandle]] = {}
         for delivery in batch:
@@ -76,9 +86,9 @@ class CandleHandler:
         if said:
             await self._store.archive(said)
         await self._publisher.send_many(EVALUATIONS, messages)
-        self._evaluated.inc(len(messages))
+        self._meters.evaluated.inc(len(messages))
         for close_time, _, signal in said:
-            self._signals.labels(signal.strategy).inc()
+            self._meters.signals.labels(signal.strategy).inc()
             log.debug("signal", extra={"event_id": str(signal.id), "close_time": close_time})
 
     def _new_ones(self, series: str, candles: list[WireCandle]) -> Iterator[list[WireCandle]]:
@@ -114,12 +124,12 @@ class CandleHandler:
             configurations,
             candles,
             first,
-            lambda c: self._failures.labels(str(c.configuration_id)).inc(),
+            lambda c: self._meters.failures.labels(str(c.configuration_id)).inc(),
         )
         for row in sorted(signals):
             close_time = int(candles.close_time[row])
             said += [(close_time, series, signal) for signal in signals[row]]
         self._windows.keep(series, candles, wanted)
-        self._event_time.set(int(new.close_time[-1]) / 1000)
+        self._meters.event_time.set(int(new.close_time[-1]) / 1000)
         encoded = encode(candles, first, len(configurations), signals)
         return [(new.instrument, value) for value in encoded]

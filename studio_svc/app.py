@@ -1,6 +1,6 @@
 """Composition root of the page and its API."""
 
-import logging
+import asyncio
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import Counter, Gauge
 from pydantic import Field, StringConstraints
 
+from contracts.topics import ACCOUNT
 from studio_svc.access.middleware import TokenAuth, TokenError, read_token
 from studio_svc.data.routes import coverage_routes, gap_routes, subscription_routes
 from studio_svc.markets.routes import market_routes
@@ -27,15 +28,13 @@ from studio_svc.stream.watch import (
     AWAY,
     ledger_refresher,
     market_refresher,
-    pass_on,
     registry_refresher,
 )
 from studio_svc.studio.routes import change_routes, configuration_routes, job_routes
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.routes import system_routes
 from studio_svc.web_app.pages import DIST, STYLE_PATH, BuiltPage, style
-from tradepulse.runtime.bus import Reader
-from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import StrategySettings
 
@@ -114,17 +113,10 @@ def _problem(problem: dict[str, Any]) -> str:
     return message if where == "body" else f"{where}: {message}"
 
 
-async def compose(service: Service, settings: StudioSettings) -> None:
-    """Wire the service together."""
-    try:
-        token = read_token(settings.studio_token_file)
-    except TokenError as error:
-        raise RefusedError(str(error)) from error
-    # it logs every request, and one goes to each service every two seconds
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+def declare(service: Service, settings: StudioSettings) -> None:
+    """Declare what the service reads and shows."""
     hub = Hub()
     stores = Stores.over(service.pool, settings.account, settings.portfolio)
-    health = HealthWatch(settings.studio_services, httpx.AsyncClient())
     ledger = ledger_refresher(stores.orders, stores.overview, hub)
     registry = registry_refresher(stores.studio, hub)
     market = market_refresher(stores.data, hub, partial(visible_until, stores.pool, hub))
@@ -136,32 +128,37 @@ async def compose(service: Service, settings: StudioSettings) -> None:
     )
     pages = Gauge("tradepulse_open_pages", "Open pages", registry=service.registry)
     pages.set_function(lambda: hub.pages)
-    reader = service.bus.reader(
-        *TOPICS,
-        latest=True,
-        decoders={topic.name: watching_decoder(topic, undecodable.inc) for topic in TOPICS},
-    )
-    await reader.start()
-    service.readiness["kafka"] = lambda: reader.assigned
-    service.app = create_app(stores, hub, health, token)
-    service.background(_feed_pages(reader, feed, hub), "topics to pages")
-    service.background(ledger.run(), "ledger to pages")
-    service.background(registry.run(), "jobs to pages")
-    service.background(market.run(), "market data to pages")
-    service.background(health.run(hub), "health to pages")
+    for topic in TOPICS:
+        reading = service.watches(
+            topic,
+            feed.on_batch,
+            decode=watching_decoder(topic, undecodable.inc),
+            puts_aside=topic is ACCOUNT,
+        )
+    service.readiness["kafka"] = lambda: reading.is_assigned
+
+    async def begin() -> None:
+        try:
+            token = await asyncio.to_thread(read_token, settings.studio_token_file)
+        except TokenError as error:
+            raise RefusedError(str(error)) from error
+        health = HealthWatch(settings.studio_services, httpx.AsyncClient())
+        service.background(partial(health.run, hub), "health to pages")
+        service.pages = create_app(stores, hub, health, token)
+
+    service.on_startup(begin)
+    service.background(ledger.run, "ledger to pages")
+    service.background(registry.run, "jobs to pages")
+    service.background(market.run, "market data to pages")
+    service.on_shutdown(hub.close)
 
 
-async def _feed_pages(reader: Reader, feed: PageFeed, hub: Hub) -> None:
-    try:
-        await pass_on(reader, feed.on_batch)
-    finally:
-        hub.close()
-        await reader.stop()
+APPLICATION = Application("studio_svc", StudioSettings, declare)
 
 
 def main() -> None:
     """Run the service."""
-    run("studio_svc", StudioSettings, compose)
+    run(APPLICATION)
 
 
 if __name__ == "__main__":

@@ -159,4 +159,4 @@ def start_scanner(
         finally:
             connection.terminate()
 
-    service.background(work(), "gap scanner")
+    service.background(work, "gap scanner")

@@ -1,5 +1,6 @@
 """Kafka in, pages out: each batch is passed on as it comes, nothing is decided."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from studio_svc.markets.views import candle_row
 from studio_svc.orders.views import fill_of, order_of, signals_of, trade_of
 from studio_svc.rl.views import WeightsView
 from studio_svc.stream.hub import Hub
-from tradepulse.runtime.bus import Decoder, Delivery, decoder_of
+from tradepulse.runtime.delivery import Decoder, Delivery, decoder_of
 
 TOPICS = (CANDLES, EVALUATIONS, WEIGHTS, CONFIGURATIONS, ACCOUNT)
 NO_SIGNALS = b'"signals":[]'
@@ -73,10 +74,12 @@ class PageFeed:
         self._ledger_changed = ledger_changed
         self._configurations_changed = configurations_changed
 
-    def on_batch(self, batch: Sequence[Delivery]) -> None:
+    async def on_batch(self, batch: Sequence[Delivery]) -> None:
         """Pass on every event of a batch, in order."""
         for delivery in batch:
             self.on_event(delivery.event)
+        # a full batch must not starve the open pages
+        await asyncio.sleep(0)
 
     def on_event(self, event: Any) -> None:
         """Pass on one event; None and other accounts are passed over."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from studio_svc.data.store import MarketDataStore
 from studio_svc.orders.store import OrderStore
@@ -99,11 +98,3 @@ def market_refresher(market: MarketDataStore, hub: Hub, visible: Visible) -> Ref
             hub.state("market_data", await market.state(await visible()))
 
     return Refresher(read, LEDGER_INTERVAL_S, every_s=POLL_INTERVAL_S)
-
-
-async def pass_on(batches: Any, handle: Callable[[Any], None]) -> None:
-    """Hand every batch of a reader to `handle`, for ever."""
-    async for batch in batches:
-        handle(batch)
-        # a full batch must not starve the open pages
-        await asyncio.sleep(0)

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tradepulse.embedded.ports import free_ports
-from tradepulse.runtime.bus import create_topics
 from tradepulse.runtime.db import migrate
+from tradepulse.runtime.topics import create_topics
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120

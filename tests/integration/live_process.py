@@ -5,7 +5,6 @@ sends a correction where the file of DIES_BEFORE_CORRECTION is there, and takes 
 """
 
 import asyncio
-import functools
 import json
 import os
 import signal
@@ -16,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from contracts.topics import Topic
-from market_ingest.app import compose_live, live_options
+from market_ingest.app import declare_live, live_options
 from market_ingest.live.followed import LiveOptions
 from market_ingest.settings import LiveSettings
 from tradepulse.runtime.publisher import Publisher
-from tradepulse.runtime.service import Service, run
+from tradepulse.runtime.service import Application, Service, run
 
 TIME_PATH = {"binanceus": "/api/v3/time", "kraken": "/0/public/Time"}
 
@@ -62,12 +61,12 @@ class Mortal:
         await self._publisher.send_many(topic, messages)
 
 
-async def compose(service: Service, settings: LiveSettings) -> None:
+def declare(service: Service, settings: LiveSettings) -> None:
     if file := os.environ.get("DIES_BEFORE_CORRECTION"):
         service.publisher = Mortal(service.publisher, Path(file))
     clock = MarketClock(os.environ["FAKE_TIME_URL"], "serverTime")
-    await asyncio.to_thread(clock.ask)
-    service.background(clock.follow(), "market clock")
+    clock.ask()
+    service.background(clock.follow, "market clock")
     calm = live_options(settings)
     options = LiveOptions(
         calm.timing,
@@ -77,9 +76,9 @@ async def compose(service: Service, settings: LiveSettings) -> None:
         retry_last_s=0.2,
         refused_again_s=0.5,
     )
-    await compose_live(service, settings, clock=lambda: clock.now, options=options, poll_s=0.1)
+    declare_live(service, settings, clock=lambda: clock.now, options=options, poll_s=0.1)
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    run("market_ingest", LiveSettings, functools.partial(compose))
+    run(Application("market_ingest", LiveSettings, declare))

@@ -22,9 +22,9 @@ from contracts.events import (
 from contracts.topics import CONFIGURATIONS, FEEDS
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.files import read_candles
-from tradepulse.runtime.bus import create_topics
 from tradepulse.runtime.db import connect, migrate
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.topics import create_topics
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import BacktestResult, backtest
 from tradepulse.trading.sizing import AccountRules

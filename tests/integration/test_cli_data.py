@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from prometheus_client import CollectorRegistry
+from topic_reader import read_all
 
 from contracts.topics import CANDLES, TOPICS
 from tests.candle_series import as_events, random_walk, same
@@ -22,8 +22,8 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.files import read_candles, write_candles
 from tradepulse.market_data.store import store_candles
 from tradepulse.research.configurations import NewConfiguration, add_discovered
-from tradepulse.runtime.bus import Bus, Publisher
 from tradepulse.runtime.db import connect
+from tradepulse.runtime.publisher import Publisher
 
 pytestmark = pytest.mark.integration
 
@@ -320,11 +320,4 @@ def test_topics_and_dead_letters(
     assert "nothing waits" in invoke("dlq", "replay")[0]
     assert "no dead letters" in invoke("dlq", "list", "--waiting")[0]
 
-    async def arrived() -> list[Any]:
-        publisher = await Publisher(kafka_bootstrap, "test").start()
-        bus = Bus(kafka_bootstrap, "test", publisher, CollectorRegistry())
-        found = await bus.read_all(CANDLES)
-        await publisher.stop()
-        return found
-
-    assert asyncio.run(arrived()) == [event]
+    assert asyncio.run(read_all(kafka_bootstrap, CANDLES)) == [event]

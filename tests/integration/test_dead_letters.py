@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 from system import System, announcement, candle_events, configurations_for, demo_candles
+from topic_reader import broker_for, read_all
 
 from contracts.events import CandleEvaluated
 from contracts.topics import (
@@ -18,11 +20,14 @@ from contracts.topics import (
     TOPICS,
     WEIGHTS,
 )
+from tradepulse.cli.asyncapi import SERVICES, document
 from tradepulse.market_data.store import store_candles
-from tradepulse.runtime.bus import Bus, create_topics
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.dead_letters import list_dead_letters, replay_dead_letters
-from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.delivery import Delivery
+from tradepulse.runtime.publisher import Publisher, partition_of
+from tradepulse.runtime.reading import AssignedReading, Begin, from_beginning, from_kept
+from tradepulse.runtime.topics import create_topics
 
 pytestmark = pytest.mark.integration
 GARBAGE = (b"no JSON", b"{}", b'{"exchange": "x"}', b"\xff\xfe")
@@ -35,6 +40,16 @@ async def wait_for_letters(bootstrap: str, count: int) -> list:
             raise AssertionError(f"{len(letters)} of {count} dead letters: {letters}")
         await asyncio.sleep(0.2)
     return letters
+
+
+def documented_readers() -> set[tuple[str, str]]:
+    """Return (topic, service) of every dead-letter topic that a service's document has."""
+    return {
+        (channel["address"].removesuffix(".dlq"), service)
+        for service in SERVICES
+        for channel in document(service)["channels"].values()
+        if channel["address"].endswith(".dlq")
+    }
 
 
 async def test_garbage_on_every_topic_holds_nothing_up(
@@ -76,40 +91,65 @@ async def test_garbage_on_every_topic_holds_nothing_up(
     readers = {(letter.topic, letter.service) for letter in letters}
     assert {topic for topic, _ in readers} == {topic.name for topic in TOPICS}
     assert (CANDLES.name, "signal_svc") in readers
+    # as their documents say
+    assert readers == await asyncio.to_thread(documented_readers)
     assert {letter.value for letter in letters} == set(GARBAGE)
     assert all(letter.reason.startswith("cannot be decoded: ") for letter in letters)
     assert len(await system.trades()) > 10
+
+
+@asynccontextmanager
+async def reading(
+    bootstrap: str, publisher: Publisher, begin: Begin = from_beginning
+) -> AsyncIterator[list[CandleEvaluated]]:
+    """Read evaluations as a service does; what came is in the list."""
+    failures: list[BaseException] = []
+    broker = broker_for(bootstrap, publisher, failures)
+    came: list[CandleEvaluated] = []
+
+    async def take(batch: list[Delivery]) -> None:
+        came.extend(delivery.event for delivery in batch)
+
+    broker.first(AssignedReading(broker, EVALUATIONS, take, begin=begin))
+    await broker.start()
+    yield came
+    await broker.stop()
+    assert failures == []
 
 
 async def test_dead_letters_are_sent_back_once(kafka_bootstrap: str, no_topics: object) -> None:
 
     await create_topics(kafka_bootstrap)
     publisher = await Publisher(kafka_bootstrap, "test").start()
-    bus = Bus(kafka_bootstrap, "test", publisher, CollectorRegistry())
     good = CandleEvaluated(exchange="x", symbol="A/B", timeframe="1h", open_time=0, close_time=1)
     await publisher.send_raw(EVALUATIONS.name, b"x:A/B", b"broken")
     await publisher.send_raw(EVALUATIONS.name, b"x:A/B", good.model_dump_json().encode())
-    reader, second = bus.reader(EVALUATIONS), bus.reader(EVALUATIONS)
-    for one in (reader, second):
-        await one.start()
-        assert [d.event for d in await one.next_batch(60_000)] == [good]
-    await second.stop()
+    async with (
+        reading(kafka_bootstrap, publisher) as first,
+        reading(kafka_bootstrap, publisher) as second,
+    ):
+        assert first == second == [good]
     letters = await list_dead_letters(kafka_bootstrap, "evaluations")
     assert [(one.value, one.key, one.replayed) for one in letters] == [
         (b"broken", b"x:A/B", False)
     ] * 2
+    partition = partition_of(b"x:A/B", EVALUATIONS.partitions)
+    assert {(one.service, one.topic, one.partition, one.offset) for one in letters} == {
+        ("test", EVALUATIONS.name, partition, 0)
+    }
     assert await replay_dead_letters(kafka_bootstrap) == 1
     assert await replay_dead_letters(kafka_bootstrap) == 0
-    # it came back to its topic, under its key, and was put aside again
-    assert await reader.next_batch(60_000) == []
-    await reader.stop()
-    letters = await list_dead_letters(kafka_bootstrap)
+    # it came back to its topic, under its key, and is put aside again
+    after_both = from_kept(lambda: {f"{EVALUATIONS.name}/{partition}": 2})
+    async with reading(kafka_bootstrap, publisher, after_both) as again:
+        letters = await wait_for_letters(kafka_bootstrap, 3)
+        assert again == []
     assert [(one.value, one.key, one.replayed) for one in letters] == [
         (b"broken", b"x:A/B", True),
         (b"broken", b"x:A/B", True),
         (b"broken", b"x:A/B", False),
     ]
-    assert await bus.read_all(EVALUATIONS) == [good]
+    assert await read_all(kafka_bootstrap, EVALUATIONS) == [good]
     assert len(await list_dead_letters(kafka_bootstrap)) == 3
     with pytest.raises(ValueError, match="no topic is called nothing"):
         await list_dead_letters(kafka_bootstrap, "nothing")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
+from topic_reader import read_all
 
 from contracts.events import CandleClosed
 from contracts.topics import CANDLES
@@ -39,9 +40,10 @@ from tradepulse.market_data.venues.client import Venues
 from tradepulse.market_data.venues.history import Patience, pages
 from tradepulse.market_data.venues.pace import LocalPace
 from tradepulse.research.configurations import NewConfiguration, activate, add_discovered
-from tradepulse.runtime.bus import Bus, Publisher, create_topics
 from tradepulse.runtime.db import connect, connect_pool, migrate
 from tradepulse.runtime.outbox import Relay
+from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.topics import create_topics
 from tradepulse.strategies import get_strategy
 from tradepulse.strategies._registry import STRATEGIES
 
@@ -506,12 +508,11 @@ async def test_a_repair_is_told_though_the_broker_was_gone_when_it_was_stored(
         await Relay(pool, Lost(), CANDLES.writer).run()  # type: ignore[arg-type]  # it only sends
     assert same(await load(pool, "binanceus"), candles(rows, "binanceus", BTC))
     publisher = await Publisher(kafka_bootstrap, "test").start()
-    bus = Bus(kafka_bootstrap, "test", publisher, CollectorRegistry())
     try:
         # two replicas relay at the same time
         relays = [Relay(pool, publisher, CANDLES.writer) for _ in range(2)]
         assert sum(await asyncio.gather(*(one.publish_once() for one in relays))) == 20
-        told: list[CandleClosed] = await bus.read_all(CANDLES)
+        told: list[CandleClosed] = await read_all(kafka_bootstrap, CANDLES)
     finally:
         await publisher.stop()
     assert [c.open_time for c in told] == [START + i * MINUTE for i in range(300, 320)]

@@ -12,6 +12,7 @@ import planted_gates
 import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry, Counter
+from topic_reader import broker_for
 
 from contracts.topics import CONFIGURATIONS
 from optimizer_svc.search.job import Searching
@@ -22,7 +23,6 @@ from optimizer_svc.validation.job import Validating
 from optimizer_svc.watch import LifecycleWatch
 from optimizer_svc.worker import Worker
 from signal_svc.active import ActiveConfigurations
-from signal_svc.handlers import follow_configurations
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.store import store_candles
 from tradepulse.research.configurations import (
@@ -45,10 +45,11 @@ from tradepulse.research.jobs import (
     submit_job,
 )
 from tradepulse.research.lifecycle import edit, set_stage
-from tradepulse.runtime.bus import Bus, create_topics
 from tradepulse.runtime.db import at, connect_pool, migrate
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.reading import AssignedReading, from_beginning
+from tradepulse.runtime.topics import create_topics
 from tradepulse.strategies import get_strategy
 
 pytestmark = pytest.mark.integration
@@ -476,16 +477,13 @@ async def test_an_activation_reaches_signal_svc(
     relay = Relay(pool, publisher, "optimizer_svc")
     while await relay.publish_once():
         pass
-    bus = Bus(kafka_bootstrap, "test", publisher, CollectorRegistry())
     active = ActiveConfigurations()
-    for event in await bus.read_all(CONFIGURATIONS):
-        active.on_configuration(event)
-    reader = bus.reader(CONFIGURATIONS)
-    await reader.start()
-    tasks = [
-        asyncio.create_task(follow_configurations(reader, active)),
-        asyncio.create_task(relay.run()),
-    ]
+    broker = broker_for(kafka_bootstrap, publisher, [])
+    broker.first(
+        AssignedReading(broker, CONFIGURATIONS, active.on_configurations, begin=from_beginning)
+    )
+    await broker.start()
+    relaying = asyncio.create_task(relay.run())
     try:
         assert len(active) == 0
         # whoever activates is another process, so nobody wakes the relay
@@ -496,8 +494,7 @@ async def test_an_activation_reaches_signal_svc(
         await set_stage(pool, one, "DISCOVERY", "no more")
         await soon(lambda: len(active) == 0)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await bus.stop()
+        relaying.cancel()
+        await asyncio.gather(relaying, return_exceptions=True)
+        await broker.stop()
         await publisher.stop()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from live_market import BTC, ETH, MINUTE, START, bar_of, compiled_once
-from prometheus_client import CollectorRegistry
+from topic_reader import TopicReader, read_all
 
 from contracts.events import CandleClosed
 from contracts.topics import CANDLES, FEEDS
@@ -23,8 +23,8 @@ from tests.fakes.exchange import HOUR, FakeExchange, Tape
 from tests.fakes.exchange.faults import DropSocket, LostMessage
 from tests.fakes.exchange.synthetic import random_trades
 from tradepulse.market_data.subscriptions import replicas, subscribe
-from tradepulse.runtime.bus import Bus, Publisher, create_topics
 from tradepulse.runtime.db import connect, migrate
+from tradepulse.runtime.topics import create_topics
 
 pytestmark = pytest.mark.integration
 PATIENCE_S = 240
@@ -49,10 +49,15 @@ class Replicas:
     """Processes of market_ingest, what they published, and what they stored."""
 
     def __init__(
-        self, fake: FakeExchange, environment: dict[str, str], bus: Bus, pool: Any, folder: Path
+        self,
+        fake: FakeExchange,
+        environment: dict[str, str],
+        bootstrap: str,
+        pool: Any,
+        folder: Path,
     ) -> None:
         self.fake = fake
-        self.bus = bus
+        self.bootstrap = bootstrap
         self.database = pool
         self.seen: list[CandleClosed] = []
         self._environment = environment
@@ -92,7 +97,7 @@ class Replicas:
 
     async def published(self) -> dict[str, CandleClosed]:
         """Return what the topic says of each candle last."""
-        return {candle.id: candle for candle in await self.bus.read_all(CANDLES)}
+        return {candle.id: candle for candle in await read_all(self.bootstrap, CANDLES)}
 
     async def end(self) -> None:
         for process in self._processes.values():
@@ -133,10 +138,9 @@ class Replicas:
 
     async def listen(self) -> None:
         """Read the topic from its beginning; a group would read twice where it is slow."""
-        reader = self.bus.reader(CANDLES)
-        await reader.start()
-        async for batch in reader:
-            self.seen += [delivery.event for delivery in batch]
+        async with TopicReader(self.bootstrap, CANDLES) as reader:
+            while True:
+                self.seen += [delivery.event for delivery in await reader.next_batch()]
 
     def truth(self, series: str, first: int, last: int) -> list[Bar]:
         """Return the market's own candles from one open time to another."""
@@ -174,7 +178,7 @@ class Replicas:
                 return False
             count = len(self.seen)
             await asyncio.sleep(1)
-            return count == len(self.seen) == len(await self.bus.read_all(CANDLES))
+            return count == len(self.seen) == len(await read_all(self.bootstrap, CANDLES))
 
         # what is wrong, the check tells better
         with contextlib.suppress(TimeoutError):
@@ -182,7 +186,7 @@ class Replicas:
 
     async def check(self, *, exactly_once: bool) -> None:
         """Compare what the topic and the database hold with the market itself."""
-        published: list[CandleClosed] = await self.bus.read_all(CANDLES)
+        published: list[CandleClosed] = await read_all(self.bootstrap, CANDLES)
 
         async def consumed() -> bool:
             return len(self.seen) >= len(published)
@@ -220,8 +224,6 @@ async def live(
     connection = await connect(database_url)
     for series in SERIES:
         await subscribe(connection, *series.split(":"))
-    publisher = await Publisher(kafka_bootstrap, "test").start()
-    bus = Bus(kafka_bootstrap, "test", publisher, CollectorRegistry())
     venues = {
         "binanceus": [tape(0), tape(1)],
         "bitstamp": [tape(3)],
@@ -241,7 +243,7 @@ async def live(
             "DIES_BEFORE_CORRECTION": str(tmp_path / "mortal"),
             "FAKE_TIME_URL": f"{fake.address}/binanceus/api/v3/time",
         }
-        replicas_ = Replicas(fake, environment, bus, connection, tmp_path)
+        replicas_ = Replicas(fake, environment, kafka_bootstrap, connection, tmp_path)
         listening = asyncio.create_task(replicas_.listen())
         try:
             yield replicas_
@@ -249,9 +251,7 @@ async def live(
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             await replicas_.end()
-            await bus.stop()
             await connection.close()
-            await publisher.stop()
 
 
 @asynccontextmanager
@@ -324,7 +324,7 @@ async def test_replicas_hand_symbols_over_without_a_hole_or_a_double(live: Repli
     await live.settled()
     await live.stop("three", signal.SIGTERM)
     await live.check(exactly_once=False)
-    feeds = await live.bus.read_all(FEEDS)
+    feeds = await read_all(live.bootstrap, FEEDS)
     assert {one.series[0].series for one in feeds} == set(SERIES)
     assert len({one.model_dump_json() for one in feeds}) == len(SERIES), "each says the same again"
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from prometheus_client import CollectorRegistry
+from topic_reader import read_all
 
 from contracts.events import CandleClosed, FeedAnnounced
 from contracts.topics import CANDLES, FEEDS
 from tests.candle_series import as_events, random_walk
 from tradepulse.market_data.files import write_candles
 from tradepulse.market_data.store import load_candles, store_candles
-from tradepulse.runtime.bus import Bus, Publisher, create_topics
 from tradepulse.runtime.db import Connection, connect, migrate
+from tradepulse.runtime.topics import create_topics
 
 pytestmark = pytest.mark.integration
 
@@ -29,11 +29,11 @@ class Ingest:
     """Starts market_ingest and looks at what it does."""
 
     def __init__(
-        self, environment: dict[str, str], connection: Connection, bus: Bus, folder: Path
+        self, environment: dict[str, str], connection: Connection, bootstrap: str, folder: Path
     ) -> None:
         self.environment = environment
         self.connection = connection
-        self.bus = bus
+        self.bootstrap = bootstrap
         self.log = folder / "market_ingest.log"
         self.processes: list[asyncio.subprocess.Process] = []
 
@@ -70,7 +70,7 @@ class Ingest:
         )
 
     async def published(self) -> list[CandleClosed]:
-        candles: list[CandleClosed] = await self.bus.read_all(CANDLES)
+        candles: list[CandleClosed] = await read_all(self.bootstrap, CANDLES)
         return candles
 
     async def until(self, holds: Callable[[], Awaitable[object]]) -> None:
@@ -87,21 +87,18 @@ async def ingest(
     await migrate(database_url)
     await create_topics(kafka_bootstrap)
     write_candles(tmp_path / "candles.parquet", SERIES)
-    publisher = await Publisher(kafka_bootstrap, "test").start()
     connection = await connect(database_url)
     environment = {
         "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
         "DATABASE_URL": database_url,
         "REPLAY_FILE": str(tmp_path / "candles.parquet"),
     }
-    bus = Bus(kafka_bootstrap, "test", publisher, CollectorRegistry())
-    ingest = Ingest(environment, connection, bus, tmp_path)
+    ingest = Ingest(environment, connection, kafka_bootstrap, tmp_path)
     try:
         yield ingest
     finally:
         await ingest.end()
         await connection.close()
-        await publisher.stop()
 
 
 def by_instrument(candles: list[CandleClosed]) -> dict[str, list[int]]:
@@ -125,7 +122,7 @@ async def test_a_file_becomes_rows_and_messages(ingest: Ingest) -> None:
         assert by_instrument(published)[series.instrument] == series.open_time.tolist()
         stored = await load_candles(ingest.connection, "test", series.symbol, "30m")
         assert stored.close.tobytes() == series.close.tobytes()
-    (feed,) = await ingest.bus.read_all(FEEDS)
+    (feed,) = await read_all(ingest.bootstrap, FEEDS)
     assert isinstance(feed, FeedAnnounced)
     assert {s.series for s in feed.series} == {s.series for s in SERIES}
     assert (await ingest.position())[0] == SERIES[0].close_time[-1]
@@ -141,7 +138,7 @@ async def test_a_file_becomes_rows_and_messages(ingest: Ingest) -> None:
 
 
 async def announced(ingest: Ingest, times: int) -> bool:
-    return len(await ingest.bus.read_all(FEEDS)) >= times
+    return len(await read_all(ingest.bootstrap, FEEDS)) >= times
 
 
 async def test_killed_between_acknowledgement_and_position(ingest: Ingest) -> None:

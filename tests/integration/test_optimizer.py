@@ -20,6 +20,7 @@ from distributed import LocalCluster
 from numpy.typing import NDArray
 from planted_gates import passing
 from prometheus_client import CollectorRegistry, Counter
+from topic_reader import read_all
 
 from contracts.events import ConfigurationChanged
 from contracts.topics import CONFIGURATIONS
@@ -35,10 +36,9 @@ from tradepulse.market_data.store import load_candles, store_candles
 from tradepulse.research.configurations import activate, deactivate, list_configurations
 from tradepulse.research.decay import LifecycleRules
 from tradepulse.research.jobs import JobSpec, JobStatus, job_status, request_cancel, submit_job
-from tradepulse.runtime.bus import Bus, create_topics
 from tradepulse.runtime.db import connect_pool, migrate
-from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.settings import RefusedError
+from tradepulse.runtime.topics import create_topics
 from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.strategies.files import load_strategy_file
@@ -762,21 +762,13 @@ async def test_a_killed_service_resumes_with_the_same_result(
     await eventually(told, "the outbox is published")
     assert await service.end(signal.SIGTERM) == 0
     # each configuration: discovered, then activated; the last revision is what a follower keeps
-    events = await read_configurations(kafka_bootstrap)
+    events: list[ConfigurationChanged] = await read_all(kafka_bootstrap, CONFIGURATIONS)
     # a kill between publishing and deleting publishes again, the same
     assert len({event.id for event in events}) == 16
     latest = {event.configuration_id: event for event in events}
     stored = await list_configurations(pool, active_only=True)
     assert latest == {one.configuration_id: one.event() for one in stored}
     assert {event.revision for event in latest.values()} == {2}
-
-
-async def read_configurations(bootstrap: str) -> list[ConfigurationChanged]:
-    publisher = await Publisher(bootstrap, "test").start()
-    try:
-        return await Bus(bootstrap, "test", publisher, CollectorRegistry()).read_all(CONFIGURATIONS)
-    finally:
-        await publisher.stop()
 
 
 async def test_a_dead_trial_process_is_replaced(

@@ -14,9 +14,9 @@ import pytest
 from contracts.events import CandleClosed
 from contracts.topics import CANDLES, EVALUATIONS
 from tradepulse.embedded.ports import free_ports
-from tradepulse.runtime.bus import create_topics
 from tradepulse.runtime.db import migrate
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.topics import create_topics
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_topics")]
 

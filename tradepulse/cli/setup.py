@@ -28,7 +28,8 @@ def topics(
 ) -> None:
     """Create the Kafka topics that are missing."""
     from tradepulse.cli.errors import CliError
-    from tradepulse.runtime.bus import BrokerUnavailableError, create_topics
+    from tradepulse.runtime.publisher import BrokerUnavailableError
+    from tradepulse.runtime.topics import create_topics
 
     servers = bootstrap_servers(state)
     if only_list:

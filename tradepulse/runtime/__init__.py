@@ -1,1 +1,1 @@
-"""Every line of shared I/O: settings, database, bus, service frame, telemetry."""
+"""The frame of a service: settings, messaging, outbox, ownership, database, telemetry."""

@@ -47,27 +47,38 @@ async def _set_codecs(connection: asyncpg.Connection) -> None:
         )
 
 
+def lazy_pool(
+    database_url: str, *, min_size: int = 1, max_size: int = 4
+) -> "asyncpg.Pool[asyncpg.Record]":
+    """Return a pool, not yet connected, whose `json` is Python values and `numeric` `Decimal`."""
+    return asyncpg.create_pool(
+        database_url, min_size=min_size, max_size=max_size, init=_set_codecs, timeout=15
+    )
+
+
 async def connect_pool(
     database_url: str, *, min_size: int = 1, max_size: int = 4
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """Open a pool whose `json` columns are Python values and whose `numeric` is `Decimal`.
+    """Return a connected pool as `lazy_pool` makes it.
 
     Raises:
         DatabaseUnavailableError: the server does not answer or refuses the login.
     """
+    pool = lazy_pool(database_url, min_size=min_size, max_size=max_size)
+    await _connected(pool)
+    return pool
+
+
+async def _connected(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     try:
-        return await asyncpg.create_pool(
-            database_url, min_size=min_size, max_size=max_size, init=_set_codecs, timeout=15
-        )
+        await pool
     except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError) as error:
         raise _unavailable(error) from error
 
 
 @contextlib.asynccontextmanager
-async def opened_pool(
-    database_url: str, *, max_size: int = 4
-) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
-    """Lend a pool as `connect_pool` opens it, of a database with all migrations, and close it.
+async def opened(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[None]:
+    """Connect a pool to a database that has all migrations, and close it at the end.
 
     A query that was cancelled gives its connection back a moment later, in a task of asyncpg's; a
     pool that is only terminated cuts that task off, and its traceback comes out after the last
@@ -77,15 +88,29 @@ async def opened_pool(
         DatabaseUnavailableError: the server does not answer, refuses the login, or lacks a
             migration.
     """
-    pool = await connect_pool(database_url, max_size=max_size)
+    await _connected(pool)
     try:
         await check_migrated(pool)
-        yield pool
+        yield
     finally:
         # asyncpg terminates what is not closed in time
         with contextlib.suppress(TimeoutError, *UNREACHABLE):
             async with asyncio.timeout(_RETURN_SECONDS):
                 await pool.close()
+
+
+@contextlib.asynccontextmanager
+async def opened_pool(
+    database_url: str, *, max_size: int = 4
+) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
+    """Lend a pool that is `opened`.
+
+    Raises:
+        DatabaseUnavailableError: as `opened`.
+    """
+    pool = lazy_pool(database_url, max_size=max_size)
+    async with opened(pool):
+        yield pool
 
 
 async def connect(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":

@@ -1,12 +1,82 @@
-"""What was put aside: list it, and send it back once its cause is mended."""
+"""What was put aside: by whom and why, how it is listed, and sent back once its cause is mended."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from prometheus_client import CollectorRegistry, Counter
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.topics import TOPICS, Topic
 from tradepulse.runtime.publisher import Publisher, retry_connect
+
+log = logging.getLogger(__name__)
+
+
+class LetterHeaders(BaseModel):
+    """The headers of a dead letter, each as text.
+
+    Attributes:
+        reason: why it was put aside.
+        service: who put it aside.
+        topic: where it came from; so do `partition` and `offset`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    service: str
+    topic: str
+    partition: int
+    offset: int
+
+    def encoded(self) -> list[tuple[str, bytes]]:
+        """Return them as Kafka takes them."""
+        return [(name, str(value).encode()) for name, value in self]
+
+
+def reason_of(error: Exception) -> str:
+    """Say in one line why a message was refused: its first three faults."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    faults = error.errors(include_url=False)
+    told = [f"{'.'.join(map(str, f['loc'])) or 'message'}: {f['msg']}" for f in faults[:3]]
+    return "; ".join(told) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")  # noqa: PLR2004 - as said
+
+
+class DeadLetters:
+    """Puts messages of one service aside, and counts them."""
+
+    def __init__(self, publisher: Publisher, service: str, registry: CollectorRegistry) -> None:
+        self._publisher = publisher
+        self._service = service
+        self._counted = Counter(
+            "tradepulse_dead_letters_total",
+            "Messages put aside because they could not be decoded or handled",
+            ["topic"],
+            registry=registry,
+        )
+
+    async def put_aside(self, topic: Topic, refused: Sequence[tuple[ConsumerRecord, str]]) -> None:
+        """Send messages, each with its reason, to a topic's dead-letter topic."""
+        for record, reason in refused:
+            log.error(
+                "message put aside",
+                extra={"topic": topic.name, "offset": record.offset, "reason": reason[:500]},
+            )
+            headers = LetterHeaders(
+                reason=reason[:2_000],
+                service=self._service,
+                topic=topic.name,
+                partition=record.partition,
+                offset=record.offset,
+            )
+            await self._publisher.send_raw(
+                topic.dead_letters, record.key, record.value, headers.encoded()
+            )
+            self._counted.labels(topic.name).inc()
+
 
 REPLAY_GROUP = "tradepulse.dlq-replay"
 """Its committed offsets remember what was sent back already."""

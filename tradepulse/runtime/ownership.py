@@ -7,6 +7,7 @@ row's epoch when it takes over, so that a predecessor which is still alive can n
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -66,7 +67,7 @@ async def become_owner(service: Service, consumer: str, held: str) -> Ownership:
         when_held=lambda: service.readiness.update({held: lambda: False}),
     )
     service.readiness.pop(held, None)
-    service.background(_watch_lock(lock), f"lock of {consumer}")
+    service.background(partial(_watch_lock, lock), f"lock of {consumer}")
     return await take_over(service.pool, consumer)
 
 

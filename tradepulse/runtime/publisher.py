@@ -23,18 +23,18 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 class Publisher:
-    """The one way to write to Kafka."""
+    """The one way to write to Kafka; a service says first to which topics (`allow`)."""
 
     def __init__(self, bootstrap_servers: str, client_id: str) -> None:
         self._bootstrap = bootstrap_servers
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap_servers,
-            client_id=client_id,
-            acks="all",
-            enable_idempotence=True,
-            max_batch_size=262_144,
-        )
+        self._client_id = client_id
+        self._client: AIOKafkaProducer | None = None
+        self._allowed: set[str] | None = None
         self._partitions: dict[tuple[str, str], int] = {}
+
+    def allow(self, topic: Topic) -> None:
+        """From now on refuse topics that are not allowed."""
+        self._allowed = {*(self._allowed or ()), topic.name}
 
     async def start(self, *, patience_s: float = 30.0) -> Self:
         """Connect.
@@ -42,8 +42,21 @@ class Publisher:
         Raises:
             BrokerUnavailableError: no broker answered for `patience_s` seconds.
         """
-        await retry_connect(self._producer.start, self._bootstrap, patience_s)
+        self._client = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client_id,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=262_144,
+        )
+        await retry_connect(self._client.start, self._bootstrap, patience_s)
         return self
+
+    @property
+    def _producer(self) -> AIOKafkaProducer:
+        if self._client is None:
+            raise RuntimeError(f"the publisher of {self._client_id} is not started")
+        return self._client
 
     async def stop(self) -> None:
         """Send what is pending and disconnect."""
@@ -56,6 +69,7 @@ class Publisher:
         value: bytes,
     ) -> None:
         """Publish one message and wait for its acknowledgement."""
+        self._check(topic)
         await self._producer.send_and_wait(
             topic.name, value, key=key.encode(), partition=self._partition(topic, key)
         )
@@ -76,6 +90,7 @@ class Publisher:
         They go out as prebuilt batches, so that one request carries all of them: sent one by one,
         the first leaves alone and the others wait until it is acknowledged.
         """
+        self._check(topic)
         open_batches: dict[int, BatchBuilder] = {}
         pending = []
         for key, value in messages:
@@ -94,6 +109,10 @@ class Publisher:
         for partition, batch in open_batches.items():
             pending.append(await self._producer.send_batch(batch, topic.name, partition=partition))
         await asyncio.gather(*pending)
+
+    def _check(self, topic: Topic) -> None:
+        if self._allowed is not None and topic.name not in self._allowed:
+            raise ValueError(f"{self._client_id} has not declared that it publishes {topic.name}")
 
     def _partition(self, topic: Topic, key: str) -> int:
         known = self._partitions.get((topic.name, key))

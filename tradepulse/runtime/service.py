@@ -1,192 +1,261 @@
-"""The frame of every service: settings, logs, metrics, health, tasks, a clean end.
+"""The frame of every service: one place where an application is put together.
 
-A service is crash-only: a background task that fails ends the process with its reason, and the
-supervisor starts it again. Start-up is recovery, there is no other path.
+A service is a FastStream application with settings, logs, metrics, health and a clean end. Its
+`app.py` declares what it reads, what it publishes, what it does before and beside that; nothing is
+connected then, so that the AsyncAPI documents come from the same declaration.
+
+It is crash-only: a handler or a background task that fails ends the process with its reason, and
+the supervisor starts it again. Start-up is recovery, there is no other path.
 """
 
 import asyncio
 import contextlib
 import logging
-import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-import asyncpg
-import uvicorn
+from aiokafka.errors import KafkaConnectionError
+from faststream import FastStream
+from faststream.specification import AsyncAPI
 from prometheus_client import CollectorRegistry, Gauge
-from prometheus_client.exposition import generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from tradepulse.runtime.bus import BrokerUnavailableError, Bus, Publisher
-from tradepulse.runtime.db import DatabaseUnavailableError, opened_pool
+from contracts.topics import Topic
+from tradepulse import __version__
+from tradepulse.runtime.broker import Broker
+from tradepulse.runtime.db import DatabaseUnavailableError, lazy_pool, opened
+from tradepulse.runtime.dead_letters import DeadLetters
+from tradepulse.runtime.delivery import Decoder
+from tradepulse.runtime.health import ASGIApp, endpoints, http_server
 from tradepulse.runtime.outbox import Relay
+from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
+from tradepulse.runtime.reading import (
+    AssignedReading,
+    Handler,
+    SharedReading,
+    from_beginning,
+    from_end,
+    from_kept,
+)
 from tradepulse.runtime.settings import RefusedError, RuntimeSettings, load_settings
 from tradepulse.runtime.telemetry import configure_logging
 
 S = TypeVar("S", bound=RuntimeSettings)
-ASGIApp = Callable[..., Awaitable[None]]
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Service:
-    """What a service's `compose` is given."""
+    """What a service declares itself on; made inside a running event loop, connects nothing yet."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: RuntimeSettings,
-        pool: "asyncpg.Pool[asyncpg.Record]",
-        publisher: Publisher,
-        registry: CollectorRegistry,
-    ) -> None:
+    def __init__(self, name: str, settings: RuntimeSettings) -> None:
         self.name = name
         self.settings = settings
-        self.pool = pool
-        self.publisher = publisher
-        self.registry = registry
-        self.bus = Bus(settings.kafka_bootstrap_servers, name, publisher, registry)
         self.log = logging.getLogger(name)
-        self.composed = False
-        self.readiness: dict[str, Callable[[], bool]] = {"start-up": lambda: self.composed}
+        self.pool = lazy_pool(settings.database_url)
+        self.registry = _registry()
+        self.publisher = Publisher(settings.kafka_bootstrap_servers, name)
+        letters = DeadLetters(self.publisher, name, self.registry)
+        self._broker = Broker(
+            settings.kafka_bootstrap_servers, name, letters, self.registry, self.fail
+        )
+        self.app = FastStream(
+            self._broker,
+            logger=None,
+            lifespan=self._lifespan,
+            specification=AsyncAPI(title=name, version=__version__, schema_version="3.0.0"),
+        )
+        self.app.after_startup(self._on_started)
+        self.readiness: dict[str, Callable[[], bool]] = {"start-up": lambda: self._is_started}
         """Conditions of /readyz by name; all must hold."""
-        self.app: ASGIApp | None = None
+        self.pages: ASGIApp | None = None
         """Serves every path that the frame does not."""
+        self.failure: BaseException | None = None
+        """What ends the process."""
+        self._is_started = False
+        self._declared: list[tuple[Work, str]] = []
         self._tasks: dict[asyncio.Task[None], str] = {}
 
-    def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Run `work` for the life of the service; if it ends or fails, the process ends."""
-        self._tasks[asyncio.create_task(work, name=name)] = name
+    # What is declared
+
+    def publishes(self, *topics: Topic) -> None:
+        """Declare what is published; the publisher refuses any other topic."""
+        for topic in topics:
+            self.publisher.allow(topic)
+            self._broker.publishes(topic)
+
+    def follows(
+        self, topic: Topic, handle: Handler, *, decode: Decoder | None = None
+    ) -> AssignedReading:
+        """Read a topic from its beginning; all that is there comes before any other topic."""
+        reading = AssignedReading(self._broker, topic, handle, begin=from_beginning, decode=decode)
+        self._broker.first(reading)
+        return reading
+
+    def resumes(
+        self,
+        topic: Topic,
+        handle: Handler,
+        offsets: Callable[[], Mapping[str, int]],
+        *,
+        decode: Decoder | None = None,
+    ) -> AssignedReading:
+        """Read a topic from the offsets by `topic/partition` that are known at the start."""
+        reading = AssignedReading(
+            self._broker, topic, handle, begin=from_kept(offsets), decode=decode
+        )
+        self._broker.then(reading)
+        return reading
+
+    def watches(
+        self, topic: Topic, handle: Handler, *, decode: Decoder, puts_aside: bool
+    ) -> AssignedReading:
+        """Read what comes from the start on; who only looks on need not put anything aside."""
+        reading = AssignedReading(
+            self._broker, topic, handle, begin=from_end, decode=decode, puts_aside=puts_aside
+        )
+        self._broker.then(reading)
+        return reading
+
+    def shares(
+        self,
+        topic: Topic,
+        handle: Handler,
+        forget: Callable[[], None],
+        *,
+        decode: Decoder | None = None,
+    ) -> SharedReading:
+        """Read a topic whose partitions the replicas of this service share; see `SharedReading`."""
+        reading = SharedReading(
+            self._broker, topic, handle, group=self.name, forget=forget, decode=decode
+        )
+        self._broker.then(reading)
+        self.background(reading.keep_committing, f"offsets of {topic.name}")
+        return reading
 
     def relay_outbox(self) -> Relay:
-        """Start publishing what the service adds to its outbox."""
+        """Publish what the service adds to its outbox."""
         relay = Relay(self.pool, self.publisher, self.name)
-        self.background(relay.run(), "outbox relay")
+        self.background(relay.run, "outbox relay")
         return relay
+
+    def on_startup(self, recover: Callable[[], Awaitable[None]]) -> None:
+        """Do this once the database is there, before anything is read."""
+        self.app.on_startup(recover)
+
+    def on_shutdown(self, work: Callable[[], object]) -> None:
+        """Do this first when the service is to end."""
+        self.app.on_shutdown(work)
+
+    def background(self, work: Work, name: str) -> None:
+        """Run `work` from the start on; if it ends or fails, the process ends."""
+        if self._is_started:
+            self._start(work, name)
+        else:
+            self._declared.append((work, name))
+
+    # What happens then
+
+    def fail(self, error: BaseException) -> None:
+        """End the process with its reason; the first counts."""
+        if self.failure is None:
+            self.failure = error
+        self.app.exit()
 
     def unready(self) -> list[str]:
         """Return the names of the conditions that do not hold."""
         return [name for name, holds in self.readiness.items() if not holds()]
 
-    async def wait(self, stop: asyncio.Event) -> None:
-        """Wait for the stop signal or the first task that ends, then cancel the rest."""
-        stopping = asyncio.create_task(stop.wait(), name="stop signal")
-        done, _ = await asyncio.wait([stopping, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in (stopping, *self._tasks):
+    @contextlib.asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(opened(self.pool))
+            await self.publisher.start()
+            stack.push_async_callback(self.publisher.stop)
+            await stack.enter_async_context(http_server(self.settings, endpoints(self)))
+            stack.push_async_callback(self._end_tasks)
+            # where the start itself fails, nobody else ends what was started by then
+            stack.push_async_callback(self._broker.stop)
+            yield
+
+    async def _on_started(self) -> None:
+        self._is_started = True
+        for work, name in self._declared:
+            self._start(work, name)
+        self.log.info("service started")
+
+    def _start(self, work: Work, name: str) -> None:
+        task = asyncio.create_task(work(), name=name)
+        self._tasks[task] = name
+        task.add_done_callback(self._on_ended)
+
+    def _on_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self.fail(
+                task.exception() or RuntimeError(f"background task {task.get_name()!r} ended")
+            )
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, stopping, return_exceptions=True)
-        for task in done - {stopping}:
-            if task.exception() is None:
-                raise RuntimeError(f"background task {task.get_name()!r} ended")
-            raise task.exception()  # type: ignore[misc]  # not None, as just seen
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def run(
-    name: str, settings_type: type[S], compose: Callable[[Service, S], Awaitable[None]]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Application(Generic[S]):
+    """A service before it is started.
+
+    Attributes:
+        name: of the service; its consumer group, too.
+        settings: class of its settings.
+        declare: declares what it reads, publishes and does.
+    """
+
+    name: str
+    settings: type[S]
+    declare: Callable[[Service, S], None]
+
+    def declared(self, settings: S) -> Service:
+        """Return the service with everything declared."""
+        service = Service(self.name, settings)
+        self.declare(service, settings)
+        return service
+
+
+def run(application: Application[S]) -> None:
     """Run a service until SIGTERM or SIGINT; exit with a status and, on trouble, one line."""
-    settings = load_settings(settings_type)
-    configure_logging(name, settings.log_level)
+    settings = load_settings(application.settings)
+    configure_logging(application.name, settings.log_level)
+    log = logging.getLogger(application.name)
     try:
         settings.prepare()
-        asyncio.run(_run(name, settings, compose))
+        asyncio.run(_run(application, settings))
     except (RefusedError, DatabaseUnavailableError, BrokerUnavailableError) as error:
-        logging.getLogger(name).critical(str(error))
+        log.critical(str(error))
+        sys.exit(1)
+    except KafkaConnectionError as error:
+        log.critical("the broker went away while the service started: %s", error)
         sys.exit(1)
     except Exception:
-        logging.getLogger(name).critical("service failed", exc_info=True)
+        log.critical("service failed", exc_info=True)
         sys.exit(1)
 
 
-async def _run(name: str, settings: S, compose: Callable[[Service, S], Awaitable[None]]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _run(application: Application[S], settings: S) -> None:
+    service = application.declared(settings)
+    await service.app.run(sleep_time=0.05)
+    if service.failure is not None:
+        raise service.failure
+    service.log.info("service stopped")
+
+
+def _registry() -> CollectorRegistry:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    Gauge("tradepulse_start_time_seconds", "When this process started", registry=registry).set(
-        time.time()
-    )
-    async with contextlib.AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(opened_pool(settings.database_url))
-        publisher = await Publisher(settings.kafka_bootstrap_servers, name).start()
-        stack.push_async_callback(publisher.stop)
-        service = Service(name, settings, pool, publisher, registry)
-        stack.push_async_callback(service.bus.stop)
-        server = _http_server(service)
-        serving = asyncio.create_task(server.serve(), name="http")
-        try:
-            await _compose_unless(stop, compose(service, settings))
-            service.composed = True
-            service.log.info("service started")
-            await service.wait(stop)
-            service.log.info("service stopped")
-        finally:
-            server.should_exit = True
-            await serving
-
-
-async def _compose_unless(stop: asyncio.Event, composing: Awaitable[None]) -> None:
-    """Compose, which may wait long (for a lock); a stop signal ends the wait."""
-    task = asyncio.ensure_future(composing)
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not task.done():
-        task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the frame."""
-        yield
-
-
-def _http_server(service: Service) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            _endpoints(service),
-            host=service.settings.http_host,
-            port=service.settings.http_port,
-            log_config=None,
-            # queries may hold a token
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=2,
-        )
-    )
-
-
-def _endpoints(service: Service) -> ASGIApp:
-    async def endpoints(scope: Any, receive: Any, send: Any) -> None:
-        path = scope.get("path")
-        if scope["type"] == "http" and path == "/metrics":
-            await _respond(
-                send, 200, generate_latest(service.registry), b"text/plain; version=0.0.4"
-            )
-        elif scope["type"] == "http" and path == "/livez":
-            await _respond(send, 200, b"live\n")
-        elif scope["type"] == "http" and path == "/readyz":
-            unready = service.unready()
-            line = ("waiting for " + ", ".join(unready) if unready else "ready") + "\n"
-            await _respond(send, 503 if unready else 200, line.encode())
-        elif service.app is not None:
-            await service.app(scope, receive, send)
-        elif scope["type"] == "http":
-            await _respond(send, 404, b"no such page\n")
-
-    return endpoints
-
-
-async def _respond(
-    send: Any, status: int, body: bytes, content_type: bytes = b"text/plain"
-) -> None:
-    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    started = Gauge("tradepulse_start_time_seconds", "When this process started", registry=registry)
+    started.set(time.time())
+    return registry

@@ -12,8 +12,9 @@ from contracts.events import CandleClosed, CandleEvaluated, Signal, Timeframe, s
 from contracts.topics import TOPICS
 from studio_svc.stream.feed import TOPICS as STUDIO_TOPICS
 from tradepulse.candles.timeframes import TIMEFRAMES_MS
-from tradepulse.cli.asyncapi import READS, write_documents
+from tradepulse.cli.asyncapi import SERVICES, document, write_documents
 from tradepulse.runtime.codec import decode_candle
+from tradepulse.runtime.dead_letters import LetterHeaders
 
 SNAPSHOTS = Path(__file__).parent / "schemas"
 ROOT = Path(__file__).parents[3]
@@ -91,14 +92,43 @@ def test_the_snapshot_test_can_fail():
     assert problems(worded, before) == [".source changed"]
 
 
-def test_asyncapi_documents_are_those_of_the_contracts(tmp_path):
+def test_asyncapi_documents_are_those_of_the_applications(tmp_path):
     for made in write_documents(tmp_path):
         kept = ROOT / "docs" / "reference" / "asyncapi" / made.name
-        assert made.read_text() == kept.read_text(), f"{made.name}: make asyncapi"
+        assert made.read_text() == kept.read_text(), (
+            f"{made.name}: python -m tradepulse.cli.asyncapi docs/reference/asyncapi"
+        )
 
 
-def test_asyncapi_knows_what_the_page_reads():
-    assert READS["studio_svc"] == STUDIO_TOPICS
+def channels(service: str, action: str) -> set[str]:
+    drawn = document(service)
+    operations = drawn["operations"].values()
+    used = {
+        one["channel"]["$ref"].rpartition("/")[2] for one in operations if one["action"] == action
+    }
+    return {drawn["channels"][name]["address"] for name in used}
+
+
+def test_each_topic_is_published_by_its_writer_alone():
+    published = {service: channels(service, "send") for service in SERVICES}
+    for topic in TOPICS:
+        assert {s for s, sent in published.items() if topic.name in sent} == {topic.writer}
+
+
+def test_what_is_read_is_documented_with_its_events_and_its_dead_letters():
+    read = {service: channels(service, "receive") for service in SERVICES}
+    assert {topic for topics in read.values() for topic in topics} == {t.name for t in TOPICS}
+    assert read["studio_svc"] == {topic.name for topic in STUDIO_TOPICS}
+    drawn = document("executor_svc")["components"]
+    candle = drawn["schemas"]["tradepulse.candles:Message:Payload"]["properties"]
+    assert set(candle) == set(CandleClosed.model_fields)
+    letter = drawn["messages"]["tradepulse.candles.dlq:Message"]
+    assert set(letter["headers"]["properties"]) == set(LetterHeaders.model_fields)
+    for service, topics in read.items():
+        # who only looks on leaves the dead letters to those who act
+        letters = {"tradepulse.account"} if service == "studio_svc" else topics
+        sent = {name for name in channels(service, "send") if name.endswith(".dlq")}
+        assert sent == {name + ".dlq" for name in letters}
 
 
 def test_events_are_frozen_and_ignore_what_a_newer_writer_adds():

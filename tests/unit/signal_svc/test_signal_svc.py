@@ -7,16 +7,17 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed, CandleEvaluated, ConfigurationChanged
 from signal_svc import evaluation
 from signal_svc.active import ActiveConfigurations
-from signal_svc.handlers import CandleHandler
+from signal_svc.handlers import CandleHandler, SignalMeters
 from signal_svc.windows import Windows, segments
 from tradepulse.candles.arrays import Candles
-from tradepulse.runtime.bus import Delivery, handle_batches
 from tradepulse.runtime.codec import decode_candle
+from tradepulse.runtime.delivery import Delivery
+from tradepulse.runtime.reading import handle_or_put_aside
 from tradepulse.strategies.evaluate import Configuration, signals_of
 
 HOUR = 3_600_000
@@ -98,22 +99,18 @@ def handler_on(store: FakeStore, publisher: FakePublisher, *configurations):
     for one in configurations:
         active.on_configuration(one)
     windows = Windows()
-    failures = Counter("failures", "f", ["configuration"], registry=registry)
     handler = CandleHandler(
         active,
         windows,
         store,
         publisher,
-        evaluated=Counter("evaluated", "e", registry=registry),
-        signals=Counter("signals", "s", ["strategy"], registry=registry),
-        failures=failures,
-        event_time=Gauge("time", "t", registry=registry),
+        SignalMeters(registry),
     )
     return handler, windows, registry
 
 
 def deliver(handler, batch):
-    asyncio.run(handler.on_batch([Delivery(event, SimpleNamespace()) for event in batch]))
+    asyncio.run(handler.on_candles([Delivery(event, SimpleNamespace()) for event in batch]))
 
 
 def repaired(candle):
@@ -228,7 +225,9 @@ def test_a_failing_strategy_is_left_out_and_counted(monkeypatch):
     monkeypatch.setattr(evaluation, "signals_of", cheat)
     deliver(handler, events(one))
     assert {e.close_time: e.signals[0] for e in sent(publisher) if e.signals} == expected(one)
-    failed = registry.get_sample_value("failures_total", {"configuration": str(UUID(int=2))})
+    failed = registry.get_sample_value(
+        "tradepulse_strategy_failures_total", {"configuration": str(UUID(int=2))}
+    )
     assert failed == 1
 
 
@@ -239,22 +238,15 @@ def test_a_message_that_cannot_be_handled_is_put_aside_and_nothing_else_is_lost(
     batch = [Delivery(event, SimpleNamespace(offset=i)) for i, event in enumerate(events(one))]
     aside = []
 
-    class FakeReader:
-        async def __aiter__(self):
-            yield batch
-
-        async def dead_letter(self, record, reason):
-            aside.append((record.offset, reason))
-
-        async def commit(self):
-            pass
+    async def put_aside(delivery, reason):
+        aside.append((delivery.record.offset, reason))
 
     async def handle(part):
-        await handler.on_batch(part)
+        await handler.on_candles(part)
         if any(delivery.record.offset == 37 for delivery in part):
             raise ZeroDivisionError("poison")
 
-    asyncio.run(handle_batches(FakeReader(), handle, windows.forget_all))
+    asyncio.run(handle_or_put_aside(batch, handle, windows.forget_all, put_aside))
     assert aside == [(37, "cannot be handled: ZeroDivisionError('poison')")]
     found = {e.close_time: e.signals for e in sent(publisher)}
     assert set(found) == set(one.close_time.tolist())

@@ -29,9 +29,9 @@ from tradepulse.embedded.ports import HOST, is_free
 from tradepulse.embedded.state import StateFolder
 from tradepulse.embedded.supervisor import Supervisor
 from tradepulse.market_data.files import CandleFileError
-from tradepulse.runtime.bus import BrokerUnavailableError
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import DatabaseUnavailableError
+from tradepulse.runtime.publisher import BrokerUnavailableError
 
 _READABLE = (
     OptionError,

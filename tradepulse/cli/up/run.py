@@ -24,7 +24,6 @@ from tradepulse.embedded.postgres import EmbeddedPostgres
 from tradepulse.embedded.state import StateFolder
 from tradepulse.embedded.supervisor import Part, Supervisor
 from tradepulse.research.jobs import JobSpec, job_status, submit_job
-from tradepulse.runtime.bus import BrokerUnavailableError, create_topics
 from tradepulse.runtime.db import (
     UNREACHABLE,
     DatabaseUnavailableError,
@@ -32,7 +31,9 @@ from tradepulse.runtime.db import (
     migrate,
     opened_pool,
 )
+from tradepulse.runtime.publisher import BrokerUnavailableError
 from tradepulse.runtime.settings import RuntimeSettings, describe
+from tradepulse.runtime.topics import create_topics
 
 KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 DATABASE = "DATABASE_URL"

@@ -1,0 +1,176 @@
+"""The broker as one service uses it: FastStream's, with what is read and what is published."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as Partition
+from aiokafka.errors import KafkaError
+from faststream import BaseMiddleware, StreamMessage
+from faststream.exceptions import StopConsume
+from faststream.kafka import KafkaBroker
+from prometheus_client import CollectorRegistry, Counter
+
+from contracts.topics import Topic
+from tradepulse.runtime.dead_letters import DeadLetters
+from tradepulse.runtime.delivery import described
+from tradepulse.runtime.reading import AssignedReading, Range, Reading
+
+R = TypeVar("R", bound=Reading)
+log = logging.getLogger(__name__)
+
+
+class EndProcess(BaseMiddleware):
+    """Ends the process with what a handler raised, before a later batch is handled."""
+
+    def __init__(self, fail: Callable[[BaseException], None], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fail = fail
+
+    async def consume_scope(
+        self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]
+    ) -> Any:
+        """Handle a batch; FastStream alone would log what it raises, and go on with the next."""
+        try:
+            return await call_next(msg)
+        except Exception as error:
+            self._fail(error)
+            raise StopConsume from error
+
+
+class _Watch:
+    """FastStream's logger; what its client cannot get over ends the process.
+
+    FastStream logs every fault of the client and tries again for ever.
+    """
+
+    def __init__(self, fail: Callable[[BaseException], None]) -> None:
+        self._fail = fail
+
+    def log(
+        self,
+        level: int,
+        msg: Any,
+        /,
+        *,
+        exc_info: Any = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Log it; its steps on the way up and down are told elsewhere."""
+        del extra
+        if isinstance(exc_info, KafkaError) and not exc_info.retriable:
+            self._fail(exc_info)
+        log.log(level if exc_info else logging.DEBUG, msg, exc_info=exc_info)
+
+
+class Broker(KafkaBroker):
+    """The broker as one service uses it: what it reads and what it publishes.
+
+    Args:
+        bootstrap_servers: where it is.
+        service: name of the service.
+        letters: takes what cannot be decoded or handled.
+        registry: of the metrics.
+        fail: ends the process with a reason.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        service: str,
+        letters: DeadLetters,
+        registry: CollectorRegistry,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self.letters = letters
+        self.consumed = Counter(
+            "tradepulse_messages_consumed_total", "Messages read", ["topic"], registry=registry
+        )
+        self._bootstrap_servers = bootstrap_servers
+        self._first: list[AssignedReading] = []
+        self._then: list[Reading] = []
+        super().__init__(
+            bootstrap_servers.split(","),
+            client_id=service,
+            # publishing has its own client, and topics are made by `tradepulse topics`
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            middlewares=[partial(EndProcess, fail)],
+            logger=_Watch(fail),
+        )
+
+    def first(self, reading: AssignedReading) -> None:
+        """Read all that is there before anything of the others."""
+        self._first.append(self._announced(reading))
+
+    def then(self, reading: Reading) -> None:
+        """Read after that."""
+        self._then.append(self._announced(reading))
+
+    def publishes(self, topic: Topic) -> None:
+        """Declare that the service publishes to a topic."""
+        self.publisher(
+            topic.name, title=topic.name, description=described(topic), schema=topic.event
+        )
+
+    async def start(self) -> None:
+        """Begin to read every topic.
+
+        Raises:
+            RefusedError: a kept offset is not among what its partition holds.
+        """
+        await self.connect()
+        assigned = [one for one in self._readings if isinstance(one, AssignedReading)]
+        held = await ranges_of(
+            self._bootstrap_servers, {p for reading in assigned for p in reading.partitions}
+        )
+        for one in self._first:
+            await one.start_at(held)
+        for one in self._first:
+            await one.caught_up()
+        for reading in self._then:
+            if isinstance(reading, AssignedReading):
+                await reading.start_at(held)
+            else:
+                await reading.start()
+        self.running = True
+
+    async def stop(self, *args: Any) -> None:
+        """Let every reading handle what it has in hand, and disconnect."""
+        await asyncio.gather(*(reading.stop() for reading in self._readings))
+        await super().stop(*args)
+
+    @property
+    def _readings(self) -> list[Reading]:
+        return [*self._first, *self._then]
+
+    def _announced(self, reading: R) -> R:
+        topic = reading.topic
+        if not reading.puts_aside:
+            return reading
+        self.publisher(
+            topic.dead_letters,
+            title=topic.dead_letters,
+            description=f"what could not be decoded or handled of {topic.name}, as it came",
+            schema=bytes,
+        )
+        return reading
+
+
+async def ranges_of(
+    bootstrap_servers: str, partitions: Collection[Partition]
+) -> dict[Partition, Range]:
+    """Return what partitions hold now, asked of the broker with a client of its own."""
+    if not partitions:
+        return {}
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+    await consumer.start()
+    try:
+        firsts = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+    finally:
+        await consumer.stop()
+    return {one: (firsts[one], ends[one]) for one in partitions}

@@ -1,0 +1,84 @@
+"""What a service answers over HTTP: /livez, /readyz, /metrics, and pages of its own."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, Protocol
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+
+from tradepulse.runtime.settings import RuntimeSettings
+
+ASGIApp = Callable[..., Awaitable[None]]
+
+
+class Answering(Protocol):
+    """What is answered for; see `tradepulse.runtime.service.Service`."""
+
+    registry: CollectorRegistry
+    pages: ASGIApp | None
+
+    def unready(self) -> list[str]: ...  # noqa: D102 - see class
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the frame."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def http_server(settings: RuntimeSettings, app: ASGIApp) -> AsyncIterator[None]:
+    """Serve an ASGI application meanwhile."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            # queries may hold a token
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=2,
+        )
+    )
+    serving = asyncio.create_task(server.serve(), name="http")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def endpoints(service: Answering) -> ASGIApp:
+    """Return the application that answers for a service."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        path = scope.get("path")
+        if scope["type"] == "http" and path == "/metrics":
+            await _respond(
+                send, 200, generate_latest(service.registry), b"text/plain; version=0.0.4"
+            )
+        elif scope["type"] == "http" and path == "/livez":
+            await _respond(send, 200, b"live\n")
+        elif scope["type"] == "http" and path == "/readyz":
+            unready = service.unready()
+            line = ("waiting for " + ", ".join(unready) if unready else "ready") + "\n"
+            await _respond(send, 503 if unready else 200, line.encode())
+        elif service.pages is not None:
+            await service.pages(scope, receive, send)
+        elif scope["type"] == "http":
+            await _respond(send, 404, b"no such page\n")
+
+    return answer
+
+
+async def _respond(
+    send: Any, status: int, body: bytes, content_type: bytes = b"text/plain"
+) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

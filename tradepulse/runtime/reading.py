@@ -1,0 +1,410 @@
+"""How a service reads its topics: FastStream subscribers, batch by batch, at the client's speed.
+
+A batch is decoded message by message; what cannot be decoded is put aside with its reason, and the
+rest is handled. What a handler raises ends the process. A topic is read in one of four ways:
+
+- `SharedReading`: its partitions are shared by the replicas of a group, offsets are kept in Kafka;
+- `AssignedReading`: every partition, from offsets that the service kept with what it decided
+  (`from_kept`), from the beginning (`from_beginning`), or from the end (`from_end`).
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
+from aiokafka import TopicPartition as Partition
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    RebalanceInProgressError,
+)
+from faststream import AckPolicy, StreamMessage
+from faststream.kafka import KafkaMessage, TopicPartition
+from pydantic import ValidationError
+
+from contracts.topics import Topic
+from tradepulse.runtime.dead_letters import reason_of
+from tradepulse.runtime.delivery import Decoder, Delivery, Each, decoder_of, described
+from tradepulse.runtime.settings import RefusedError
+
+if TYPE_CHECKING:
+    from tradepulse.runtime.broker import Broker
+
+log = logging.getLogger(__name__)
+
+MAX_RECORDS = 5_000
+IDLE_MS = 20
+"""What an idle subscriber waits for messages, and then once more; so much later may it see one."""
+COMMIT_EVERY_S = 1.0
+_POLL_S = 0.01
+
+Handler: TypeAlias = Callable[[list[Delivery]], Awaitable[None]]
+"""Handles what came, in order within each partition; it must bear repeats."""
+Range: TypeAlias = tuple[int, int]
+"""First offset that a partition still holds, and the one after its last."""
+Begin: TypeAlias = Callable[[Partition, Range], int]
+"""Returns where to begin in a partition."""
+
+
+class Reading:
+    """One topic as a service reads it.
+
+    Args:
+        broker: of the service.
+        topic: what is read.
+        handle: what is done with it.
+        decode: instead of the validating decoder of the topic's events.
+        puts_aside: whether what cannot be decoded goes to the dead-letter topic; where not,
+            `decode` must take everything.
+        topics: what FastStream subscribes to, where it is not given partitions.
+        options: of FastStream's subscriber.
+    """
+
+    def __init__(
+        self,
+        broker: "Broker",
+        topic: Topic,
+        handle: Handler,
+        decode: Decoder | None,
+        *topics: str,
+        puts_aside: bool = True,
+        **options: Any,
+    ) -> None:
+        self.topic = topic
+        self.puts_aside = puts_aside
+        self._handle = handle
+        self._letters = broker.letters
+        self._consumed = broker.consumed.labels(topic.name)
+        self._decode = decode or decoder_of(topic)
+        self._records: Sequence[ConsumerRecord] = ()
+        self._begun = self._done = 0
+        self._subscriber = broker.subscriber(
+            *topics,
+            batch=True,
+            batch_timeout_ms=IDLE_MS,
+            max_records=MAX_RECORDS,
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            parser=self._parse,
+            codec=self,
+            fetch_max_wait_ms=250,
+            max_partition_fetch_bytes=4 * 1_048_576,
+            title=topic.name,
+            description=described(topic),
+            **options,
+        )
+        self._subscriber(self._handler())
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer:
+        """The client; there is one once the service has started."""
+        consumer = self._subscriber.consumer
+        if consumer is None:
+            raise RuntimeError(f"{self.topic.name} is not read yet")
+        return consumer
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether at least one partition is read here."""
+        consumer = self._subscriber.consumer
+        return consumer is not None and bool(consumer.assignment())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was fetched has been handled."""
+        return self._begun == self._done
+
+    async def start(self) -> None:
+        """Begin to read."""
+        await self._subscriber.start()
+
+    async def stop(self) -> None:
+        """Handle what is in hand, then stop."""
+        await self._subscriber.stop()
+
+    def _handler(self) -> Callable[[Any], Awaitable[None]]:
+        async def on_batch(batch: Any) -> None:
+            try:
+                await self.on_batch(batch, self._records)
+            finally:
+                self._done += 1
+
+        # FastStream documents a handler by its name and annotations
+        on_batch.__name__ = "on_" + self.topic.name.rpartition(".")[2]
+        on_batch.__annotations__["batch"] = Annotated[list[Any], Each(self.topic.event)]
+        return on_batch
+
+    async def on_batch(self, batch: list[Delivery], records: Sequence[ConsumerRecord]) -> None:
+        """Handle what could be decoded of the records that came."""
+        del records
+        await self._handle(batch)
+
+    async def _parse(self, records: Any) -> KafkaMessage:
+        # instead of FastStream's, which makes a dict of every message's headers
+        self._begun += 1
+        self._records = records
+        return KafkaMessage(records, b"", message_id="", correlation_id="-", consumer=self.consumer)
+
+    async def decode_batch(self, msg: StreamMessage[Sequence[ConsumerRecord]]) -> list[Any]:
+        """Decode message by message; put aside what cannot be decoded."""
+        batch: list[Any] = []
+        refused: list[tuple[ConsumerRecord, str]] = []
+        decode = self._decode
+        for record in msg.raw_message:
+            # a compacted topic's mark that a key is gone
+            if record.value is None:
+                continue
+            try:
+                batch.append(Delivery(decode(record.value), record))
+            except (ValidationError, ValueError) as error:
+                if not self.puts_aside:
+                    raise
+                refused.append((record, f"cannot be decoded: {reason_of(error)}"))
+        self._consumed.inc(len(msg.raw_message))
+        if refused:
+            await self._letters.put_aside(self.topic, refused)
+        return batch
+
+    async def decode(self, msg: StreamMessage[Any]) -> Any:
+        """Refuse: messages come in batches."""
+        raise NotImplementedError
+
+    async def encode(self, msg: Any, serializer: Any = None) -> Any:
+        """Refuse: what a service publishes goes through its `Publisher`."""
+        raise NotImplementedError
+
+    async def encode_batch(self, msgs: Any, serializer: Any = None) -> Any:
+        """Refuse, as `encode`."""
+        raise NotImplementedError
+
+
+class AssignedReading(Reading):
+    """Every partition of a topic, from offsets that the service knows; none are kept in Kafka."""
+
+    def __init__(
+        self,
+        broker: "Broker",
+        topic: Topic,
+        handle: Handler,
+        *,
+        begin: Begin,
+        decode: Decoder | None = None,
+        puts_aside: bool = True,
+    ) -> None:
+        self._begin = begin
+        self._ends: dict[Partition, int] = {}
+        self._paused: set[Partition] = set()
+        super().__init__(
+            broker,
+            topic,
+            handle,
+            decode,
+            puts_aside=puts_aside,
+            partitions=[TopicPartition(topic.name, number) for number in range(topic.partitions)],
+            # where to begin is said at the start; to begin elsewhere would leave something out
+            auto_offset_reset="none",
+        )
+
+    @property
+    def partitions(self) -> list[Partition]:
+        """All of them."""
+        return [Partition(self.topic.name, number) for number in range(self.topic.partitions)]
+
+    async def start_at(self, ranges: Mapping[Partition, Range]) -> None:
+        """Begin to read; `ranges` is what each partition holds now.
+
+        Raises:
+            RefusedError: a kept offset is not among what its partition holds.
+        """
+        begins = {one: self._begin(one, ranges[one]) for one in self.partitions}
+        self._ends = {one: ranges[one][1] for one in self.partitions}
+        await self.start()
+        # nothing else has run since the client has started, so it fetches from here on
+        for partition, offset in begins.items():
+            self.consumer.seek(partition, offset)
+
+    async def caught_up(self) -> None:
+        """Wait until everything that was there at the start is handled."""
+        while not (self.is_idle and await self._has_passed_ends()):  # noqa: ASYNC110 - a client tells nobody
+            await asyncio.sleep(_POLL_S)
+
+    async def _has_passed_ends(self) -> bool:
+        for partition, end in self._ends.items():
+            if await self.consumer.position(partition) < end:
+                return False
+        return True
+
+    def pause_only(self, numbers: Collection[int]) -> None:
+        """Fetch every partition but these."""
+        wanted = {Partition(self.topic.name, number) for number in numbers}
+        if wanted != self._paused:
+            self.consumer.resume(*self._paused)
+            self.consumer.pause(*wanted)
+            self._paused = wanted
+
+
+def from_beginning(partition: Partition, held: Range) -> int:
+    """Begin with the first message that is there."""
+    del partition
+    return held[0]
+
+
+def from_end(partition: Partition, held: Range) -> int:
+    """Begin with what comes from now on."""
+    del partition
+    return held[1]
+
+
+def from_kept(offsets: Callable[[], Mapping[str, int]]) -> Begin:
+    """Return how to go on at kept offsets, by `topic/partition`; first of all at the beginning.
+
+    Raises:
+        RefusedError: by what is returned, where the partition does not hold a kept offset.
+    """
+
+    def begin(partition: Partition, held: Range) -> int:
+        first, end = held
+        name = f"{partition.topic}/{partition.partition}"
+        kept = offsets().get(name, first)
+        if first <= kept <= end:
+            return kept
+        raise RefusedError(
+            f"{name} holds the offsets {first} to {end}, but its messages were handled up to "
+            f"{kept} only: what lies between was deleted, or the topic was made anew. Bring the "
+            "topic back, or begin with an empty database"
+        )
+
+    return begin
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    def __init__(self, on_revoked: Callable[[], None]) -> None:
+        self._on_revoked = on_revoked
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        """Forget what belongs to partitions that may move."""
+        del revoked
+        self._on_revoked()
+
+    async def on_partitions_assigned(self, assigned: Sequence[object]) -> None:
+        """Log what this replica was given."""
+        log.info("partitions assigned", extra={"count": len(assigned)})
+
+
+class SharedReading(Reading):
+    """A topic whose partitions the replicas of a service share.
+
+    What is done is committed about once a second: a commit after each batch would cost more than
+    the batch; what lies between two commits may be read again after a crash. When broker or
+    database fail, the process ends and is started again at the last commit. When a message itself
+    cannot be handled, it is found by halving the batch, and put aside.
+
+    Args:
+        broker: as of `Reading`; so are `topic`, `handle` and `decode`.
+        group: of the replicas.
+        forget: called before anything may be handled again; drops what `handle` remembers.
+    """
+
+    def __init__(
+        self,
+        broker: "Broker",
+        topic: Topic,
+        handle: Handler,
+        *,
+        group: str,
+        forget: Callable[[], None],
+        decode: Decoder | None = None,
+    ) -> None:
+        self._forget = forget
+        self._handled: dict[Partition, int] = {}
+        self._committed_at = 0.0
+        super().__init__(
+            broker,
+            topic,
+            handle,
+            decode,
+            topic.name,
+            group_id=group,
+            auto_offset_reset="earliest",
+            # the shortest the broker allows: a killed replica's partitions move after this
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
+            listener=_Listener(self._on_revoked),
+        )
+
+    async def on_batch(self, batch: list[Delivery], records: Sequence[ConsumerRecord]) -> None:
+        """Handle a batch, and note how far its partitions are done."""
+        if batch:
+            await handle_or_put_aside(batch, self._handle, self._forget, self._put_aside)
+        done = {record.partition: record.offset + 1 for record in records}
+        self._handled |= {Partition(self.topic.name, one): next_ for one, next_ in done.items()}
+        if time.monotonic() - self._committed_at >= COMMIT_EVERY_S:
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Commit what is handled. A rebalance in between only means that it is read again."""
+        self._committed_at = time.monotonic()
+        mine = self.consumer.assignment()
+        handled = {one: offset for one, offset in self._handled.items() if one in mine}
+        self._handled = {}
+        if not handled:
+            return
+        try:
+            await self.consumer.commit(handled)
+        except (CommitFailedError, IllegalStateError, RebalanceInProgressError) as error:
+            log.info("offsets not committed, partitions are moving: %r", error)
+
+    async def keep_committing(self) -> None:
+        """Commit for ever what was handled before a pause."""
+        while True:
+            await asyncio.sleep(COMMIT_EVERY_S)
+            if self._handled:
+                await self.commit()
+
+    async def stop(self) -> None:
+        """Handle what is in hand, commit it, and leave the group."""
+        if self._handled:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(COMMIT_EVERY_S):
+                    await self.commit()
+        await super().stop()
+
+    def _on_revoked(self) -> None:
+        self._handled = {}
+        # another replica may go on with these: what we remember of them is worth nothing
+        self._forget()
+
+    async def _put_aside(self, delivery: Delivery, reason: str) -> None:
+        await self._letters.put_aside(self.topic, [(delivery.record, reason)])
+
+
+async def handle_or_put_aside(
+    batch: list[Delivery],
+    handle: Handler,
+    forget: Callable[[], None],
+    put_aside: Callable[[Delivery, str], Awaitable[None]],
+) -> None:
+    """Handle a batch; find the message that cannot be handled by halving, and put it aside.
+
+    Raises:
+        Exception: what says that broker or database are away, which is no fault of a message.
+    """
+    try:
+        await handle(batch)
+    except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        raise
+    except Exception as error:
+        forget()
+        if len(batch) == 1:
+            log.exception("message cannot be handled")
+            await put_aside(batch[0], f"cannot be handled: {error!r}")
+            return
+        middle = len(batch) // 2
+        await handle_or_put_aside(batch[:middle], handle, forget, put_aside)
+        await handle_or_put_aside(batch[middle:], handle, forget, put_aside)

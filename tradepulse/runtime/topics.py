@@ -1,0 +1,52 @@
+"""The topics on the broker: made explicitly, as `contracts.topics` says, or refused."""
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
+
+from contracts.topics import TOPICS, Topic
+from tradepulse.runtime.publisher import retry_connect
+
+TOPIC_EXISTS = 36
+
+
+async def create_topics(bootstrap_servers: str) -> list[str]:
+    """Create the topics that are missing, with their dead-letter topics; return their names.
+
+    Raises:
+        BrokerUnavailableError: no broker answers.
+        RuntimeError: the broker refuses, or a topic exists with another number of partitions.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await retry_connect(admin.start, bootstrap_servers, 30)
+    try:
+        wanted = [new for topic in TOPICS for new in _new_topics(topic)]
+        response = await admin.create_topics(wanted)
+        created = []
+        for name, code, message in response.topic_errors:
+            if code == 0:
+                created.append(name)
+            elif code != TOPIC_EXISTS:
+                raise RuntimeError(f"topic {name}: {for_code(code).__name__}: {message}")
+        described = await admin.describe_topics([topic.name for topic in TOPICS])
+        found = {entry["topic"]: len(entry["partitions"]) for entry in described}
+        for topic in TOPICS:
+            # a fresh topic may not be described yet; a wrong one always is
+            if found.get(topic.name, 0) not in (0, topic.partitions):
+                raise RuntimeError(
+                    f"topic {topic.name} has {found[topic.name]} partitions, needs "
+                    f"{topic.partitions}: keys would move; use another broker or delete the topic"
+                )
+        return created
+    finally:
+        await admin.close()
+
+
+def _new_topics(topic: Topic) -> list[NewTopic]:
+    config = {"retention.ms": str(topic.retention_ms)}
+    if topic.compacted:
+        config = {"cleanup.policy": "compact"}
+    return [
+        NewTopic(topic.name, topic.partitions, 1, topic_configs=config),
+        # kept for ever: a dead letter is evidence, and someone's data
+        NewTopic(topic.dead_letters, 1, 1, topic_configs={"retention.ms": "-1"}),
+    ]
