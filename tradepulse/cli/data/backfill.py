@@ -164,7 +164,7 @@ async def _fill(
     bars: "Progress",
     turns: asyncio.Semaphore,
 ) -> None:
-    from tradepulse.market_data.backfill import Filled, fill
+    from tradepulse.market_data.backfill import Filled, FillOptions, fill
     from tradepulse.market_data.venues.errors import OutOfReachError, VenueError
 
     bar = bars.add_task(series.name, total=None)
@@ -172,6 +172,7 @@ async def _fill(
     def show(done: Filled, dealt: int) -> None:
         bars.update(bar, total=done.slots, completed=dealt)
 
+    options = FillOptions(backward=wanted.backward, from_trades=wanted.from_trades, on_page=show)
     async with turns:
         series.done = Filled()
         try:
@@ -182,10 +183,8 @@ async def _fill(
                 series.timeframe,
                 wanted.start,
                 wanted.end,
-                backward=wanted.backward,
-                from_trades=wanted.from_trades,
-                on_page=show,
-                filled=series.done,
+                options,
+                series.done,
             )
             series.finished = True
         except OutOfReachError as error:
