@@ -129,11 +129,6 @@ def time_of(option: str, text: str | None) -> int | None:
     return round(time.timestamp() * 1000)
 
 
-def range_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:
-    """Read `--from` and `--to`."""
-    return TimeRange(start, end).read()
-
-
 def load_strategies(files: Iterable[Path] | None) -> None:
     """Load the files of `--strategy-file`.
 
