@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from market_ingest.live.followed import LiveOptions
-from market_ingest.live.meters import LiveMeters, VenueHealth
+from market_ingest.live.meters import LiveMeters
 from market_ingest.live.shares import Shares
 from market_ingest.live.store import LiveStore, Series
 from market_ingest.live.symbol_feed import SymbolFeed
@@ -65,7 +65,6 @@ class LiveFeed:
         self._shares = shares
         self._sender = sender
         self._meters = meters
-        self._health = VenueHealth(meters)
         self._clock = clock
         self._options = options
         self._poll_s = poll_s
@@ -140,7 +139,6 @@ class LiveFeed:
             self._store,
             self._sender,
             self._meters,
-            self._health,
             self._clock,
             self._options,
         )

@@ -14,10 +14,69 @@ def group_of(symbol: str) -> str:
     return symbol.rpartition("/")[2]
 
 
+class StreamMeters:
+    """The metrics of streams."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.breaks = Counter(
+            "tradepulse_live_breaks_total",
+            "Connected streams that broke, and were connected again",
+            _LABELS,
+            registry=registry,
+        )
+        self.stalls = Counter(
+            "tradepulse_live_stalls_total",
+            "Streams that were renewed because they had fallen silent or deaf",
+            _LABELS,
+            registry=registry,
+        )
+        self.lost = Counter(
+            "tradepulse_live_lost_messages_total",
+            "Messages of a stream that could not be read or never came",
+            _LABELS,
+            registry=registry,
+        )
+
+
+class VenueHealth:
+    """Whether each venue answers, told once when that changes, and what it was asked."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "tradepulse_live_requests_total",
+            "Questions to the venue for candles, by reason and outcome",
+            ["exchange", "why", "outcome"],
+            registry=registry,
+        )
+        self._up = Gauge(
+            "tradepulse_live_venue_up",
+            "1 while the venue answers, 0 while it does not",
+            ["exchange"],
+            registry=registry,
+        )
+        self._down: set[str] = set()
+
+    def answered(self, venue: str) -> None:
+        """Note that it answers."""
+        self._up.labels(venue).set(1)
+        if venue in self._down:
+            self._down.discard(venue)
+            log.info("venue answers again", extra={"exchange": venue})
+
+    def failed(self, venue: str, error: Exception) -> None:
+        """Note that it does not."""
+        self._up.labels(venue).set(0)
+        if venue not in self._down:
+            self._down.add(venue)
+            log.warning("venue does not answer", extra={"exchange": venue, "reason": str(error)})
+
+
 class LiveMeters:
     """The metrics, by exchange and by the currency that symbols are quoted in."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.streams = StreamMeters(registry)
+        self.venues = VenueHealth(registry)
         self.candles = Counter(
             "tradepulse_live_candles_total",
             "Candles published live, by where they come from",
@@ -49,30 +108,6 @@ class LiveMeters:
             _LABELS,
             registry=registry,
         )
-        self.breaks = Counter(
-            "tradepulse_live_breaks_total",
-            "Connected streams that broke, and were connected again",
-            _LABELS,
-            registry=registry,
-        )
-        self.stalls = Counter(
-            "tradepulse_live_stalls_total",
-            "Streams that were renewed because they had fallen silent or deaf",
-            _LABELS,
-            registry=registry,
-        )
-        self.lost = Counter(
-            "tradepulse_live_lost_messages_total",
-            "Messages of a stream that could not be read or never came",
-            _LABELS,
-            registry=registry,
-        )
-        self.requests = Counter(
-            "tradepulse_live_requests_total",
-            "Questions to the venue for candles, by reason and outcome",
-            ["exchange", "why", "outcome"],
-            registry=registry,
-        )
         self.subscriptions = Gauge(
             "tradepulse_live_subscriptions",
             "Series that this replica follows",
@@ -93,12 +128,6 @@ class LiveMeters:
         self.replicas = Gauge(
             "tradepulse_live_replicas", "Live replicas that this one sees", registry=registry
         )
-        self.venue_up = Gauge(
-            "tradepulse_live_venue_up",
-            "1 while the venue answers, 0 while it does not",
-            ["exchange"],
-            registry=registry,
-        )
         self._groups: set[tuple[str, str]] = set()
 
     def show(self, held: dict[tuple[str, str], tuple[int, int, float]]) -> None:
@@ -111,25 +140,3 @@ class LiveMeters:
             self.connected.labels(*group).set(connected)
             self.behind.labels(*group).set(behind_s)
         self._groups |= held.keys()
-
-
-class VenueHealth:
-    """Whether each venue answers; told once when that changes."""
-
-    def __init__(self, meters: LiveMeters) -> None:
-        self._meters = meters
-        self._down: set[str] = set()
-
-    def answered(self, venue: str) -> None:
-        """Note that it answers."""
-        self._meters.venue_up.labels(venue).set(1)
-        if venue in self._down:
-            self._down.discard(venue)
-            log.info("venue answers again", extra={"exchange": venue})
-
-    def failed(self, venue: str, error: Exception) -> None:
-        """Note that it does not."""
-        self._meters.venue_up.labels(venue).set(0)
-        if venue not in self._down:
-            self._down.add(venue)
-            log.warning("venue does not answer", extra={"exchange": venue, "reason": str(error)})

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 
 from market_ingest.live.followed import Followed
-from market_ingest.live.meters import LiveMeters, VenueHealth
+from market_ingest.live.meters import VenueHealth
 from market_ingest.live.rest_candles import ask_candles
 from market_ingest.live.series_track import Ask
 from tradepulse.candles.checks import time_text
@@ -20,7 +20,6 @@ class Questions:
 
     Args:
         venue: asked for candles.
-        meters: count.
         health: is told whether the venue answers.
         clock: market time, epoch ms.
         wake: called when an answer has come.
@@ -29,13 +28,11 @@ class Questions:
     def __init__(
         self,
         venue: Venue,
-        meters: LiveMeters,
         health: VenueHealth,
         clock: Callable[[], int],
         wake: Callable[[], None],
     ) -> None:
         self._venue = venue
-        self._meters = meters
         self._health = health
         self._clock = clock
         self._wake = wake
@@ -60,7 +57,7 @@ class Questions:
             return
         one.backoff.reset()
         self._health.answered(name)
-        self._meters.requests.labels(name, ask.why, "answered").inc()
+        self._health.requests.labels(name, ask.why, "answered").inc()
         one.corrections += one.track.answered(bars, covered, self._clock())
         if ask.why == "hole" and not self._venue.rules.honours_since and covered[0] > ask.start:
             self._give_up(one, ask.start, min(covered[0], ask.end))
@@ -70,9 +67,9 @@ class Questions:
         name = self._venue.name
         if isinstance(error, VenueDownError):
             self._health.failed(name, error)
-            self._meters.requests.labels(name, ask.why, "failed").inc()
+            self._health.requests.labels(name, ask.why, "failed").inc()
         else:
-            self._meters.requests.labels(name, ask.why, "refused").inc()
+            self._health.requests.labels(name, ask.why, "refused").inc()
             log.error("question refused", extra={"series": one.name, "reason": str(error)})
         await asyncio.sleep(one.backoff.next_s())
         one.track.failed(self._clock())

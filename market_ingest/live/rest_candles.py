@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from market_ingest.live.series_track import Bar
+from market_ingest.live.bars import Bar
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.venues.answers import CandlePage, Span

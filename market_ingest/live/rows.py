@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
+from market_ingest.live.bars import Bar
 from market_ingest.live.rest_candles import bars_of
-from market_ingest.live.series_track import Bar
 from tradepulse.candles.from_trades import TradeCandleBuilder
 
 _COLUMNS = 6

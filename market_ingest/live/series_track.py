@@ -9,10 +9,10 @@ later, and given out again as `repaired` where it differs.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isclose
 from typing import Literal
 
 from contracts.events import Source
+from market_ingest.live.bars import Bar, is_alike
 
 MARGIN_MS = 1_000
 """The subscription must be this much older than a slot: two clocks never agree to the ms."""
@@ -20,19 +20,6 @@ RETRY_FIRST_MS, RETRY_LAST_MS = 1_000, 60_000
 """Pauses, in market time, before a venue is asked again for what it did not have yet."""
 KEPT = 2_000
 """Most slots that are kept waiting or unchecked; what is dropped is asked of the venue."""
-_ALIKE = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """The figures of one candle; `open_time` in epoch ms."""
-
-    open_time: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +76,6 @@ class Timing:
     grace: int = 2_000
     check_delay: int = 8_000
     no_trade_after: int = 15_000
-
-
-def is_alike(one: Bar, other: Bar) -> bool:
-    """Tell whether two candles of a slot agree; sums of volume may differ in the last digits."""
-    mine = (one.open, one.high, one.low, one.close, one.volume)
-    theirs = (other.open, other.high, other.low, other.close, other.volume)
-    return all(
-        isclose(a, b, rel_tol=_ALIKE, abs_tol=1e-12) for a, b in zip(mine, theirs, strict=True)
-    )
 
 
 class SeriesTrack:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import asyncpg
 
 from contracts.events import CandleClosed, Source
+from market_ingest.live.bars import Bar
 from market_ingest.live.rest_candles import candles_of
-from market_ingest.live.series_track import Bar
 from tradepulse.market_data.corrections import store_corrections
 from tradepulse.market_data.store import upsert_candles
 from tradepulse.market_data.subscriptions import Subscription, feed_of, list_subscriptions

@@ -12,7 +12,7 @@ from typing import Any
 from contracts.events import FeedAnnounced, FeedSeries
 from contracts.topics import CANDLES, FEEDS
 from market_ingest.live.followed import Followed, LiveOptions, cancelled
-from market_ingest.live.meters import LiveMeters, VenueHealth, group_of
+from market_ingest.live.meters import LiveMeters, group_of
 from market_ingest.live.questions import Questions
 from market_ingest.live.rest_candles import slots_per_question
 from market_ingest.live.rows import TradeBars
@@ -40,7 +40,6 @@ class SymbolFeed:
         store: keeps candles and positions.
         sender: publishes.
         meters: count.
-        health: is told whether the venue answers.
         clock: market time, epoch ms.
         options: see `LiveOptions`.
     """
@@ -53,7 +52,6 @@ class SymbolFeed:
         store: LiveStore,
         sender: Sender,
         meters: LiveMeters,
-        health: VenueHealth,
         clock: Callable[[], int],
         options: LiveOptions,
     ) -> None:
@@ -62,7 +60,6 @@ class SymbolFeed:
         self._store = store
         self._sender = sender
         self._meters = meters
-        self._health = health
         self._clock = clock
         self._options = options
         self._labels = venue.name, group_of(symbol)
@@ -71,13 +68,13 @@ class SymbolFeed:
         self._ended: set[str] = set()
         self._filled: set[str] = set()
         self._followed: dict[str, Followed] = {}
-        self._questions = Questions(venue, meters, health, clock, self._wake.set)
+        self._questions = Questions(venue, meters.venues, clock, self._wake.set)
         self._streams = SymbolStreams(
             venue.name,
             self._labels,
             open_client,
             self._followed.values,
-            meters,
+            meters.streams,
             clock,
             options,
         )
@@ -166,11 +163,11 @@ class SymbolFeed:
                 await self._tell_trouble(str(error))
                 await asyncio.sleep(self._options.refused_again_s)
             except VenueError as error:
-                self._health.failed(self._venue.name, error)
+                self._meters.venues.failed(self._venue.name, error)
                 await self._tell_trouble(f"{error}; it is asked again")
                 await asyncio.sleep(backoff.next_s())
             else:
-                self._health.answered(self._venue.name)
+                self._meters.venues.answered(self._venue.name)
                 await self._tell_trouble(None)
                 self._is_listed = True
                 self._wake.set()

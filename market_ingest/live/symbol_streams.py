@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from market_ingest.live.followed import AllFollowed, Followed, LiveOptions, cancelled
-from market_ingest.live.meters import LiveMeters
+from market_ingest.live.meters import StreamMeters
 from market_ingest.live.rows import bars_of_rows
 from market_ingest.live.series_track import SeriesTrack
 from market_ingest.live.streams import Stream, StreamKey
@@ -33,7 +33,7 @@ class SymbolStreams:
         labels: tuple[str, str],
         open_client: Callable[[], Any],
         followed: AllFollowed,
-        meters: LiveMeters,
+        meters: StreamMeters,
         clock: Callable[[], int],
         options: LiveOptions,
     ) -> None:

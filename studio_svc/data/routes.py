@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
 
-from studio_svc.data.store import CoverageTooLargeError, MarketDataStore, Wanted
+from studio_svc.data.store import CoverageTooLargeError, MarketDataStore
 from studio_svc.data.views import (
     CoverageView,
     GapDetailView,
@@ -19,6 +19,8 @@ from studio_svc.stream.visible import Visible
 from studio_svc.web_app.parameters import LAST_TIME
 from tradepulse.candles.gaps.finding import DAY_MS, Kind
 from tradepulse.candles.gaps.records import Status
+from tradepulse.candles.series import EVERY_SERIES, SeriesFilter
+from tradepulse.market_data.gaps.store import GapFilter
 from tradepulse.market_data.subscriptions import SubscriptionError, subscribe, unsubscribe
 from tradepulse.market_data.venues.errors import VenueRefusedError
 
@@ -96,8 +98,9 @@ def coverage_routes(market: MarketDataStore, visible: Visible) -> APIRouter:
         if start is None:
             start = max(0, end - DEFAULT_DAYS * DAY_MS)
         _check(start, end)
+        which = SeriesFilter(exchange, symbol, timeframe)
         try:
-            return await market.coverage((exchange, symbol, timeframe), start, end, until)
+            return await market.coverage(which, start, end, until)
         except CoverageTooLargeError as error:
             raise HTTPException(422, str(error)) from error
 
@@ -122,8 +125,14 @@ def gap_routes(market: MarketDataStore, visible: Visible) -> APIRouter:
         """Return what scans found, with cause and repair, the latest of the market first."""
         if start is not None and end is not None:
             _check(start, end)
-        exchange, symbol, timeframe = series.split(":") if series else (None, None, None)
-        wanted = Wanted((exchange, symbol, timeframe), status, kind, start, end, limit)
+        wanted = GapFilter(
+            SeriesFilter(*series.split(":")) if series else EVERY_SERIES,
+            None if status is None else (status,),
+            kind,
+            start=start,
+            end=end,
+            limit=limit,
+        )
         return await market.gaps(wanted, await visible())
 
     @router.get("/gaps/{gap_id}")

@@ -1,7 +1,7 @@
 """Reads and changes what the page shows of market data; nothing after the visible time is told."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import asyncpg
 
@@ -19,11 +19,12 @@ from studio_svc.data.views import (
     VenueView,
 )
 from studio_svc.shared.series import stored_series
-from tradepulse.candles.gaps.finding import DAY_MS, Kind
-from tradepulse.candles.gaps.records import NOT_TO_REPAIR, Gap, Status
+from tradepulse.candles.gaps.finding import DAY_MS
+from tradepulse.candles.gaps.records import NOT_TO_REPAIR, Gap
+from tradepulse.candles.series import SeriesFilter
 from tradepulse.candles.timeframes import TIMEFRAMES_MS, timeframe_ms
 from tradepulse.market_data.gaps.coverage import Lifetime, coverage_of, lifetimes_of
-from tradepulse.market_data.gaps.store import SCAN_CHANNEL, SCANNER, gap_of, list_gaps
+from tradepulse.market_data.gaps.store import SCAN_CHANNEL, SCANNER, GapFilter, gap_of, list_gaps
 from tradepulse.market_data.gaps.tries_store import repairs_of
 from tradepulse.market_data.subscriptions import Subscription, list_subscriptions, replicas
 from tradepulse.market_data.venues.rules import VENUES
@@ -53,30 +54,6 @@ select count(*) as gaps, coalesce(sum(candles), 0)::bigint as candles
 from data_gaps g join unnest($1::text[], $2::bigint[]) as t(timeframe, length) using (timeframe)
 where status = 'open' and kind <> all($3) and ($4::bigint is null or last_open_time + length <= $4)
 """
-
-Which = tuple[str | None, str | None, str | None]
-"""Exchange, symbol and timeframe; None for all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which gaps are asked for; None filters nothing.
-
-    Attributes:
-        which: of which series.
-        status: only these.
-        kind: only these.
-        start: those that reach beyond this open time, epoch ms.
-        end: those that begin before this one.
-        limit: at most so many.
-    """
-
-    which: Which
-    status: Status | None
-    kind: Kind | None
-    start: int | None
-    end: int | None
-    limit: int
 
 
 class CoverageTooLargeError(ValueError):
@@ -144,7 +121,7 @@ class MarketDataStore:
 
     async def coverage(
         self,
-        which: Which,
+        which: SeriesFilter,
         start: int,
         end: int,
         visible_until: int | None,
@@ -167,7 +144,7 @@ class MarketDataStore:
                 "start or an earlier end"
             )
         async with self.pool.acquire() as connection:
-            known = await lifetimes_of(connection, *which, now=visible_until)
+            known = await lifetimes_of(connection, which, now=visible_until)
             if len(known) * days > MAX_CELLS:
                 raise CoverageTooLargeError(
                     f"{len(known)} series of {days} days are more than the {MAX_CELLS} figures of "
@@ -175,7 +152,7 @@ class MarketDataStore:
                 )
             counted = await coverage_of(
                 connection,
-                *which,
+                which,
                 start,
                 end,
                 now=visible_until,
@@ -183,24 +160,13 @@ class MarketDataStore:
             )
         return CoverageView.of(counted)
 
-    async def gaps(self, wanted: Wanted, visible_until: int | None) -> GapsView:
+    async def gaps(self, wanted: GapFilter, visible_until: int | None) -> GapsView:
         """Return gaps, the latest of the market first; those that are not over yet are not told."""
         limit, end = wanted.limit, wanted.end
         if visible_until is not None:
             end = visible_until if end is None else min(end, visible_until)
-        exchange, symbol, timeframe = wanted.which
         async with self.pool.acquire() as connection:
-            found = await list_gaps(
-                connection,
-                exchange=exchange,
-                symbol=symbol,
-                timeframe=timeframe,
-                status=None if wanted.status is None else [wanted.status],
-                kind=wanted.kind,
-                start=wanted.start,
-                end=end,
-                limit=limit + 1,
-            )
+            found = await list_gaps(connection, replace(wanted, end=end, limit=limit + 1))
         told = [GapView.of(gap) for gap in found[:limit] if _is_over(gap, visible_until)]
         return GapsView(gaps=told, is_cut=len(found) > limit)
 

@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed, FeedAnnounced
 from contracts.topics import CANDLES, FEEDS, Topic
+from market_ingest.live.bars import Bar, is_alike
 from market_ingest.live.feed import LiveFeed, RealMarket
 from market_ingest.live.followed import LiveOptions
 from market_ingest.live.meters import LiveMeters
-from market_ingest.live.series_track import Bar, is_alike
 from market_ingest.live.shares import Shares
 from market_ingest.live.store import LiveStore
 from tests.fakes.exchange import FakeExchange, Instrument

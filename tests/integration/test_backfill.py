@@ -15,7 +15,7 @@ from tests.fakes.exchange.faults import Disconnect, Halt, RateLimited, ServerErr
 from tests.fakes.exchange.synthetic import random_candles
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.remedies import resample
-from tradepulse.market_data.backfill import Filled, fill, missing_ranges
+from tradepulse.market_data.backfill import Filled, FillOptions, fill, missing_ranges
 from tradepulse.market_data.loader import MarketData
 from tradepulse.market_data.store import load_candles, store_candles
 from tradepulse.market_data.venues.client import Venues
@@ -78,10 +78,8 @@ async def test_a_range_is_stored_once_and_never_asked_again(pool: Pool) -> None:
         fake.faults.add(Halt(START + 350 * MINUTE, START + 400 * MINUTE))
         told: list[tuple[int, int]] = []
         venue = venues.venue("coinbase")
-        done = await fill(
-            *(pool, venue, BTC, "1m", START, end),
-            on_page=lambda so_far, dealt: told.append((so_far.stored, dealt)),
-        )
+        options = FillOptions(on_page=lambda so_far, dealt: told.append((so_far.stored, dealt)))
+        done = await fill(pool, venue, BTC, "1m", START, end, options)
         there = np.delete(rows, np.r_[350:400], axis=0)
         assert np.array_equal(await stored(pool, "coinbase"), there)
         assert await sources(pool) == {"backfill"}
@@ -94,7 +92,7 @@ async def test_a_range_is_stored_once_and_never_asked_again(pool: Pool) -> None:
         assert not fake.calls, "what the venue does not have is not asked for again"
 
         fake.faults.clear()
-        repaired = await fill(pool, venue, BTC, "1m", START, end, again=True)
+        repaired = await fill(pool, venue, BTC, "1m", START, end, FillOptions(again=True))
         assert repaired == Filled(slots=700, present=650, stored=50, pages=1)
         assert np.array_equal(await stored(pool, "coinbase"), rows)
 
@@ -152,13 +150,13 @@ async def test_over_an_outage_and_after_one_that_lasts(pool: Pool) -> None:
         lasting = fake.faults.add(ServerError(), method="fetch_ohlcv", skip=3)
         so_far = Filled()
         with pytest.raises(VenueDownError, match="coinbase does not answer: HTTP 503"):
-            await fill(*(pool, venue, BTC, "1m", START, end), filled=so_far, patience=PATIENT)
+            await fill(pool, venue, BTC, "1m", START, end, FillOptions(patience=PATIENT), so_far)
         assert lasting.hits == 4
         assert so_far.stored == 900
         assert np.array_equal(await stored(pool, "coinbase"), rows[:900])
         fake.faults.clear()
         fake.calls.clear()
-        await fill(pool, venue, BTC, "1m", START, end, backward=True)
+        await fill(pool, venue, BTC, "1m", START, end, FillOptions(backward=True))
         assert asked(fake) == 2, "it goes on where it stood"
         assert np.array_equal(await stored(pool, "coinbase"), rows)
 
@@ -177,7 +175,7 @@ async def test_kraken_stores_what_it_serves_and_never_settles_the_rest(pool: Poo
             left = await missing_ranges(connection, "kraken", BTC, "1m", START, end)
         assert left == [(START, START + 279 * MINUTE)], "it did not answer about these"
         fake.calls.clear()
-        done = await fill(pool, venue, BTC, "1m", START, end, from_trades=True)
+        done = await fill(pool, venue, BTC, "1m", START, end, FillOptions(from_trades=True))
         assert np.array_equal(await stored(pool, "kraken"), rows[:999])
         assert done == Filled(slots=999, present=720, stored=279, pages=done.pages)
 

@@ -10,6 +10,7 @@ import pytest_asyncio
 from tests.candle_series import START, random_walk
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.finding import Coverage, coverage
+from tradepulse.candles.series import SeriesFilter
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.gaps.coverage import coverage_of, lifetimes_of, sources_of
 from tradepulse.market_data.store import store_candles
@@ -100,9 +101,11 @@ async def test_filters_and_sources(connection: Connection) -> None:
     await store_candles(connection, [a], "live")
     await store_candles(connection, [b], "import")
     await store_candles(connection, [b.rows(2, 4)], "repaired")
-    assert (await coverage_of(connection, "other")).series == ("other:B/USD:30m",)
-    assert (await coverage_of(connection, symbol="A/USD")).series == ("test:A/USD:30m",)
-    nothing = await coverage_of(connection, timeframe="1h")
+    elsewhere = await coverage_of(connection, SeriesFilter("other"))
+    assert elsewhere.series == ("other:B/USD:30m",)
+    of_a = await coverage_of(connection, SeriesFilter(symbol="A/USD"))
+    assert of_a.series == ("test:A/USD:30m",)
+    nothing = await coverage_of(connection, SeriesFilter(timeframe="1h"))
     assert (nothing.series, nothing.days.shape, nothing.missing.shape) == ((), (0,), (0, 0))
     assert await sources_of(connection) == {
         "other:B/USD:30m": {"import": 5, "repaired": 2},

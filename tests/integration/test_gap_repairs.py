@@ -26,11 +26,12 @@ from tests.fakes.exchange.synthetic import random_candles
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.records import NEVER, Gap
 from tradepulse.candles.gaps.remedies import resample
+from tradepulse.candles.series import SeriesFilter
 from tradepulse.market_data.backfill import missing_ranges
 from tradepulse.market_data.corrections import store_corrections
 from tradepulse.market_data.gaps.repair import Repaired, Repairs
 from tradepulse.market_data.gaps.scan import Scan, scan_all
-from tradepulse.market_data.gaps.store import list_gaps, quiet_holes
+from tradepulse.market_data.gaps.store import GapFilter, list_gaps, quiet_holes
 from tradepulse.market_data.gaps.tails import TailScanner
 from tradepulse.market_data.gaps.tries_store import due_gaps, repairs_of, series_to_fill
 from tradepulse.market_data.store import load_candles, store_candles, upsert_candles
@@ -98,7 +99,7 @@ async def scan(pool: Pool, **options: Any) -> Scan:
 
 async def gaps(pool: Pool, **filters: Any) -> list[Gap]:
     async with pool.acquire() as connection:
-        return await list_gaps(connection, **filters)
+        return await list_gaps(connection, GapFilter(**filters))
 
 
 async def tries(pool: Pool, gap: Gap) -> list[tuple[str, str, int]]:
@@ -287,7 +288,7 @@ async def test_an_outage_is_asked_again_at_growing_pauses_and_then_given_up(pool
             now = done.verdict.next_try_at
     assert [p // MINUTE for p in pauses[:-1]] == [1, 10, 60, 360, 1440]
     assert pauses[-1] > NEVER // 2
-    (gap,) = await gaps(pool, symbol=BTC)
+    (gap,) = await gaps(pool, series=SeriesFilter(symbol=BTC))
     assert (gap.status, gap.attempts, gap.finding.cause) == ("unrepairable", 6, "outage")
     # whoever loads candles need not ask either
     async with pool.acquire() as connection:
@@ -631,7 +632,8 @@ async def test_only_the_ends_are_read_between_two_scans_of_everything(pool: Pool
             two = await tails.scan(connection, now=now, followed=followed)
             assert [(f.count, f.first) for f in two.found] == [(late, edge)]
         assert (two.saved.new, two.saved.grown) == (0, 1)
-        open_ones = await list_gaps(connection, symbol=BTC, status=["open"])
+        wanted = GapFilter(SeriesFilter(symbol=BTC), status=["open"])
+        open_ones = await list_gaps(connection, wanted)
         assert [g.finding.count for g in open_ones] == [9, 20]
 
         # and is gone when its candles come

@@ -16,8 +16,9 @@ from market_ingest.history.scanner import Scanner
 from tests.candle_series import START, random_walk
 from tests.command import invoke
 from tradepulse.candles.arrays import Candles
+from tradepulse.candles.series import SeriesFilter
 from tradepulse.market_data.files import write_candles
-from tradepulse.market_data.gaps.store import list_gaps
+from tradepulse.market_data.gaps.store import GapFilter, list_gaps
 from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect
 
@@ -89,7 +90,7 @@ def test_scan_list_show_and_repair(database: str, tmp_path: Path) -> None:
 
     # shorter candles that are stored mend one of them
     on(database, lambda c: store_candles(c, [halves], "import"))
-    (btc,) = on(database, lambda c: list_gaps(c, symbol="BTC/USD"))
+    (btc,) = on(database, lambda c: list_gaps(c, GapFilter(SeriesFilter(symbol="BTC/USD"))))
     told, _ = invoke("gaps", "repair", str(btc.gap_id))
     assert "finer 15m: mended: 6 candles came" in told
     assert "1 gaps tried, 6 candles stored" in told

@@ -18,7 +18,8 @@ from topic_reader import TopicReader, read_all
 
 from contracts.events import CandleClosed
 from contracts.topics import CANDLES, FEEDS
-from market_ingest.live.series_track import Bar, Timing, is_alike
+from market_ingest.live.bars import Bar, is_alike
+from market_ingest.live.series_track import Timing
 from tests.fakes.exchange import HOUR, FakeExchange, Tape
 from tests.fakes.exchange.faults import DropSocket, LostMessage
 from tests.fakes.exchange.synthetic import random_trades

@@ -77,15 +77,16 @@ def rules(candles: Candles) -> list[Rule]:
     Raises:
         ValueError: the timeframe is unknown.
     """
-    c = candles
+    return [*_time_rules(candles), *_value_rules(candles), *_extreme_rules(candles)]
+
+
+def _time_rules(c: Candles) -> list[Rule]:
     step = timeframe_ms(c.timeframe)
     times = c.open_time
     repeated = np.zeros(len(c), dtype=np.bool_)
     repeated[1:] = times[1:] == times[:-1]
     unsorted = np.zeros(len(c), dtype=np.bool_)
     unsorted[1:] = times[1:] < times[:-1]
-    prices = (("open", c.open), ("high", c.high), ("low", c.low), ("close", c.close))
-    figures = (*prices, ("volume", c.volume))
 
     def time_range(row: int) -> str:
         hint = "; it looks like seconds" if 0 < times[row] < FIRST_TIME else ""
@@ -97,7 +98,7 @@ def rules(candles: Candles) -> list[Rule]:
             f"{time_text(int(times[row - 1]))}"
         )
 
-    listed = [
+    return [
         Rule("time", (times < FIRST_TIME) | (times >= LAST_TIME), time_range),
         Rule(
             "grid",
@@ -107,29 +108,37 @@ def rules(candles: Candles) -> list[Rule]:
         Rule("order", repeated, lambda i: f"the time {time_text(int(times[i]))} is there twice"),
         Rule("order", unsorted, order),
     ]
-    listed += [
+
+
+def _value_rules(c: Candles) -> list[Rule]:
+    prices = (("open", c.open), ("high", c.high), ("low", c.low), ("close", c.close))
+    listed = [
         Rule("figures", ~np.isfinite(values), lambda i, n=name, v=values: f"{n} is {v[i]}")  # type: ignore[misc]  # mypy cannot infer a lambda's defaults
-        for name, values in figures
+        for name, values in (*prices, ("volume", c.volume))
     ]
     listed += [
         Rule("figures", values <= 0, lambda i, n=name, v=values: f"{n} {v[i]} is not above zero")  # type: ignore[misc]  # as above
         for name, values in prices
     ]
     listed.append(Rule("figures", c.volume < 0, lambda i: f"volume {c.volume[i]} is below zero"))
-    for name, values in (("low", c.low), ("open", c.open), ("close", c.close)):
-        listed.append(
-            Rule(
-                "figures",
-                c.high < values,
-                lambda i, n=name, v=values: f"high {c.high[i]} is below {n} {v[i]}",  # type: ignore[misc]  # as above
-            )
+    return listed
+
+
+def _extreme_rules(c: Candles) -> list[Rule]:
+    listed = [
+        Rule(
+            "figures",
+            c.high < values,
+            lambda i, n=name, v=values: f"high {c.high[i]} is below {n} {v[i]}",  # type: ignore[misc]  # as above
         )
-    for name, values in (("open", c.open), ("close", c.close)):
-        listed.append(
-            Rule(
-                "figures",
-                c.low > values,
-                lambda i, n=name, v=values: f"low {c.low[i]} is above {n} {v[i]}",  # type: ignore[misc]  # as above
-            )
+        for name, values in (("low", c.low), ("open", c.open), ("close", c.close))
+    ]
+    listed += [
+        Rule(
+            "figures",
+            c.low > values,
+            lambda i, n=name, v=values: f"low {c.low[i]} is above {n} {v[i]}",  # type: ignore[misc]  # as above
         )
+        for name, values in (("open", c.open), ("close", c.close))
+    ]
     return listed

@@ -1,15 +1,21 @@
-"""Options that several commands share, and how their texts are read."""
+"""Options that several commands share, how they are gathered, and how their texts are read."""
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from tradepulse.cli.errors import CliError, values_refused
+
+if TYPE_CHECKING:
+    from tradepulse.candles.series import SeriesFilter
 
 From = Annotated[
     str | None,
@@ -28,6 +34,78 @@ StrategyFiles = Annotated[
     ),
 ]
 _EPOCH_MS = re.compile(r"\d{12,13}")
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take options that travel together as one value.
+
+    A parameter whose type is a dataclass stands for its fields. Typer sees an option for each of
+    them, in their order; the command is called with the dataclass.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, type[Any]] = {}
+    options: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        if is_dataclass(hints[name]):
+            groups[name] = hints[name]
+            options += _options_of(hints[name])
+        else:
+            options.append(parameter.replace(annotation=hints[name], kind=Parameter.KEYWORD_ONLY))
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        gathered = {
+            name: group(**{one.name: values.pop(one.name) for one in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**values, **gathered)
+
+    run.__signature__ = Signature(options)  # type: ignore[attr-defined]  # `inspect` looks for it
+    run.__annotations__ = {one.name: one.annotation for one in options}
+    return run
+
+
+def _options_of(group: type[Any]) -> Iterator[Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    for one in fields(group):
+        default = Parameter.empty if one.default is MISSING else one.default
+        yield Parameter(
+            one.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[one.name]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """`--from` and `--to`."""
+
+    start: From = None
+    end: To = None
+
+    def read(self) -> tuple[int | None, int | None]:
+        """Return both, epoch ms.
+
+        Raises:
+            CliError: one is no time, or they are in the wrong order.
+        """
+        first, last = time_of("--from", self.start), time_of("--to", self.end)
+        if first is not None and last is not None and first >= last:
+            raise CliError(f"--from {self.start} is not before --to {self.end}")
+        return first, last
+
+
+@dataclass(frozen=True, slots=True)
+class OnlySeries:
+    """Which of the series are meant."""
+
+    exchange: Annotated[str | None, typer.Option(help="Only of this exchange.")] = None
+    symbol: Annotated[str | None, typer.Option(help="Only of this symbol, as BTC/USD.")] = None
+    timeframe: Annotated[str | None, typer.Option(help="Only of this timeframe, as 30m.")] = None
+
+    def filter(self) -> "SeriesFilter":
+        """Return them as the rest of the system takes them."""
+        from tradepulse.candles.series import SeriesFilter
+
+        return SeriesFilter(self.exchange, self.symbol, self.timeframe)
 
 
 def time_of(option: str, text: str | None) -> int | None:
@@ -49,18 +127,6 @@ def time_of(option: str, text: str | None) -> int | None:
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
     return round(time.timestamp() * 1000)
-
-
-def range_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:
-    """Read `--from` and `--to`.
-
-    Raises:
-        CliError: one is no time, or they are in the wrong order.
-    """
-    first, last = time_of("--from", start), time_of("--to", end)
-    if first is not None and last is not None and first >= last:
-        raise CliError(f"--from {start} is not before --to {end}")
-    return first, last
 
 
 def load_strategies(files: Iterable[Path] | None) -> None:

@@ -7,7 +7,7 @@ in one transaction: whenever the process is killed, the next one goes on where i
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -82,6 +82,30 @@ class Filled:
 
 OnPage = Callable[[Filled, int], None]
 """Told after each page what was done so far, and how many of the slots are dealt with."""
+
+
+@dataclass(frozen=True, slots=True)
+class FillOptions:
+    """How a range is filled.
+
+    Attributes:
+        backward: begin with the newest.
+        from_trades: see `history.pages`.
+        again: ask also for what the venue said before that it does not have.
+        only: the parts of the range to look at, sorted; all of it by default.
+        on_page: told of progress.
+        patience: with a venue that does not answer.
+    """
+
+    backward: bool = False
+    from_trades: bool = False
+    again: bool = False
+    only: Sequence[Span] | None = None
+    on_page: OnPage | None = None
+    patience: Patience = PATIENCE
+
+
+_FORWARD = FillOptions()
 
 
 async def missing_ranges(
@@ -174,14 +198,8 @@ async def fill(
     timeframe: str,
     start: int,
     end: int,
-    *,
-    backward: bool = False,
-    from_trades: bool = False,
-    again: bool = False,
-    only: Sequence[Span] | None = None,
-    on_page: OnPage | None = None,
+    options: FillOptions = _FORWARD,
     filled: Filled | None = None,
-    patience: Patience = PATIENCE,
 ) -> Filled:
     """Ask a venue for what is missing of a series and store it, page by page.
 
@@ -195,13 +213,8 @@ async def fill(
         timeframe: as in `5m`.
         start: epoch ms; candles that open in `[start, end)`.
         end: epoch ms.
-        backward: begin with the newest.
-        from_trades: see `history.pages`.
-        again: ask also for what the venue said before that it does not have.
-        only: the parts of the range to look at, sorted; all of it by default.
-        on_page: told of progress.
+        options: see `FillOptions`.
         filled: filled in instead of a new one, to be looked at where an error ends this.
-        patience: with a venue that does not answer.
 
     Raises:
         OutOfReachError: the venue does not serve the older part; what it serves was stored.
@@ -216,40 +229,54 @@ async def fill(
     if first >= stop:
         return done
     async with _alone(pool, f"fill:{':'.join(where)}") as connection:
-        holes = await missing_ranges(connection, *where, first, stop, again=again)
-        if only is not None:
-            holes = without(holes, without([(first, stop)], only))
+        holes = await missing_ranges(connection, *where, first, stop, again=options.again)
+        if options.only is not None:
+            holes = without(holes, without([(first, stop)], options.only))
         done.slots = (stop - first) // step
         done.present = await connection.fetchval(_COUNT, *where, first, stop)
         done.open = _slots(holes, step)
         done.settled = done.slots - done.present - done.open
         dealt = done.slots - done.open
-        # between two holes, candles cost a part of a request, trades many requests
-        longest = max(step, _HOUR) if from_trades else venue.rules.page_ms(timeframe)
-        spans = bundled(holes, longest)
-        for span in reversed(spans) if backward else spans:
-            found = pages(
-                venue,
-                symbol,
-                timeframe,
-                *span,
-                backward=backward,
-                from_trades=from_trades,
-                patience=patience,
-            )
-            async with aclosing(found):
-                async for page in found:
-                    async with connection.transaction():
-                        stored = await remember_page(connection, *where, page)
-                    touched = _within(holes, page.covered)
-                    _add(done, page, stored, touched, step)
-                    dealt += _slots(touched, step)
-                    if on_page is not None:
-                        on_page(done, dealt)
+        async with aclosing(_pages_of(holes, venue, symbol, timeframe, options)) as found:
+            async for page in found:
+                async with connection.transaction():
+                    stored = await remember_page(connection, *where, page)
+                touched = _within(holes, page.covered)
+                _add(done, page, stored, touched, step)
+                dealt += _slots(touched, step)
+                if options.on_page is not None:
+                    options.on_page(done, dealt)
+    _warn_of_refused(done, ":".join(where))
+    return done
+
+
+async def _pages_of(
+    holes: Sequence[Span], venue: Venue, symbol: str, timeframe: str, options: FillOptions
+) -> AsyncGenerator[CandlePage, None]:
+    """Yield the venue's answers about some ranges, which may cover what lies between them."""
+    step = timeframe_ms(timeframe)
+    # between two holes, candles cost a part of a request, trades many requests
+    longest = max(step, _HOUR) if options.from_trades else venue.rules.page_ms(timeframe)
+    spans = bundled(holes, longest)
+    for span in reversed(spans) if options.backward else spans:
+        found = pages(
+            venue,
+            symbol,
+            timeframe,
+            *span,
+            backward=options.backward,
+            from_trades=options.from_trades,
+            patience=options.patience,
+        )
+        async with aclosing(found):
+            async for answer in found:
+                yield answer
+
+
+def _warn_of_refused(done: Filled, series: str) -> None:
     if done.refused:
         told = "; ".join(f"{time_text(one.open_time)}: {one.reason}" for one in done.examples)
-        log.warning("%s: %d candles were refused: %s", ":".join(where), done.refused, told)
-    return done
+        log.warning("%s: %d candles were refused: %s", series, done.refused, told)
 
 
 def _add(done: Filled, page: CandlePage, stored: Stored, holes: list[Span], step: int) -> None:

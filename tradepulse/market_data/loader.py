@@ -16,7 +16,7 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.finding import Finding
 from tradepulse.candles.gaps.remedies import resample
 from tradepulse.candles.timeframes import TIMEFRAMES_MS, timeframe_ms
-from tradepulse.market_data.backfill import fill, missing_ranges, without
+from tradepulse.market_data.backfill import FillOptions, fill, missing_ranges, without
 from tradepulse.market_data.gaps.store import quiet_holes as recorded_quiet_holes
 from tradepulse.market_data.store import load_candles, load_range
 from tradepulse.market_data.venues.answers import Span, kept
@@ -145,9 +145,8 @@ class MarketData:
         if missing:
             asked = _asked_timeframe(exchange, timeframe)
             whole = missing[0][0], missing[-1][1]
-            await fill(
-                *(self._pool, venue, symbol, asked, *whole), only=missing, patience=self._patience
-            )
+            options = FillOptions(only=missing, patience=self._patience)
+            await fill(self._pool, venue, symbol, asked, *whole, options)
 
     async def stored(
         self, exchange: str, symbol: str, timeframe: str, start: int, end: int

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from contracts.events import Source
 from tradepulse.candles.arrays import Candles
+from tradepulse.candles.series import OnSeries
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.copy_rows import Decoder, columns_of
 from tradepulse.market_data.rows import (
@@ -78,7 +79,7 @@ class CandleConflictError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class KnownSeries:
+class KnownSeries(OnSeries):
     """One series in the database.
 
     Attributes:

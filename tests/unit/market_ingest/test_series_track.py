@@ -7,16 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market_ingest.live.bars import Bar, is_alike
 from market_ingest.live.series_track import (
     Ask,
-    Bar,
     Deaf,
     Publish,
     SeriesTrack,
     Skipped,
     Step,
     Timing,
-    is_alike,
 )
 
 MINUTE = 60_000

@@ -10,7 +10,7 @@ import typer
 
 from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.errors import FAILED, INTERRUPTED, CliError, values_refused
-from tradepulse.cli.options import From, Symbols, To, names_of, range_of, time_text
+from tradepulse.cli.options import Symbols, TimeRange, grouped, names_of, time_text
 
 if TYPE_CHECKING:
     import asyncpg
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 _AT_ONCE = 4
 
 
+@grouped
 def backfill(
+    *,
     exchange: Annotated[str, typer.Option(help="binanceus, coinbase, kraken or bitstamp.")],
     symbol: Symbols = None,
     timeframe: Annotated[
         list[str] | None,
         typer.Option(help="Timeframe, as 5m; repeat it or separate by commas."),
     ] = None,
-    start: From = None,
-    end: To = None,
+    times: TimeRange,
     from_trades: Annotated[
         bool,
         typer.Option(
@@ -50,25 +51,13 @@ def backfill(
     that was stopped goes on where it stood. `--to` is now by default. A series that fails does not
     harm the others; the status is 1 then.
     """
-    from tradepulse.runtime.clock import wall_clock
-
     symbols, timeframes = names_of(symbol), names_of(timeframe)
-    if not symbols or not timeframes or start is None:
+    if not symbols or not timeframes or times.start is None:
         raise CliError("give --symbol, --timeframe and --from, as BTC/USD, 5m and 2024-01-01")
     _check_names(exchange, timeframes)
-    first, last = range_of(start, end)
-    now = wall_clock()
-    assert first is not None  # noqa: S101 - `start` is given
-    if first >= now:
-        raise CliError(f"--from {start} is in the future")
-    wanted = _Wanted(
-        exchange,
-        [_Series(one, each) for one in symbols for each in timeframes],
-        first,
-        now if last is None else min(last, now),
-        from_trades=from_trades,
-        backward=backward,
-    )
+    series = [_Series(one, each) for one in symbols for each in timeframes]
+    span = _past(times)
+    wanted = _Wanted(exchange, series, *span, from_trades=from_trades, backward=backward)
     url = database_url(state)
     try:
         asyncio.run(_run(url, wanted, dry_run=dry_run))
@@ -106,6 +95,22 @@ class _Wanted:
     end: int
     from_trades: bool = field(kw_only=True)
     backward: bool = field(kw_only=True)
+
+
+def _past(times: TimeRange) -> tuple[int, int]:
+    """Return a range that is given, epoch ms, up to now.
+
+    Raises:
+        CliError: it begins in the future.
+    """
+    from tradepulse.runtime.clock import wall_clock
+
+    first, last = times.read()
+    now = wall_clock()
+    assert first is not None  # noqa: S101 - it is given
+    if first >= now:
+        raise CliError(f"--from {times.start} is in the future")
+    return first, now if last is None else min(last, now)
 
 
 def _check_names(exchange: str, timeframes: Sequence[str]) -> None:
@@ -164,7 +169,7 @@ async def _fill(
     bars: "Progress",
     turns: asyncio.Semaphore,
 ) -> None:
-    from tradepulse.market_data.backfill import Filled, fill
+    from tradepulse.market_data.backfill import Filled, FillOptions, fill
     from tradepulse.market_data.venues.errors import OutOfReachError, VenueError
 
     bar = bars.add_task(series.name, total=None)
@@ -172,6 +177,7 @@ async def _fill(
     def show(done: Filled, dealt: int) -> None:
         bars.update(bar, total=done.slots, completed=dealt)
 
+    options = FillOptions(backward=wanted.backward, from_trades=wanted.from_trades, on_page=show)
     async with turns:
         series.done = Filled()
         try:
@@ -182,10 +188,8 @@ async def _fill(
                 series.timeframe,
                 wanted.start,
                 wanted.end,
-                backward=wanted.backward,
-                from_trades=wanted.from_trades,
-                on_page=show,
-                filled=series.done,
+                options,
+                series.done,
             )
             series.finished = True
         except OutOfReachError as error:

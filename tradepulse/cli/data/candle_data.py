@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.errors import CliError
-from tradepulse.cli.options import From, Symbols, To, names_of, range_of, time_text
+from tradepulse.cli.options import Symbols, TimeRange, grouped, names_of, time_text
 
 if TYPE_CHECKING:
     from tradepulse.market_data.files import Given
@@ -22,52 +23,73 @@ _LAYOUTS = ("auto", "tradepulse", "freqtrade", "cryptodatadownload", "kraken", "
 _REPORTS = (".csv", ".json")
 
 
-class _Choice(NamedTuple):
-    """Which stored candles: None is no limit; times are epoch ms, the end not included."""
+@dataclass(frozen=True, slots=True)
+class ReadAs:
+    """How files are read, and what they do not say themselves."""
 
-    symbols: list[str] | None
-    exchange: str | None
-    timeframe: str | None
-    start: int | None
-    end: int | None
+    layout: Annotated[
+        str,
+        typer.Option("--format", help=f"Layout: {', '.join(_LAYOUTS)}. Auto tells by the columns."),
+    ] = "auto"
+    exchange: Annotated[
+        str | None, typer.Option(help="Exchange, where neither file nor name says it.")
+    ] = None
+    symbol_name: Annotated[
+        str | None, typer.Option(help="Symbol, as BTC/USD, where neither file nor name says it.")
+    ] = None
+    timeframe: Annotated[
+        str | None, typer.Option(help="Timeframe, as 1h, where neither file nor name says it.")
+    ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class BadRows:
+    """What becomes of rows that are refused."""
+
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help="Store the good rows of a file with bad ones.")
+    ] = False
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write every refused row and its reason to this .csv or .json file."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyTable:
+    """Where the legacy table is, if that is imported."""
+
+    legacy_table: Annotated[
+        str | None,
+        typer.Option(help="Read the legacy table of this database, as postgresql://user@host/db."),
+    ] = None
+    table: Annotated[str, typer.Option(help="Name of the legacy table.")] = "market_data"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Which stored candles."""
+
+    symbol: Symbols = None
+    exchange: Annotated[str | None, typer.Option(help="Only of this exchange.")] = None
+    timeframe: Annotated[str | None, typer.Option(help="Only of this timeframe, as 30m.")] = None
+
+
+@grouped
 def import_candles(
+    *,
     file: Annotated[
         Path | None,
         typer.Argument(help="File of candles, or a folder of such files."),
     ] = None,
     symbol: Symbols = None,
-    start: From = None,
-    end: To = None,
+    times: TimeRange,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and say what would change.")
     ] = False,
-    layout: Annotated[
-        str,
-        typer.Option("--format", help=f"Layout: {', '.join(_LAYOUTS)}. Auto tells by the columns."),
-    ] = "auto",
-    exchange: Annotated[
-        str | None, typer.Option(help="Exchange, where neither file nor name says it.")
-    ] = None,
-    symbol_name: Annotated[
-        str | None, typer.Option(help="Symbol, as BTC/USD, where neither file nor name says it.")
-    ] = None,
-    timeframe: Annotated[
-        str | None, typer.Option(help="Timeframe, as 1h, where neither file nor name says it.")
-    ] = None,
-    skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", help="Store the good rows of a file with bad ones.")
-    ] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Write every refused row and its reason to this .csv or .json file."),
-    ] = None,
-    legacy_table: Annotated[
-        str | None,
-        typer.Option(help="Read the legacy table of this database, as postgresql://user@host/db."),
-    ] = None,
-    table: Annotated[str, typer.Option(help="Name of the legacy table.")] = "market_data",
+    read_as: ReadAs,
+    bad_rows: BadRows,
+    legacy: LegacyTable,
     state: State = STATE,
 ) -> None:
     """Store the candles of a file, all or none.
@@ -77,32 +99,21 @@ def import_candles(
     Kraken's dump and the legacy market_data table are read, too.
     """
     from tradepulse.cli.data.import_report import lines_of, warnings_of, write_report
-    from tradepulse.market_data.files import Given
     from tradepulse.market_data.files.importing import RowsRefusedError, Wanted
 
-    if layout not in _LAYOUTS:
-        raise CliError(f"--format {layout}: unknown; layouts are {', '.join(_LAYOUTS)}")
-    if report is not None and report.suffix not in _REPORTS:
-        raise CliError(f"--report {report}: write it to a .csv or .json file")
-    given = Given(exchange, symbol_name, timeframe)
-    if file is not None and legacy_table is None:
-        path, sources = file, _sources(file, layout, given)
-    elif legacy_table is not None and file is None:
-        path, sources = Path(table), [_legacy_source(legacy_table, table, given)]
-    else:
-        raise CliError("give a file or folder to import, or --legacy-table with an address")
-    wanted = Wanted(names_of(symbol), *range_of(start, end))
+    report = bad_rows.report
+    path, sources = _asked_for(file, legacy, read_as, report)
+    wanted = Wanted(names_of(symbol), *times.read())
+    work = _import(
+        database_url(state),
+        path,
+        sources,
+        wanted,
+        skip_bad_rows=bad_rows.skip_bad_rows,
+        dry_run=dry_run,
+    )
     try:
-        accounts = asyncio.run(
-            _import(
-                database_url(state),
-                path,
-                sources,
-                wanted,
-                skip_bad_rows=skip_bad_rows,
-                dry_run=dry_run,
-            )
-        )
+        accounts = asyncio.run(work)
     except RowsRefusedError as error:
         write_report(report, error.accounts)
         raise
@@ -112,22 +123,21 @@ def import_candles(
     for line in warnings_of(accounts):
         typer.echo(line, err=True)
     refused = sum(len(account.refused) for account in accounts)
-    if refused and not skip_bad_rows:
+    if refused and not bad_rows.skip_bad_rows:
         raise CliError(
             f"{path}: {refused:,} rows are refused, so nothing would be stored; mend them, or give "
             "--skip-bad-rows to store the others"
         )
 
 
+@grouped
 def export_candles(
+    *,
     file: Annotated[
         Path, typer.Argument(help="The .parquet or .csv file to write, or a folder for partitions.")
     ],
-    symbol: Symbols = None,
-    exchange: Annotated[str | None, typer.Option(help="Only of this exchange.")] = None,
-    timeframe: Annotated[str | None, typer.Option(help="Only of this timeframe, as 30m.")] = None,
-    start: From = None,
-    end: To = None,
+    exported: Exported,
+    times: TimeRange,
     partitioned: Annotated[
         bool,
         typer.Option(
@@ -156,15 +166,32 @@ def export_candles(
         raise CliError(f"{file}: candles are written to .parquet or .csv")
     elif file.exists() and not force:
         raise CliError(f"{file} exists; give another name, or --force to replace it")
-    told = asyncio.run(
-        _export(
-            database_url(state),
-            file,
-            _Choice(names_of(symbol), exchange, timeframe, *range_of(start, end)),
-            partitioned=partitioned,
-        )
-    )
+    url = database_url(state)
+    told = asyncio.run(_export(url, file, exported, times.read(), partitioned=partitioned))
     typer.echo(f"{file}: {told}")
+
+
+def _asked_for(
+    file: Path | None, legacy: LegacyTable, read_as: ReadAs, report: Path | None
+) -> "tuple[Path, list[Source]]":
+    """Return what is imported, by its name and as sources.
+
+    Raises:
+        CliError: the options do not fit together.
+    """
+    from tradepulse.market_data.files import Given
+
+    if read_as.layout not in _LAYOUTS:
+        raise CliError(f"--format {read_as.layout}: unknown; layouts are {', '.join(_LAYOUTS)}")
+    if report is not None and report.suffix not in _REPORTS:
+        raise CliError(f"--report {report}: write it to a .csv or .json file")
+    given = Given(read_as.exchange, read_as.symbol_name, read_as.timeframe)
+    if file is not None and legacy.legacy_table is None:
+        return file, _sources(file, read_as.layout, given)
+    if legacy.legacy_table is not None and file is None:
+        source = _legacy_source(legacy.legacy_table, legacy.table, given)
+        return Path(legacy.table), [source]
+    raise CliError("give a file or folder to import, or --legacy-table with an address")
 
 
 def _sources(path: Path, layout: str, given: "Given") -> "list[Source]":
@@ -230,13 +257,20 @@ async def _import(
             )
 
 
-async def _export(url: str, file: Path, choice: "_Choice", *, partitioned: bool) -> str:
+async def _export(
+    url: str,
+    file: Path,
+    exported: Exported,
+    times: tuple[int | None, int | None],
+    *,
+    partitioned: bool,
+) -> str:
     from tradepulse.cli.progress import progress_bar
     from tradepulse.market_data.files.exporting import export_file, export_partitions
     from tradepulse.market_data.store import candle_counts
 
     async with _database(url) as connection:
-        chosen = await _chosen(connection, choice)
+        chosen = await _chosen(connection, exported)
         counts = await candle_counts(connection)
         total = sum(counts[one.exchange, one.symbol, one.timeframe] for one in chosen)
         with progress_bar() as progress:
@@ -246,8 +280,7 @@ async def _export(url: str, file: Path, choice: "_Choice", *, partitioned: bool)
                 connection,
                 file,
                 chosen,
-                choice.start,
-                choice.end,
+                *times,
                 on_written=lambda count: progress.advance(task, count),
             )
     if not done.candles:
@@ -258,20 +291,19 @@ async def _export(url: str, file: Path, choice: "_Choice", *, partitioned: bool)
     return f"{done.candles:,} candles of {done.series:,} series{files}"
 
 
-async def _chosen(connection: Any, choice: "_Choice") -> "list[KnownSeries]":
+async def _chosen(connection: Any, exported: Exported) -> "list[KnownSeries]":
+    from tradepulse.candles.series import SeriesFilter
     from tradepulse.market_data.store import known_series
 
     known = await known_series(connection)
+    symbols = names_of(exported.symbol)
+    wanted = SeriesFilter(exported.exchange, None, exported.timeframe)
     chosen = [
-        one
-        for one in known
-        if (choice.symbols is None or one.symbol in choice.symbols)
-        and choice.exchange in {None, one.exchange}
-        and choice.timeframe in {None, one.timeframe}
+        one for one in known if wanted.takes(one) and (symbols is None or one.symbol in symbols)
     ]
-    lost = [name for name in choice.symbols or () if name not in {one.symbol for one in chosen}]
+    lost = [name for name in symbols or () if name not in {one.symbol for one in chosen}]
     if lost or not chosen:
-        there = ", ".join(f"{k.exchange}:{k.symbol}:{k.timeframe}" for k in known)
+        there = ", ".join(one.series for one in known)
         raise CliError(
             f"no stored candles of {', '.join(lost) or 'what is asked for'}; "
             f"there are {there or 'none at all: import a file first'}"

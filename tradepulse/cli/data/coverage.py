@@ -16,10 +16,11 @@ from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.data.gap_files import series_of_files
 from tradepulse.cli.data.gap_tables import CAUSES
 from tradepulse.cli.data.heat import show_heat
-from tradepulse.cli.options import From, To, range_of, time_of, time_text
+from tradepulse.cli.options import OnlySeries, TimeRange, grouped, time_of, time_text
 
 if TYPE_CHECKING:
     from tradepulse.candles.gaps.finding import Coverage, Finding
+    from tradepulse.candles.series import SeriesFilter
 
 _DAYS_SHOWN = 62
 _NARROWEST = 120
@@ -48,16 +49,15 @@ class _Report:
     sources: dict[str, dict[str, int]]
 
 
+@grouped
 def coverage(
+    *,
     file: Annotated[
         list[Path] | None,
         typer.Option("--file", help="Look at candle files; repeat it for several."),
     ] = None,
-    exchange: Annotated[str | None, typer.Option(help="Only of this exchange.")] = None,
-    symbol: Annotated[str | None, typer.Option(help="Only of this symbol, as BTC/USD.")] = None,
-    timeframe: Annotated[str | None, typer.Option(help="Only of this timeframe, as 30m.")] = None,
-    start: From = None,
-    end: To = None,
+    only: OnlySeries,
+    times: TimeRange,
     now: Annotated[
         str | None, typer.Option(help="What closes later is not counted; all is by default.")
     ] = None,
@@ -73,13 +73,13 @@ def coverage(
 
     The causes are those of the last scan; `tradepulse gaps scan` makes one.
     """
-    names = exchange, symbol, timeframe
-    first, last = range_of(start, end)
+    series = only.filter()
+    first, last = times.read()
     market = time_of("--now", now)
     if file:
-        report = _of_files(file, names, first, last, market)
+        report = _of_files(file, series, first, last, market)
     else:
-        report = asyncio.run(_of_database(database_url(state), names, first, last, market))
+        report = asyncio.run(_of_database(database_url(state), series, first, last, market))
     if not report.coverage.series:
         typer.echo("no candles are stored of what is asked for; `tradepulse import` stores some")
         return
@@ -93,7 +93,7 @@ def coverage(
 
 def _of_files(
     files: Sequence[Path],
-    names: tuple[str | None, str | None, str | None],
+    series: "SeriesFilter",
     start: int | None,
     end: int | None,
     now: int | None,
@@ -103,44 +103,27 @@ def _of_files(
 
     every = series_of_files(files)
     found = scan(every, start=start, end=end, now=now)
-    chosen = [
-        one
-        for one in every
-        if all(
-            wanted in (None, own)
-            for wanted, own in zip(names, (one.exchange, one.symbol, one.timeframe), strict=True)
-        )
-    ]
+    chosen = [one for one in every if series.takes(one)]
     return _Report(counted(chosen, start=start, end=end, now=now), _holes(found), {})
 
 
 async def _of_database(
     url: str,
-    names: tuple[str | None, str | None, str | None],
+    series: "SeriesFilter",
     start: int | None,
     end: int | None,
     now: int | None,
 ) -> _Report:
     from tradepulse.candles.gaps.records import STANDING
     from tradepulse.market_data.gaps.coverage import coverage_of, sources_of
-    from tradepulse.market_data.gaps.store import list_gaps
+    from tradepulse.market_data.gaps.store import GapFilter, list_gaps
     from tradepulse.runtime.db import opened_pool
 
-    exchange, symbol, timeframe = names
+    wanted = GapFilter(series, status=STANDING, kind="hole", start=start, end=end, limit=1_000_000)
     async with opened_pool(url, max_size=1) as pool, pool.acquire() as connection:
-        counted = await coverage_of(connection, *names, start, end, now=now)
-        sources = await sources_of(connection, *names, start, end)
-        gaps = await list_gaps(
-            connection,
-            exchange=exchange,
-            symbol=symbol,
-            timeframe=timeframe,
-            status=STANDING,
-            kind="hole",
-            start=start,
-            end=end,
-            limit=1_000_000,
-        )
+        counted = await coverage_of(connection, series, start, end, now=now)
+        sources = await sources_of(connection, series, start, end)
+        gaps = await list_gaps(connection, wanted)
     return _Report(counted, _holes([gap.finding for gap in gaps]), sources)
 
 

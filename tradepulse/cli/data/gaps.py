@@ -19,11 +19,12 @@ from tradepulse.cli.data.gap_tables import (
     show_gaps,
 )
 from tradepulse.cli.errors import CliError, values_refused
-from tradepulse.cli.options import From, To, names_of, range_of, time_of
+from tradepulse.cli.options import OnlySeries, TimeRange, grouped, names_of, time_of
 
 if TYPE_CHECKING:
     from tradepulse.candles.gaps.finding import Finding
     from tradepulse.candles.gaps.records import Gap
+    from tradepulse.candles.series import SeriesFilter
     from tradepulse.market_data.gaps.repair import Repaired
 
 R = TypeVar("R")
@@ -34,9 +35,6 @@ Files = Annotated[
     list[Path] | None,
     typer.Option("--file", help="Look at candle files as they are; repeat it for several."),
 ]
-Exchange = Annotated[str | None, typer.Option(help="Only of this exchange.")]
-Symbol = Annotated[str | None, typer.Option(help="Only of this symbol, as BTC/USD.")]
-Timeframe = Annotated[str | None, typer.Option(help="Only of this timeframe, as 30m.")]
 Now = Annotated[
     str | None,
     typer.Option(
@@ -48,13 +46,12 @@ Json = Annotated[Path | None, typer.Option("--json", help="Write what is found t
 
 
 @app.command()
+@grouped
 def scan(
+    *,
     file: Files = None,
-    exchange: Exchange = None,
-    symbol: Symbol = None,
-    timeframe: Timeframe = None,
-    start: From = None,
-    end: To = None,
+    only: OnlySeries,
+    times: TimeRange,
     now: Now = None,
     details: Annotated[bool, typer.Option("--details", help="Tell each finding.")] = False,
     to_json: Json = None,
@@ -68,7 +65,7 @@ def scan(
     What is found in the database is entered there; `tradepulse gaps list` shows it. The options
     choose what is shown: all series are read, for they are each other's witnesses.
     """
-    first, last = range_of(start, end)
+    first, last = times.read()
     market = time_of("--now", now)
     if server:
         if file:
@@ -82,14 +79,11 @@ def scan(
         found = look(series_of_files(file), now=market)
     else:
         found = asyncio.run(_with_connection(state, lambda c: _scan(c, market)))
+    series = only.filter()
     chosen = [
         f
         for f in found
-        if exchange in (None, f.exchange)
-        and symbol in (None, f.symbol)
-        and timeframe in (None, f.timeframe)
-        and (first is None or f.end > first)
-        and (last is None or f.first < last)
+        if series.takes(f) and (first is None or f.end > first) and (last is None or f.first < last)
     ]
     show_findings(chosen, details=details)
     if to_json is not None:
@@ -97,48 +91,42 @@ def scan(
 
 
 @app.command("list")
+@grouped
 def list_gaps(
-    exchange: Exchange = None,
-    symbol: Symbol = None,
-    timeframe: Timeframe = None,
+    *,
+    only: OnlySeries,
     status: Annotated[
         list[str] | None,
         typer.Option(help="open, repaired, filled, unrepairable or gone; repeat it for several."),
     ] = None,
     kind: Annotated[str | None, typer.Option(help="As hole or impossible.")] = None,
     cause: Annotated[str | None, typer.Option(help="As outage or no_trade.")] = None,
-    start: From = None,
-    end: To = None,
+    times: TimeRange,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest first.")] = 50,
     to_json: Json = None,
     state: State = STATE,
 ) -> None:
     """Show what is on record."""
     from tradepulse.candles.gaps.records import STATUSES
+    from tradepulse.market_data.gaps.store import GapFilter
+    from tradepulse.market_data.gaps.store import list_gaps as listed
 
-    first, last = range_of(start, end)
-    wanted = names_of(status)
-    for one in wanted or ():
+    first, last = times.read()
+    statuses = names_of(status)
+    for one in statuses or ():
         if one not in STATUSES:
             raise CliError(f"--status {one}: none; there are {', '.join(STATUSES)}")
 
-    async def look(connection: Any) -> "list[Gap]":
-        from tradepulse.market_data.gaps.store import list_gaps as listed
-
-        return await listed(
-            connection,
-            exchange=exchange,
-            symbol=symbol,
-            timeframe=timeframe,
-            status=wanted,  # type: ignore[arg-type]  # checked above
-            kind=kind,  # type: ignore[arg-type]  # one that there is not finds nothing
-            cause=cause,  # type: ignore[arg-type]  # likewise
-            start=first,
-            end=last,
-            limit=limit,
-        )
-
-    found = asyncio.run(_with_connection(state, look))
+    wanted = GapFilter(
+        only.filter(),
+        status=statuses,  # type: ignore[arg-type]  # checked above
+        kind=kind,  # type: ignore[arg-type]  # one that there is not finds nothing
+        cause=cause,  # type: ignore[arg-type]  # likewise
+        start=first,
+        end=last,
+        limit=limit,
+    )
+    found = asyncio.run(_with_connection(state, lambda c: listed(c, wanted)))
     if to_json is not None:
         _write(to_json, [gap_json(gap) for gap in found])
     if not found:
@@ -167,14 +155,14 @@ def show(
 
 
 @app.command()
+@grouped
 def repair(
+    *,
     gap: Annotated[
         list[int] | None,
         typer.Argument(help="Their numbers; without any, all that are open and due."),
     ] = None,
-    exchange: Exchange = None,
-    symbol: Symbol = None,
-    timeframe: Timeframe = None,
+    only: OnlySeries,
     no_venue: Annotated[
         bool, typer.Option("--no-venue", help="Ask no exchange; use what is stored.")
     ] = False,
@@ -189,9 +177,8 @@ def repair(
     Holes are filled with candles made up only where a strategy asks for it, or --synthetic-from.
     """
     fill = time_of("--synthetic-from", synthetic_from)
-    names = exchange, symbol, timeframe
     url = database_url(state)
-    done = asyncio.run(_repair(url, gap or [], names, fill, ask=not no_venue))
+    done = asyncio.run(_repair(url, gap or [], only.filter(), fill, ask=not no_venue))
     if not done:
         typer.echo("nothing to repair: no gap is open and due; `tradepulse gaps list` shows all")
         return
@@ -240,7 +227,7 @@ async def _scan(connection: Any, now: int | None) -> "list[Finding]":
 async def _repair(
     url: str,
     numbers: Sequence[int],
-    names: tuple[str | None, str | None, str | None],
+    series: "SeriesFilter",
     synthetic_from: int | None,
     *,
     ask: bool,
@@ -258,7 +245,7 @@ async def _repair(
         options = read_venues_file(os.environ.get(VENUES_FILE))
     async with opened_pool(url, max_size=3) as pool:
         async with pool.acquire() as connection:
-            chosen = await _chosen(connection, numbers, names, wall_clock())
+            chosen = await _chosen(connection, numbers, series, wall_clock())
             fills = await series_to_fill(connection)
         done = []
         async with Venues(options, SharedPace(pool)) as venues:
@@ -276,7 +263,7 @@ async def _repair(
 async def _chosen(
     connection: Any,
     numbers: Sequence[int],
-    names: tuple[str | None, str | None, str | None],
+    series: "SeriesFilter",
     now: int,
 ) -> "list[Gap]":
     from tradepulse.candles.gaps.records import STANDING
@@ -291,18 +278,7 @@ async def _chosen(
                 raise CliError(f"gap {gap.gap_id} is {gap.status}: there is nothing to repair")
         return gaps
     found = await due_gaps(connection, now, 1_000_000)
-    return [
-        gap
-        for gap in found
-        if all(
-            wanted in (None, own)
-            for wanted, own in zip(
-                names,
-                (gap.finding.exchange, gap.finding.symbol, gap.finding.timeframe),
-                strict=True,
-            )
-        )
-    ]
+    return [gap for gap in found if series.takes(gap.finding)]
 
 
 def _write(path: Path, content: Any) -> None:

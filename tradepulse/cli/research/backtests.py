@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,16 +12,15 @@ import typer
 
 from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.cli.options import (
-    From,
     StrategyFiles,
     Symbols,
-    To,
+    TimeRange,
+    grouped,
     json_file,
     json_of,
     load_strategies,
     names_of,
     numbers_of,
-    range_of,
 )
 
 if TYPE_CHECKING:
@@ -35,40 +35,65 @@ _FIELDS = {
 }
 
 
-def backtest(
-    candles: Annotated[Path, typer.Option(help="Parquet or CSV file of candles.")],
-    strategy: Annotated[str | None, typer.Option(help="Strategy to run on every symbol.")] = None,
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """What is traded: one strategy on every symbol, or the configurations of a file."""
+
+    strategy: Annotated[str | None, typer.Option(help="Strategy to run on every symbol.")] = None
     params: Annotated[
         str | None,
         typer.Option(
             help='Its parameters, as {"fast": 10, "trail_atr": 3}; the rest are defaults. Every '
             "strategy has limit_atr, trail_atr and max_candles."
         ),
-    ] = None,
+    ] = None
     configs: Annotated[
         Path | None,
         typer.Option(
             help="JSON list of configurations on one account, each with strategy and, as needed, "
             "params, share, symbol, exchange, timeframe."
         ),
-    ] = None,
-    strategy_file: StrategyFiles = None,
-    symbol: Symbols = None,
-    start: From = None,
-    end: To = None,
-    cash: Annotated[str, typer.Option(help="Initial cash, quote currency.")] = "100000",
+    ] = None
+    strategy_file: StrategyFiles = None
+
+    def read(self) -> Any:
+        """Return the configurations as they are written.
+
+        Raises:
+            CliError: the options do not fit together, or are no JSON.
+        """
+        if (self.strategy is None) == (self.configs is None):
+            raise CliError("give either --strategy, or --configs with a file")
+        if self.params is not None and self.strategy is None:
+            raise CliError("--params belongs to --strategy; with --configs they stand in the file")
+        if self.configs is not None:
+            return json_file(self.configs)
+        return [{"strategy": self.strategy, "params": json_of("--params", self.params or "{}")}]
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """What there is, and how it is shared out."""
+
+    cash: Annotated[str, typer.Option(help="Initial cash, quote currency.")] = "100000"
     weights: Annotated[
         str,
         typer.Option(help='equal, inverse_volatility, or fixed ones, as {"BTC/USD": 0.5}.'),
-    ] = "equal",
-    fee: Annotated[str, typer.Option(help="Taker fee, fraction of the notional.")] = "0.001",
+    ] = "equal"
+
+
+@dataclass(frozen=True, slots=True)
+class Fills:
+    """How orders are filled, and what that costs."""
+
+    fee: Annotated[str, typer.Option(help="Taker fee, fraction of the notional.")] = "0.001"
     maker_fee: Annotated[
         str | None, typer.Option(help="Fee of limits that rested and of targets; as --fee.")
-    ] = None,
+    ] = None
     slippage: Annotated[
         float,
         typer.Option(min=0, max=0.5, help="Fraction by which market orders and stops worsen."),
-    ] = 0.0005,
+    ] = 0.0005
     impact: Annotated[
         float,
         typer.Option(
@@ -76,20 +101,36 @@ def backtest(
             max=0.4,
             help="Added for an order as large as its candle's volume; share squared.",
         ),
-    ] = 0.0,
+    ] = 0.0
     finer: Annotated[
         Path | None,
         typer.Option(help="File of lower-timeframe candles: which came first, stop or target?"),
-    ] = None,
-    margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False,
-    max_symbol_notional: Annotated[str, typer.Option(help="Most in one symbol, of equity.")] = (
-        "0.5"
-    ),
-    max_total_notional: Annotated[str, typer.Option(help="Most in all, of equity.")] = "1",
-    max_open_positions: Annotated[int, typer.Option(min=1)] = 50,
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the account may hold."""
+
+    margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False
+    max_symbol_notional: Annotated[str, typer.Option(help="Most in one symbol, of equity.")] = "0.5"
+    max_total_notional: Annotated[str, typer.Option(help="Most in all, of equity.")] = "1"
+    max_open_positions: Annotated[int, typer.Option(min=1)] = 50
     risk_per_trade: Annotated[
         str | None, typer.Option(help="Most that a stopped-out entry may lose, of equity.")
-    ] = None,
+    ] = None
+
+
+@grouped
+def backtest(
+    *,
+    candles: Annotated[Path, typer.Option(help="Parquet or CSV file of candles.")],
+    traded: Traded,
+    symbol: Symbols = None,
+    times: TimeRange,
+    portfolio: Portfolio,
+    fills: Fills,
+    limits: Limits,
     json_out: Annotated[
         Path | None,
         typer.Option("--json", help="Write every trade, the equity curve and the figures here."),
@@ -103,40 +144,16 @@ def backtest(
     from tradepulse.cli.research.report import Report, write_json
     from tradepulse.market_data.files import read_candles
 
-    load_strategies(strategy_file)
-    first, last = range_of(start, end)
-    if (strategy is None) == (configs is None):
-        raise CliError("give either --strategy, or --configs with a file")
-    if params is not None and strategy is None:
-        raise CliError("--params belongs to --strategy; with --configs they stand in the file")
-    wanted: Any = (
-        json_file(configs)
-        if configs is not None
-        else [{"strategy": strategy, "params": json_of("--params", params or "{}")}]
-    )
+    load_strategies(traded.strategy_file)
+    first, last = times.read()
+    wanted = traded.read()
     series = read_candles(candles, names_of(symbol), end=last)
     _one_quote_currency(series)
-    configurations = _configurations(wanted, series, str(configs or "--params"))
-    rules = _rules(
-        series,
-        fee=_decimal("--fee", fee, below=1),
-        maker_fee=None if maker_fee is None else _decimal("--maker-fee", maker_fee, below=1),
-        slippage=slippage,
-        impact=impact,
-        margin=margin,
-        max_symbol_notional=_decimal("--max-symbol-notional", max_symbol_notional, positive=True),
-        # more would need leverage, which there is not
-        max_total_notional=_decimal(
-            "--max-total-notional", max_total_notional, positive=True, to=1
-        ),
-        max_open_positions=max_open_positions,
-        risk_per_trade=None
-        if risk_per_trade is None
-        else _decimal("--risk-per-trade", risk_per_trade, positive=True, below=1),
-    )
-    capital = _decimal("--cash", cash, positive=True)
-    policy = _policy(weights, series)
-    inside = [] if finer is None else _finer(read_candles(finer), series, finer)
+    configurations = _configurations(wanted, series, str(traded.configs or "--params"))
+    rules = _rules(series, fills, limits)
+    capital = _decimal("--cash", portfolio.cash, positive=True)
+    policy = _policy(portfolio.weights, series)
+    inside = [] if fills.finer is None else _finer(read_candles(fills.finer), series, fills.finer)
     result = _run(series, configurations, rules, policy, capital, first, last, inside)
     report = Report(candles, series, configurations, rules, policy.name, capital, result, inside)
     if json_out is not None:
@@ -240,30 +257,25 @@ def _configurations_of(
     ]
 
 
-def _rules(
-    series: "Sequence[Candles]",
-    *,
-    fee: Decimal,
-    maker_fee: Decimal | None,
-    slippage: float,
-    impact: float,
-    margin: bool,
-    max_symbol_notional: Decimal,
-    max_total_notional: Decimal,
-    max_open_positions: int,
-    risk_per_trade: Decimal | None,
-) -> "AccountRules":
+def _rules(series: "Sequence[Candles]", fills: Fills, limits: Limits) -> "AccountRules":
     from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
+    def optional(option: str, text: str | None, **bounds: Any) -> Decimal | None:
+        return None if text is None else _decimal(option, text, **bounds)
+
     return AccountRules(
-        fee=fee,
-        maker_fee=maker_fee,
-        slippage=slippage,
-        impact=impact,
+        fee=_decimal("--fee", fills.fee, below=1),
+        maker_fee=optional("--maker-fee", fills.maker_fee, below=1),
+        slippage=fills.slippage,
+        impact=fills.impact,
         limits=RiskLimits(
-            max_symbol_notional, max_total_notional, max_open_positions, risk_per_trade
+            _decimal("--max-symbol-notional", limits.max_symbol_notional, positive=True),
+            # more would need leverage, which there is not
+            _decimal("--max-total-notional", limits.max_total_notional, positive=True, to=1),
+            limits.max_open_positions,
+            optional("--risk-per-trade", limits.risk_per_trade, positive=True, below=1),
         ),
-        markets={one.instrument: InstrumentRules(allows_margin=margin) for one in series},
+        markets={one.instrument: InstrumentRules(allows_margin=limits.margin) for one in series},
     )
 
 

@@ -1,6 +1,7 @@
 """`optimize`: submit a training job and follow it."""
 
 import asyncio
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import typer
 
 from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.errors import INTERRUPTED, CliError, values_refused
-from tradepulse.cli.options import From, Symbols, To, json_of, names_of, numbers_of, range_of
+from tradepulse.cli.options import Symbols, TimeRange, grouped, json_of, names_of, numbers_of
 
 if TYPE_CHECKING:
     import asyncpg
@@ -20,97 +21,123 @@ _PATIENCE_S = 5.0
 _DOING = {"search": "Searching", "validation": "Validating"}
 
 
-def optimize(
-    strategy: Annotated[
-        list[str] | None, typer.Option(help="Strategy to search; repeat it; all by default.")
-    ] = None,
-    symbol: Symbols = None,
-    exchange: Annotated[str | None, typer.Option(help="Needed if several are stored.")] = None,
-    timeframe: Annotated[str | None, typer.Option(help="Needed if several are stored.")] = None,
-    start: From = None,
-    end: To = None,
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What is searched."""
+
+    strategies: Annotated[
+        list[str] | None,
+        typer.Option("--strategy", help="Strategy to search; repeat it; all by default."),
+    ] = None
+    symbols: Symbols = None
+    exchange: Annotated[str | None, typer.Option(help="Needed if several are stored.")] = None
+    timeframe: Annotated[str | None, typer.Option(help="Needed if several are stored.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchMethod:
+    """How parameter sets are tried."""
+
     method: Annotated[
         str,
         typer.Option(
             help="grid, random, quasi_random, bayesian, cma_es, differential_evolution or nsga2."
         ),
-    ] = "random",
-    trials: Annotated[int, typer.Option(help="Parameter sets per strategy and symbol.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of everything random in the search.")] = 1,
+    ] = "random"
+    trials: Annotated[int, typer.Option(help="Parameter sets per strategy and symbol.")] = 100
+    seed: Annotated[int, typer.Option(help="Of everything random in the search.")] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is kept of what was tried."""
+
     objective: Annotated[
         str,
         typer.Option(
             help="sharpe, sortino, calmar, net_profit_pct, profit_factor, expectancy or "
             "profit_drawdown."
         ),
-    ] = "sharpe",
-    min_trades: Annotated[int, typer.Option(help="In-sample trades that a choice needs.")] = 10,
-    max_drawdown: Annotated[
-        float | None, typer.Option(help="Deepest in-sample drawdown of a choice, percent.")
-    ] = None,
-    out_of_sample: Annotated[
-        float, typer.Option(help="Fraction at the end that the search does not see.")
-    ] = 0.25,
-    keep: Annotated[int, typer.Option(help="Configurations kept per symbol and strategy.")] = 1,
+    ] = "sharpe"
+    min_trades: Annotated[int, typer.Option(help="In-sample trades that a choice needs.")] = 10
+    max_drawdown_pct: Annotated[
+        float | None,
+        typer.Option("--max-drawdown", help="Deepest in-sample drawdown of a choice, percent."),
+    ] = None
+    out_of_sample_fraction: Annotated[
+        float,
+        typer.Option("--out-of-sample", help="Fraction at the end that the search does not see."),
+    ] = 0.25
+    keep: Annotated[int, typer.Option(help="Configurations kept per symbol and strategy.")] = 1
     fixed: Annotated[
         str | None,
         typer.Option(help='Parameters not to search, as {"sma_cross": {"stop_atr": 2}}.'),
-    ] = None,
-    fee: Annotated[float, typer.Option(help="Taker fee, fraction of the notional.")] = 0.001,
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What trading costs, and whether the market may be sold short."""
+
+    fee: Annotated[float, typer.Option(help="Taker fee, fraction of the notional.")] = 0.001
     maker_fee: Annotated[
         float | None, typer.Option(help="Fee of orders that rested; the same by default.")
-    ] = None,
-    slippage: Annotated[float, typer.Option(help="Fraction of the price.")] = 0.0005,
+    ] = None
+    slippage: Annotated[float, typer.Option(help="Fraction of the price.")] = 0.0005
     impact: Annotated[
         float, typer.Option(help="Slippage added where an order takes all of a candle's volume.")
-    ] = 0.0,
-    margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False,
+    ] = 0.0
+    allows_margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobControl:
+    """What the command does with a job."""
+
+    detach: Annotated[bool, typer.Option("--detach", help="Submit and do not wait.")] = False
+    follow: Annotated[
+        str | None, typer.Option(help="Follow this job instead of submitting one.")
+    ] = None
+    cancel: Annotated[
+        str | None, typer.Option(help="Cancel this job instead of submitting one.")
+    ] = None
+
+
+@grouped
+def optimize(
+    *,
+    searched: Searched,
+    times: TimeRange,
+    method: SearchMethod,
+    selection: Selection,
+    market: Market,
     activate: Annotated[
         bool,
         typer.Option(
             "--activate", help="Let what is kept trade on paper at once, before its validation."
         ),
     ] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Submit and do not wait.")] = False,
-    follow: Annotated[
-        str | None, typer.Option(help="Follow this job instead of submitting one.")
-    ] = None,
-    cancel: Annotated[
-        str | None, typer.Option(help="Cancel this job instead of submitting one.")
-    ] = None,
+    job: JobControl,
     state: State = STATE,
 ) -> None:
     """Search parameters on stored candles, validate the best.
 
     Needs a running optimizer_svc. Ctrl-C stops following; the job goes on.
     """
-    first, last = range_of(start, end)
-    asked = {
-        "strategies": names_of(strategy),
-        "symbols": names_of(symbol),
-        "exchange": exchange,
-        "timeframe": timeframe,
+    first, last = times.read()
+    # all named as the fields of a job's spec
+    asked = asdict(searched) | asdict(method) | asdict(selection) | asdict(market)
+    asked |= {
+        "strategies": names_of(searched.strategies),
+        "symbols": names_of(searched.symbols),
         "start": first,
         "end": last,
-        "method": method,
-        "trials": trials,
-        "seed": seed,
-        "objective": objective,
-        "min_trades": min_trades,
-        "max_drawdown_pct": max_drawdown,
-        "out_of_sample_fraction": out_of_sample,
-        "keep": keep,
+        "fixed": _fixed(selection.fixed),
         "activate": activate,
-        "fee": fee,
-        "maker_fee": maker_fee,
-        "slippage": slippage,
-        "impact": impact,
-        "allows_margin": margin,
-        "fixed": _fixed(fixed),
     }
     command = _Search(database_url(state))
     try:
-        asyncio.run(command.run(asked, cancel=cancel, follow=follow, detach=detach))
+        asyncio.run(command.run(asked, job))
     except KeyboardInterrupt:
         if command.job_id is not None:
             typer.echo(
@@ -137,22 +164,20 @@ class _Search:
         self._url = url
         self.job_id: UUID | None = None
 
-    async def run(
-        self, asked: dict[str, Any], *, cancel: str | None, follow: str | None, detach: bool
-    ) -> None:
+    async def run(self, asked: dict[str, Any], job: JobControl) -> None:
         from tradepulse.cli.research.configs import uuid_of
         from tradepulse.runtime.db import opened_pool
 
         async with opened_pool(self._url, max_size=1) as pool:
-            if cancel is not None:
-                await _cancel(pool, uuid_of("--cancel", cancel))
+            if job.cancel is not None:
+                await _cancel(pool, uuid_of("--cancel", job.cancel))
                 return
-            if follow is not None:
-                self.job_id = uuid_of("--follow", follow)
+            if job.follow is not None:
+                self.job_id = uuid_of("--follow", job.follow)
             else:
                 self.job_id = await _submit(pool, asked)
                 typer.echo(f"job {self.job_id}")
-            if not detach:
+            if not job.detach:
                 await _follow(pool, self.job_id)
 
 

@@ -6,12 +6,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tradepulse.cli.options import grouped
 from tradepulse.cli.up.dashboard import Dashboard, View
 from tradepulse.cli.up.live import Live, Series, series_of
 from tradepulse.cli.up.replay import (
@@ -42,23 +43,32 @@ _READABLE = (
 )
 
 
-def up(
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Which recorded candles are replayed, and how fast."""
+
     symbols: Annotated[
         str | None, typer.Option(help="Symbols to replay, as BTC/USD,ETH/USD; all by default.")
-    ] = None,
+    ] = None
     start: Annotated[
         str | None,
         typer.Option("--from", help="First day to trade, as 2018-10-01; before it is trained."),
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", help="Day before which the replay ends.")
-    ] = None,
+    ] = None
+    end: Annotated[str | None, typer.Option("--to", help="Day before which the replay ends.")] = (
+        None
+    )
     speed: Annotated[
         str, typer.Option(help="Event-time seconds for each second of the clock, or max.")
-    ] = "36000",
+    ] = "36000"
     candles: Annotated[
         Path | None, typer.Option(help="Parquet or CSV file of candles to replay.")
-    ] = None,
+    ] = None
+
+
+@grouped
+def up(
+    *,
+    replayed: Replayed,
     live: Annotated[
         str | None,
         typer.Option(
@@ -83,12 +93,14 @@ def up(
     logging.raiseExceptions = False
     try:
         series = None if live is None else series_of(live)
-        if series is not None and any((candles, symbols, start, end)):
+        asked = replayed.candles, replayed.symbols, replayed.start, replayed.end
+        if series is not None and any(asked):
             raise OptionError(
                 "--live replays nothing: leave out --candles, --symbols, --from, --to"
             )
-        choice = replace(choice_of(candles, symbols, start, end), live=series is not None)
-        asyncio.run(_until_signal(choice, series or (), speed_of(speed), state, port, fresh))
+        choice = replace(choice_of(*asked), live=series is not None)
+        speed = speed_of(replayed.speed)
+        asyncio.run(_until_signal(choice, series or (), speed, state, port, fresh))
     except _READABLE as error:
         _refuse(str(error) + when_full(state))
     except OSError as error:

@@ -8,7 +8,7 @@ import numpy as np
 from tradepulse.candles.checks import FIRST_TIME, LAST_TIME
 from tradepulse.candles.gaps.finding import DAY_MS, Coverage
 from tradepulse.candles.gaps.rows import on_grid
-from tradepulse.candles.series import OnSeries
+from tradepulse.candles.series import EVERY_SERIES, OnSeries, SeriesFilter
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.store import known_series
 from tradepulse.runtime.db import Connection
@@ -93,23 +93,16 @@ class Lifetime(OnSeries):
 
 
 async def lifetimes_of(
-    connection: Connection,
-    exchange: str | None = None,
-    symbol: str | None = None,
-    timeframe: str | None = None,
-    *,
-    now: int | None = None,
+    connection: Connection, series: SeriesFilter = EVERY_SERIES, *, now: int | None = None
 ) -> list[Lifetime]:
-    """Return every stored series that has a real candle, sorted by name; None filters nothing.
+    """Return every stored series that has a real candle, sorted by name.
 
     Args:
         connection: asyncpg connection.
-        exchange: venue.
-        symbol: as in `BTC/USD`.
-        timeframe: as in `30m`.
+        series: only these.
         now: epoch ms; candles that close after it are not counted, None trusts all.
     """
-    names = await _names(connection, exchange, symbol, timeframe)
+    names = await _names(connection, series)
     rows = await connection.fetch(
         _LIFETIMES,
         *_columns(names),
@@ -122,9 +115,7 @@ async def lifetimes_of(
 
 async def coverage_of(
     connection: Connection,
-    exchange: str | None = None,
-    symbol: str | None = None,
-    timeframe: str | None = None,
+    series: SeriesFilter = EVERY_SERIES,
     start: int | None = None,
     end: int | None = None,
     *,
@@ -135,19 +126,17 @@ async def coverage_of(
 
     Args:
         connection: asyncpg connection.
-        exchange: only this venue's.
-        symbol: only this one, as in `BTC/USD`.
-        timeframe: only this one, as in `30m`.
+        series: only these.
         start: count from this open time on, epoch ms.
         end: and before this one.
         now: epoch ms; a candle that closes after it is not counted and not expected.
         lifetimes: by series, the `[from, to)` in which it is expected, instead of its first candle
             to its last: give `[first, now)` for one that is followed live.
     """
-    series = await lifetimes_of(connection, exchange, symbol, timeframe, now=now)
-    steps = [timeframe_ms(one.timeframe) for one in series]
+    known = await lifetimes_of(connection, series, now=now)
+    steps = [timeframe_ms(one.timeframe) for one in known]
     ranges = []
-    for one, step in zip(series, steps, strict=True):
+    for one, step in zip(known, steps, strict=True):
         first, last = (lifetimes or {}).get(one.series, (one.first, one.end))
         first, last = on_grid(first, step), on_grid(last, step)
         if now is not None:
@@ -157,16 +146,16 @@ async def coverage_of(
         ranges.append((lo, max(lo, hi)))
     spans = [(lo // DAY_MS, -(-hi // DAY_MS)) for lo, hi in ranges if lo < hi]
     day, after = (min(a for a, _ in spans), max(b for _, b in spans)) if spans else (0, 0)
-    counts = np.zeros((4, len(series), after - day), np.int64)
+    counts = np.zeros((4, len(known), after - day), np.int64)
     midnights = np.arange(day, after, dtype=np.int64) * DAY_MS
     for row, ((lo, hi), step) in enumerate(zip(ranges, steps, strict=True)):
         inside = np.minimum(midnights + DAY_MS, hi) - np.maximum(midnights, lo)
         counts[0, row] = np.maximum(inside, 0) // step
     found = await connection.fetch(
         _DAYS,
-        [one.exchange for one in series],
-        [one.symbol for one in series],
-        [one.timeframe for one in series],
+        [one.exchange for one in known],
+        [one.symbol for one in known],
+        [one.timeframe for one in known],
         steps,
         [lo for lo, _ in ranges],
         [hi for _, hi in ranges],
@@ -174,35 +163,29 @@ async def coverage_of(
     for row, (days, *columns) in enumerate(found):
         for kind, column in enumerate(columns, start=1):
             counts[kind, row, np.array(days or [], np.int64) - day] = column or []
-    return Coverage(tuple(one.series for one in series), midnights, *counts)
+    return Coverage(tuple(one.series for one in known), midnights, *counts)
 
 
 async def sources_of(
     connection: Connection,
-    exchange: str | None = None,
-    symbol: str | None = None,
-    timeframe: str | None = None,
+    series: SeriesFilter = EVERY_SERIES,
     start: int | None = None,
     end: int | None = None,
 ) -> dict[str, dict[str, int]]:
     """Count stored candles by series (`exchange:symbol:timeframe`) and source, as `coverage_of`."""
     counted: dict[str, dict[str, int]] = {}
-    names = await _names(connection, exchange, symbol, timeframe)
+    names = await _names(connection, series)
     rows = await connection.fetch(_SOURCES, *_columns(names), start, end)
     for where, what, every, source, candles in rows:
         counted.setdefault(f"{where}:{what}:{every}", {})[source] = candles
     return counted
 
 
-async def _names(
-    connection: Connection, exchange: str | None, symbol: str | None, timeframe: str | None
-) -> list[tuple[str, str, str]]:
+async def _names(connection: Connection, series: SeriesFilter) -> list[tuple[str, str, str]]:
     return [
         (one.exchange, one.symbol, one.timeframe)
         for one in await known_series(connection)
-        if exchange in (None, one.exchange)
-        and symbol in (None, one.symbol)
-        and timeframe in (None, one.timeframe)
+        if series.takes(one)
     ]
 
 

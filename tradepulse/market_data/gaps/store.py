@@ -8,6 +8,7 @@ from typing import Any
 from tradepulse.candles.gaps.causes import Cause
 from tradepulse.candles.gaps.finding import Finding, Kind
 from tradepulse.candles.gaps.records import STANDING, Gap, Status, reconcile
+from tradepulse.candles.series import EVERY_SERIES, SeriesFilter
 from tradepulse.runtime.db import Connection
 
 SCAN_CHANNEL = "tradepulse_scan"
@@ -104,26 +105,12 @@ class GapCount:
     candles: int
 
 
-async def list_gaps(
-    connection: Connection,
-    *,
-    exchange: str | None = None,
-    symbol: str | None = None,
-    timeframe: str | None = None,
-    status: Sequence[Status] | None = None,
-    kind: Kind | None = None,
-    cause: Cause | None = None,
-    start: int | None = None,
-    end: int | None = None,
-    limit: int = 500,
-) -> list[Gap]:
-    """Return gaps, the latest of the market first; None filters nothing.
+@dataclass(frozen=True, slots=True)
+class GapFilter:
+    """Which gaps are asked for; None filters nothing.
 
-    Args:
-        connection: asyncpg connection.
-        exchange: venue.
-        symbol: as in `BTC/USD`.
-        timeframe: as in `30m`.
+    Attributes:
+        series: of which series.
         status: any of these.
         kind: of the finding.
         cause: of the hole.
@@ -131,10 +118,25 @@ async def list_gaps(
         end: gaps that begin before this open time, epoch ms.
         limit: at most so many.
     """
-    wanted = None if status is None else list(status)
-    rows = await connection.fetch(
-        _LIST, exchange, symbol, timeframe, wanted, kind, cause, start, end, limit
-    )
+
+    series: SeriesFilter = EVERY_SERIES
+    status: Sequence[Status] | None = None
+    kind: Kind | None = None
+    cause: Cause | None = None
+    start: int | None = None
+    end: int | None = None
+    limit: int = 500
+
+
+EVERY_GAP = GapFilter()
+
+
+async def list_gaps(connection: Connection, wanted: GapFilter = EVERY_GAP) -> list[Gap]:
+    """Return gaps, the latest of the market first."""
+    names = wanted.series.exchange, wanted.series.symbol, wanted.series.timeframe
+    status = None if wanted.status is None else list(wanted.status)
+    what = status, wanted.kind, wanted.cause
+    rows = await connection.fetch(_LIST, *names, *what, wanted.start, wanted.end, wanted.limit)
     return [gap_of_row(row) for row in rows]
 
 
