@@ -1,10 +1,12 @@
-"""The path of a candle, measured: through signal_svc, into the ledger, and from publish to order.
+"""The path of a candle, measured: read, through signal_svc, into the ledger, from publish to order.
 
     python bench/path.py                 everything, on a broker and database of its own
-    python bench/path.py --only signals  one part: signals, ledger, latency
+    python bench/path.py --only signals  one part: reading, signals, ledger, latency
 
-Each part prints what it did and how fast. The peer of the first part is the same work in the
-framework's usual way: one FastStream handler call, one pydantic model and one publish a message.
+Each part prints what it did and how fast. Reading is compared with a loop over the plain client and
+with FastStream as its tutorial shows it. The peer of signal_svc is the same work in the framework's
+first way: one handler call, one pydantic model and one publish a message. A peer that ends before
+its work is done is told of, and left out.
 """
 
 import argparse
@@ -15,16 +17,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
-from prometheus_client import CollectorRegistry
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import track
-from tradepulse.runtime.bus import Bus, create_topics
 
 from contracts.events import (
     CandleClosed,
@@ -48,6 +50,7 @@ from tradepulse.embedded.postgres import EmbeddedPostgres
 from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect, migrate
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.topics import create_topics
 
 MINUTE = 60_000
 T0 = 1_700_000_040_000
@@ -68,7 +71,6 @@ class Run:
         await migrate(self.postgres.url())
         await create_topics(self.kafka.bootstrap_servers)
         self.publisher = await Publisher(self.kafka.bootstrap_servers, "bench").start()
-        self.bus = Bus(self.kafka.bootstrap_servers, "bench", self.publisher, CollectorRegistry())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -80,7 +82,7 @@ class Run:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         """Start a process of ours."""
-        with (self.folder / f"{command[-1].rpartition('/')[2]}.log").open("ab") as log:
+        with self._log(command).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *command],
                 env={
@@ -96,6 +98,40 @@ class Run:
             )
         self.processes.append(process)
         return process
+
+    def words(self, *command: str) -> str:
+        """Return the last line that a process has written."""
+        lines = self._log(command).read_text().splitlines()
+        return lines[-1][:300] if lines else "without a word"
+
+    def check(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop where a process that must go on has ended."""
+        if process.poll() is not None:
+            command = tuple(process.args[1:])  # type: ignore[index]  # a list, as `start` gives it
+            raise SystemExit(f"{' '.join(command)} ended: {self.words(*command)}")
+
+    async def answer(self, *command: str) -> str | None:
+        """Return what a peer prints, or None, with a word about it, where it fails."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *command,
+            env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said, trouble = await process.communicate()
+        if process.returncode == 0:
+            return said.decode().strip()
+        lines = trouble.decode().splitlines()
+        console.print(f"{' '.join(command[1:])} ended: {lines[-1] if lines else 'without a word'}")
+        return None
+
+    def reader(self, topic: Topic, *, latest: bool = False) -> "TopicReader":
+        """Return a reader of a topic."""
+        return TopicReader(self.kafka.bootstrap_servers, topic, latest=latest)
+
+    def _log(self, command: tuple[str, ...]) -> Path:
+        return self.folder / f"{command[-1].rpartition('/')[2]}.log"
 
     async def publish(self, topic: Topic, messages: list[tuple[str, bytes]]) -> None:
         """Publish many messages with a progress bar."""
@@ -118,6 +154,33 @@ class Run:
             )
             key = str(event.configuration_id)
             await self.publisher.send(CONFIGURATIONS, key, event.model_dump_json().encode())
+
+
+class TopicReader:
+    """Reads a topic with the plain client; evaluations are left as bytes."""
+
+    def __init__(self, bootstrap: str, topic: Topic, *, latest: bool) -> None:
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, fetch_max_wait_ms=50)
+        self._partitions = [TopicPartition(topic.name, n) for n in range(topic.partitions)]
+        self._latest = latest
+        self._decode: Callable[[bytes], Any] = (
+            bytes if topic is EVALUATIONS else TypeAdapter(topic.event).validate_json
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._consumer.start()
+        self._consumer.assign(self._partitions)
+        place = self._consumer.seek_to_end if self._latest else self._consumer.seek_to_beginning
+        await place(*self._partitions)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def next_batch(self) -> list[Any]:
+        """Return what has come."""
+        fetched = await self._consumer.getmany(timeout_ms=200)
+        return [self._decode(one.value) for records in fetched.values() for one in records]
 
 
 def walk(symbols: list[str], count: int) -> list[list[CandleClosed]]:
@@ -175,6 +238,29 @@ def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+async def reading(folder: Path, children: Children, count: int, rounds: int = 3) -> None:
+    """Microseconds a candle, read in each way, all in turn and several times."""
+    ways = ("own", "service", "own-pydantic", "service-pydantic", "tutorial")
+    symbols = [f"S{i}/USD" for i in range(12)]
+    candles = [c for close in walk(symbols, count // len(symbols)) for c in close]
+    async with Run(folder, children) as run:
+        await run.publish(CANDLES, keyed(candles))
+        found: dict[str, list[float]] = {way: [] for way in ways}
+        program = str(Path(__file__).parent / "peer_reading.py")
+        for _ in range(rounds):
+            for way in ways:
+                took = await run.answer(program, way, str(len(candles)))
+                if took is not None:
+                    found[way].append(float(took))
+        base = np.median(found["own"] or [np.nan])
+        for way, each in found.items():
+            median = np.median(each or [np.nan])
+            told = ", ".join(f"{one:.1f}" for one in each) or "none"
+            console.print(
+                f"{way:>18}: {told} µs a candle, median {median:.1f}, {median / base:.2f} x own"
+            )
+
+
 async def signals(folder: Path, children: Children, count: int, peer_count: int) -> None:
     """Candles per second through signal_svc, from a full topic, against the usual way."""
     symbols = [f"S{i}/USD" for i in range(12)]
@@ -187,30 +273,31 @@ async def signals(folder: Path, children: Children, count: int, peer_count: int)
             ("signal_svc", ("-m", "signal_svc.app"), len(candles)),
             ("one by one", (str(Path(__file__).parent / "peer_one_by_one.py"),), peer_count),
         ):
-            reader = run.bus.reader(
-                EVALUATIONS, latest=True, decoders={EVALUATIONS.name: lambda value: value}
-            )
-            await reader.start()
-            await reader.next_batch()
-            process = run.start(*command)
-            seen, begun, cpu = 0, 0.0, 0.0
-            while seen < wanted:
-                batch = await reader.next_batch()
-                if batch and not seen:
-                    begun, cpu, first = time.perf_counter(), cpu_seconds(process), len(batch)
-                seen += len(batch)
-            seconds = time.perf_counter() - begun
-            used = cpu_seconds(process) - cpu
-            rates[name] = (seen - first) / seconds
-            console.print(
-                f"{name:>12}: {seen:,} candles in {seconds:.2f} s = {rates[name]:,.0f} a second, "
-                f"{used / (seen - first) * 1e6:.1f} µs of processor each "
-                f"({(seen - first) / used:,.0f} a second of one core)"
-            )
-            process.kill()
-            process.wait()
-            await reader.stop()
-        console.print(f"       ratio: {rates['signal_svc'] / rates['one by one']:.1f}")
+            async with run.reader(EVALUATIONS, latest=True) as reader:
+                process = run.start(*command)
+                seen, begun, cpu, first = 0, 0.0, 0.0, 0
+                while seen < wanted and process.poll() is None:
+                    batch = await reader.next_batch()
+                    if batch and not seen:
+                        begun, cpu, first = time.perf_counter(), cpu_seconds(process), len(batch)
+                    seen += len(batch)
+                if process.poll() is not None:
+                    console.print(
+                        f"{name:>12}: ended after {seen:,} candles: {run.words(*command)}"
+                    )
+                    continue
+                seconds = time.perf_counter() - begun
+                used = cpu_seconds(process) - cpu
+                rates[name] = (seen - first) / seconds
+                console.print(
+                    f"{name:>12}: {seen:,} candles in {seconds:.2f} s = {rates[name]:,.0f} a second"
+                    f", {used / (seen - first) * 1e6:.1f} µs of processor each "
+                    f"({(seen - first) / used:,.0f} a second of one core)"
+                )
+                process.kill()
+                process.wait()
+        if len(rates) == 2:
+            console.print(f"       ratio: {rates['signal_svc'] / rates['one by one']:.1f}")
 
 
 async def ledger(folder: Path, children: Children, count: int) -> None:
@@ -226,22 +313,23 @@ async def ledger(folder: Path, children: Children, count: int) -> None:
         deciding = run.start("-m", "rl_svc.app", POLICY="equal")
         connection = await connect(run.postgres.url())
         last = closes[-1][0].close_time
-        reader = run.bus.reader(EVALUATIONS, decoders={EVALUATIONS.name: lambda value: value})
-        await reader.start()
         evaluated = 0
-        while evaluated < len(closes) * len(symbols):
-            evaluated += len(await reader.next_batch())
-        await reader.stop()
+        async with run.reader(EVALUATIONS) as reader:
+            while evaluated < len(closes) * len(symbols):
+                evaluated += len(await reader.next_batch())
+                run.check(evaluating)
         while await connection.fetchval("select count(*) from portfolio_weights") < len(
             closes
         ) or await connection.fetchval("select count(*) from outbox"):
+            run.check(deciding)
             await asyncio.sleep(0.5)
         for process in (evaluating, deciding):
             process.kill()
             process.wait()
-        run.start("-m", "executor_svc.app", INITIAL_CASH="1000000")
+        executing = run.start("-m", "executor_svc.app", INITIAL_CASH="1000000")
         settled, begun, first = 0, 0.0, 0
         while settled < last:
+            run.check(executing)
             found = await connection.fetchval(
                 "select settled_time from event_time_positions where consumer = 'executor:main'"
             )
@@ -272,24 +360,23 @@ async def latency(folder: Path, children: Children, rate: int, seconds: int) -> 
         await run.publisher.send(FEEDS, event.feed, event.model_dump_json().encode())
         for service in ("signal_svc", "rl_svc", "executor_svc"):
             run.start("-m", f"{service}.app", POLICY="equal", INITIAL_CASH="1000000")
-        reader = run.bus.reader(ACCOUNT, latest=True)
-        await reader.start()
+        reader = await run.reader(ACCOUNT, latest=True).__aenter__()
         sent: dict[int, float] = {}
         took: list[float] = []
         warm = T0 + len(closes) // 5 * MINUTE
 
         async def receive() -> None:
-            async for batch in reader:
+            while True:
+                batch = await reader.next_batch()
                 now = time.perf_counter()
-                for delivery in batch:
-                    order = delivery.event
+                took.extend(
+                    now - sent[order.decided_at]
+                    for order in batch
                     # stops and exits that fill at an open were decided a close earlier
-                    if (
-                        isinstance(order, OrderDecided)
-                        and order.status == "OPEN"
-                        and order.decided_at > warm
-                    ):
-                        took.append(now - sent[order.decided_at])
+                    if isinstance(order, OrderDecided)
+                    and order.status == "OPEN"
+                    and order.decided_at > warm
+                )
 
         receiving = asyncio.create_task(receive())
         await asyncio.sleep(8)
@@ -302,7 +389,8 @@ async def latency(folder: Path, children: Children, rate: int, seconds: int) -> 
             await run.publisher.send_many(CANDLES, keyed(close))
         await asyncio.sleep(3)
         receiving.cancel()
-        await reader.stop()
+        await asyncio.gather(receiving, return_exceptions=True)
+        await reader.__aexit__(None, None, None)
         p50, p99 = np.percentile(np.array(took) * 1000, [50, 99])
         console.print(
             f"     latency: {rate:,} candles a second for {seconds} s, publish to order received: "
@@ -314,13 +402,15 @@ async def latency(folder: Path, children: Children, rate: int, seconds: int) -> 
 async def main() -> None:
     """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=["signals", "ledger", "latency"])
+    parser.add_argument("--only", choices=["reading", "signals", "ledger", "latency"])
     parser.add_argument("--candles", type=int, default=600_000)
     asked = parser.parse_args()
     console.print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
     with tempfile.TemporaryDirectory(prefix="tpb-") as folder:
         async with Children() as children:
             at = Path(folder)
+            if asked.only in (None, "reading"):
+                await reading(at / "r", children, asked.candles // 3)
             if asked.only in (None, "signals"):
                 await signals(at / "s", children, asked.candles, 10_000)
             if asked.only in (None, "ledger"):

@@ -25,8 +25,9 @@ from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.dead_letters import list_dead_letters, replay_dead_letters
 from tradepulse.runtime.delivery import Delivery
+from tradepulse.runtime.offsets import Begin, from_beginning, from_kept
 from tradepulse.runtime.publisher import Publisher, partition_of
-from tradepulse.runtime.reading import AssignedReading, Begin, from_beginning, from_kept
+from tradepulse.runtime.reading import AssignedReading
 from tradepulse.runtime.topics import create_topics
 
 pytestmark = pytest.mark.integration

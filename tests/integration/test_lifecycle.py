@@ -46,9 +46,10 @@ from tradepulse.research.jobs import (
 )
 from tradepulse.research.lifecycle import edit, set_stage
 from tradepulse.runtime.db import at, connect_pool, migrate
+from tradepulse.runtime.offsets import from_beginning
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import Publisher
-from tradepulse.runtime.reading import AssignedReading, from_beginning
+from tradepulse.runtime.reading import AssignedReading
 from tradepulse.runtime.topics import create_topics
 from tradepulse.strategies import get_strategy
 

@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka import TopicPartition as Partition
 from aiokafka.errors import KafkaError
 from faststream import BaseMiddleware, StreamMessage
 from faststream.exceptions import StopConsume
@@ -17,7 +15,8 @@ from prometheus_client import CollectorRegistry, Counter
 from contracts.topics import Topic
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import described
-from tradepulse.runtime.reading import AssignedReading, Range, Reading
+from tradepulse.runtime.offsets import ranges_of
+from tradepulse.runtime.reading import AssignedReading, Reading
 
 R = TypeVar("R", bound=Reading)
 log = logging.getLogger(__name__)
@@ -158,19 +157,3 @@ class Broker(KafkaBroker):
             schema=bytes,
         )
         return reading
-
-
-async def ranges_of(
-    bootstrap_servers: str, partitions: Collection[Partition]
-) -> dict[Partition, Range]:
-    """Return what partitions hold now, asked of the broker with a client of its own."""
-    if not partitions:
-        return {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
-    await consumer.start()
-    try:
-        firsts = await consumer.beginning_offsets(partitions)
-        ends = await consumer.end_offsets(partitions)
-    finally:
-        await consumer.stop()
-    return {one: (firsts[one], ends[one]) for one in partitions}

@@ -3,27 +3,18 @@
 A batch is decoded message by message; what cannot be decoded is put aside with its reason, and the
 rest is handled. What a handler raises ends the process. A topic is read in one of four ways:
 
-- `SharedReading`: its partitions are shared by the replicas of a group, offsets are kept in Kafka;
+- `SharedReading` (sharing.py): replicas of a group share its partitions, offsets are kept in Kafka;
 - `AssignedReading`: every partition, from offsets that the service kept with what it decided
   (`from_kept`), from the beginning (`from_beginning`), or from the end (`from_end`).
 """
 
 import asyncio
-import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka import TopicPartition as Partition
-from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
-    KafkaError,
-    RebalanceInProgressError,
-)
 from faststream import AckPolicy, StreamMessage
 from faststream.kafka import KafkaMessage, TopicPartition
 from pydantic import ValidationError
@@ -31,7 +22,7 @@ from pydantic import ValidationError
 from contracts.topics import Topic
 from tradepulse.runtime.dead_letters import reason_of
 from tradepulse.runtime.delivery import Decoder, Delivery, Each, decoder_of, described
-from tradepulse.runtime.settings import RefusedError
+from tradepulse.runtime.offsets import Begin, Range
 
 if TYPE_CHECKING:
     from tradepulse.runtime.broker import Broker
@@ -41,15 +32,10 @@ log = logging.getLogger(__name__)
 MAX_RECORDS = 5_000
 IDLE_MS = 20
 """What an idle subscriber waits for messages, and then once more; so much later may it see one."""
-COMMIT_EVERY_S = 1.0
 _POLL_S = 0.01
 
 Handler: TypeAlias = Callable[[list[Delivery]], Awaitable[None]]
 """Handles what came, in order within each partition; it must bear repeats."""
-Range: TypeAlias = tuple[int, int]
-"""First offset that a partition still holds, and the one after its last."""
-Begin: TypeAlias = Callable[[Partition, Range], int]
-"""Returns where to begin in a partition."""
 
 
 class Reading:
@@ -247,164 +233,3 @@ class AssignedReading(Reading):
             self.consumer.resume(*self._paused)
             self.consumer.pause(*wanted)
             self._paused = wanted
-
-
-def from_beginning(partition: Partition, held: Range) -> int:
-    """Begin with the first message that is there."""
-    del partition
-    return held[0]
-
-
-def from_end(partition: Partition, held: Range) -> int:
-    """Begin with what comes from now on."""
-    del partition
-    return held[1]
-
-
-def from_kept(offsets: Callable[[], Mapping[str, int]]) -> Begin:
-    """Return how to go on at kept offsets, by `topic/partition`; first of all at the beginning.
-
-    Raises:
-        RefusedError: by what is returned, where the partition does not hold a kept offset.
-    """
-
-    def begin(partition: Partition, held: Range) -> int:
-        first, end = held
-        name = f"{partition.topic}/{partition.partition}"
-        kept = offsets().get(name, first)
-        if first <= kept <= end:
-            return kept
-        raise RefusedError(
-            f"{name} holds the offsets {first} to {end}, but its messages were handled up to "
-            f"{kept} only: what lies between was deleted, or the topic was made anew. Bring the "
-            "topic back, or begin with an empty database"
-        )
-
-    return begin
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    def __init__(self, on_revoked: Callable[[], None]) -> None:
-        self._on_revoked = on_revoked
-
-    async def on_partitions_revoked(self, revoked: object) -> None:
-        """Forget what belongs to partitions that may move."""
-        del revoked
-        self._on_revoked()
-
-    async def on_partitions_assigned(self, assigned: Sequence[object]) -> None:
-        """Log what this replica was given."""
-        log.info("partitions assigned", extra={"count": len(assigned)})
-
-
-class SharedReading(Reading):
-    """A topic whose partitions the replicas of a service share.
-
-    What is done is committed about once a second: a commit after each batch would cost more than
-    the batch; what lies between two commits may be read again after a crash. When broker or
-    database fail, the process ends and is started again at the last commit. When a message itself
-    cannot be handled, it is found by halving the batch, and put aside.
-
-    Args:
-        broker: as of `Reading`; so are `topic`, `handle` and `decode`.
-        group: of the replicas.
-        forget: called before anything may be handled again; drops what `handle` remembers.
-    """
-
-    def __init__(
-        self,
-        broker: "Broker",
-        topic: Topic,
-        handle: Handler,
-        *,
-        group: str,
-        forget: Callable[[], None],
-        decode: Decoder | None = None,
-    ) -> None:
-        self._forget = forget
-        self._handled: dict[Partition, int] = {}
-        self._committed_at = 0.0
-        super().__init__(
-            broker,
-            topic,
-            handle,
-            decode,
-            topic.name,
-            group_id=group,
-            auto_offset_reset="earliest",
-            # the shortest the broker allows: a killed replica's partitions move after this
-            session_timeout_ms=6_000,
-            heartbeat_interval_ms=1_500,
-            listener=_Listener(self._on_revoked),
-        )
-
-    async def on_batch(self, batch: list[Delivery], records: Sequence[ConsumerRecord]) -> None:
-        """Handle a batch, and note how far its partitions are done."""
-        if batch:
-            await handle_or_put_aside(batch, self._handle, self._forget, self._put_aside)
-        done = {record.partition: record.offset + 1 for record in records}
-        self._handled |= {Partition(self.topic.name, one): next_ for one, next_ in done.items()}
-        if time.monotonic() - self._committed_at >= COMMIT_EVERY_S:
-            await self.commit()
-
-    async def commit(self) -> None:
-        """Commit what is handled. A rebalance in between only means that it is read again."""
-        self._committed_at = time.monotonic()
-        mine = self.consumer.assignment()
-        handled = {one: offset for one, offset in self._handled.items() if one in mine}
-        self._handled = {}
-        if not handled:
-            return
-        try:
-            await self.consumer.commit(handled)
-        except (CommitFailedError, IllegalStateError, RebalanceInProgressError) as error:
-            log.info("offsets not committed, partitions are moving: %r", error)
-
-    async def keep_committing(self) -> None:
-        """Commit for ever what was handled before a pause."""
-        while True:
-            await asyncio.sleep(COMMIT_EVERY_S)
-            if self._handled:
-                await self.commit()
-
-    async def stop(self) -> None:
-        """Handle what is in hand, commit it, and leave the group."""
-        if self._handled:
-            with contextlib.suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(COMMIT_EVERY_S):
-                    await self.commit()
-        await super().stop()
-
-    def _on_revoked(self) -> None:
-        self._handled = {}
-        # another replica may go on with these: what we remember of them is worth nothing
-        self._forget()
-
-    async def _put_aside(self, delivery: Delivery, reason: str) -> None:
-        await self._letters.put_aside(self.topic, [(delivery.record, reason)])
-
-
-async def handle_or_put_aside(
-    batch: list[Delivery],
-    handle: Handler,
-    forget: Callable[[], None],
-    put_aside: Callable[[Delivery, str], Awaitable[None]],
-) -> None:
-    """Handle a batch; find the message that cannot be handled by halving, and put it aside.
-
-    Raises:
-        Exception: what says that broker or database are away, which is no fault of a message.
-    """
-    try:
-        await handle(batch)
-    except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-        raise
-    except Exception as error:
-        forget()
-        if len(batch) == 1:
-            log.exception("message cannot be handled")
-            await put_aside(batch[0], f"cannot be handled: {error!r}")
-            return
-        middle = len(batch) // 2
-        await handle_or_put_aside(batch[:middle], handle, forget, put_aside)
-        await handle_or_put_aside(batch[middle:], handle, forget, put_aside)

@@ -31,17 +31,12 @@ from tradepulse.runtime.db import DatabaseUnavailableError, lazy_pool, opened
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import Decoder
 from tradepulse.runtime.health import ASGIApp, endpoints, http_server
+from tradepulse.runtime.offsets import from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
-from tradepulse.runtime.reading import (
-    AssignedReading,
-    Handler,
-    SharedReading,
-    from_beginning,
-    from_end,
-    from_kept,
-)
+from tradepulse.runtime.reading import AssignedReading, Handler
 from tradepulse.runtime.settings import RefusedError, RuntimeSettings, load_settings
+from tradepulse.runtime.sharing import SharedReading
 from tradepulse.runtime.telemetry import configure_logging
 
 S = TypeVar("S", bound=RuntimeSettings)

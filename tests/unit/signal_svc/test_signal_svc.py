@@ -17,7 +17,7 @@ from signal_svc.windows import Windows, segments
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.delivery import Delivery
-from tradepulse.runtime.reading import handle_or_put_aside
+from tradepulse.runtime.sharing import handle_or_put_aside
 from tradepulse.strategies.evaluate import Configuration, signals_of
 
 HOUR = 3_600_000

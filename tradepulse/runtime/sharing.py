@@ -1,0 +1,156 @@
+"""How replicas of a service share a topic: a group, with offsets committed after the work."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+import asyncpg
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord
+from aiokafka import TopicPartition as Partition
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    RebalanceInProgressError,
+)
+
+from contracts.topics import Topic
+from tradepulse.runtime.delivery import Decoder, Delivery
+from tradepulse.runtime.reading import Handler, Reading
+
+if TYPE_CHECKING:
+    from tradepulse.runtime.broker import Broker
+
+log = logging.getLogger(__name__)
+
+COMMIT_EVERY_S = 1.0
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    def __init__(self, on_revoked: Callable[[], None]) -> None:
+        self._on_revoked = on_revoked
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        """Forget what belongs to partitions that may move."""
+        del revoked
+        self._on_revoked()
+
+    async def on_partitions_assigned(self, assigned: Sequence[object]) -> None:
+        """Log what this replica was given."""
+        log.info("partitions assigned", extra={"count": len(assigned)})
+
+
+class SharedReading(Reading):
+    """A topic whose partitions the replicas of a service share.
+
+    What is done is committed about once a second: a commit after each batch would cost more than
+    the batch; what lies between two commits may be read again after a crash. When broker or
+    database fail, the process ends and is started again at the last commit. When a message itself
+    cannot be handled, it is found by halving the batch, and put aside.
+
+    Args:
+        broker: as of `Reading`; so are `topic`, `handle` and `decode`.
+        group: of the replicas.
+        forget: called before anything may be handled again; drops what `handle` remembers.
+    """
+
+    def __init__(
+        self,
+        broker: "Broker",
+        topic: Topic,
+        handle: Handler,
+        *,
+        group: str,
+        forget: Callable[[], None],
+        decode: Decoder | None = None,
+    ) -> None:
+        self._forget = forget
+        self._handled: dict[Partition, int] = {}
+        self._committed_at = 0.0
+        super().__init__(
+            broker,
+            topic,
+            handle,
+            decode,
+            topic.name,
+            group_id=group,
+            auto_offset_reset="earliest",
+            # the shortest the broker allows: a killed replica's partitions move after this
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
+            listener=_Listener(self._on_revoked),
+        )
+
+    async def on_batch(self, batch: list[Delivery], records: Sequence[ConsumerRecord]) -> None:
+        """Handle a batch, and note how far its partitions are done."""
+        if batch:
+            await handle_or_put_aside(batch, self._handle, self._forget, self._put_aside)
+        done = {record.partition: record.offset + 1 for record in records}
+        self._handled |= {Partition(self.topic.name, one): next_ for one, next_ in done.items()}
+        if time.monotonic() - self._committed_at >= COMMIT_EVERY_S:
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Commit what is handled. A rebalance in between only means that it is read again."""
+        self._committed_at = time.monotonic()
+        mine = self.consumer.assignment()
+        handled = {one: offset for one, offset in self._handled.items() if one in mine}
+        self._handled = {}
+        if not handled:
+            return
+        try:
+            await self.consumer.commit(handled)
+        except (CommitFailedError, IllegalStateError, RebalanceInProgressError) as error:
+            log.info("offsets not committed, partitions are moving: %r", error)
+
+    async def keep_committing(self) -> None:
+        """Commit for ever what was handled before a pause."""
+        while True:
+            await asyncio.sleep(COMMIT_EVERY_S)
+            if self._handled:
+                await self.commit()
+
+    async def stop(self) -> None:
+        """Handle what is in hand, commit it, and leave the group."""
+        if self._handled:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(COMMIT_EVERY_S):
+                    await self.commit()
+        await super().stop()
+
+    def _on_revoked(self) -> None:
+        self._handled = {}
+        # another replica may go on with these: what we remember of them is worth nothing
+        self._forget()
+
+    async def _put_aside(self, delivery: Delivery, reason: str) -> None:
+        await self._letters.put_aside(self.topic, [(delivery.record, reason)])
+
+
+async def handle_or_put_aside(
+    batch: list[Delivery],
+    handle: Handler,
+    forget: Callable[[], None],
+    put_aside: Callable[[Delivery, str], Awaitable[None]],
+) -> None:
+    """Handle a batch; find the message that cannot be handled by halving, and put it aside.
+
+    Raises:
+        Exception: what says that broker or database are away, which is no fault of a message.
+    """
+    try:
+        await handle(batch)
+    except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        raise
+    except Exception as error:
+        forget()
+        if len(batch) == 1:
+            log.exception("message cannot be handled")
+            await put_aside(batch[0], f"cannot be handled: {error!r}")
+            return
+        middle = len(batch) // 2
+        await handle_or_put_aside(batch[:middle], handle, forget, put_aside)
+        await handle_or_put_aside(batch[middle:], handle, forget, put_aside)
