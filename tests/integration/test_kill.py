@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -101,6 +102,30 @@ async def test_killed_at_any_moment_the_ledger_is_that_of_an_undisturbed_run(
     disturbed = await system.ledger()
     for table, rows in undisturbed.items():
         assert disturbed[table] == rows, table
+
+
+async def test_a_broker_that_is_away_for_a_minute_loses_nothing(
+    embedded_kafka: EmbeddedKafka, database_url: str, no_topics: object, tmp_path: Path
+) -> None:
+    system = System(embedded_kafka.bootstrap_servers, database_url, tmp_path)
+    try:
+        end = await prepared(system, str(DAYS * 86_400 / 40))
+        await system.wait_settled(START + 5 * DAY, 240)
+        await embedded_kafka.kill()
+        away = time.monotonic() + 60
+        while time.monotonic() < away:
+            # whoever gives up is started again, as the supervisor does
+            system.revive()
+            await asyncio.sleep(0.5)
+        assert await system.settled() < end, "the replay was over before the broker went away"
+        await embedded_kafka.start()
+        await system.wait_settled(end, 300, revive=True)
+        await system.outbox_is_empty(revive=True)
+    finally:
+        system.stop()
+    candles = demo_candles(DAYS)
+    result = expected(candles, configurations_for(candles), InverseVolatility(96))
+    assert await system.trades() == trade_rows(result)
 
 
 async def test_a_second_signal_svc_joins_and_leaves(

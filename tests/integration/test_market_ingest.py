@@ -194,7 +194,9 @@ async def test_killed_at_any_moment(ingest: Ingest) -> None:
 async def test_history_is_what_came_before(ingest: Ingest) -> None:
     start = str(SERIES[0].open_time[2_000])
     for _ in range(2):
-        process = await ingest.start("history", REPLAY_FROM=start, REPLAY_SYMBOLS="BTC/USD,XRP/USD")
+        process = await ingest.start(
+            "history.before_replay", REPLAY_FROM=start, REPLAY_SYMBOLS="BTC/USD,XRP/USD"
+        )
         assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0, ingest.log.read_text()
     rows = await ingest.connection.fetch(
         "select symbol, count(*) as n, max(open_time) as last, min(source) as source "
@@ -212,7 +214,7 @@ async def test_history_is_what_came_before(ingest: Ingest) -> None:
     [
         ("app", "REPLAY_SYMBOLS", "DOGE/USD", 1, "has no symbol DOGE/USD; it has BTC/USD"),
         ("app", "REPLAY_SPEED", "fast", 2, "REPLAY_SPEED"),
-        ("history", "REPLAY_FILE", __file__, 1, "not a kind that is read"),
+        ("history.before_replay", "REPLAY_FILE", __file__, 1, "not a kind that is read"),
     ],
 )
 async def test_refusals_are_one_line(

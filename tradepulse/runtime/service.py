@@ -241,9 +241,12 @@ def run(application: Application[S]) -> None:
 
 async def _run(application: Application[S], settings: S) -> None:
     service = application.declared(settings)
-    await service.app.run(sleep_time=0.05)
-    if service.failure is not None:
-        raise service.failure
+    try:
+        await service.app.run(sleep_time=0.05)
+    finally:
+        if service.failure is not None:
+            # whatever else broke on the way down came of it
+            raise service.failure
     service.log.info("service stopped")
 
 
