@@ -14,7 +14,8 @@ from contracts.events import (
 )
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime, Gathered
-from tradepulse.trading.moments import Moment, Prices, Settlement, Weights
+from tradepulse.trading.fills import Prices
+from tradepulse.trading.moments import Moment, Settlement, Weights
 
 CANDLE = "candle"
 EVALUATION = "evaluation"

@@ -14,7 +14,8 @@ from executor_svc.store import LedgerStore
 from tradepulse.runtime.db import at, connect, connect_pool, migrate, migrations
 from tradepulse.runtime.ownership import take_over
 from tradepulse.trading.account import Account
-from tradepulse.trading.moments import Moment, Prices, Settlement
+from tradepulse.trading.fills import Prices
+from tradepulse.trading.moments import Moment, Settlement
 from tradepulse.trading.sizing import AccountRules, InstrumentRules
 
 pytestmark = pytest.mark.integration

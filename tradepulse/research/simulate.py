@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.research.loop import REASONS, CandleArrays, Finer, Record, Rules, trade
+from tradepulse.research.arrays import NOTHING, arrays_of, finer_of, span_of
+from tradepulse.research.loop import Trial, trade
+from tradepulse.research.positions import REASONS, Rules
+from tradepulse.research.results import Record, Results
 from tradepulse.strategies import Evaluations, Strategy
 from tradepulse.strategies.compiled import Compiled, compiled, instance
-from tradepulse.trading.metrics import DAY_MS, FIGURES
+from tradepulse.trading.metrics import FIGURES
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 __all__ = ["REASONS", "Simulation", "SimulationRules", "Simulator"]
-
-NO_ROWS = np.empty(0, dtype=np.int64)
-NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class SimulationRules:
     def values(self) -> Rules:
         """Return the rules as compiled code takes them."""
         maker_fee = self.fee if self.maker_fee is None else self.maker_fee
-        return (
+        return Rules(
             float(self.initial_cash),
             float(self.fee),
             float(maker_fee),
@@ -74,7 +74,7 @@ class SimulationRules:
             float(self.fraction),
             float(self.risk_per_trade),
             float(self.min_notional),
-            float(self.allows_margin),
+            bool(self.allows_margin),
         )
 
 
@@ -139,58 +139,6 @@ def trade_by(strategy: Strategy) -> Compiled[..., int]:
     return instance(trade, strategy.name, names, row_by_row=True)
 
 
-def market_of(candles: Candles) -> CandleArrays:
-    """Return the columns that the loop reads."""
-    # one memory layout, so that one compiled variant serves all callers
-    return (
-        np.ascontiguousarray(candles.open),
-        np.ascontiguousarray(candles.high),
-        np.ascontiguousarray(candles.low),
-        np.ascontiguousarray(candles.close),
-        np.ascontiguousarray(candles.volume),
-        np.ascontiguousarray(candles.open_time),
-    )
-
-
-def finer_of(candles: Candles, finer: Candles | None) -> Finer:
-    """Return lower-timeframe candles with the rows that lie in each of the candles.
-
-    Raises:
-        ValueError: they are of another instrument, or do not divide the candles.
-    """
-    if finer is None:
-        return NOTHING, NOTHING, NOTHING, NO_ROWS, NO_ROWS
-    whole, part = timeframe_ms(candles.timeframe), timeframe_ms(finer.timeframe)
-    if finer.instrument != candles.instrument or part >= whole or whole % part:
-        raise ValueError(f"candles of {finer.series} do not divide those of {candles.series}")
-    return (
-        np.ascontiguousarray(finer.open),
-        np.ascontiguousarray(finer.high),
-        np.ascontiguousarray(finer.low),
-        np.searchsorted(finer.open_time, candles.open_time),
-        np.searchsorted(finer.open_time, candles.close_time),
-    )
-
-
-def day_ends(open_time: IntArray, candle_ms: int, first: int) -> IntArray:
-    """Return the last row of each UTC day from row `first` on, int64 `(days,)`.
-
-    A close at midnight ends its day. A day without candles has the row of the day before.
-    """
-    if first >= len(open_time):
-        return NO_ROWS
-    first_day = (int(open_time[first]) + candle_ms - 1) // DAY_MS
-    last_day = (int(open_time[-1]) + candle_ms - 1) // DAY_MS
-    midnights = (np.arange(first_day, last_day + 1) + 1) * DAY_MS
-    return np.asarray(np.searchsorted(open_time, midnights - candle_ms, side="right") - 1)
-
-
-def check_first(candles: Candles, first: int) -> None:
-    """Raise a ValueError if `first` is no row of the candles."""
-    if not 0 <= first < max(len(candles), 1):
-        raise ValueError(f"first row {first} is outside of {len(candles)} candles")
-
-
 class Simulator:
     """Runs configurations in the same buffers: fresh ones would double the time of a run.
 
@@ -204,8 +152,8 @@ class Simulator:
     def _reserve(self, rows: int) -> None:
         self._equity = np.empty(rows)
         self._exposure = np.empty(rows)
-        self._whole = np.empty((4, rows), dtype=np.int64)
-        self._real = np.empty((4, rows))
+        self._rows = np.empty((4, rows), dtype=np.int64)
+        self._prices = np.empty((4, rows))
 
     def run(
         self,
@@ -237,8 +185,9 @@ class Simulator:
             evaluations.limit,
             evaluations.trail,
         )
-        kernel, held = _trade_recorded(), evaluations.max_candles
-        return self._trade(kernel, candles, finer, said, NOTHING, first, first, held)
+        max_ms = evaluations.max_candles * timeframe_ms(candles.timeframe)
+        trial = Trial(said, NOTHING, first, max_ms)
+        return self._trade(_trade_recorded(), candles, finer, first, trial)
 
     def trade(
         self,
@@ -262,48 +211,46 @@ class Simulator:
         """
         columns = strategy.columns(candles, vector)
         asked = max(first, strategy.lookback_of(vector) - 1)
-        kernel, held = trade_by(strategy), int(vector[-1])
+        max_ms = int(vector[-1]) * timeframe_ms(candles.timeframe)
         # a copy that may be written to, as a sweep has: one compiled variant serves both
-        copied = np.array(vector)
-        return self._trade(kernel, candles, finer, columns, copied, first, asked, held)
+        trial = Trial(columns, np.array(vector), asked, max_ms)
+        return self._trade(trade_by(strategy), candles, finer, first, trial)
 
     def _trade(
         self,
         kernel: Compiled[..., int],
         candles: Candles,
         finer: Candles | None,
-        columns: tuple[NDArray[np.int8] | FloatArray, ...],
-        vector: FloatArray,
         first: int,
-        asked: int,
-        max_candles: int,
+        trial: Trial,
     ) -> Simulation:
         n = len(candles)
-        check_first(candles, first)
+        span = span_of(candles, first)
         if n > len(self._equity):
             self._reserve(n)
-        market = market_of(candles)
-        candle_ms = timeframe_ms(candles.timeframe)
-        days = day_ends(market[5], candle_ms, first)
-        daily, figures = np.empty(len(days)), np.empty(len(FIGURES))
+        daily, figures = np.empty(len(span.days)), np.empty(len(FIGURES))
         equity, exposure = self._equity[: n - first], self._exposure[: n - first]
-        record: Record = (equity, exposure, self._whole, self._real)
+        record = Record(equity, exposure, self._rows, self._prices)
         trades = kernel(
-            market, finer_of(candles, finer), columns, vector, first, asked,
-            max_candles * candle_ms, candle_ms, self.rules.values(), days, daily, figures, record,
-        )  # fmt: skip
-        whole, real = self._whole[:, :trades], self._real[:, :trades]
+            arrays_of(candles),
+            finer_of(candles, finer),
+            span,
+            self.rules.values(),
+            trial,
+            Results(daily, figures, record),
+        )
+        rows, prices = self._rows[:, :trades], self._prices[:, :trades]
         return Simulation(
             figures=figures,
             daily=daily,
             equity=equity,
             exposure=exposure,
-            entry=whole[0],
-            exit=whole[1],
-            side=whole[2],
-            entry_price=real[0],
-            exit_price=real[1],
-            reason=whole[3],
-            net=real[2],
-            gross=real[3],
+            entry=rows[0],
+            exit=rows[1],
+            side=rows[2],
+            entry_price=prices[0],
+            exit_price=prices[1],
+            reason=rows[3],
+            net=prices[2],
+            gross=prices[3],
         )

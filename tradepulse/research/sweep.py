@@ -16,17 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
-from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.research.loop import CandleArrays, Finer, Record, Rules
-from tradepulse.research.simulate import (
-    NOTHING,
-    SimulationRules,
-    check_first,
-    day_ends,
-    finer_of,
-    market_of,
-    trade_by,
-)
+from tradepulse.research.arrays import NOTHING, CandleArrays, arrays_of, finer_of, span_of
+from tradepulse.research.loop import Trials, trade_all
+from tradepulse.research.results import Record, Results
+from tradepulse.research.simulate import SimulationRules, trade_by
 from tradepulse.strategies import Strategy
 from tradepulse.strategies.compiled import Compiled, instance
 from tradepulse.strategies.features import MAX_FEATURES, Column, padded
@@ -45,7 +38,7 @@ CHUNKS = 8
 """Parts of a batch for each thread: trials differ in length."""
 
 
-NO_RECORD: Record = (NOTHING, NOTHING, np.empty((4, 0), dtype=np.int64), np.empty((4, 0)))
+NO_RECORD = Record(NOTHING, NOTHING, np.empty((4, 0), dtype=np.int64), np.empty((4, 0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,39 +53,6 @@ class SweepResult:
 
     figures: FloatArray
     daily: FloatArray | None
-
-
-def _trade(*_: object) -> int:
-    raise NotImplementedError
-
-
-def trade_all(
-    market: CandleArrays,
-    finer: Finer,
-    table: FloatArray,
-    slots: IntArray,
-    vectors: FloatArray,
-    first: int,
-    asked: IntArray,
-    max_ms: IntArray,
-    candle_ms: int,
-    rules: Rules,
-    days: IntArray,
-    daily: FloatArray,
-    figures: FloatArray,
-    record: Record,
-) -> None:
-    """Trade one set after the other. A template: `_trade` stands for the strategy's loop."""
-    for t in range(len(vectors)):
-        s = slots[t]
-        f = (
-            table[s[0]], table[s[1]], table[s[2]], table[s[3]],
-            table[s[4]], table[s[5]], table[s[6]], table[s[7]],
-        )  # fmt: skip
-        _trade(
-            market, finer, f, vectors[t], first, asked[t], max_ms[t], candle_ms,
-            rules, days, daily[t % len(daily)], figures[t], record,
-        )  # fmt: skip
 
 
 @cache
@@ -129,16 +89,13 @@ class Sweep:
         """
         if threads < 1:
             raise ValueError(f"{threads} threads; at least 1 is needed")
-        check_first(candles, first)
         self.strategy = strategy
         self.rules = rules
-        self.first = first
         self.threads = threads
-        self._market = market_of(candles)
+        self._span = span_of(candles, first)
+        self._candles = arrays_of(candles)
         self._finer = finer_of(candles, finer)
-        self._candle_ms = timeframe_ms(candles.timeframe)
-        self._days = day_ends(self._market[5], self._candle_ms, first)
-        self._columns = _Columns(self._market)
+        self._columns = _Columns(self._candles)
 
     def run(self, vectors: FloatArray, *, daily: bool = False) -> SweepResult:
         """Try parameter sets.
@@ -158,7 +115,7 @@ class Sweep:
         vectors = np.ascontiguousarray(vectors)
         result = SweepResult(
             np.empty((trials, len(FIGURES))),
-            np.empty((trials, len(self._days))) if daily else None,
+            np.empty((trials, len(self._span.days))) if daily else None,
         )
         plan = _plan(self.strategy, np.ascontiguousarray(vectors))
         with ThreadPoolExecutor(self.threads) as pool:
@@ -172,22 +129,21 @@ class Sweep:
 
     def _trade(self, plan: "_Plan", slots: IntArray, result: SweepResult, rows: IntArray) -> None:
         figures = np.empty((len(rows), len(FIGURES)))
-        daily = np.empty((len(rows) if result.daily is not None else 1, len(self._days)))
-        _trade_all_by(self.strategy)(
-            self._market,
-            self._finer,
+        daily = np.empty((len(rows) if result.daily is not None else 1, len(self._span.days)))
+        trials = Trials(
             self._columns.table,
             slots[rows],
             plan.vectors[rows],
-            self.first,
-            np.maximum(self.first, plan.lookback[rows] - 1),
-            plan.vectors[rows, -1].astype(np.int64) * self._candle_ms,
-            self._candle_ms,
+            np.maximum(self._span.first, plan.lookback[rows] - 1),
+            plan.vectors[rows, -1].astype(np.int64) * self._span.candle_ms,
+        )
+        _trade_all_by(self.strategy)(
+            self._candles,
+            self._finer,
+            self._span,
             self.rules.values(),
-            self._days,
-            daily,
-            figures,
-            NO_RECORD,
+            trials,
+            Results(daily, figures, NO_RECORD),
         )
         result.figures[rows] = figures
         if result.daily is not None:
@@ -250,13 +206,13 @@ def _plan(strategy: Strategy, vectors: FloatArray) -> _Plan:
 class _Columns:
     """The features computed so far, the least recently used given up for others."""
 
-    def __init__(self, market: CandleArrays) -> None:
-        rows = max(1, len(market[0]))
+    def __init__(self, candles: CandleArrays) -> None:
+        rows = max(1, len(candles.open))
         fitting = min(MAX_COLUMNS, CACHE_BYTES // (8 * rows))
         self.capacity = max(MAX_FEATURES + 1, fitting)
-        self.table = np.empty((self.capacity, len(market[0])))
+        self.table = np.empty((self.capacity, len(candles.open)))
         self.table[0] = np.nan
-        self._inputs = market[:5]
+        self._inputs = candles[:5]
         self._slots: OrderedDict[Key, int] = OrderedDict()
 
     def slots(self, plan: _Plan, rows: IntArray, pool: ThreadPoolExecutor) -> IntArray:

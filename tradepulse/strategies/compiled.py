@@ -36,13 +36,21 @@ class Compiled(Generic[P, R]):
         row_by_row: it is called for every candle and makes no arrays. Then numba leaves out the
             counting of references to its arrays, atomic writes that cost more than the work of
             one row and that threads would fight over.
+        inlined: its code becomes part of whoever calls it, however long it is. Python cannot call
+            it then.
         checked: reading or writing beyond an array raises `IndexError`, and nothing is cached.
     """
 
     def __init__(
-        self, function: Callable[P, R], *, row_by_row: bool = False, checked: bool = False
+        self,
+        function: Callable[P, R],
+        *,
+        row_by_row: bool = False,
+        inlined: bool = False,
+        checked: bool = False,
     ) -> None:
         self.row_by_row = row_by_row
+        self.inlined = inlined
         self.checked = checked
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
@@ -58,7 +66,15 @@ class Compiled(Generic[P, R]):
         cached = not self.checked and all(
             Path(s.__code__.co_filename).is_file() and not s.__closure__ for s in sources
         )
-        options: Any = {"nogil": True, "error_model": "numpy", "_nrt": not self.row_by_row}
+        options: Any = {
+            "nogil": True,
+            "error_model": "numpy",
+            "_nrt": not self.row_by_row,
+            # nobody calls by address; to leave the wrapper out spares a tenth of the compilation
+            "no_cfunc_wrapper": True,
+        }
+        if self.inlined:
+            options |= {"forceinline": True, "no_cpython_wrapper": True}
         if self.checked:
             options["boundscheck"] = True
         function: Any = njit(cache=cached, **options)(self.python)
@@ -109,6 +125,21 @@ def _alone(folder: str, call: Callable[P, R]) -> Callable[P, R]:
 def compiled(function: Callable[P, R]) -> Compiled[P, R]:
     """Make a function of scalars and arrays a numba function (`nogil`, cached on disk)."""
     return Compiled(function)
+
+
+def row_by_row(function: Callable[P, R]) -> Compiled[P, R]:
+    """X."""
+    return Compiled(function, row_by_row=True)
+
+
+def step(function: Callable[P, R]) -> Compiled[P, R]:
+    """Make a function one step of a loop over candles, at no more than the step's own work.
+
+    It takes and returns what travels together as a `NamedTuple`; in line there is nothing of that
+    left at run time. Whether the compiler would put it in line by itself nobody can tell, and a
+    loop whose steps are called runs several times slower.
+    """
+    return Compiled(function, row_by_row=True, inlined=True)
 
 
 def instance(

@@ -16,7 +16,8 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.strategies.evaluate import Configuration, signals_of
 from tradepulse.trading.account import Account
-from tradepulse.trading.moments import Moment, Prices, Settlement, Weights
+from tradepulse.trading.fills import Prices
+from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import EquityPoint, Order, Trade
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import ReturnHistory, WeightPolicy

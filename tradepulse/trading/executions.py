@@ -19,17 +19,18 @@ from tradepulse.trading.fills import (
     NO_EXIT,
     SHORT,
     STOP,
+    FinerPrices,
+    Prices,
     candle_exit,
     limit_fill,
     market_price,
     to_tick,
     trailed_stop,
 )
-from tradepulse.trading.moments import Prices
 from tradepulse.trading.orders import SIGN, Order, Position, money
 from tradepulse.trading.sizing import AccountRules
 
-_NOTHING = np.empty(0)
+_NOTHING = FinerPrices(np.empty(0), np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,14 @@ def protective_execution(
         inside_at: limit price of an entry that was filled inside this candle.
         finer: lower-timeframe candles of the instrument.
     """
-    columns, begin, end = (_NOTHING, _NOTHING, _NOTHING), 0, 0
+    columns, begin, end = _NOTHING, 0, 0
     if finer is not None:
-        columns = (finer.open, finer.high, finer.low)
+        columns = FinerPrices(finer.open, finer.high, finer.low)
         inside = (close_time - timeframe_ms(position.timeframe), close_time)
         begin, end = np.searchsorted(finer.open_time, inside).tolist()
     stop, target = _or_nan(position.stop_price), _or_nan(position.take_profit_price)
     outcome, price = candle_exit(
-        SIGN[position.side], stop, target, inside_at, *candle[:3], *columns, begin, end
+        SIGN[position.side], stop, target, inside_at, candle, columns, begin, end
     )
     if outcome == NO_EXIT:
         return None

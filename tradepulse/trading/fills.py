@@ -8,7 +8,7 @@ and the simulator's floats compare equal numbers with a candle.
 
 import math
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,24 @@ _WIDE = 5e7
 """Above, a float's own spacing is wider than the tick."""
 
 
+class Prices(NamedTuple):
+    """The figures of one candle, as the market gave them."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class FinerPrices(NamedTuple):
+    """Columns of lower-timeframe candles, float64 `(n,)` each, in time order."""
+
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+
+
 class Scalar(Compiled[P, R]):
     """A rule of scalars: compiled code calls it compiled, Python calls it as it is written.
 
@@ -43,7 +61,7 @@ class Scalar(Compiled[P, R]):
 
 def scalar(function: Callable[P, R]) -> Scalar[P, R]:
     """Make a function callable from Python and from compiled code; it may call its like."""
-    return Scalar(function)
+    return Scalar(function, row_by_row=True)
 
 
 @scalar
@@ -148,17 +166,43 @@ def exit_fill(
 
 
 @scalar
+def _finer_exit(
+    side: int,
+    stop: float,
+    take_profit: float,
+    limit: float,
+    finer: FinerPrices,
+    begin: int,
+    end: int,
+) -> tuple[int, float]:
+    """Walk finer candles in time order, with the same rule for each; arguments of `candle_exit`.
+
+    From the one on that fills an entry at its limit the stop counts, from the next one the target.
+    """
+    is_inside = not math.isnan(limit)
+    for k in range(begin, end):
+        high, low = finer.high[k], finer.low[k]
+        if is_inside:
+            if low < limit if side == LONG else high > limit:
+                is_inside = False
+                found, at = exit_fill(side, stop, math.nan, limit, high, low)
+                if found != NO_EXIT:
+                    return found, at
+        else:
+            found, at = exit_fill(side, stop, take_profit, finer.open[k], high, low)
+            if found != NO_EXIT:
+                return found, at
+    return NO_EXIT, math.nan
+
+
+@scalar
 def candle_exit(
     side: int,
     stop: float,
     take_profit: float,
     limit: float,
-    open_: float,
-    high: float,
-    low: float,
-    finer_open: FloatArray,
-    finer_high: FloatArray,
-    finer_low: FloatArray,
+    candle: Prices,
+    finer: FinerPrices,
     begin: int,
     end: int,
 ) -> tuple[int, float]:
@@ -166,48 +210,32 @@ def candle_exit(
 
     A candle cannot tell if it touches stop and target, or if the position was entered inside it at
     a limit: the stop lies beyond the limit, so it came after; the target may have come before, so
-    it does not count. Finer candles settle both: they are walked in time order, with the same rule
-    for each. If they contradict their candle, the candle's own answer stands.
+    it does not count. Finer candles settle both, see `_finer_exit`.
 
     Args:
         side: `LONG` or `SHORT`.
         stop: stop price, NaN for none.
         take_profit: target price, NaN for none.
         limit: where this very candle filled the entry inside it (`AT_LIMIT`), else NaN.
-        open_: the candle's open.
-        high: the candle's high.
-        low: the candle's low.
-        finer_open: opens of lower-timeframe candles, float64 `(n,)` in time order.
-        finer_high: their highs.
-        finer_low: their lows.
+        candle: the candle.
+        finer: lower-timeframe candles.
         begin: the first of them that lies in this candle.
         end: one past the last; `begin` if there are none.
 
     Returns:
         `(STOP | TAKE_PROFIT, price)` as of `exit_fill`, or `(NO_EXIT, nan)`.
     """
-    is_inside = not math.isnan(limit)
-    if is_inside:
-        outcome, price = exit_fill(side, stop, math.nan, limit, high, low)
+    high, low = candle.high, candle.low
+    if math.isnan(limit):
+        outcome, price = exit_fill(side, stop, take_profit, candle.open, high, low)
     else:
-        outcome, price = exit_fill(side, stop, take_profit, open_, high, low)
+        outcome, price = exit_fill(side, stop, math.nan, limit, high, low)
     reached = high >= take_profit if side == LONG else low <= take_profit
     if begin >= end or not reached or (outcome == TAKE_PROFIT):
         return outcome, price
-    for k in range(begin, end):
-        if is_inside:
-            if finer_low[k] < limit if side == LONG else finer_high[k] > limit:
-                is_inside = False
-                found, at = exit_fill(side, stop, math.nan, limit, finer_high[k], finer_low[k])
-                if found != NO_EXIT:
-                    return found, at
-        else:
-            found, at = exit_fill(
-                side, stop, take_profit, finer_open[k], finer_high[k], finer_low[k]
-            )
-            if found != NO_EXIT:
-                return found, at
-    return outcome, price
+    found, at = _finer_exit(side, stop, take_profit, limit, finer, begin, end)
+    # if they contradict their candle, the candle's own answer stands
+    return (outcome, price) if found == NO_EXIT else (found, at)
 
 
 @scalar

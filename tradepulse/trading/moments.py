@@ -2,22 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 from uuid import UUID
 
 from contracts.events import Signal
 from tradepulse.candles.arrays import Candles
+from tradepulse.trading.fills import Prices
 from tradepulse.trading.orders import EquityPoint, Fill, Order, Position, Trade
-
-
-class Prices(NamedTuple):
-    """The figures of one candle, as the market gave them."""
-
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from tradepulse.strategies import Evaluations, get_strategy
 from tradepulse.strategies.evaluate import Configuration, signals_in
 from tradepulse.trading.account import Account
 from tradepulse.trading.backtest import BacktestResult, backtest
-from tradepulse.trading.moments import Moment, Prices
+from tradepulse.trading.fills import Prices
+from tradepulse.trading.moments import Moment
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 from tradepulse.trading.weights import EqualWeights
 

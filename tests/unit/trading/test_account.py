@@ -8,7 +8,8 @@ import pytest
 
 from contracts.events import Signal, signal_id
 from tradepulse.trading.account import Account
-from tradepulse.trading.moments import Moment, Prices, Weights
+from tradepulse.trading.fills import Prices
+from tradepulse.trading.moments import Moment, Weights
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
 HOUR = 3_600_000

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradepulse.trading import fills
-from tradepulse.trading.fills import LONG, SHORT, Scalar, to_tick
+from tradepulse.trading.fills import LONG, SHORT, FinerPrices, Prices, Scalar, to_tick
 
 SIDE = st.sampled_from([LONG, SHORT])
 PRICE = st.one_of(st.floats(90, 110), st.sampled_from([95.0, 100.0, 105.0]))
@@ -21,11 +21,12 @@ QUANTITY = st.floats(0, 1e6)
 
 @st.composite
 def finer_candles(draw: Callable[..., float]) -> tuple[object, ...]:
-    """Draw the last eight arguments of `candle_exit`: a candle and its finer ones."""
+    """Draw the last four arguments of `candle_exit`: a candle and its finer ones."""
     rows = [sorted(draw(PRICE) for _ in range(3)) for _ in range(3)]
     low, open_, high = np.array(rows).T.copy()
     begin = int(draw(st.integers(0, 3)))
-    return (open_[0], high.max(), low.min(), open_, high, low, begin, 3)
+    candle = Prices(open_[0], high.max(), low.min(), open_[-1], 1.0)
+    return (candle, FinerPrices(open_, high, low), begin, 3)
 
 
 CALLS: list[tuple[Scalar[..., object], st.SearchStrategy[tuple[object, ...]]]] = [

@@ -14,7 +14,8 @@ import pytest
 from contracts.events import Signal, signal_id
 from tradepulse.candles.arrays import Candles
 from tradepulse.trading.account import Account
-from tradepulse.trading.moments import Moment, Prices, Settlement, Weights
+from tradepulse.trading.fills import Prices
+from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import Order, Trade
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
