@@ -12,7 +12,7 @@ ARGS ?=
 # its libraries anew, for seconds
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test check fix web check-web doctor lock clean
+.PHONY: run test mutants check fix web check-web doctor lock clean
 
 run: $(VENV)/.run $(PAGE)
 	@exec $(BIN)/tradepulse up $(ARGS)
@@ -28,6 +28,10 @@ ifeq ($(strip $(ARGS)),)
 else
 	$(BIN)/pytest $(ARGS)
 endif
+
+# Plants faults and tells which the tests do not notice: hours, so by hand or at night.
+mutants: $(VENV)/.dev $(PAGE)
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 check: $(VENV)/.dev check-web
 	$(BIN)/ruff check

@@ -1,0 +1,151 @@
+"""The areas that faults are planted in, and the tests that ought to notice."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Some modules and their tests.
+
+    Attributes:
+        name: in the table.
+        modules: patterns of paths from the root of the project.
+        tests: files and folders for pytest, the quick ones first.
+        needs_servers: whether they use Kafka or PostgreSQL.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    needs_servers: bool = False
+
+
+AREAS = (
+    Area(
+        "account",
+        tuple(
+            f"tradepulse/trading/{name}.py"
+            for name in (
+                "account",
+                "decisions",
+                "executions",
+                "fills",
+                "orders",
+                "sizing",
+                "moments",
+            )
+        ),
+        (
+            "tests/unit/trading",
+            "tests/unit/executor_svc",
+            "tests/unit/research/test_engines_agree.py",
+        ),
+    ),
+    Area(
+        "simulator",
+        tuple(
+            f"tradepulse/research/{name}.py"
+            for name in ("arrays", "loop", "positions", "results", "simulate", "space", "sweep")
+        ),
+        (
+            "tests/unit/research/test_simulate.py",
+            "tests/unit/research/test_sweep.py",
+            "tests/unit/research/test_search.py",
+            "tests/unit/research/test_objectives.py",
+            "tests/unit/research/test_engines_agree.py",
+            "tests/unit/trading/test_position_rules.py",
+        ),
+    ),
+    Area(
+        "event time and weights",
+        ("tradepulse/trading/event_time.py", "tradepulse/trading/weights.py", "rl_svc/*.py"),
+        ("tests/unit/trading", "tests/unit/executor_svc", "tests/integration/test_parity.py"),
+        needs_servers=True,
+    ),
+    Area(
+        "figures",
+        ("tradepulse/trading/metrics.py", "tradepulse/research/objectives.py"),
+        ("tests/unit/trading/test_metrics.py", "tests/unit/research"),
+    ),
+    Area(
+        "validation and decay",
+        ("tradepulse/research/validation/*.py", "tradepulse/research/decay.py"),
+        ("tests/unit/research",),
+    ),
+    Area(
+        "frame and messaging",
+        (
+            "tradepulse/runtime/[bdhoprs]*.py",
+            "executor_svc/store.py",
+            "executor_svc/handlers.py",
+        ),
+        (
+            "tests/unit/runtime",
+            "tests/unit/executor_svc",
+            "tests/integration/test_reading.py",
+            "tests/integration/test_ledger_store.py",
+            "tests/integration/test_db.py",
+            "tests/integration/test_dead_letters.py",
+            "tests/component/test_frame.py",
+        ),
+        needs_servers=True,
+    ),
+    Area(
+        "signals",
+        ("signal_svc/*.py", "tradepulse/strategies/evaluate.py", "tradepulse/runtime/codec.py"),
+        (
+            "tests/unit/signal_svc",
+            "tests/unit/contracts",
+            "tests/unit/strategies/test_strategies.py",
+        ),
+    ),
+    Area(
+        "live ingest",
+        ("market_ingest/live/*.py", "market_ingest/publishing.py", "market_ingest/replay.py"),
+        (
+            "tests/unit/market_ingest",
+            "tests/integration/test_live_feed.py",
+            "tests/integration/test_live_subscriptions.py",
+        ),
+        needs_servers=True,
+    ),
+    Area(
+        "gaps and history",
+        (
+            "tradepulse/candles/gaps/*.py",
+            "tradepulse/market_data/gaps/*.py",
+            "tradepulse/market_data/backfill.py",
+            "market_ingest/history/*.py",
+        ),
+        (
+            "tests/unit/candles",
+            "tests/integration/test_gap_repairs.py",
+            "tests/integration/test_backfill.py",
+        ),
+        needs_servers=True,
+    ),
+    Area(
+        "jobs and lifecycle",
+        (
+            "optimizer_svc/*.py",
+            "optimizer_svc/search/*.py",
+            "optimizer_svc/validation/*.py",
+            "tradepulse/research/lifecycle.py",
+            "tradepulse/research/configurations.py",
+            "tradepulse/research/jobs.py",
+        ),
+        (
+            "tests/unit/optimizer_svc",
+            "tests/integration/test_lifecycle.py",
+            "tests/integration/test_optimizer.py",
+        ),
+        needs_servers=True,
+    ),
+    Area(
+        "page",
+        ("studio_svc/*.py", "studio_svc/*/*.py"),
+        ("tests/component/test_studio.py", "tests/component/test_studio_stream.py"),
+        needs_servers=True,
+    ),
+    Area("contracts", ("contracts/*.py",), ("tests/unit/contracts", "tests/unit/trading")),
+)
