@@ -16,6 +16,7 @@ from tradepulse.cli.errors import CliError, values_refused
 
 if TYPE_CHECKING:
     from tradepulse.candles.series import SeriesFilter
+    from tradepulse.market_data.files import Asked
 
 From = Annotated[
     str | None,
@@ -91,6 +92,30 @@ class TimeRange:
         if first is not None and last is not None and first >= last:
             raise CliError(f"--from {self.start} is not before --to {self.end}")
         return first, last
+
+
+@dataclass(frozen=True, slots=True)
+class OfFile:
+    """Which of the candles of a file, or what they are where it does not say so."""
+
+    symbol: Symbols = None
+    exchange: Annotated[
+        str | None, typer.Option(help="Only of this exchange; or it, where no name says one.")
+    ] = None
+    timeframe: Annotated[
+        str | None, typer.Option(help="Only of this timeframe; or it, where no name says one.")
+    ] = None
+
+    def asked(self, end: int | None = None) -> "Asked":
+        """Return it as the reader of files takes it; candles from `end` on are left out."""
+        from tradepulse.market_data.files import Asked
+
+        return Asked(self.exchange, names_of(self.symbol), self.timeframe, end)
+
+
+def file_told(line: str) -> None:
+    """Tell on standard error what was inferred of a file."""
+    typer.echo(line, err=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,13 +87,18 @@ class TestFreqtrade:
     def test_what_its_name_does_not_say_must_be_given(self, tmp_path: Path) -> None:
         path = tmp_path / "candles.csv"
         frame().rename({"ts": "date"}).write_csv(path)
-        line = refusal(path)
-        assert line == (
-            "neither the file nor its name says the exchange and symbol and timeframe: give "
-            "--exchange and --symbol-name and --timeframe"
-        )
+        # its columns are those of many: only its name makes it one of freqtrade's
         given = Given("okx", "BTC/USD", "1h")
-        assert same(only(path, "freqtrade", given), as_of("okx"))
+        assert same(only(path, "plain", given), as_of("okx"))
+        for layout in ("auto", "plain"):
+            assert refusal(path, layout) == (
+                "neither the file nor its name says the exchange and symbol: give --exchange and "
+                "--symbol"
+            )
+        assert refusal(path, "freqtrade") == (
+            "neither the file nor its name says the exchange and symbol and timeframe: give "
+            "--exchange and --symbol and --timeframe"
+        )
 
     def test_futures_and_bad_json(self, tmp_path: Path) -> None:
         path = tmp_path / "BTC_USDT_USDT-1h-futures.json"
@@ -200,8 +205,9 @@ class TestCryptoDataDownload:
         lines[3] = lines[3].replace("BTCUSD", "ETHUSD")
         path.write_text("\n".join(lines))
         second = int(BTC.open_time[-2])
+        unit = f"unix {second} is in milliseconds, most of the file in seconds"
         assert refused(path) == [
-            f"row 2: BTC/USD 1h: unix {second} is in milliseconds, most of the file in seconds",
+            f"row 2: BTC/USD 1h: {unit}, and date does not say the same time",
             "row 3: BTC/USD 1h: symbol 'ETHUSD' is another than the file's",
         ]
 
@@ -221,13 +227,16 @@ class TestKraken:
         path = self.write(tmp_path / "XBTUSD_61.csv")
         assert refusal(path).endswith("says the timeframe: give --timeframe")
         assert len(only(path, "kraken", Given(timeframe="1h"))) == len(BTC)
+        assert len(only(path, "kraken", Given(otherwise=Given(timeframe="1h")))) == len(BTC)
 
     def test_one_candle_without_a_header(self, tmp_path: Path) -> None:
         path = tmp_path / "XBTUSD_60.csv"
         path.write_text("1599955200,1,2,0.5,1,3,4\n")
         assert len(only(path, "kraken")) == 1
         path.write_text("1599955200,1,2,0.5,1,3\n")
-        assert refusal(path).startswith("has no header, and 6 columns where Kraken's dump has 7")
+        assert refusal(path, "kraken") == "has 6 columns, where Kraken's dump has 7"
+        path.write_text("1599955200,1,2,0.5,1,3,4,5\n")
+        assert refusal(path).startswith("has no header, and 8 columns; without one are known 6: ")
 
 
 class TestLegacy:
@@ -481,8 +490,10 @@ def test_no_known_layout(tmp_path: Path) -> None:
     ("name", "text", "layout"),
     [
         ("mine.csv", "https://www.cryptodatadownload.com\nunix,symbol,open,high,low,close\n", None),
-        ("mine.csv", "date,open,high,low,close,volume\r\n", "freqtrade"),
-        ("mine.json", "[]", "freqtrade"),
+        ("BTC_USD-1h.csv", "date,open,high,low,close,volume\r\n", "freqtrade"),
+        ("BTC_USD-1h.json", "[]", "freqtrade"),
+        ("mine.csv", "date,open,high,low,close,volume\r\n", "plain"),
+        ("mine.json", "[]", "plain"),
         ("a.csv", "exchange,symbol,timestamp,open,high,low,close,volume\n", "legacy"),
         ("a.csv", "exchange,symbol,timeframe,open_time,open,high,low,close,volume", "tradepulse"),
     ],

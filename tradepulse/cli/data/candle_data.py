@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from tradepulse.market_data.files.importing import Source, Wanted
     from tradepulse.market_data.store import KnownSeries
 
-_LAYOUTS = ("auto", "tradepulse", "freqtrade", "cryptodatadownload", "kraken", "legacy")
+_LAYOUTS = (
+    *("auto", "tradepulse", "freqtrade", "cryptodatadownload", "kraken", "binance", "legacy"),
+    "plain",
+)
 _REPORTS = (".csv", ".json")
 
 
@@ -96,14 +99,17 @@ def import_candles(
 
     The whole file is checked before anything is kept. Candles that came from the venue itself are
     never overwritten; those that differ are counted. Layouts of freqtrade, CryptoDataDownload,
-    Kraken's dump and the legacy market_data table are read, too.
+    Binance's archive, Kraken's dump and the legacy market_data table are read, and of others
+    whatever has a time, prices and a volume. A symbol that neither the file nor its name says is
+    that of --symbol.
     """
     from tradepulse.cli.data.import_report import lines_of, warnings_of, write_report
     from tradepulse.market_data.files.importing import RowsRefusedError, Wanted
 
     report = bad_rows.report
-    path, sources = _asked_for(file, legacy, read_as, report)
-    wanted = Wanted(names_of(symbol), *times.read())
+    symbols = names_of(symbol)
+    path, sources = _asked_for(file, legacy, read_as, report, symbols)
+    wanted = Wanted(symbols, *times.read())
     work = _import(
         database_url(state),
         path,
@@ -172,20 +178,25 @@ def export_candles(
 
 
 def _asked_for(
-    file: Path | None, legacy: LegacyTable, read_as: ReadAs, report: Path | None
+    file: Path | None,
+    legacy: LegacyTable,
+    read_as: ReadAs,
+    report: Path | None,
+    symbols: list[str] | None,
 ) -> "tuple[Path, list[Source]]":
     """Return what is imported, by its name and as sources.
 
     Raises:
         CliError: the options do not fit together.
     """
-    from tradepulse.market_data.files import Given
+    from tradepulse.market_data.files import Given, otherwise
 
     if read_as.layout not in _LAYOUTS:
         raise CliError(f"--format {read_as.layout}: unknown; layouts are {', '.join(_LAYOUTS)}")
     if report is not None and report.suffix not in _REPORTS:
         raise CliError(f"--report {report}: write it to a .csv or .json file")
-    given = Given(read_as.exchange, read_as.symbol_name, read_as.timeframe)
+    lacking = otherwise(None, symbols, None)
+    given = Given(read_as.exchange, read_as.symbol_name, read_as.timeframe, lacking)
     if file is not None and legacy.legacy_table is None:
         return file, _sources(file, read_as.layout, given)
     if legacy.legacy_table is not None and file is None:
@@ -195,20 +206,23 @@ def _asked_for(
 
 
 def _sources(path: Path, layout: str, given: "Given") -> "list[Source]":
-    from tradepulse.market_data.files import is_candle_file, read_rows
+    from tradepulse.market_data.files import files_in, is_candle_file, read_rows
     from tradepulse.market_data.files.importing import Source
 
     def source(file: Path) -> Source:
         return Source(file, lambda: read_rows(file, layout, given))
 
-    if not path.is_dir():
-        # a file that cannot be one is told without a database, too
-        rows = read_rows(path, layout, given)
-        return [Source(path, lambda: rows)]
-    files = sorted(one for one in path.rglob("*") if one.is_file() and is_candle_file(one))
-    if not files:
-        raise CliError(f"{path}: the folder holds no .parquet, .feather, .csv or .json file")
-    return [source(one) for one in files]
+    if path.is_dir():
+        found = sorted(one for one in path.rglob("*") if one.is_file() and is_candle_file(one))
+        if not found:
+            raise CliError(f"{path}: the folder holds no .parquet, .feather, .csv or .json file")
+        return [source(one) for outer in found for one in files_in(outer)]
+    files = files_in(path)
+    if len(files) > 1:
+        return [source(one) for one in files]
+    # a file that cannot be one is told without a database, too
+    rows = read_rows(files[0], layout, given)
+    return [Source(files[0], lambda: rows)]
 
 
 def _legacy_source(address: str, table: str, given: "Given") -> "Source":

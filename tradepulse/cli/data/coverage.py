@@ -101,7 +101,7 @@ def _of_files(
     from tradepulse.candles.gaps.finding import coverage as counted
     from tradepulse.candles.gaps.finding import scan
 
-    every = series_of_files(files)
+    every = series_of_files(files, series)
     found = scan(every, start=start, end=end, now=now)
     chosen = [one for one in every if series.takes(one)]
     return _Report(counted(chosen, start=start, end=end, now=now), _holes(found), {})

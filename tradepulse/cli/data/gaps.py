@@ -63,7 +63,8 @@ def scan(
     """Look over everything that is stored, or over files, and say what is wrong.
 
     What is found in the database is entered there; `tradepulse gaps list` shows it. The options
-    choose what is shown: all series are read, for they are each other's witnesses.
+    choose what is shown: all series are read, for they are each other's witnesses. With --file they
+    also say what neither a file nor its name says.
     """
     first, last = times.read()
     market = time_of("--now", now)
@@ -76,7 +77,7 @@ def scan(
     if file:
         from tradepulse.candles.gaps.finding import scan as look
 
-        found = look(series_of_files(file), now=market)
+        found = look(series_of_files(file, only.filter()), now=market)
     else:
         found = asyncio.run(_with_connection(state, lambda c: _scan(c, market)))
     series = only.filter()

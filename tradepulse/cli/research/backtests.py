@@ -12,14 +12,14 @@ import typer
 
 from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.cli.options import (
+    OfFile,
     StrategyFiles,
-    Symbols,
     TimeRange,
+    file_told,
     grouped,
     json_file,
     json_of,
     load_strategies,
-    names_of,
     numbers_of,
 )
 
@@ -124,9 +124,9 @@ class Limits:
 @grouped
 def backtest(
     *,
-    candles: Annotated[Path, typer.Option(help="Parquet or CSV file of candles.")],
+    candles: Annotated[Path, typer.Option(help="File of candles, of any layout.")],
     traded: Traded,
-    symbol: Symbols = None,
+    of_file: OfFile,
     times: TimeRange,
     portfolio: Portfolio,
     fills: Fills,
@@ -142,18 +142,18 @@ def backtest(
     before --from only warm up the strategies.
     """
     from tradepulse.cli.research.report import Report, write_json
-    from tradepulse.market_data.files import read_candles
+    from tradepulse.market_data.files import read_series
 
     load_strategies(traded.strategy_file)
     first, last = times.read()
     wanted = traded.read()
-    series = read_candles(candles, names_of(symbol), end=last)
+    series = read_series(candles, of_file.asked(last), file_told)
     _one_quote_currency(series)
     configurations = _configurations(wanted, series, str(traded.configs or "--params"))
     rules = _rules(series, fills, limits)
     capital = _decimal("--cash", portfolio.cash, positive=True)
     policy = _policy(portfolio.weights, series)
-    inside = [] if fills.finer is None else _finer(read_candles(fills.finer), series, fills.finer)
+    inside = [] if fills.finer is None else _finer(fills.finer, series)
     result = _run(series, configurations, rules, policy, capital, first, last, inside)
     report = Report(candles, series, configurations, rules, policy.name, capital, result, inside)
     if json_out is not None:
@@ -163,8 +163,12 @@ def backtest(
         typer.echo(f"written to {json_out}")
 
 
-def _finer(there: "Sequence[Candles]", series: "Sequence[Candles]", path: Path) -> "list[Candles]":
+def _finer(path: Path, series: "Sequence[Candles]") -> "list[Candles]":
+    from tradepulse.market_data.files import Asked, Given, read_series
+
     instruments = {one.instrument for one in series}
+    lacking = Given(series[0].exchange, series[0].symbol) if len(instruments) == 1 else None
+    there = read_series(path, Asked(), file_told, Given(otherwise=lacking))
     found = [one for one in there if one.instrument in instruments]
     if not found:
         raise CliError(f"--finer {path}: no candles of {', '.join(sorted(instruments))}")

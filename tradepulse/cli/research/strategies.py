@@ -5,8 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tradepulse.cli.errors import FAILED, CliError, values_refused
-from tradepulse.cli.options import StrategyFiles, json_of, load_strategies, numbers_of
+from tradepulse.cli.errors import FAILED, values_refused
+from tradepulse.cli.options import (
+    OfFile,
+    StrategyFiles,
+    file_told,
+    grouped,
+    json_of,
+    load_strategies,
+    numbers_of,
+)
 
 if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
@@ -38,11 +46,14 @@ def strategies(
 
 
 @app.command()
+@grouped
 def check(
+    *,
     file: Annotated[Path, typer.Argument(help="Python file with strategies.")],
     candles: Annotated[
-        Path | None, typer.Option(help="Parquet or CSV file; without it, a random walk.")
+        Path | None, typer.Option(help="File of candles; without it, a random walk.")
     ] = None,
+    of_file: OfFile,
     params: Annotated[
         str | None, typer.Option(help='Parameters, as {"fast": 10}; the rest are defaults.')
     ] = None,
@@ -55,6 +66,7 @@ def check(
     from tradepulse.strategies.detectors import look_ahead, recursive
     from tradepulse.strategies.files import load_strategy_file
 
+    read = None if candles is None else _read(candles, of_file)
     given = numbers_of("--params", json_of("--params", params or "{}"))
     with values_refused():
         names = load_strategy_file(file)
@@ -62,7 +74,7 @@ def check(
     for name in names:
         found = get_strategy(name)
         with values_refused():
-            series = _series(candles, found.lookback(given))
+            series = _series(read, found.lookback(given))
             for detection in (look_ahead(found, given, series), recursive(found, given, series)):
                 verdict = "ok    " if detection.passed else "FOUND "
                 typer.echo(f"{verdict}{name}: {detection.name}: {detection.sentence}")
@@ -71,18 +83,19 @@ def check(
         raise typer.Exit(FAILED)
 
 
-def _series(file: Path | None, lookback: int) -> "Candles":
-    """Return the first series of the file, or a random walk; not longer than the check needs."""
-    from tradepulse.market_data.files import read_candles
+def _read(file: Path, of_file: OfFile) -> "Candles":
+    """Return the first series of the file that is asked for."""
+    from tradepulse.market_data.files import read_series
+
+    return read_series(file, of_file.asked(), file_told)[0]
+
+
+def _series(read: "Candles | None", lookback: int) -> "Candles":
+    """Return what was read of a file, or a random walk; not longer than the check needs."""
     from tradepulse.strategies.detectors import random_walk
 
     count = max(MADE_UP, WARM_UPS * lookback)
-    if file is None:
-        return random_walk(count)
-    series = read_candles(file)
-    if not series:
-        raise CliError(f"{file} holds no candles")
-    return series[0].rows(0, count)
+    return random_walk(count) if read is None else read.rows(0, count)
 
 
 def _show(strategy: "Strategy") -> None:

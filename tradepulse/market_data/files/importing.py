@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.checks import time_text
-from tradepulse.candles.timeframes import TIMEFRAMES_MS, timeframe_ms
 from tradepulse.market_data.files import (
     CandleFileError,
     Judged,
     Rows,
+    doubts,
     first_refused,
     judge,
 )
@@ -27,7 +27,6 @@ from tradepulse.market_data.store import upsert_candles
 from tradepulse.runtime.db import Connection
 
 _CHUNK = 50_000
-_FEWEST_TO_JUDGE_STEPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +123,9 @@ def _enter(account: FileAccount, rows: Rows, judged: Judged) -> None:
     account.rows = judged.rows
     account.refused, account.repeated = judged.refused, judged.repeated
     account.notes = list(rows.notes)
-    if judged.unsorted:
-        account.notes.append(f"rows were {judged.unsorted}, and are sorted by time")
+    account.notes += judged.told()
     for series in judged.series:
-        steps = np.diff(series.open_time)
-        step = timeframe_ms(series.timeframe)
-        if len(series) >= _FEWEST_TO_JUDGE_STEPS and steps.min() > step:
-            account.warnings.append(
-                f"{series.series}: no two candles are {series.timeframe} apart, the smallest step "
-                f"is {_step_text(int(steps.min()))}: is the timeframe right?"
-            )
-
-
-def _step_text(ms: int) -> str:
-    names = {size: name for name, size in TIMEFRAMES_MS.items()}
-    return names.get(ms) or f"{ms / 60_000:g} minutes"
+        account.warnings += doubts(series)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
-"""Rows of a text file as they lie in it: files put together, lines that are no row."""
+"""Rows as they lie in a file: files put together, lines that are no row, rows of nothing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -7,6 +8,8 @@ import polars as pl
 from tradepulse.market_data.files.rows import FIGURES, NAMES, PROBLEM, ROW, Rows, Table, lower
 
 _PRICES = frozenset(FIGURES[:4])
+_NOTHING = ("", "nan", "null", "none", "na", "n/a", "#n/a", "nat", "-")
+"""How a text says that there is no figure."""
 
 
 def without_headers(rows: Rows, table: Table) -> Rows:
@@ -50,6 +53,39 @@ def without_headers(rows: Rows, table: Table) -> Rows:
         where = f"row {first}" if len(same) == 1 else f"{len(same):,} rows, the first {first},"
         notes.append(f"the header comes again in {where} and is passed over")
     return replace(rows, frame=frame.filter(~pl.col(ROW).is_in(same)), notes=notes)
+
+
+def without_holes(
+    frame: pl.DataFrame, table: Table, raw: pl.DataFrame, columns: Sequence[str], notes: list[str]
+) -> pl.DataFrame:
+    """Pass over rows that have no price at all: there was no candle, and someone wrote so.
+
+    Args:
+        frame: the rows, as of `Rows`, one for each of the table.
+        table: as it was read.
+        raw: its columns.
+        columns: of these, for the four prices and the volume.
+        notes: a line is added where there are such rows.
+    """
+    suspects = frame.select(
+        pl.col("open").is_null() | pl.col("open").is_nan(),
+    ).to_series()
+    if not suspects.any():
+        return frame
+    nothing = []
+    for name in columns:
+        text = raw[name].cast(pl.String).fill_null("").str.strip_chars().str.to_lowercase()
+        nothing.append(text.is_in(_NOTHING))
+    traded = frame["volume"].fill_nan(0).fill_null(0) != 0
+    whole = pl.select(pl.all_horizontal(nothing[:-1])).to_series()
+    is_hole = suspects & whole & (nothing[-1] | ~traded)
+    if not is_hole.any():
+        return frame
+    first = _in_file(table, frame.filter(is_hole)[ROW])[0]
+    notes.append(
+        f"{int(is_hole.sum()):,} rows without prices are holes, the first is row {first:,}"
+    )
+    return frame.filter(~is_hole)
 
 
 def as_in_the_file(rows: Rows, table: Table) -> Rows:

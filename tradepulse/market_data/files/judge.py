@@ -15,6 +15,7 @@ from tradepulse.market_data.files.rows import FIGURES, NAME, NAMES, PROBLEM, ROW
 
 Kind = Literal["value", "name", "time", "grid", "figures", "unfinished", "contradiction", "order"]
 Mask = NDArray[np.bool_]
+_FEWEST_TO_JUDGE_STEPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,29 @@ class Judged:
     refused: list[RefusedRow]
     repeated: list[RefusedRow]
     unsorted: str
+
+    def told(self) -> list[str]:
+        """Return in words what was done with the rows as a whole."""
+        lines = []
+        if self.unsorted:
+            lines.append(f"rows were {self.unsorted}, and are sorted by time")
+        return lines
+
+
+def doubts(series: Candles) -> list[str]:
+    """Return in words what looks wrong with a series and is no reason to refuse it."""
+    if len(series) < _FEWEST_TO_JUDGE_STEPS:
+        return []
+    smallest = int(np.diff(series.open_time).min())
+    if smallest <= timeframe_ms(series.timeframe):
+        return []
+    names = {size: name for name, size in TIMEFRAMES_MS.items()}
+    step = names.get(smallest) or f"{smallest / 60_000:g} minutes"
+    line = (
+        f"{series.series}: no two candles are {series.timeframe} apart, the smallest step is "
+        f"{step}: is the timeframe right?"
+    )
+    return [line]
 
 
 def judge(rows: Rows, now: int | None = None) -> Judged:

@@ -21,6 +21,7 @@ from tradepulse.market_data.files.rows import (
     Rows,
     Table,
     figures,
+    lower,
     rows_of,
     unread,
 )
@@ -35,7 +36,7 @@ _USUAL = 0.5
 
 def fits(table: Table) -> bool:
     """Tell whether there are names and a timestamp, but no timeframe."""
-    columns = set(table.lower().columns)
+    columns = set(lower(table.frame.columns))
     has_time = any(name in columns for name in _TIME)
     return {"exchange", "symbol", *FIGURES} <= columns and has_time and "timeframe" not in columns
 

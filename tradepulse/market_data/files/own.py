@@ -31,8 +31,10 @@ _SOURCE = "source"
 
 
 def fits(table: Table) -> bool:
-    """Tell whether the columns are ours, or nearly."""
-    return bool({"open_time", "timeframe"} & set(table.frame.columns))
+    """Tell whether the columns are ours, or nearly: others call a time `open_time`, too."""
+    columns = {*table.frame.columns, *_names_in(table.path)}
+    says_names = len(columns.intersection(NAMES)) > 1
+    return says_names and bool({"open_time", "timeframe"} & columns)
 
 
 def convert(table: Table, given: Given) -> Rows:

@@ -7,24 +7,57 @@ from tradepulse.candles.timeframes import TIMEFRAMES_MS
 
 OTHER_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 """Kraken's own names of assets."""
-_QUOTES = (
+QUOTES = (
     *("USDT", "USDC", "TUSD", "BUSD", "FDUSD", "PYUSD", "USDD", "DAI", "UST"),
     *("USD", "EUR", "GBP", "JPY", "CAD", "AUD", "CHF", "TRY", "BRL", "KRW", "RUB", "UAH", "MXN"),
     *("XBT", "BTC", "ETH", "BNB"),
 )
-_COMMON_ASSETS = (
+_ASSETS = (
     "AAVE ADA ALGO APE APT ARB ATOM AVAX AXS BAT BCH BNB BTC COMP CRV DASH DOGE DOT EOS ETC ETH "
     "FIL FTM GRT ICP LINK LTC LUNA MANA MATIC MKR NEAR OP PEPE SAND SHIB SOL SUI TON TRX UNI "
     "USDC USDT WBTC XBT XDG XLM XMR XRP XTZ YFI ZEC ZRX"
 )
+COMMON_ASSETS = frozenset(_ASSETS.split())
 """Assets that settle what `DOTUSD` means: DOT in USD, not DO in TUSD."""
+_SECOND = re.compile(r" ?\(\d+\)$")
+"""What a browser puts behind the name of a file that is there already."""
 _SEPARATORS = re.compile(r"[/_\-]")
-_UNITS = {"m": "m", "min": "m", "minute": "m", "h": "h", "hour": "h", "d": "d", "day": "d"}
-_TIMEFRAME = re.compile(r"(\d*)(m|min|minute|h|hour|hourly|d|day|daily)s?")
+_UNITS = {
+    "s": "s",
+    "sec": "s",
+    "second": "s",
+    "m": "m",
+    "min": "m",
+    "minute": "m",
+    "minutely": "m",
+    "h": "h",
+    "hr": "h",
+    "hour": "h",
+    "hourly": "h",
+    "d": "d",
+    "day": "d",
+    "daily": "d",
+    "w": "w",
+    "wk": "w",
+    "week": "w",
+    "weekly": "w",
+    "mo": "M",
+    "mon": "M",
+    "mth": "M",
+    "month": "M",
+    "monthly": "M",
+    "y": "y",
+    "year": "y",
+    "yearly": "y",
+}
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_TIMEFRAME = re.compile(rf"(\d*)({'|'.join(sorted(_UNITS, key=len, reverse=True))})s?")
+_MONTHS = re.compile(r"\d*M")
+"""`1M` is a month, `1m` a minute."""
 _VENUES = (
     "binance binanceus bitfinex bitflyer bitget bithumb bitmex bitstamp bittrex bybit cex coinbase "
     "cryptocom exmo gate gateio gemini hitbtc htx huobi itbit kraken kucoin mexc okcoin okex okx "
-    "poloniex upbit"
+    "phemex poloniex upbit whitebit"
 )
 """Names that a folder or a file's name is believed to be a venue by."""
 
@@ -44,19 +77,32 @@ def symbol_of(text: str) -> str | None:
 
 
 def _split(text: str) -> list[str]:
-    pairs = [[text.removesuffix(q), q] for q in _QUOTES if text.endswith(q) and text != q]
-    common = [pair for pair in pairs if pair[0] in _COMMON_ASSETS.split()]
+    pairs = [[text.removesuffix(q), q] for q in QUOTES if text.endswith(q) and text != q]
+    common = [pair for pair in pairs if pair[0] in COMMON_ASSETS]
     found = pairs if len(pairs) == 1 else common
     return found[0] if len(found) == 1 else []
 
 
-def timeframe_of(text: str) -> str | None:
-    """Return `1h`, `hour`, `d`, `1min`, `5m` in our words; None where it is none of ours."""
+def interval_of(text: str) -> str | None:
+    """Return `1h`, `hour`, `5M`, `1min`, `weekly` as `1h`, `1h`, `5M`, `1m`, `1w`; else None.
+
+    What is returned need not be a timeframe of ours.
+    """
+    if _MONTHS.fullmatch(text):
+        return f"{text[:-1] or 1}M"
     found = _TIMEFRAME.fullmatch(text.lower())
     if not found:
         return None
-    unit = {"hourly": "h", "daily": "d"}.get(found[2]) or _UNITS[found[2]]
-    name = f"{found[1] or 1}{unit}"
+    count, unit = int(found[1] or 1), _UNITS[found[2]]
+    if unit not in _SECONDS:
+        return f"{count}{unit}"
+    known = {ms: name for name, ms in TIMEFRAMES_MS.items()} | {604_800_000: "1w"}
+    return known.get(count * _SECONDS[unit] * 1000, f"{count}{unit}")
+
+
+def timeframe_of(text: str) -> str | None:
+    """Return `1h`, `hour`, `d`, `1min`, `5m` in our words; None where it is none of ours."""
+    name = interval_of(text)
     return name if name in TIMEFRAMES_MS else None
 
 
@@ -73,7 +119,7 @@ def venue_of(text: str) -> str | None:
 def stem_of(path: Path) -> str:
     """Return a file's name without all its suffixes that tell the kind."""
     name = path.name
-    for suffix in (".gz", ".csv", ".json", ".parquet", ".feather"):
+    for suffix in (".zip", ".gz", ".csv", ".tsv", ".json", ".parquet", ".feather"):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
-    return name
+    return _SECOND.sub("", name)

@@ -27,11 +27,13 @@ class Given:
         exchange: venue, as in `kraken`.
         symbol: as in `BTC/USD`.
         timeframe: as in `1h`.
+        otherwise: what counts only where neither the file nor its name says it.
     """
 
     exchange: str | None = None
     symbol: str | None = None
     timeframe: str | None = None
+    otherwise: "Given | None" = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,7 @@ class Table:
         frame: its columns; those of a text file as text.
         is_text: whether the values are texts of numbers and times.
         has_header: whether the columns have names of the file's own.
+        uses_comma: whether a comma parts the fields of a text, so that none is in a number.
         numbers: the number of each row in the file, Int64; None where they are 1, 2, 3, …
         broken: what else the file has: `row`, its number, and `problem`, why it is no row of the
             frame; None for nothing.
@@ -52,6 +55,7 @@ class Table:
     frame: pl.DataFrame
     is_text: bool = False
     has_header: bool = True
+    uses_comma: bool = True
     numbers: pl.Series | None = None
     broken: pl.DataFrame | None = None
 

@@ -1,20 +1,25 @@
-"""Reads the file itself: parquet, feather, CSV, JSON; also compressed, with a comment, a mark."""
+"""Reads the file itself: parquet, feather, CSV, JSON; also compressed, in a zip, with a mark."""
 
 import gzip
+import io
 import json
 import zlib
 from pathlib import Path
 from typing import BinaryIO
+from zipfile import BadZipFile, ZipFile
 
 import polars as pl
 
 from tradepulse.market_data.files.csv_text import read_csv
 from tradepulse.market_data.files.rows import PROBLEM, ROW, CandleFileError, Table, numbered
 
-SUFFIXES = (".parquet", ".feather", ".csv", ".csv.gz", ".json", ".json.gz")
+SUFFIXES = (
+    *(".parquet", ".feather", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".json", ".json.gz", ".zip"),
+)
 LISTS = ("date", "open", "high", "low", "close", "volume")
 """Columns of a JSON file: a list of lists, as ccxt gives them and freqtrade stores them."""
-_PARQUET, _FEATHER, _GZIP = b"PAR1", b"ARROW1", b"\x1f\x8b"
+_PARQUET, _FEATHER, _GZIP, _ZIP = b"PAR1", b"ARROW1", b"\x1f\x8b", b"PK\x03\x04"
+_TEXTS = {".csv", ".tsv"}
 
 
 def line_of(error: BaseException) -> str:
@@ -29,38 +34,86 @@ def is_candle_file(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
+def files_in(path: Path) -> list[Path]:
+    """Return the files that a path stands for: those in a zip, `a.zip/b.csv`, else itself.
+
+    Raises:
+        CandleFileError: a zip cannot be read or holds no candle file.
+    """
+    try:
+        if not _is_zip(path):
+            return [path]
+        with ZipFile(path) as archive:
+            names = [one.filename for one in archive.infolist() if not one.is_dir()]
+    except (OSError, BadZipFile) as error:
+        raise CandleFileError(f"{path}: cannot be read: {line_of(error)}") from error
+    # macOS puts a shadow beside each file
+    real = [Path(name) for name in names if not name.startswith("__MACOSX/")]
+    found = [path / name for name in real if is_candle_file(name) and name.suffix != ".zip"]
+    if "xl/workbook.xml" in names:
+        raise CandleFileError(f"{path}: is a workbook of Excel: save its sheet as CSV")
+    if not found:
+        raise CandleFileError(
+            f"{path}: the zip holds no candle file; it has {', '.join(map(str, real)) or 'none'}"
+        )
+    return sorted(found)
+
+
 def read_table(path: Path) -> Table:
     """Read a file as it is; its kind is told by its content, of text files by the name.
+
+    Args:
+        path: the file; one in a zip is `a.zip/b.csv`.
 
     Raises:
         CandleFileError: it cannot be read, or is of no kind that is.
     """
     try:
-        with path.open("rb") as file:
-            return _read(path, file)
-    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
+        archive = next((one for one in path.parents if one.is_file()), None)
+        if archive is None:
+            with path.open("rb") as file:
+                return _read(path, file)
+        with ZipFile(archive) as members:
+            content = members.read(path.relative_to(archive).as_posix())
+        return _read(path, io.BytesIO(content))
+    except KeyError:
+        raise CandleFileError(f"{path}: cannot be read: the zip has no such file") from None
+    except (
+        *(OSError, EOFError, zlib.error, BadZipFile, UnicodeError, NotImplementedError),
+        # zipfile's of a file with a password
+        RuntimeError,
+        pl.exceptions.PolarsError,
+    ) as error:
         raise CandleFileError(f"{path}: cannot be read: {line_of(error)}") from error
+
+
+def _is_zip(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP
 
 
 def _read(path: Path, file: BinaryIO) -> Table:
     head = file.read(len(_FEATHER))
     if not head:
         raise CandleFileError(f"{path}: the file is empty")
+    file.seek(0)
     if head.startswith(_PARQUET):
-        return Table(path, pl.read_parquet(path, glob=False, hive_partitioning=False))
+        # by its path where it has one, as that is mapped and not copied
+        source = file if isinstance(file, io.BytesIO) else path
+        return Table(path, pl.read_parquet(source, glob=False, hive_partitioning=False))
     if head.startswith(_FEATHER):
-        file.seek(0)
         return Table(path, pl.read_ipc(file))
     suffixes = [suffix.lower() for suffix in path.suffixes]
     for suffix in ("parquet", "feather"):
         if suffixes[-1:] == [f".{suffix}"]:
             raise CandleFileError(f"{path}: not a {suffix} file")
-    if not {".csv", ".json"}.isdisjoint(suffixes):
-        file.seek(0)
+    if not {*_TEXTS, ".json"}.isdisjoint(suffixes):
         content = file.read()
         if head.startswith(_GZIP):
             content = gzip.decompress(content)
-        return (read_csv if ".csv" in suffixes else _json)(path, content)
+        return (_json if _TEXTS.isdisjoint(suffixes) else read_csv)(path, content)
     raise CandleFileError(f"{path}: not a kind that is read; these are {', '.join(SUFFIXES)}")
 
 

@@ -1,9 +1,11 @@
 """Times of files: numbers since the epoch in one of several units, and texts."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from tradepulse.market_data.files.dates import NUMERALS, read_dates
 from tradepulse.market_data.files.rows import CandleFileError, unread
 
 UNITS = {
@@ -17,8 +19,7 @@ _EARLIEST = 100_000_000
 """In seconds, 1973. From there to 5138 no unit's times can be taken for another's."""
 _LATEST = 9e18
 """More does not fit into 64 bits."""
-_TEXTS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %I:%M-%p", "%Y-%m-%d %I:%M:%S %p")
-_ZONED = ("%Y-%m-%d %H:%M:%S%:z", "%Y-%m-%d %H:%M:%S%z")
+_DAY = 86_400_000
 
 
 class Times(NamedTuple):
@@ -30,9 +31,35 @@ class Times(NamedTuple):
     """What is wrong with each value, else null."""
     units: dict[str, int]
     """How many values are in each unit, most first; `text` for dates."""
+    about: str = ""
+    """Of dates: their zone and their order, in words; of numbers, which column confirms them."""
+
+    def told(self) -> str:
+        """Return in words what was inferred; nothing where there is no time."""
+        if "text" in self.units:
+            return f"times are dates, {self.about}"
+        if len(self.units) > 1:
+            counts = [f"{count:,} rows in {unit}" for unit, count in self.units.items()]
+            by = f", and {self.about} says the same" if self.about else ""
+            return f"times: {', '.join(counts)}, each by its size{by}"
+        return "".join(f"times are {unit}" for unit in self.units)
 
 
-def read_times(column: pl.Series, name: str, *, mixed: bool = False) -> Times:
+class Witness(NamedTuple):
+    """Another column that says the times, too."""
+
+    values: pl.Series
+    """Int64, epoch ms; midnight also where only the day is said."""
+    name: str
+
+
+def read_times(
+    column: pl.Series,
+    name: str,
+    *,
+    mixed: bool = False,
+    witness: Callable[[], Witness | None] = lambda: None,
+) -> Times:
     """Read times in UTC: numbers since the epoch in any unit, texts of numbers, dates.
 
     Args:
@@ -40,28 +67,53 @@ def read_times(column: pl.Series, name: str, *, mixed: bool = False) -> Times:
         name: what to call it.
         mixed: whether each value may have a unit of its own; else those not in the unit of most
             are refused.
+        witness: read where units are mixed: values that are not in the unit of most, and not
+            confirmed by it, are refused.
 
     Raises:
-        CandleFileError: the column holds something else.
+        CandleFileError: the column holds something else, or dates that may be read in two ways.
     """
     dtype = column.dtype
     if dtype == pl.Date or isinstance(dtype, pl.Datetime):
         values = _epoch_ms(column)
-        return Times(values, unread(column, values, name, "no time"), {"text": len(values)})
+        zone = getattr(dtype, "time_zone", None)
+        about = "with their zone" if zone else "which say no zone and are taken as UTC"
+        problems = unread(column, values, name, "no time")
+        return Times(values, problems, {"text": len(values)}, about)
+    if dtype.is_numeric() and not _are_numerals(column.cast(pl.String)):
+        return _numbers(column, column.cast(pl.Float64), name, mixed=mixed, witness=witness)
     if dtype.is_numeric():
-        return _numbers(column, column.cast(pl.Float64), name, mixed=mixed)
-    if dtype != pl.String:
+        column = column.cast(pl.String)
+    if dtype != pl.String and not dtype.is_numeric():
         raise CandleFileError(f"column {name} holds {dtype}, not times")
     as_numbers = column.str.strip_chars().cast(pl.Float64, strict=False)
     # of most: one number among dates, or one text among numbers, is one bad row
-    if 2 * as_numbers.count() >= column.count():
-        return _numbers(column, as_numbers, name, mixed=mixed)
-    values = _dates(column)
-    problems = unread(column, values, name, "no time, as 2019-10-17 09:00")
-    return Times(values, problems, {"text": len(values)})
+    if 2 * as_numbers.count() >= column.count() and not _are_numerals(column):
+        return _numbers(column, as_numbers, name, mixed=mixed, witness=witness)
+    dates = read_dates(column, name)
+    problems = unread(column, dates.values, name, "no time, as 2019-10-17 09:00")
+    about = "; ".join(filter(None, [f"which {dates.zone}", dates.order]))
+    return Times(dates.values, problems, {"text": len(dates.values)}, about)
 
 
-def _numbers(column: pl.Series, read: pl.Series, name: str, *, mixed: bool) -> Times:
+def _are_numerals(column: pl.Series) -> bool:
+    """Tell whether all are dates that look like a number."""
+    known = column.drop_nulls()
+    return (
+        bool(len(known))
+        and known.head(1).str.contains(NUMERALS)[0]
+        and bool(known.str.strip_chars().str.contains(NUMERALS).all())
+    )
+
+
+def _numbers(
+    column: pl.Series,
+    read: pl.Series,
+    name: str,
+    *,
+    mixed: bool,
+    witness: Callable[[], Witness | None],
+) -> Times:
     frame = pl.DataFrame({"text": column.cast(pl.String), "number": read})
     number = pl.col("number")
     odd = number.is_null() | number.is_nan() | (number != number.floor()) | (number >= _LATEST)
@@ -82,30 +134,24 @@ def _numbers(column: pl.Series, read: pl.Series, name: str, *, mixed: bool) -> T
         .when(pl.col("unit").is_null())
         .then(pl.format(f"{name} '{{}}' is no time since the epoch", "text"))
     )
-    most = next(iter(units), "")
-    if not mixed:
+    seen = witness() if mixed and len(units) > 1 else None
+    if not mixed or seen is not None:
+        most = next(iter(units), "")
         other = pl.col("unit") != most
         told = pl.format(f"{name} {{}} is in {{}}, most of the file in {most}", "text", "unit")
+        if seen is not None:
+            other = other & ~_agree(values, pl.lit(seen.values))
+            told = pl.format("{}, and {} does not say the same time", told, pl.lit(seen.name))
         problem = problem.when(other).then(told)
         values = pl.when(other).then(None).otherwise(values)
     done = frame.select(values.alias("values"), problem.otherwise(None).alias("problem"))
-    return Times(done["values"], done["problem"], units)
+    return Times(done["values"], done["problem"], units, seen.name if seen is not None else "")
 
 
-def _dates(column: pl.Series) -> pl.Series:
-    """Read texts of dates, as `2019-10-17 09-AM`, `2019-10-17T09:00:00Z`, `2019-10-17`."""
-    text = column.str.strip_chars().str.replace("T", " ", literal=True)
-    text = text.str.replace(r"(?:Z|[+-]00:?00)$", "").str.replace(
-        r" (\d\d)-([AP]M)$", " ${1}:00-$2"
-    )
-    text = text.str.replace(r"^(\d{4}-\d\d-\d\d)$", "$1 00:00").str.replace(r"\.0+$", "")
-    found = [_epoch_ms(text.str.to_datetime(form, time_unit="ms", strict=False)) for form in _TEXTS]
-    if all(one.null_count() for one in found):
-        found += [
-            _epoch_ms(text.str.to_datetime(form, time_unit="ms", time_zone="UTC", strict=False))
-            for form in _ZONED
-        ]
-    return pl.select(pl.coalesce(found)).to_series()
+def _agree(values: pl.Expr, seen: pl.Expr) -> pl.Expr:
+    """Tell where a witness confirms a time, or the day of it where it says no more."""
+    is_day = (seen % _DAY == 0) & (values - values % _DAY == seen)
+    return ((values == seen) | is_day).fill_null(value=False)
 
 
 def _epoch_ms(column: pl.Series) -> pl.Series:
