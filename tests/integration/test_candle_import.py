@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zipfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,47 @@ class TestOtherLayouts:
         assert "no two candles are 1m apart, the smallest step is 1h: is the timeframe" in warned
         _, line = invoke("import", path, "--format", "legacy", status=1)
         assert "column exchange, symbol is missing" in line
+
+    def test_files_of_others(self, database: str, tmp_path: Path) -> None:
+        rows = [",".join(map(str, row)) for row in frame(BTC).select("open_time", *FIGURES).rows()]
+        path = tmp_path / "prices.csv"
+        path.write_text("\n".join(["timestamp,open,high,low,close,volume", *reversed(rows)]))
+        given = ("--exchange", "kraken", "--symbol", "BTC/USD", "--timeframe", "1h")
+        told, _ = invoke("import", path, *given)
+        assert (
+            f"{path}: layout plain; time is the column timestamp, volume volume, taken as in BTC; "
+            "times are milliseconds; rows were newest first, and are sorted by time\n"
+        ) in told
+        assert same(stored(database, BTC), BTC)
+        line = invoke("import", path, status=1)[1]
+        assert "says the exchange and symbol: give --exchange and --symbol" in line
+        named = path.rename(tmp_path / "kraken_ETHUSD_1h.csv")
+        line = invoke("import", named, *given[2:4], status=1)[1]
+        assert "has no symbol BTC/USD; it has ETH/USD; where that is only its name, --symb" in line
+        told, _ = invoke("import", named, "--symbol-name", "BTC/USD")
+        assert "symbol BTC/USD as given, where the name says ETH/USD" in told
+        assert "stored 0 of 2,000 candles; 2,000 were there already" in told
+
+    def test_zips(self, database: str, tmp_path: Path) -> None:
+        """Months of an archive, several in one zip and one in each of a folder."""
+        months = (("2024-12", BTC.rows(0, 900), 1), ("2025-01", BTC.rows(900, 2_000), 1_000))
+        texts = {}
+        for month, one, unit in months:
+            part = frame(one).select(pl.col("open_time") * unit, *FIGURES)
+            extra = [pl.lit(0).alias(f"x{n}") for n in range(6)]
+            name = f"BTCUSD-1h-{month}.csv"
+            texts[name] = part.select(pl.all(), *extra).write_csv(include_header=False)
+        for name, text in texts.items():
+            for path in (tmp_path / "all.zip", tmp_path / f"folder/{name}.zip"):
+                path.parent.mkdir(exist_ok=True)
+                with zipfile.ZipFile(path, "a") as archive:
+                    archive.writestr(name, text)
+        for path in (tmp_path / "all.zip", tmp_path / "folder"):
+            told, _ = invoke("import", path, "--exchange", "kraken")
+            assert "layout binance; no header" in told
+            assert "times are microseconds" in told
+            assert "of 2,000 candles" in told
+            assert same(stored(database, BTC), BTC)
 
     def test_wrong_options(self, database: str, tmp_path: Path) -> None:
         path = tmp_path / "a.csv"
@@ -323,3 +365,34 @@ class TestFolders:
         told, warned = invoke("import", tmp_path / "other.csv")
         assert "stored 0 of 2,000 candles; 1,999 were there already" in told
         assert "1 stored candles of a better source differ and were kept, the first is" in warned
+        assert warned.endswith("stored as live; they are 1 of live\n")
+
+    @pytest.mark.parametrize("rows", [300, 2_000])
+    def test_another_import_says_what_it_replaces(
+        self, database: str, tmp_path: Path, rows: int
+    ) -> None:
+        """By source, whatever way the rows take into the database."""
+        whole = BTC.rows(0, rows)
+        sources = (("replay", 0, 50), ("import", 50, 150), ("synthetic", 150, 160))
+        better = (("backfill", 160, 200), ("live", 200, 205), ("import", 205, rows - 20))
+        for source, first, end in (*sources, *better):
+            part = whole.rows(first, end)
+            on(database, lambda c, p=part, s=source: store_candles(c, [p], s))
+        figures = [getattr(whole, name) for name in FIGURES[:4]]
+        volume = np.where(np.arange(rows) < 210, whole.volume + 1, whole.volume)
+        names = (whole.exchange, whole.symbol, whole.timeframe)
+        path = tmp_path / "other.csv"
+        write_candles(path, [Candles(*names, whole.open_time, *figures, volume)])
+        for arguments, verb in ((("--dry-run",), "would replace"), ((), "replaced")):
+            told, warned = invoke("import", path, *arguments)
+            assert f"{185:,} of {rows:,} candles; {rows - 230:,} were there already" in told
+            assert told.endswith(
+                f"{verb} 165 stored candles that differ: 105 of import, 50 of replay, 10 of "
+                "synthetic\n"
+            )
+            assert "45 stored candles of a better source differ and were kept, the" in warned
+            assert warned.endswith("; they are 40 of backfill, 5 of live\n")
+        told, warned = invoke("import", path)
+        assert "stored 0 of" in told
+        assert "replaced" not in told
+        assert "45 stored candles of a better source differ" in warned

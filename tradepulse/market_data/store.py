@@ -12,6 +12,7 @@ writes as it is, so that no Python object is made for a row.
 """
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -96,7 +97,9 @@ class KnownSeries(OnSeries):
     last_open_time: int
 
 
-async def upsert_candles(connection: Connection, candles: Storable, source: Source) -> Stored:
+async def upsert_candles(
+    connection: Connection, candles: Storable, source: Source, *, count_sources: bool = False
+) -> Stored:
     """Insert or change candles by the rule of this module.
 
     Large inputs are written in several statements: give a connection inside a transaction to have
@@ -106,16 +109,21 @@ async def upsert_candles(connection: Connection, candles: Storable, source: Sour
         connection: asyncpg connection.
         candles: series, or events; a candle may occur once.
         source: where they come from; an event's own `source` is not looked at.
+        count_sources: whether it is counted what was replaced and kept, by source.
     """
     names = {(one.exchange, one.symbol, one.timeframe) for one in candles}
     numbers = await numbers_of(connection, names)
     written, kept, example = 0, 0, ""
+    replaced: Counter[str] = Counter()
+    kept_of: Counter[str] = Counter()
     for rows in rows_of(candles, numbers):
-        one = await write(connection, rows, source)
+        one = await write(connection, rows, source, count_sources=count_sources)
         written += one.written
         kept += one.kept
         example = example or one.example
-    return Stored(written, kept, example)
+        replaced.update(one.replaced)
+        kept_of.update(one.kept_of)
+    return Stored(written, kept, example, replaced, kept_of)
 
 
 async def store_candles(connection: Connection, candles: Storable, source: Source) -> int:

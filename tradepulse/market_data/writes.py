@@ -1,5 +1,7 @@
 """Rows into the table of candles, by the rule of `store`, the fastest way that fits them."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import asyncpg
@@ -71,6 +73,16 @@ from (
     order by old.series, old.open_time limit 1
 ) as first join candle_series using (series)
 """  # noqa: S608 - made of the constants above only
+# which of the rows given find another candle in their place, before they are written
+_OTHERS = f"""
+select old.source, {_RANK.format("old")} > {_RANK.format("said")} as better, count(*) as n
+from {{given}}, (select $1::text as source) as said, lateral (
+    select * from candles as c
+    where c.series = given.series and c.open_time = given.open_time limit 1
+) as old
+where {_DIFFERS.format("given")}
+group by 1, 2
+"""  # noqa: S608 - made of the constants above only
 _NUMBERS = """
 select exchange, symbol, timeframe, series
 from unnest($1::text[], $2::text[], $3::text[]) as given(exchange, symbol, timeframe)
@@ -84,6 +96,18 @@ on conflict do nothing
 """
 
 
+_NONE: Mapping[str, int] = MappingProxyType({})
+
+
+class _Given(NamedTuple):
+    """Rows as a statement finds them."""
+
+    table: str
+    total: int
+    source: Source
+    columns: list[list[float]]
+
+
 class Stored(NamedTuple):
     """What an upsert did."""
 
@@ -93,16 +117,30 @@ class Stored(NamedTuple):
     """Stored candles that differ, and were kept because their source is the better one."""
     example: str
     """The first of those, in words; empty where there is none."""
+    replaced: Mapping[str, int] = _NONE
+    """Stored candles whose figures were changed, by their source; where that was asked for."""
+    kept_of: Mapping[str, int] = _NONE
+    """Those of `kept` by their source; where that was asked for."""
 
 
-async def write(connection: Connection, rows: Rows, source: Source) -> Stored:
-    """Insert or change rows that are in the order of `candle_rows.rows_of`."""
+async def write(
+    connection: Connection, rows: Rows, source: Source, *, count_sources: bool = False
+) -> Stored:
+    """Insert or change rows that are in the order of `candle_rows.rows_of`.
+
+    Args:
+        connection: asyncpg connection.
+        rows: of candles.
+        source: where they come from.
+        count_sources: whether it is counted what was replaced and kept, by source.
+    """
     if len(rows) <= _STATED_UP_TO:
         columns = [rows[name].tolist() for name in ("series", *FIGURES)]
-        return await _upsert(connection, _STATED, len(rows), source, *columns)
+        given = _Given(_STATED, len(rows), source, columns)
+        return await _upsert(connection, given, count_sources=count_sources)
     if await _copied(connection, rows, source):
         return Stored(len(rows), 0, "")
-    return await _write_staged(connection, rows, source)
+    return await _write_staged(connection, rows, source, count_sources=count_sources)
 
 
 async def _copied(connection: Connection, rows: Rows, source: Source) -> bool:
@@ -129,30 +167,37 @@ async def _copied(connection: Connection, rows: Rows, source: Source) -> bool:
     return True
 
 
-async def _write_staged(connection: Connection, rows: Rows, source: Source) -> Stored:
+async def _write_staged(
+    connection: Connection, rows: Rows, source: Source, *, count_sources: bool
+) -> Stored:
     async with connection.transaction():
         await connection.execute(_STAGE)
         await connection.copy_to_table(
             "given_candles", schema_name="pg_temp", source=encoded(rows), format="binary"
         )
-        stored = await _upsert(connection, _STAGED, len(rows), source)
+        given = _Given(_STAGED, len(rows), source, [])
+        stored = await _upsert(connection, given, count_sources=count_sources)
         await connection.execute(_UNSTAGE)
     return stored
 
 
-async def _upsert(
-    connection: Connection, given: str, count: int, source: Source, *columns: list[float]
-) -> Stored:
-    """Upsert the `count` rows of `given`, and look for kept ones if not all were written."""
-    written = await connection.fetchval(_UPSERT.format(given=given), source, *columns)
+async def _upsert(connection: Connection, given: _Given, *, count_sources: bool) -> Stored:
+    """Upsert the rows given, and look for kept ones if not all were written."""
+    table, count, source, columns = given
+    others = []
+    if count_sources:
+        others = await connection.fetch(_OTHERS.format(given=table), source, *columns)
+    replaced = {row["source"]: row["n"] for row in others if not row["better"]}
+    kept_of = {row["source"]: row["n"] for row in others if row["better"]}
+    written = await connection.fetchval(_UPSERT.format(given=table), source, *columns)
     row = None
     if written < count:
-        row = await connection.fetchrow(_KEPT.format(given=given), source, *columns)
+        row = await connection.fetchrow(_KEPT.format(given=table), source, *columns)
     if row is None:
-        return Stored(written, 0, "")
+        return Stored(written, 0, "", replaced, kept_of)
     series = f"{row['exchange']}:{row['symbol']}:{row['timeframe']}"
     example = f"{series} of {time_text(row['open_time'])}, stored as {row['source']}"
-    return Stored(written, row["n"], example)
+    return Stored(written, row["n"], example, replaced, kept_of)
 
 
 async def numbers_of(connection: Connection, names: set[Name]) -> dict[Name, int]:

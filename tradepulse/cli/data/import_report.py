@@ -1,5 +1,6 @@
 """What `import` tells: what each file was taken for, and what became of every row."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,11 @@ def lines_of(path: Path, accounts: "list[FileAccount]", *, dry_run: bool) -> Ite
         f"{'would change' if dry_run else 'stored'} {written:,} of {count:,} candles; "
         f"{same:,} were there already"
     )
+    replaced = sum((a.replaced for a in accounts), Counter[str]())
+    if replaced:
+        verb = "would replace" if dry_run else "replaced"
+        told = _by_source(replaced)
+        yield f"{verb} {replaced.total():,} stored candles that differ: {told}"
 
 
 def warnings_of(accounts: "list[FileAccount]") -> Iterator[str]:
@@ -60,10 +66,15 @@ def warnings_of(accounts: "list[FileAccount]") -> Iterator[str]:
     kept = sum(a.kept for a in accounts)
     if kept:
         example = next(a.example for a in accounts if a.example)
+        of = _by_source(sum((a.kept_of for a in accounts), Counter[str]()))
         yield (
             f"{kept:,} stored candles of a better source differ and were kept, the first is "
-            f"{example}"
+            f"{example}; they are {of}"
         )
+
+
+def _by_source(counts: "Counter[str]") -> str:
+    return ", ".join(f"{count:,} of {source}" for source, count in counts.most_common())
 
 
 def refused_rows(accounts: "Iterable[FileAccount]") -> "Iterator[tuple[FileAccount, RefusedRow]]":

@@ -1,5 +1,6 @@
 """What became of every row of a file."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +33,9 @@ class FileAccount:
         series: what was taken.
         written: candles inserted or changed.
         same: candles that were there already.
+        replaced: stored candles whose figures were changed, by their source.
         kept: candles that differ from stored ones of a better source, which were kept.
+        kept_of: how many those are, by their source.
         example: the first of those, in words.
         unwanted: good rows that were not asked for.
         refused: rows that cannot be used.
@@ -48,7 +51,9 @@ class FileAccount:
     series: list[SeriesPart] = field(default_factory=list)
     written: int = 0
     same: int = 0
+    replaced: Counter[str] = field(default_factory=Counter)
     kept: int = 0
+    kept_of: Counter[str] = field(default_factory=Counter)
     example: str = ""
     unwanted: int = 0
     refused: list[RefusedRow] = field(default_factory=list)

@@ -187,9 +187,11 @@ class _Import:
                 await self._store(series.rows(low, low + _CHUNK), account)
 
     async def _store(self, part: Candles, account: FileAccount) -> None:
-        stored = await upsert_candles(self._connection, [part], "import")
+        stored = await upsert_candles(self._connection, [part], "import", count_sources=True)
         account.written += stored.written
         account.kept += stored.kept
+        account.replaced.update(stored.replaced)
+        account.kept_of.update(stored.kept_of)
         account.same += len(part) - stored.written - stored.kept
         account.example = account.example or stored.example
         self._stored += len(part)
@@ -236,7 +238,10 @@ class _Import:
         unknown = [symbol for symbol in symbols or () if symbol not in names]
         if unknown:
             has = ", ".join(dict.fromkeys(one.symbol for one in found)) or "none"
-            raise CandleFileError(f"{path}: has no symbol {', '.join(unknown)}; it has {has}")
+            raise CandleFileError(
+                f"{path}: has no symbol {', '.join(unknown)}; it has {has}"
+                "; where that is only its name, --symbol-name says otherwise"
+            )
         asked = [one for one in found if _is_asked_for(one, symbols)]
         lost = [one for one in asked if not one.chosen]
         if lost and (symbols is not None or len(lost) == len(asked)):
