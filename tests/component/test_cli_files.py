@@ -104,7 +104,7 @@ def test_gaps_and_coverage_of_files() -> None:
     out, told = invoke("gaps", "scan", "--file", path, *names)
     assert "x:A/B:1h" in out
     assert "hole" in out
-    assert "1 rows without prices are holes, the first is row 40" in told
+    assert "a hole is row 40, which has no price" in told
     out, _ = invoke("coverage", "--file", path, *names)
     assert "1,499" in out
     out, _ = invoke("coverage", "--file", archive())

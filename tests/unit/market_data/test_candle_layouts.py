@@ -224,10 +224,16 @@ class TestKraken:
         assert only(path, "kraken").symbol == "DOGE/EUR"
 
     def test_another_name(self, tmp_path: Path) -> None:
+        # a week, and what is no timeframe anywhere: its name does say one, but none that there is
+        for minutes, said in ((10_080, "1w"), (61, "61m")):
+            path = self.write(tmp_path / f"XBTUSD_{minutes}.csv")
+            assert refusal(path).startswith(f"its name says {said}, and there is no such timeframe")
+        path = self.write(tmp_path / "bitcoin.csv")
+        assert refusal(path).endswith(
+            "says the symbol and timeframe: give --symbol and --timeframe"
+        )
         path = self.write(tmp_path / "XBTUSD_61.csv")
-        assert refusal(path).endswith("says the timeframe: give --timeframe")
         assert len(only(path, "kraken", Given(timeframe="1h"))) == len(BTC)
-        assert len(only(path, "kraken", Given(otherwise=Given(timeframe="1h")))) == len(BTC)
 
     def test_one_candle_without_a_header(self, tmp_path: Path) -> None:
         path = tmp_path / "XBTUSD_60.csv"

@@ -116,12 +116,42 @@ class TestOfWhom:
         assert candles.close.tolist() == DAYS.close[without].tolist()
         for part in (
             "say no zone and are taken as UTC",
-            "1 rows without prices are holes, the first is row 7",
+            "a hole is row 7, which has no price",
             "timeframe 1d: 97.4% of 38 steps",
             "left out: column Adj Close",
         ):
             assert part in told
         assert refusal(path).endswith("says the exchange: give --exchange")
+
+    @pytest.mark.parametrize("time", ["Date", "Datetime"])
+    def test_yfinance(self, tmp_path: Path, time: str) -> None:
+        """Its header has three lines, and the volumes of days are in no order."""
+        rows = lines(DAYS, lambda ms, f: f"{at(ms):%Y-%m-%d},{f[3]},{f[1]},{f[2]},{f[0]},{f[4]}")
+        header = ["Price,Close,High,Low,Open,Volume", "Ticker" + ",BTC-USD" * 5, f"{time},,,,,"]
+        for end in ("\n", "\r\n"):
+            path = write(tmp_path / "BTC-USD.csv", *header, *rows, end=end)
+            assert same(read(path, Given("yahoo"))[0], as_(DAYS, "yahoo"))
+        rows[4] += ",1"
+        judged = judge(read_rows(write(path, *header, *rows), given=Given("yahoo")))
+        assert [str(row) for row in judged.refused] == [
+            "row 5: line 8 has 7 fields, 6 are expected"
+        ]
+
+    def test_investing(self, tmp_path: Path) -> None:
+        rows = lines(
+            DAYS,
+            lambda ms, f: (
+                f'"{at(ms):%m/%d/%Y}","{f[3]:,}","{f[0]:,}","{f[1]:,}","{f[2]:,}","{f[4]}K","1%"'
+            ),
+        )
+        header = '"Date","Price","Open","High","Low","Vol.","Change %"'
+        path = write(tmp_path / "Bitcoin Historical Data.csv", header, *reversed(rows))
+        candles, told = read(path, DAILY)
+        assert candles.close.tolist() == DAYS.close.tolist()
+        assert candles.volume == pytest.approx(DAYS.volume * 1_000)
+        assert f"some figures are rounded, as {DAYS.volume[-1]}K" in told
+        assert "thousands are parted by commas" in told
+        assert "month first, as " in told
 
     def test_kaggle(self, tmp_path: Path) -> None:
         minutes = walk("1m")
@@ -368,6 +398,26 @@ class TestTimeframes:
         assert "timeframe 1h as given, where the name says 1d" in told
 
 
+class TestWithoutAHeader:
+    def test_the_six_columns_of_ccxt(self, tmp_path: Path) -> None:
+        for separator, mark, form in ((",", ".", ""), (";", ",", "%Y%m%d %H%M%S")):
+
+            def line(ms: int, f: Sequence[float], s: str = separator, m: str = mark) -> str:
+                time = at(ms).strftime(form) if form else str(ms)  # noqa: B023 - used at once
+                return s.join([time, *(str(one).replace(".", m) for one in f)])
+
+            path = write(tmp_path / "kraken_BTCUSD_1h.csv", *lines(HOURS, line))
+            candles, told = read(path)
+            assert same(candles, as_(HOURS, "kraken"))
+            assert "no header, columns taken as time, open, high, low, close, volume" in told
+
+    def test_another_order_is_refused(self, tmp_path: Path) -> None:
+        """Coinbase's own API has low and high first: rows are impossible then."""
+        rows = lines(HOURS, lambda ms, f: f"{ms // 1000},{f[2]},{f[1]},{f[0]},{f[3]},{f[4]}")
+        rows_read = read_rows(write(tmp_path / "coinbase_BTCUSD_1h.csv", *rows))
+        assert len(judge(rows_read).refused) > 10
+
+
 class TestNames:
     @pytest.mark.parametrize(
         ("name", "exchange", "symbol", "timeframe"),
@@ -465,6 +515,18 @@ class TestVolumes:
         assert candles.volume.tolist() == near.volume.tolist()
         assert "changed sides" not in told
 
+    def test_of_venues_that_name_them_the_other_way(self, tmp_path: Path) -> None:
+        """Huobi's `amount` is in the base currency and its `vol` in the quote currency."""
+        path = tmp_path / "htx_BTCUSD_1h.csv"
+        rows = [",".join([*r.split(",")[:1], *r.split(",")[3:]]) for r in self.rows(range(40))]
+        candles, told = read(write(path, "time,open,high,low,close,vol,amount", *rows))
+        assert same(candles, as_(HOURS, "htx"))
+        assert "vol and amount have changed sides in 40 of 40 rows" in told
+        header = "ts,openPrice,highPrice,lowPrice,closePrice,quoteVol,baseVol"
+        candles, told = read(write(path, header, *rows))
+        assert same(candles, as_(HOURS, "htx"))
+        assert "changed sides" not in told
+
     def test_none_in_the_base_currency(self, tmp_path: Path) -> None:
         rows = lines(HOURS, lambda ms, f: f"{ms},{points(f)}")
         path = write(
@@ -475,6 +537,20 @@ class TestVolumes:
         )
         path = write(path, "time,open,high,low,close,oi", *rows)
         assert refusal(path).startswith("no column is known as volume in BTC; there are time, ")
+
+
+def test_rows_that_repeat_are_left_out_and_told(tmp_path: Path) -> None:
+    rows = lines(HOURS, lambda ms, f: f"{ms},{points(f)}")
+    path = tmp_path / "kraken_BTCUSD_1h.csv"
+    header = "time,open,high,low,close,volume"
+    write(path, header, *rows[:9], rows[3], *rows[9:])
+    told: list[str] = []
+    (candles,) = read_series(path, Asked(), told.append)
+    assert same(candles, as_(HOURS, "kraken"))
+    assert told[0].endswith("1 rows repeat another and are left out, the first is 10")
+    write(path, header, *rows[:9], rows[3] + "1", *rows[9:])
+    with pytest.raises(CandleFileError, match=r"is there twice, with other figures in row 4$"):
+        read_series(path, Asked())
 
 
 class TestUnits:
@@ -515,6 +591,24 @@ class TestUnits:
             "row 7: BTC/USD 1h: unix 1599976800.0 is in seconds, most of the file in "
             "milliseconds, and date does not say the same time"
         )
+
+    def test_two_columns_that_differ_are_told(self, tmp_path: Path) -> None:
+        zone = timezone(timedelta(hours=2))
+        told_of = "date says another time than unix in 40 of the first 40 rows: unix counts"
+        for header in (
+            "unix,date,symbol,open,high,low,close,Volume BTC",
+            "unix,date,pair,open,high,low,close,volume",
+        ):
+            for local, is_told in ((zone, True), (UTC, False)):
+                rows = lines(
+                    HOURS,
+                    lambda ms, f, z=local: (
+                        f"{ms},{at(ms).astimezone(z):%Y-%m-%d %H:%M:%S},BTC/USD,{points(f)}"
+                    ),
+                )
+                candles, told = read(write(tmp_path / "Kraken_BTCUSD_1h.csv", header, *rows))
+                assert same(candles, as_(HOURS, "kraken"))
+                assert (told_of in told) == is_told
 
     @pytest.mark.parametrize(
         ("unit", "told"),

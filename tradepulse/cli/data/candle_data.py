@@ -206,17 +206,29 @@ def _asked_for(
 
 
 def _sources(path: Path, layout: str, given: "Given") -> "list[Source]":
-    from tradepulse.market_data.files import files_in, is_candle_file, read_rows
+    from tradepulse.market_data.files import (
+        CandleFileError,
+        files_in,
+        is_candle_file,
+        read_rows,
+    )
     from tradepulse.market_data.files.importing import Source
 
     def source(file: Path) -> Source:
         return Source(file, lambda: read_rows(file, layout, given))
 
+    def inside(outer: Path) -> list[Path]:
+        # a zip without candles is told when its turn comes, as any other file
+        try:
+            return files_in(outer)
+        except CandleFileError:
+            return [outer]
+
     if path.is_dir():
         found = sorted(one for one in path.rglob("*") if one.is_file() and is_candle_file(one))
         if not found:
             raise CliError(f"{path}: the folder holds no .parquet, .feather, .csv or .json file")
-        return [source(one) for outer in found for one in files_in(outer)]
+        return [source(one) for outer in found for one in inside(outer)]
     files = files_in(path)
     if len(files) > 1:
         return [source(one) for one in files]

@@ -45,6 +45,12 @@ _EXCEL = re.compile(r"\ufeff?\"?sep=(.)\"?\s*", re.IGNORECASE)
 """The line by which Excel says the separator."""
 
 
+_HEADER_OF_YFINANCE = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?Price(,[^\r\n]*)\r?\nTicker,[^\r\n]*\r?\n(Date|Datetime),[,\s]*?\r?\n"
+)
+"""Three lines, of which the first names the prices and the third the time."""
+
+
 class _Top(NamedTuple):
     """What is above the first candle."""
 
@@ -74,6 +80,7 @@ def read_csv(path: Path, content: bytes) -> Table:
         content = content.decode("utf-16").encode()
     if b"\n" not in content:
         content = content.replace(b"\r", b"\n")
+    content = _HEADER_OF_YFINANCE.sub(rb"\n\n\2\1\n", content, count=1)
     head = content[:_HEAD].decode("utf-8", "replace").removeprefix(_MARK).split("\n")
     if head == [""]:
         raise CandleFileError(f"{path}: the file is empty")

@@ -9,6 +9,9 @@ from tradepulse.market_data.files.rows import CandleFileError, Table, numbers, u
 
 _SPACES = r"[\s\u00a0\u202f'\u2019]"
 """What else parts thousands: blanks, narrow ones, apostrophes."""
+_SCALES = {"K": 1e3, "M": 1e6, "B": 1e9}
+_SCALED = r"^([+-]?[\d.,]*\d[\d.,]*) ?([KMB])$"
+"""`12.3K`, as Investing.com writes volumes."""
 _GROUPED = r"^[+-]?[1-9]\d{0,2}(?:MARK\d{3})+$"
 """Thousands, or three decimals: one mark does not tell, several do."""
 
@@ -33,6 +36,10 @@ def read_figures(
     if not table.is_text or not texts or not _needs_look(table, texts):
         return [numbers(frame[name], name) for name in columns]
     known = pl.concat([one.drop_nulls().str.strip_chars() for one in texts])
+    rounded = known.filter(known.str.contains(_SCALED))
+    if len(rounded):
+        notes.append(f"some figures are rounded, as {rounded[0]}")
+        known = known.str.replace(_SCALED, "${1}")
     known = known.str.replace_all(_SPACES, "").unique()
     known = known.filter(known.str.contains(r"^[+-]?[\d.,]*\d[\d.,]*$"))
     mark = _decimal_mark(table, known)
@@ -94,7 +101,11 @@ def _decimal_mark(table: Table, known: pl.Series) -> str:
 def _read(column: pl.Series, name: str, mark: str) -> tuple[pl.Series, pl.Series]:
     if column.dtype != pl.String:
         return numbers(column, name)
-    text = column.str.strip_chars().str.replace_all(rf"(\d){_SPACES}(\d\d\d)", "${1}$2")
+    text = column.str.strip_chars()
+    scale = text.str.extract(_SCALED, 2)
+    if scale.count():
+        text = text.str.replace(_SCALED, "${1}")
+    text = text.str.replace_all(rf"(\d){_SPACES}(\d\d\d)", "${1}$2")
     group, point = (",", r"\.") if mark == "." else (r"\.", ",")
     is_grouped = text.str.contains(rf"^[+-]?\d{{1,3}}(?:{group}\d{{3}})+(?:{point}\d*)?$")
     bare = pl.when(is_grouped).then(text.str.replace_all(group, "")).otherwise(text)
@@ -105,4 +116,6 @@ def _read(column: pl.Series, name: str, mark: str) -> tuple[pl.Series, pl.Series
         text = text.str.replace(",", ".", literal=True)
         text = pl.select(pl.when(wrong).then(None).otherwise(text)).to_series()
     values: Any = text.cast(pl.Float64, strict=False)
+    if scale.count():
+        values = values * scale.replace_strict(_SCALES, default=1.0)
     return values, unread(column, values, name, "no number")

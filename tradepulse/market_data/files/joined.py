@@ -82,9 +82,9 @@ def without_holes(
     if not is_hole.any():
         return frame
     first = _in_file(table, frame.filter(is_hole)[ROW])[0]
-    notes.append(
-        f"{int(is_hole.sum()):,} rows without prices are holes, the first is row {first:,}"
-    )
+    count = int(is_hole.sum())
+    told = f"{count:,} rows without prices are holes, the first is" if count > 1 else "a hole is"
+    notes.append(f"{told} row {first:,}{'' if count > 1 else ', which has no price'}")
     return frame.filter(~is_hole)
 
 

@@ -17,7 +17,6 @@ from tradepulse.market_data.files.pairs import (
     interval_of,
     stem_of,
     symbol_of,
-    timeframe_of_minutes,
     venue_of,
 )
 from tradepulse.market_data.files.rows import (
@@ -32,7 +31,7 @@ from tradepulse.market_data.files.rows import (
     numbers,
     rows_of,
 )
-from tradepulse.market_data.files.times import Times, Witness, read_times
+from tradepulse.market_data.files.times import Times, Witness, differing, read_times
 from tradepulse.market_data.files.volumes import in_base
 
 _FREQTRADE = ("date", *FIGURES)
@@ -107,6 +106,8 @@ def convert_cryptodatadownload(table: Table, given: Given) -> Rows:
     witness = {"witness": seen} if len(known) > 1 else {}
     times = read_times(raw[time], time, mixed=True, **witness)
     columns = (*FIGURES[:4], volume)
+    if len(known) > 1:
+        notes += filter(None, [differing(times, time, raw[known[1]])])
     notes.append(f"volume is the column {volume}")
     rows = _rows(table, "cryptodatadownload", raw, names, times, columns, notes, others)
     if quote is None:
@@ -159,7 +160,7 @@ def convert_kraken(table: Table, given: Given) -> Rows:
         *(table, given, notes),
         exchange="kraken",
         symbol=symbol_of(found[1]) if found else None,
-        timeframe=timeframe_of_minutes(int(found[2])) if found else None,
+        timeframe=interval_of(f"{found[2]}m") if found else None,
     )
     times = read_times(table.frame["time"], "time")
     return _rows(table, "kraken", table.frame, names, times, FIGURES, notes)

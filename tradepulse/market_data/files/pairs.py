@@ -106,11 +106,6 @@ def timeframe_of(text: str) -> str | None:
     return name if name in TIMEFRAMES_MS else None
 
 
-def timeframe_of_minutes(minutes: int) -> str | None:
-    """Return the timeframe of so many minutes, or None."""
-    return next((name for name, ms in TIMEFRAMES_MS.items() if ms == minutes * 60_000), None)
-
-
 def venue_of(text: str) -> str | None:
     """Return a text as a venue's name if it is one that is known."""
     return text.lower() if text.lower() in _VENUES.split() else None

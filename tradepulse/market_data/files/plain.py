@@ -25,7 +25,7 @@ from tradepulse.market_data.files.file_names import (
 )
 from tradepulse.market_data.files.joined import without_holes
 from tradepulse.market_data.files.legacy import infer_timeframe
-from tradepulse.market_data.files.pairs import interval_of, stem_of, symbol_of
+from tradepulse.market_data.files.pairs import OTHER_NAMES, interval_of, stem_of, symbol_of
 from tradepulse.market_data.files.rows import (
     FIGURES,
     NAMES,
@@ -36,7 +36,7 @@ from tradepulse.market_data.files.rows import (
     Table,
     rows_of,
 )
-from tradepulse.market_data.files.times import Witness, read_times
+from tradepulse.market_data.files.times import Witness, differing, read_times
 from tradepulse.market_data.files.volumes import in_base
 
 _TIMES = (
@@ -61,11 +61,12 @@ _PRICES = {
 }
 _BASE = (
     *("base_volume", "volume_base", "basevolume", "base_asset_volume", "volumefrom"),
-    *("volume_from", "volume", "vol", "v", "volumen", "volume_traded"),
+    *("volume_from", "volume", "vol", "v", "volumen", "volume_traded", "base_vol"),
 )
 _QUOTE = (
     *("quote_volume", "quote_asset_volume", "quotevolume", "volume_quote", "quote_av"),
-    *("volumeto", "volume_to", "volume_currency", "turnover", "amount_quote"),
+    *("volumeto", "volume_to", "volume_currency", "turnover", "quote_vol", "vol_ccy_quote"),
+    *("vol_ccy", "notional", "volume_notional", "amount"),
 )
 _SAID = {"exchange": ("exchange",), "symbol": ("symbol", "ticker", "pair")}
 _SAID["timeframe"] = ("timeframe", "interval")
@@ -75,7 +76,8 @@ _WORDS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 def words(name: str) -> str:
     """Return a column's name in small letters, with `_` for all that is none and no digit."""
-    name = name.strip("\ufeff").lower().translate(_WORDS)
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip("\ufeff"))
+    name = name.lower().translate(_WORDS)
     return re.sub(r"[^a-z0-9]+", "_", name).strip("_")
 
 
@@ -99,7 +101,9 @@ class _Columns:
         """Return the column of volume in the base and in the quote currency."""
         base, _, quote = symbol.lower().partition("/")
         in_quote = self.first([f"volume_{quote}", f"{quote}_volume", f"vol_{quote}", *_QUOTE])
-        in_base = self.first([f"volume_{base}", f"{base}_volume", f"vol_{base}", *_BASE])
+        own = [base, *(old.lower() for old, new in OTHER_NAMES.items() if new.lower() == base)]
+        bases = [f for one in own for f in (f"volume_{one}", f"{one}_volume", f"vol_{one}")]
+        in_base = self.first([*bases, *_BASE])
         unnamed = self.first(["volume"])
         if in_quote is None and in_base != unnamed:
             return in_base, unnamed
@@ -209,6 +213,9 @@ def _converted(
         mixed=True,
         witness=lambda: _seen(table, columns, time, names["timeframe"]),
     )
+    other = next((name for name in columns.times() if name != time), None)
+    if other is not None:
+        notes += filter(None, [differing(times, time, raw[other])])
     read = read_figures(table, raw, used[1:], notes)
     values = {name: one for name, (one, _) in zip(FIGURES, read, strict=False)}
     if quote:

@@ -103,7 +103,14 @@ def read_series(
         if worst is not None:
             raise CandleFileError(f"{file}: {worst}")
         if not is_own:
-            tell(f"{file}: layout {'; '.join([rows.layout, *rows.notes, *judged.told()])}")
+            told = [rows.layout, *rows.notes, *judged.told()]
+            if judged.repeated:
+                first = judged.repeated[0].row
+                count = len(judged.repeated)
+                told.append(
+                    f"{count:,} rows repeat another and are left out, the first is {first:,}"
+                )
+            tell(f"{file}: layout {'; '.join(told)}")
         for one in judged.series:
             for line in doubts(one):
                 tell(line)

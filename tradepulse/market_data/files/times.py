@@ -20,6 +20,7 @@ _EARLIEST = 100_000_000
 _LATEST = 9e18
 """More does not fit into 64 bits."""
 _DAY = 86_400_000
+_SAMPLE = 1_000
 
 
 class Times(NamedTuple):
@@ -146,6 +147,25 @@ def _numbers(
         values = pl.when(other).then(None).otherwise(values)
     done = frame.select(values.alias("values"), problem.otherwise(None).alias("problem"))
     return Times(done["values"], done["problem"], units, seen.name if seen is not None else "")
+
+
+def differing(times: Times, name: str, other: pl.Series) -> str | None:
+    """Return in words where another column of times says others than were read, if it does.
+
+    Only the first rows are looked at: two columns that differ, differ there.
+    """
+    try:
+        seen = read_times(other.head(_SAMPLE), other.name, mixed=True).values
+    except CandleFileError:
+        return None
+    both = pl.DataFrame({"values": times.values.head(_SAMPLE), "seen": seen}).drop_nulls()
+    count = int(both.select(~_agree(pl.col("values"), pl.col("seen"))).to_series().sum())
+    if not count:
+        return None
+    return (
+        f"{other.name} says another time than {name} in {count:,} of the first {len(both):,} rows: "
+        f"{name} counts"
+    )
 
 
 def _agree(values: pl.Expr, seen: pl.Expr) -> pl.Expr:
