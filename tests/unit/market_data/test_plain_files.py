@@ -1,6 +1,7 @@
 """Candle files as users have them: one general layout, and nothing guessed in silence."""
 
 import gzip
+import json
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -200,6 +201,31 @@ class TestOfWhom:
             candles, told = read(path)
             assert same(candles, as_(HOURS, "kraken"))
             assert ("say no zone and are taken as UTC" in told) == (zone is None)
+
+    def test_objects_of_json(self, tmp_path: Path) -> None:
+        rows = [
+            dict(zip(("timestamp", *FIGURES), (ms, *f), strict=True))
+            for ms, *f in zip(
+                HOURS.open_time.tolist(),
+                *(getattr(HOURS, name).tolist() for name in FIGURES),
+                strict=True,
+            )
+        ]
+        path = tmp_path / "kraken_BTCUSD_1h.json"
+        path.write_text(json.dumps(rows))
+        assert same(read(path)[0], as_(HOURS, "kraken"))
+        del rows[2]["close"]
+        path.write_text(json.dumps(rows))
+        judged = judge(read_rows(path))
+        assert [str(row) for row in judged.refused] == ["row 3: BTC/USD 1h: close is empty"]
+
+    def test_columns_of_parquet_that_hold_no_figures(self, tmp_path: Path) -> None:
+        path = tmp_path / "kraken_BTCUSD_1h.parquet"
+        lists = pl.Series([[1.0], [2.0]])
+        pl.DataFrame(
+            {"time": [START, START + HOUR], **dict.fromkeys(FIGURES, lists)}
+        ).write_parquet(path)
+        assert refusal(path).startswith("cannot be read: ")
 
     def test_hummingbot(self, tmp_path: Path) -> None:
         rows = lines(

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
 from tradepulse.market_data.files import legacy, others, own, plain
 from tradepulse.market_data.files.joined import as_in_the_file, without_headers
 from tradepulse.market_data.files.rows import CandleFileError, Given, Rows, Table, no_rows
-from tradepulse.market_data.files.tables import files_in, read_table
+from tradepulse.market_data.files.tables import files_in, line_of, read_table
 
 AUTO: Final = "auto"
 
@@ -84,6 +86,9 @@ def rows_of_table(table: Table, layout: str = AUTO, given: Given | None = None) 
             if str(error).startswith(str(table.path)):
                 raise
             raise CandleFileError(f"{table.path}: {error}") from None
+        except pl.exceptions.PolarsError as error:
+            # a column of a parquet file that holds what no candle has, as lists
+            raise CandleFileError(f"{table.path}: cannot be read: {line_of(error)}") from error
         if table.is_text:
             rows = without_headers(rows, table)
     return as_in_the_file(rows, table)

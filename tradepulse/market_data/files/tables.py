@@ -5,7 +5,7 @@ import io
 import json
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from zipfile import BadZipFile, ZipFile
 
 import polars as pl
@@ -124,7 +124,9 @@ def _json(path: Path, content: bytes) -> Table:
         raise CandleFileError(f"{path}: is no JSON: {line_of(error)}") from error
     shape = f"a list of [{', '.join(LISTS)}]"
     if not isinstance(rows, list):
-        raise CandleFileError(f"{path}: is not {shape}")
+        raise CandleFileError(f"{path}: is not {shape}, nor of objects")
+    if rows and all(isinstance(row, dict) for row in rows):
+        return _of_objects(path, rows)
     fit = [isinstance(row, list) and len(row) == len(LISTS) for row in rows]
     if rows and not any(fit):
         raise CandleFileError(f"{path}: row 1: the file must be {shape}")
@@ -143,3 +145,13 @@ def _json(path: Path, content: bytes) -> Table:
         pl.lit(f"is no list of {len(LISTS)} values").alias(PROBLEM)
     )
     return numbered(table, lines.filter("fits")[ROW], broken)
+
+
+def _of_objects(path: Path, rows: list[dict[str, Any]]) -> Table:
+    """Return a table of objects, as `DataFrame.to_json(orient="records")` writes them."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    texts = [
+        [None if row.get(name) is None else str(row[name]) for name in columns] for row in rows
+    ]
+    frame = pl.DataFrame(texts, schema=dict.fromkeys(columns, pl.String), orient="row")
+    return Table(path, frame, is_text=True)
