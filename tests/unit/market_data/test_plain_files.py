@@ -262,14 +262,28 @@ class TestOfWhom:
         path = write(path, *rows[1:], end="\r\n", encoding="utf-16")
         assert same(read(path, DAILY)[0], as_(DAYS, "yahoo"))
 
-    def test_metatrader_and_others(self, tmp_path: Path) -> None:
-        rows = lines(
-            DAYS, lambda ms, f: f"{at(ms):%Y.%m.%d}\t{at(ms):%H:%M:%S}\t" + "\t".join(map(str, f))
-        )
-        header = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<VOL>"
-        candles, told = read(write(tmp_path / "mt.csv", header, *rows), DAILY)
-        assert same(candles, as_(DAYS, "yahoo"))
+    @pytest.mark.parametrize(
+        ("form", "separator"),
+        [("%Y.%m.%d\t%H:%M:%S", "\t"), ("%Y%m%d,%H%M%S", ","), ("%m/%d/%Y,%I:%M %p", ",")],
+    )
+    def test_date_and_time_side_by_side(self, tmp_path: Path, form: str, separator: str) -> None:
+        """As MetaTrader, Stooq and Excel part them."""
+
+        def line(ms: int, figures: Sequence[float]) -> str:
+            return separator.join([at(ms).strftime(form), *map(str, figures)])
+
+        names = ("<DATE>", "<TIME>", "<OPEN>", "<HIGH>", "<LOW>", "<CLOSE>", "<VOL>")
+        path = write(tmp_path / "mt.csv", separator.join(names), *lines(HOURS, line))
+        candles, told = read(path, DAILY)
+        assert same(candles, as_(HOURS, "yahoo"))
         assert "time is the column <DATE> and <TIME>" in told
+
+    def test_quoted_behind_a_mark(self, tmp_path: Path) -> None:
+        rows = lines(DAYS, lambda ms, f: f'"{at(ms):%Y-%m-%d}",' + ",".join(f'"{x}"' for x in f))
+        header = '"Date","Open","High","Low","Close","Volume"'
+        for end in ("\n", "\r\n"):
+            path = write(tmp_path / "a.csv", header, *rows, end=end, encoding="utf-8-sig")
+            assert same(read(path, DAILY)[0], as_(DAYS, "yahoo"))
 
 
 class TestBinance:

@@ -70,7 +70,7 @@ _QUOTE = (
 )
 _SAID = {"exchange": ("exchange",), "symbol": ("symbol", "ticker", "pair")}
 _SAID["timeframe"] = ("timeframe", "interval")
-_TIME_OF_DAY = r"^\d{1,2}:\d\d(?::\d\d)?(?: ?[AaPp][Mm])?$"
+_TIME_OF_DAY = r"^(?:\d{1,2}:\d\d(?::\d\d)?(?: ?[AaPp][Mm])?|\d{4}|\d{6})$"
 _WORDS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
