@@ -128,16 +128,16 @@ def compiled(function: Callable[P, R]) -> Compiled[P, R]:
 
 
 def row_by_row(function: Callable[P, R]) -> Compiled[P, R]:
-    """X."""
+    """Make a function that reads arrays a numba function for loops over candles."""
     return Compiled(function, row_by_row=True)
 
 
 def step(function: Callable[P, R]) -> Compiled[P, R]:
-    """Make a function one step of a loop over candles, at no more than the step's own work.
+    """Make a function one step of a loop over candles: its code becomes part of the loop's.
 
-    It takes and returns what travels together as a `NamedTuple`; in line there is nothing of that
-    left at run time. Whether the compiler would put it in line by itself nobody can tell, and a
-    loop whose steps are called runs several times slower.
+    It takes and returns what travels together as a `NamedTuple`, of which nothing is left then.
+    Whether the compiler puts a function in line by itself nobody can tell, and a loop whose steps
+    are called runs several times slower.
     """
     return Compiled(function, row_by_row=True, inlined=True)
 
