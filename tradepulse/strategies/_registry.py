@@ -61,15 +61,11 @@ def strategy(
         if not name.isidentifier():
             raise ValueError(f"strategy name {name!r} is no identifier")
         _check_space(name, space, defaults)
-        whole = space
-        complete_defaults = {**defaults, **{param.name: 0.0 for param in COMMON}}
-        if ATR_WINDOW.name not in defaults:
-            whole = (*whole, ATR_WINDOW)
-            complete_defaults[ATR_WINDOW.name] = ATR_WINDOW_DEFAULT
+        whole_space, whole_defaults = _with_common(space, defaults)
         found = Strategy(
             name=name,
-            space=(*whole, *COMMON),
-            defaults=complete_defaults,
+            space=whole_space,
+            defaults=whole_defaults,
             features=_with_common_atr(features),
             decide=decide,
             description=(decide.__doc__ or "").strip(),
@@ -99,6 +95,17 @@ def _check_space(name: str, space: tuple[Param, ...], defaults: Mapping[str, flo
         seen.add(param.name)
     if set(defaults) != seen:
         raise ValueError(f"{name}: defaults and space name different parameters")
+
+
+def _with_common(
+    space: tuple[Param, ...], defaults: Mapping[str, float]
+) -> tuple[tuple[Param, ...], dict[str, float]]:
+    """Add the parameters that every strategy has, switched off."""
+    complete = {**defaults, **{param.name: 0.0 for param in COMMON}}
+    if ATR_WINDOW.name not in defaults:
+        space = (*space, ATR_WINDOW)
+        complete[ATR_WINDOW.name] = ATR_WINDOW_DEFAULT
+    return (*space, *COMMON), complete
 
 
 def _check_features(found: Strategy) -> None:
