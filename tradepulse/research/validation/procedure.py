@@ -19,7 +19,13 @@ from tradepulse.research.objectives import FIGURES, Goal
 from tradepulse.research.simulate import SimulationRules
 from tradepulse.research.space import random
 from tradepulse.research.sweep import Sweep
-from tradepulse.research.validation.splits import combinatorial, group_bounds, paths, walk_forward
+from tradepulse.research.validation.splits import (
+    Window,
+    combinatorial,
+    group_bounds,
+    paths,
+    walk_forward,
+)
 from tradepulse.strategies import Params, Strategy
 from tradepulse.trading.metrics import DAY_MS, DAYS_PER_YEAR
 
@@ -157,26 +163,8 @@ def walk(
 
     Yields nothing where the days are too few for a test of two days.
     """
-    origin = between[0] // DAY_MS
-    days = -(-between[1] // DAY_MS) - origin
-    test = (days - embargo) // (tests + TRAINED_FOR)
-    if test < SHORTEST_TEST_DAYS:
-        return
-    windows = walk_forward(
-        days,
-        train=days - embargo - tests * test,
-        test=test,
-        embargo=embargo,
-        anchored=kind == "anchored",
-    )
-    for window in windows:
-        (train, tested) = (
-            (
-                max(between[0], (origin + lo) * DAY_MS),
-                min(between[1], (origin + hi) * DAY_MS),
-            )
-            for lo, hi in (window.train, window.test)
-        )
+    for window in _windows(between, tests, embargo, kind):
+        train, tested = _times(window.train, between), _times(window.test, between)
         if not (trader.has_candles(*train) and trader.has_candles(*tested)):
             continue  # a hole in the data
         figures = trader.sweep(*train).run(drawn).figures
@@ -196,6 +184,30 @@ def walk(
             named(result.figures[0]),
             _daily(result.daily)[0],
         )
+
+
+def _windows(between: tuple[int, int], tests: int, embargo: int, kind: Kind) -> tuple[Window, ...]:
+    """Return windows of days, counted from the first; none where a test would be too short."""
+    days = -(-between[1] // DAY_MS) - between[0] // DAY_MS
+    test = (days - embargo) // (tests + TRAINED_FOR)
+    if test < SHORTEST_TEST_DAYS:
+        return ()
+    return walk_forward(
+        days,
+        train=days - embargo - tests * test,
+        test=test,
+        embargo=embargo,
+        anchored=kind == "anchored",
+    )
+
+
+def _times(days: tuple[int, int], between: tuple[int, int]) -> tuple[int, int]:
+    """Return the first and end time of days of the walk, epoch ms."""
+    origin = between[0] // DAY_MS
+    return (
+        max(between[0], (origin + days[0]) * DAY_MS),
+        min(between[1], (origin + days[1]) * DAY_MS),
+    )
 
 
 def combined(daily: FloatArray, *, purge: int, embargo: int) -> Paths:
