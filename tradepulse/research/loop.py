@@ -15,10 +15,9 @@ from tradepulse.research.arrays import CandleArrays, FinerArrays, Span
 from tradepulse.research.positions import (
     END_OF_DATA,
     NEVER,
-    SIGNAL,
-    TIME,
     Exit,
     Rules,
+    decided_exit,
     entry_order,
     entry_side,
     fill_entry,
@@ -32,16 +31,12 @@ from tradepulse.research.results import (
     Drawdown,
     Results,
     Tally,
-    counted,
+    close_trade,
     deeper,
-    end_days,
     fill_figures,
-    next_day,
-    record_cash,
-    record_mark,
-    record_trade,
+    mark,
+    stand,
 )
-from tradepulse.strategies import EXIT
 from tradepulse.trading.fills import NO_EXIT, to_tick
 
 FloatArray = NDArray[np.float64]
@@ -113,8 +108,7 @@ def trade(
     A template: `_signal` stands for the strategy's.
     """
     open_, high, low, close, volume, open_time = candles
-    record, last = results.record, len(close) - 1
-    cash, exposed = rules.initial_cash, 0.0
+    last, cash, exposed = len(close) - 1, rules.initial_cash, 0.0
     drawdown, day, tally = Drawdown(0.0, cash, cash), 0, Tally(0, 0, 0.0, 0.0)
     recorded, i = span.first, trial.asked
     while SHIFT <= i < last:
@@ -129,8 +123,7 @@ def trade(
         if position.quantity <= 0.0:
             continue
         # held: from the candle of the entry to that of the exit
-        days = end_days(next_day(day, span.days), i - 1, cash, span.days, results.daily)
-        record_cash(record, recorded - span.first, i - span.first, cash)
+        days = stand(day, recorded, i, cash, span, results)
         cash -= position.side * position.quantity * position.price + position.fee
         entered, waiting = i, NO_EXIT
         deadline = open_time[i] + trial.max_ms - span.candle_ms if trial.max_ms > 0 else NEVER
@@ -150,25 +143,15 @@ def trade(
             equity = cash + position.side * held
             exposed += held / equity
             drawdown = deeper(drawdown, equity)
-            days = end_days(days, i, equity, span.days, results.daily)
-            record_mark(record, i - span.first, equity, held)
+            days = mark(days, i, equity, held, span, results)
             position = trailed(position, candles, i)
-            if _signal(i, open_, high, low, close, volume, trial.f, trial.p)[0] == EXIT:
-                waiting = SIGNAL
-            elif open_time[i] >= deadline:
-                waiting = TIME
+            said = _signal(i, open_, high, low, close, volume, trial.f, trial.p)
+            waiting = decided_exit(said[0], open_time[i], deadline)
             i += 1
-        day = days.ended
-        fee = position.quantity * left.price * left.rate
-        cash += position.side * position.quantity * left.price - fee
-        gross = position.side * position.quantity * (left.price - position.price)
-        net = gross - (position.fee + fee)
+        cash, tally = close_trade(cash, position, left, (entered, i), tally, results.record)
         drawdown = deeper(drawdown, cash)
-        record_trade(record, tally.trades, (entered, i), position, left, (net, gross))
-        tally = counted(tally, gross, net)
-        recorded = i
-    end_days(next_day(day, span.days), last, cash, span.days, results.daily)
-    record_cash(record, recorded - span.first, last + 1 - span.first, cash)
+        day, recorded = days.ended, i
+    stand(day, recorded, last + 1, cash, span, results)
     closes = last + 1 - span.first
     fill_figures(results, tally, drawdown.depth, rules.initial_cash, cash, exposed, closes)
     return tally.trades

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradepulse.research.arrays import CandleArrays, FinerArrays
-from tradepulse.strategies import ENTER_LONG, ENTER_SHORT
+from tradepulse.strategies import ENTER_LONG, ENTER_SHORT, EXIT
 from tradepulse.strategies.compiled import row_by_row, step
 from tradepulse.trading.fills import (
     AT_LIMIT,
@@ -212,9 +212,7 @@ def trailed(position: Position, candles: CandleArrays, i: int) -> Position:
 
 
 @step
-def market_exit(
-    reason: int, position: Position, price: float, volume: float, rules: Rules
-) -> Exit:
+def market_exit(reason: int, position: Position, price: float, volume: float, rules: Rules) -> Exit:
     """Leave by a market order, or a stop, that meets the market at a price."""
     worse = market_price(
         price,
@@ -255,3 +253,11 @@ def protective_exit(
     if reason == STOP:
         return market_exit(STOP, position, price, candle.volume, rules)
     return Exit(reason, price, rules.maker_fee)
+
+
+@step
+def decided_exit(action: int, open_time: int, deadline: int) -> int:
+    """Return the reason to leave at the next open that a close gives, or `NO_EXIT`."""
+    if action == EXIT:
+        return SIGNAL
+    return TIME if open_time >= deadline else NO_EXIT

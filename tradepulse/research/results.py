@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tradepulse.research.arrays import Span
 from tradepulse.research.positions import NEVER, Exit, Position
 from tradepulse.strategies.compiled import compiled, step
 from tradepulse.trading.metrics import DAYS_PER_YEAR, ROUNDING
@@ -82,20 +83,44 @@ def deeper(drawdown: Drawdown, equity: float) -> Drawdown:
 
 
 @step
-def next_day(ended: int, days: IntArray) -> Days:
-    """Return the count before the first row."""
-    return Days(ended, days[ended] if ended < len(days) else NEVER)
+def end_days(days: Days, row: int, equity: float, span: Span, daily: FloatArray) -> Days:
+    """Write the equity of the days that end up to a row."""
+    ended, next_end = days
+    while row >= next_end:
+        daily[ended] = equity
+        ended += 1
+        next_end = span.days[ended] if ended < len(span.days) else NEVER
+    return Days(ended, next_end)
 
 
 @step
-def end_days(counted: Days, row: int, equity: float, days: IntArray, daily: FloatArray) -> Days:
-    """Write the equity of the days that end up to a row."""
-    day, next_end = counted
-    while row >= next_end:
-        daily[day] = equity
-        day += 1
-        next_end = days[day] if day < len(days) else NEVER
-    return Days(day, next_end)
+def stand(ended: int, begin: int, end: int, cash: float, span: Span, results: Results) -> Days:
+    """Write an account that is all cash from the close of row `begin` to that before row `end`.
+
+    Args:
+        ended: days that have ended so far.
+        begin: first row that is not yet recorded.
+        end: row that follows the last one.
+        cash: what the account has.
+        span: what is traded.
+        results: written to.
+    """
+    record = results.record
+    if len(record.equity) > 0:
+        record.equity[begin - span.first : end - span.first] = cash
+        record.exposure[begin - span.first : end - span.first] = 0.0
+    next_end = span.days[ended] if ended < len(span.days) else NEVER
+    return end_days(Days(ended, next_end), end - 1, cash, span, results.daily)
+
+
+@step
+def mark(days: Days, row: int, equity: float, held: float, span: Span, results: Results) -> Days:
+    """Write an account that holds a position of this worth at the close of a row."""
+    record = results.record
+    if len(record.equity) > 0:
+        record.equity[row - span.first] = equity
+        record.exposure[row - span.first] = held
+    return end_days(days, row, equity, span, results.daily)
 
 
 @step
@@ -109,22 +134,6 @@ def counted(tally: Tally, gross: float, net: float) -> Tally:
     if gross > 0.0:
         won += 1
     return Tally(trades + 1, won, gains, losses)
-
-
-@step
-def record_cash(record: Record, begin: int, end: int, cash: float) -> None:
-    """Record an account that is all cash, for some rows of the record."""
-    if len(record.equity) > 0:
-        record.equity[begin:end] = cash
-        record.exposure[begin:end] = 0.0
-
-
-@step
-def record_mark(record: Record, row: int, equity: float, held: float) -> None:
-    """Record a position that is held at a close."""
-    if len(record.equity) > 0:
-        record.equity[row] = equity
-        record.exposure[row] = held
 
 
 @step
@@ -142,6 +151,24 @@ def record_trade(
         record.rows[2, trade], record.rows[3, trade] = position.side, left.reason
         record.prices[0, trade], record.prices[1, trade] = position.price, left.price
         record.prices[2, trade], record.prices[3, trade] = profit
+
+
+@step
+def close_trade(
+    cash: float,
+    position: Position,
+    left: Exit,
+    rows: tuple[int, int],
+    tally: Tally,
+    record: Record,
+) -> tuple[float, Tally]:
+    """Count and record the trade of a position that is left; return the cash after it as well."""
+    fee = position.quantity * left.price * left.rate
+    cash += position.side * position.quantity * left.price - fee
+    gross = position.side * position.quantity * (left.price - position.price)
+    net = gross - (position.fee + fee)
+    record_trade(record, tally.trades, rows, position, left, (net, gross))
+    return cash, counted(tally, gross, net)
 
 
 @compiled
