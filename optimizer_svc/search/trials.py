@@ -226,8 +226,7 @@ def _backtest(
         costs.account_rules(candles.instrument),
         EqualWeights(),
         cash=CASH,
-        trade_from=start,
-        trade_to=end,
+        between=(start, end),
     )
 
 

@@ -113,7 +113,7 @@ def test_a_backtest_of_one_strategy_is_the_engine_s(tmp_path: Path) -> None:
         AccountRules(),
         FixedWeights({"test:BTC/USD": 0.6, "test:ETH/USD": 0.3}),
         cash=Decimal(5000),
-        trade_from=int(start),
+        between=(int(start), None),
     )
     assert len(found["trades"]) == len(expected.trades) == found["metrics"]["trades"] > 20
     for told, trade in zip(found["trades"], expected.trades, strict=True):

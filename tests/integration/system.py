@@ -78,7 +78,7 @@ def expected(
     candles: Sequence[Candles], configurations: Sequence[Configuration], policy: WeightPolicy
 ) -> BacktestResult:
     """Return what the backtest of the same thing does."""
-    return backtest(candles, configurations, RULES, policy, trade_from=START)
+    return backtest(candles, configurations, RULES, policy, between=(START, None))
 
 
 def announcement(candles: Sequence[Candles]) -> FeedAnnounced:

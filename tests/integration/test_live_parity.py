@@ -196,7 +196,7 @@ async def test_live_candles_give_the_trades_of_the_backtest(
 ) -> None:
     candles = market()
     configurations = configurations_for(candles)
-    result = backtest(candles, configurations, RULES, InverseVolatility(96), trade_from=START)
+    result = backtest(candles, configurations, RULES, InverseVolatility(96), between=(START, None))
     system = System(kafka_bootstrap, database_url, tmp_path)
     await system.prepare(configurations)
     connection = await connect(database_url)

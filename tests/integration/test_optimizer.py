@@ -234,8 +234,7 @@ async def test_stored_figures_are_those_of_the_backtest(
                 AccountRules(),
                 EqualWeights(),
                 cash=CASH,
-                trade_from=begin,
-                trade_to=end,
+                between=(begin, end),
             )
             figures = ledger_metrics(float(CASH), result.equity, result.trades)
             assert figures.as_dict() == one.metrics[part]

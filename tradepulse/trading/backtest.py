@@ -52,22 +52,20 @@ def backtest(
     policy: WeightPolicy,
     *,
     cash: Decimal = Decimal(100_000),
-    trade_from: int | None = None,
-    trade_to: int | None = None,
+    between: tuple[int | None, int | None] = (None, None),
     finer: Sequence[Candles] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> BacktestResult:
     """Trade configurations on recorded candles.
 
     Args:
-        candles: one entry per series. Candles that open before `trade_from` only warm up the
-            strategies and the weights.
+        candles: one entry per series. Those that open before the range only warm up the strategies
+            and the weights.
         configurations: any number on any of the series; they share the cash.
         rules: fees, slippage, limits.
         policy: sizes the entries; decided at every close, binding from the next.
         cash: initial cash in the quote currency, which all series must share.
-        trade_from: first open time that is traded, epoch ms.
-        trade_to: open time before which trading ends, epoch ms.
+        between: first open time that is traded, and the one before which trading ends, epoch ms.
         finer: lower-timeframe candles, one series for an instrument at most. They settle what a
             candle cannot tell itself: which of stop and target it touched first.
         progress: called now and then with (closes done, closes in all).
@@ -76,8 +74,32 @@ def backtest(
         ValueError: a configuration's series is missing, no candle is in the range, a strategy or
             its parameters are wrong, finer candles do not divide those that are traded.
     """
-    warm = {one.series: one.between(None, trade_to) for one in candles}
-    traded = {name: one.between(trade_from, None) for name, one in warm.items()}
+    begin, end = between
+    warm = {one.series: one.between(None, end) for one in candles}
+    traded = _traded(warm, configurations, begin)
+    signals = _signals(warm, configurations, begin)
+    history = _warm_history(warm, traded, policy)
+    instruments = frozenset(one.instrument for one in traded.values())
+    account = Account(cash, rules)
+    result = BacktestResult()
+    weights: Weights | None = None
+    moments = _moments(traded, signals, _finer(traded, finer))
+    for number, moment in enumerate(moments):
+        result.add(account.settle(moment, weights, instruments))
+        for name in sorted(moment.candles):
+            history.add(traded[name].instrument, moment.candles[name].close)
+        weights = Weights(moment.close_time, policy.weights(history.returns))
+        if progress is not None and number % 256 == 0:
+            progress(number, len(moments))
+    if progress is not None:
+        progress(len(moments), len(moments))
+    return result
+
+
+def _traded(
+    warm: dict[str, Candles], configurations: Sequence[Configuration], begin: int | None
+) -> dict[str, Candles]:
+    traded = {name: one.between(begin, None) for name, one in warm.items()}
     traded = {name: one for name, one in traded.items() if len(one)}
     if not traded:
         raise ValueError("no candle lies in the range to trade; widen it or give other candles")
@@ -85,43 +107,16 @@ def backtest(
         raise ValueError(
             f"no candles to trade for {missing[0]}; there are {', '.join(sorted(traded))}"
         )
-    signals = _signals(warm, configurations, trade_from)
-    history = _warm_history(warm, traded, policy)
-    last = {name: int(one.close_time[-1]) for name, one in traded.items()}
-    instruments = frozenset(one.instrument for one in traded.values())
-    account = Account(cash, rules)
-    result = BacktestResult()
-    weights: Weights | None = None
-    times, rows = _closes(traded)
-    prices = {name: _prices(one) for name, one in traded.items()}
-    inside = _finer(traded, finer)
-    for number, close_time in enumerate(times):
-        at_close = {name: prices[name][row] for name, row in rows[close_time]}
-        moment = Moment(
-            close_time,
-            at_close,
-            signals.get(close_time, ()),
-            frozenset(name for name in at_close if last[name] == close_time),
-            finer=inside,
-        )
-        result.add(account.settle(moment, weights, instruments))
-        for name, row in sorted(rows[close_time]):
-            history.add(traded[name].instrument, prices[name][row].close)
-        weights = Weights(close_time, policy.weights(history.returns))
-        if progress is not None and number % 256 == 0:
-            progress(number, len(times))
-    if progress is not None:
-        progress(len(times), len(times))
-    return result
+    return traded
 
 
 def _signals(
-    warm: dict[str, Candles], configurations: Sequence[Configuration], trade_from: int | None
+    warm: dict[str, Candles], configurations: Sequence[Configuration], begin: int | None
 ) -> dict[int, list[tuple[str, Signal]]]:
     by_close: dict[int, list[tuple[str, Signal]]] = {}
     for configuration in configurations:
         series = warm[configuration.series]
-        first = 0 if trade_from is None else int(np.searchsorted(series.open_time, trade_from))
+        first = 0 if begin is None else int(np.searchsorted(series.open_time, begin))
         close_times = series.close_time
         for row, signal in signals_of(configuration, series, first):
             by_close.setdefault(int(close_times[row]), []).append((configuration.series, signal))
@@ -141,12 +136,26 @@ def _warm_history(
     return history
 
 
-def _closes(traded: dict[str, Candles]) -> tuple[list[int], dict[int, list[tuple[str, int]]]]:
-    rows: dict[int, list[tuple[str, int]]] = {}
+def _moments(
+    traded: dict[str, Candles],
+    signals: dict[int, list[tuple[str, Signal]]],
+    finer: dict[str, Candles],
+) -> list[Moment]:
+    candles: dict[int, dict[str, Prices]] = {}
     for name, one in traded.items():
-        for row, close_time in enumerate(one.close_time.tolist()):
-            rows.setdefault(close_time, []).append((name, row))
-    return sorted(rows), rows
+        for close_time, prices in zip(one.close_time.tolist(), _prices(one), strict=True):
+            candles.setdefault(close_time, {})[name] = prices
+    last = {name: int(one.close_time[-1]) for name, one in traded.items()}
+    return [
+        Moment(
+            time,
+            candles[time],
+            signals.get(time, ()),
+            frozenset(name for name in candles[time] if last[name] == time),
+            finer=finer,
+        )
+        for time in sorted(candles)
+    ]
 
 
 def _finer(traded: dict[str, Candles], finer: Sequence[Candles]) -> dict[str, Candles]:

@@ -228,7 +228,7 @@ def test_bundled_strategies_with_the_parameters_of_all(
         [Configuration(UUID(int=1), name, "x", "A/USD", "1h", params)],
         costs.kept(),
         EqualWeights(),
-        trade_from=int(candles.open_time[first]),
+        between=(int(candles.open_time[first]), None),
         finer=[] if finer is None else [finer],
     )
     compare(candles, mine, theirs)

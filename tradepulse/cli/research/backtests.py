@@ -197,8 +197,7 @@ def _run(
                 rules,
                 policy,
                 cash=cash,
-                trade_from=start,
-                trade_to=end,
+                between=(start, end),
                 finer=finer,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )

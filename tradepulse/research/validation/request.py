@@ -153,9 +153,7 @@ def record(
         request.share,
     )
     cash = Decimal(repr(request.simulation.initial_cash))
-    result = backtest(
-        [candles], [one], rules, EqualWeights(), cash=cash, trade_from=start, trade_to=end
-    )
+    result = backtest([candles], [one], rules, EqualWeights(), cash=cash, between=(start, end))
     close_time = np.array([point.close_time for point in result.equity], dtype=np.int64)
     equity = np.array([float(point.equity) for point in result.equity])
     profits = np.array([float(trade.profit) for trade in result.trades])
