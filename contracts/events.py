@@ -8,8 +8,9 @@ Times are epoch milliseconds UTC. Prices and volumes from the market are floats;
 ledger owns (quantities, fees, cash) is `Decimal`, written as a JSON string.
 """
 
+import math
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -20,15 +21,35 @@ NAMESPACE = UUID("6f1f3f5e-6c0b-5b0e-9d5e-5a0f7f2a9c11")
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s:]+$")]
 """An exchange, a symbol, a portfolio or a feed; the colon separates the parts of a key."""
 Timeframe = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
-Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Volume = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+TIMEFRAME_MS = {name: int(name[:-1]) * _UNIT_MS[name[-1]] for name in get_args(Timeframe)}
+"""Length of a candle by timeframe; every grid starts at the epoch."""
+LAST_TIME = 4_102_444_800_000
+"""2100-01-01: what closes later was not made by a clock."""
+Time = Annotated[int, Field(strict=True)]
+"""Epoch ms of a candle, 1970 to 2100."""
+Price = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Volume = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Source = Literal["live", "backfill", "replay", "import", "repaired", "synthetic"]
+_ROUNDING = 1e-6
 Action = Literal["enter_long", "enter_short", "exit"]
 Stage = Literal["DISCOVERY", "VALIDATION", "PAPER", "MATURE", "DECAY"]
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "stop", "take_profit", "limit"]
 OrderStatus = Literal["OPEN", "FILLED", "REFUSED", "EXPIRED"]
 ExitReason = Literal["signal", "stop", "take_profit", "end_of_data", "time"]
+
+
+def check_time(time: int, name: str, timeframe: str | None = None) -> None:
+    """Refuse what no clock tells, and what is off a timeframe's grid.
+
+    Raises:
+        ValueError: it is refused.
+    """
+    if not 0 <= time <= LAST_TIME:
+        raise ValueError(f"{name} is not in epoch milliseconds from 1970 to 2100")
+    if timeframe is not None and time % TIMEFRAME_MS[timeframe]:
+        raise ValueError(f"{name} is off the grid of {timeframe}")
 
 
 class Event(BaseModel):
@@ -43,8 +64,16 @@ class SeriesEvent(Event):
     exchange: Name
     symbol: Name
     timeframe: Timeframe
-    open_time: int
-    close_time: int
+    open_time: Time
+    close_time: Time
+
+    @model_validator(mode="after")
+    def _on_the_grid(self) -> Self:
+        check_time(self.open_time, "open_time", self.timeframe)
+        if self.close_time != self.open_time + TIMEFRAME_MS[self.timeframe]:
+            raise ValueError(f"close_time is not {self.timeframe} after open_time")
+        check_time(self.close_time, "close_time")
+        return self
 
     @property
     def instrument(self) -> str:
@@ -69,8 +98,6 @@ class CandleClosed(SeriesEvent):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.close_time <= self.open_time:
-            raise ValueError("close_time is not after open_time")
         if self.high < self.open or self.high < self.close:
             raise ValueError("high is below open or close")
         if self.low > self.open or self.low > self.close:
@@ -128,12 +155,19 @@ class PortfolioWeightsDecided(Event):
     """One weight vector, decided at a close, binding from the next. Published by rl_svc."""
 
     portfolio: Name
-    close_time: int
+    close_time: Time
     policy: str
     weights: dict[str, Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]]
     """Weight by instrument (`exchange:symbol`); they sum to at most 1, the rest stays cash."""
     missing: tuple[str, ...] = ()
     """Instruments that had no candle at this close."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        check_time(self.close_time, "close_time")
+        if math.fsum(self.weights.values()) > 1 + _ROUNDING:
+            raise ValueError("weights sum to more than 1")
+        return self
 
     @property
     def id(self) -> str:
@@ -174,9 +208,21 @@ class FeedSeries(Event):
     exchange: Name
     symbol: Name
     timeframe: Timeframe
-    first_open_time: int
-    last_close_time: int | None = None
-    """Where the series ends, known in a replay only; open positions are closed there."""
+    first_open_time: Time
+    last_close_time: Time | None = None
+    """Where the series ends, known in a replay only; open positions are closed there.
+
+    One millisecond after a close: the series is followed no longer, and nothing is closed."""
+
+    @model_validator(mode="after")
+    def _on_the_grid(self) -> Self:
+        check_time(self.first_open_time, "first_open_time", self.timeframe)
+        if (last := self.last_close_time) is not None:
+            is_removed = last % TIMEFRAME_MS[self.timeframe] == 1
+            check_time(last - is_removed, "last_close_time", self.timeframe)
+            if last < self.first_open_time:
+                raise ValueError("last_close_time is before first_open_time")
+        return self
 
     @property
     def series(self) -> str:

@@ -281,7 +281,7 @@ class TestEvents:
 
     def test_empty_evaluations_are_not_decoded(self) -> None:
         decode = watching_decoder(EVALUATIONS, lambda: pytest.fail("decoded"))
-        evaluation = CandleEvaluated(**WHERE, open_time=0, close_time=1)
+        evaluation = CandleEvaluated(**WHERE, open_time=0, close_time=1_800_000)
         assert decode(evaluation.model_dump_json().encode()) is None
         signal = Signal(
             id=ID, configuration_id=ID, strategy="s", action="exit", reference_price=1,

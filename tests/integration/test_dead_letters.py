@@ -31,6 +31,7 @@ from tradepulse.runtime.reading import AssignedReading
 from tradepulse.runtime.topics import create_topics
 
 pytestmark = pytest.mark.integration
+HOUR = 3_600_000
 GARBAGE = (b"no JSON", b"{}", b'{"exchange": "x"}', b"\xff\xfe")
 
 
@@ -122,7 +123,7 @@ async def test_dead_letters_are_sent_back_once(kafka_bootstrap: str, no_topics: 
 
     await create_topics(kafka_bootstrap)
     publisher = await Publisher(kafka_bootstrap, "test").start()
-    good = CandleEvaluated(exchange="x", symbol="A/B", timeframe="1h", open_time=0, close_time=1)
+    good = CandleEvaluated(exchange="x", symbol="A/B", timeframe="1h", open_time=0, close_time=HOUR)
     await publisher.send_raw(EVALUATIONS.name, b"x:A/B", b"broken")
     await publisher.send_raw(EVALUATIONS.name, b"x:A/B", good.model_dump_json().encode())
     async with (

@@ -1,19 +1,34 @@
 """The contracts: ids, and schemas that may only grow."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.events import CandleClosed, CandleEvaluated, Signal, Timeframe, signal_id
+from contracts.events import (
+    LAST_TIME,
+    TIMEFRAME_MS,
+    CandleClosed,
+    CandleEvaluated,
+    EquityMarked,
+    FeedAnnounced,
+    FeedSeries,
+    PortfolioWeightsDecided,
+    Signal,
+    Timeframe,
+    signal_id,
+)
 from contracts.topics import TOPICS
 from studio_svc.stream.feed import TOPICS as STUDIO_TOPICS
 from tradepulse.candles.timeframes import TIMEFRAMES_MS
 from tradepulse.cli.asyncapi import SERVICES, document, write_documents
-from tradepulse.runtime.codec import decode_candle
+from tradepulse.runtime.codec import candle_decoder, decode_candle
 from tradepulse.runtime.dead_letters import LetterHeaders
 
 SNAPSHOTS = Path(__file__).parent / "schemas"
@@ -140,6 +155,7 @@ def test_events_are_frozen_and_ignore_what_a_newer_writer_adds():
 
 def test_the_timeframes_of_the_contract_are_those_with_a_grid():
     assert get_args(Timeframe) == tuple(TIMEFRAMES_MS)
+    assert TIMEFRAME_MS == TIMEFRAMES_MS
 
 
 def test_ids_say_what_the_event_is_about():
@@ -157,6 +173,30 @@ def test_ids_say_what_the_event_is_about():
 IMPOSSIBLE = [
     {"high": 1.5},
     {"low": 1.5},
+    {"low": 2.5, "open": 3.0},
+    {"high": 0.25, "low": 0.5},
+    {"open": 1.0, "close": 1.0, "high": 1.0, "low": 1.5},
+    {"open": None},
+    {"close": True},
+    {"close": "2.0"},
+    {"volume": "1e999"},
+    {"exchange": ""},
+    {"exchange": "a:b"},
+    {"exchange": "x" * 65},
+    {"symbol": "BTC USD"},
+    {"symbol": "BTC/USD\n"},
+    {"open_time": 1, "close_time": 3_600_001},
+    {"open_time": -3_600_000, "close_time": 0},
+    {"close_time": 7_200_000},
+    {"close_time": 3_599_999},
+    {"timeframe": "2h"},
+    {"timeframe": "1w"},
+    {"open_time": "0"},
+    {"open_time": 0.0},
+    {"open_time": False},
+    {"open_time": LAST_TIME, "close_time": LAST_TIME + 3_600_000},
+    {"open_time": 10**15 * 3_600_000, "close_time": (10**15 + 1) * 3_600_000},
+    {"open_time": 10**30, "close_time": 10**30 + 3_600_000},
     {"open": 0.0},
     {"low": -1.0},
     {"volume": -1.0},
@@ -178,10 +218,137 @@ def test_both_decoders_refuse_an_impossible_candle(change):
         decode_candle(value)
 
 
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-3, 3).map(lambda n: n * 3_600_000),
+    st.sampled_from([LAST_TIME - 3_600_000, LAST_TIME, LAST_TIME + 3_600_000]),
+    st.floats(),
+    st.sampled_from([0.0, -0.0, 0.5, 1.0, 2.0, 3.0, 3.5]),
+    st.text(max_size=70),
+    st.text(alphabet="aB/:. \t\n\u00a0\u2028", max_size=5),
+    st.sampled_from(["0", "1.0", "live", "1h", "30m", "kraken"]),
+    st.lists(st.integers(), max_size=1),
+)
+
+
+@given(st.dictionaries(st.sampled_from([*CandleClosed.model_fields, "more"]), ANYTHING))
+def test_both_decoders_take_and_refuse_the_same(changes):
+    value = json.dumps(json.loads(CANDLE.model_dump_json()) | changes).encode()
+    answers = []
+    for decode in (CandleClosed.model_validate_json, decode_candle):
+        try:
+            candle = decode(value)
+        except ValueError:
+            answers.append(None)
+        else:
+            answers.append({name: getattr(candle, name) for name in CandleClosed.model_fields})
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("timeframe", TIMEFRAMES_MS)
+def test_every_timeframe_has_its_own_grid(timeframe):
+    length = TIMEFRAMES_MS[timeframe]
+    for open_time, is_right in (
+        (7 * length, True),
+        (7 * length + 60_000 % length, length == 60_000),
+        (7 * length + 1, False),
+        (LAST_TIME - length, LAST_TIME % length == 0),
+        (LAST_TIME, False),
+    ):
+        change = {"timeframe": timeframe, "open_time": open_time, "close_time": open_time + length}
+        value = json.dumps(json.loads(CANDLE.model_dump_json()) | change).encode()
+        for decode in (CandleClosed.model_validate_json, decode_candle):
+            if is_right:
+                assert decode(value).open_time == open_time
+            else:
+                with pytest.raises(ValueError, match=r"."):
+                    decode(value)
+
+
 def test_both_decoders_read_the_same_candle():
     wire = decode_candle(CANDLE.model_dump_json().encode())
     assert {n: getattr(wire, n) for n in CandleClosed.model_fields} == CANDLE.model_dump()
     assert (wire.series, wire.instrument) == (CANDLE.series, CANDLE.instrument)
+
+
+def test_a_candle_ahead_of_the_clock_can_be_refused():
+    decode = candle_decoder(lambda: 3_600_000 - 60_000, 60_000)
+    assert decode(CANDLE.model_dump_json().encode()).close_time == 3_600_000
+    decode = candle_decoder(lambda: 3_600_000 - 60_001, 60_000)
+    with pytest.raises(ValueError, match="close_time 3600000 is ahead of the clock, 3539999"):
+        decode(CANDLE.model_dump_json().encode())
+
+
+EVENTS = [
+    *(
+        CANDLE.model_copy(update=change)
+        for change in (
+            {},
+            {"exchange": "x"},
+            {"symbol": "X/Y"},
+            {"timeframe": "30m"},
+            {"open_time": 3_600_000},
+        )
+    ),
+    *(
+        CandleEvaluated.model_validate(
+            CANDLE.model_dump() | {"close_time": time + 3_600_000} | change
+        )
+        for time in (0, 3_600_000)
+        for change in ({"open_time": time}, {"open_time": time, "symbol": "X/Y"})
+    ),
+    *(
+        PortfolioWeightsDecided(portfolio=name, close_time=time, policy="p", weights={})
+        for name in ("a", "b")
+        for time in (1, 11)
+    ),
+    *(FeedAnnounced(feed=name, series=()) for name in ("a", "b", "a1")),
+    *(
+        EquityMarked(
+            account=name,
+            close_time=time,
+            cash=Decimal(0),
+            equity=Decimal(0),
+            exposure=Decimal(0),
+            open_positions=0,
+        )
+        for name in ("a", "b")
+        for time in (1, 11)
+    ),
+]
+
+
+def test_no_two_events_have_one_id():
+    assert len({event.id for event in EVENTS}) == len(EVENTS)
+
+
+WRONG = [
+    (CandleEvaluated, {"open_time": 1, "close_time": 3_600_001}, "off the grid of 1h"),
+    (CandleEvaluated, {"close_time": 1}, "close_time is not 1h after open_time"),
+    (FeedSeries, {"first_open_time": 1}, "first_open_time is off the grid of 1h"),
+    (FeedSeries, {"first_open_time": LAST_TIME + 1}, "from 1970 to 2100"),
+    (FeedSeries, {"last_close_time": 3_600_002}, "last_close_time is off the grid of 1h"),
+    (FeedSeries, {"first_open_time": 7_200_000}, "last_close_time is before first_open_time"),
+    (PortfolioWeightsDecided, {"close_time": LAST_TIME + 1}, "from 1970 to 2100"),
+    (PortfolioWeightsDecided, {"close_time": -1}, "from 1970 to 2100"),
+    (PortfolioWeightsDecided, {"weights": {"a:b": 0.6, "a:c": 0.5}}, "weights sum to more than 1"),
+]
+
+
+@pytest.mark.parametrize(("event", "change", "reason"), WRONG, ids=lambda one: str(one)[:40])
+def test_what_no_clock_and_no_grid_tells_is_refused(event, change, reason):
+    right = CANDLE.model_dump() | {
+        "first_open_time": 0,
+        "last_close_time": 3_600_001,
+        "portfolio": "main",
+        "policy": "p",
+        "weights": {"a:b": 0.6, "a:c": 0.4},
+    }
+    event.model_validate(right)
+    with pytest.raises(ValidationError, match=reason):
+        event.model_validate(right | change)
 
 
 def test_a_signal_travels_unchanged():
@@ -194,7 +361,12 @@ def test_a_signal_travels_unchanged():
         expires_at=5,
     )
     event = CandleEvaluated(
-        exchange="x", symbol="A/B", timeframe="1h", open_time=0, close_time=1, signals=(signal,)
+        exchange="x",
+        symbol="A/B",
+        timeframe="1h",
+        open_time=0,
+        close_time=3_600_000,
+        signals=(signal,),
     )
     assert CandleEvaluated.model_validate_json(event.model_dump_json()) == event
 
