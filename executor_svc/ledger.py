@@ -16,6 +16,7 @@ from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime, Gathered
 from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement, Weights
+from tradepulse.trading.weights import instruments_of, traded_at
 
 CANDLE = "candle"
 EVALUATION = "evaluation"
@@ -90,7 +91,7 @@ class Ledger:
         for decided in sorted(d for d in self._coming if d < time):
             self.weights = self._coming.pop(decided)
         moment = self._moment(gathered)
-        instruments = frozenset(s.rpartition(":")[0] for s in self.event_time.series)
+        instruments = instruments_of(traded_at(self.event_time.series, time))
         settlement = self.account.settle(
             moment, self.weights, instruments, time if self._clock_is_event_time else now
         )

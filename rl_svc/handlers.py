@@ -77,12 +77,12 @@ class WeightDecider:
 
     async def _on_feed(self, event: FeedAnnounced) -> None:
         """Learn a feed's series, with the closes that lie behind them."""
-        settled = self._portfolio.event_time.settled
         for series in event.series:
-            closes: list[float] = []
-            if not self._portfolio.knows(series):
+            until = self._portfolio.known_until(series)
+            closes = None
+            if until is not None:
                 # one close more than returns
-                closes = await self._store.closes_until(series, settled, self._lookback + 1)
+                closes = await self._store.closes_until(series, until, self._lookback + 1)
             self._portfolio.on_series(series, closes)
 
     async def _decide(self) -> None:

@@ -1,8 +1,10 @@
 """The portfolio in event time: candles in, one weight vector per close out. Pure."""
 
+from collections.abc import Iterable
+
 from contracts.events import CandleClosed, FeedSeries, PortfolioWeightsDecided
 from tradepulse.trading.event_time import EventTime
-from tradepulse.trading.weights import ReturnHistory, WeightPolicy
+from tradepulse.trading.weights import ReturnHistory, WeightPolicy, instruments_of, traded_at
 
 CANDLE = "candle"
 
@@ -21,25 +23,38 @@ class Portfolio:
         self._name = name
         self._policy = policy
         self._history = ReturnHistory(policy.lookback)
+        self._corrected: dict[tuple[str, int], float] = {}
 
-    def knows(self, series: FeedSeries) -> bool:
-        """Tell whether a series was announced before."""
-        return series.series in self.event_time.series
+    def known_until(self, series: FeedSeries) -> int | None:
+        """Return the close time up to which a series' closes are wanted; None where known.
 
-    def on_series(self, series: FeedSeries, closes: list[float]) -> None:
-        """Learn of a series, with its closes up to the last settled one, oldest first.
-
-        Its closes are wanted the first time only: after that it has seen them itself.
+        It is the last that was decided with before a restart, or what lies before its first candle.
         """
-        instrument = series.series.rpartition(":")[0]
-        self._history.expect(instrument)
-        for close in closes:
-            self._history.add(instrument, close)
+        known = self.event_time.series.get(series.series)
+        if known is not None and known.first_open_time == series.first_open_time:
+            return None
+        decided = min(self.event_time.frontier(CANDLE, series.series), self.event_time.settled)
+        return max(decided, series.first_open_time)
+
+    def on_series(
+        self, series: FeedSeries, closes: Iterable[tuple[int, float]] | None = None
+    ) -> None:
+        """Learn of a series, with its closes until `known_until`, oldest first, if wanted."""
+        if closes is not None:
+            self._history.begin(series.series, closes)
         self.event_time.announce([series])
 
     def on_candle(self, event: CandleClosed, position: tuple[str, int], now: int) -> None:
-        """Take in a candle."""
-        self.event_time.add(CANDLE, event.series, event.close_time, event.close, now, position)
+        """Take in a candle, or what corrects one that was decided with."""
+        is_new = self.event_time.add(
+            CANDLE, event.series, event.close_time, event.close, now, position
+        )
+        if is_new or event.source != "repaired":
+            return
+        if event.close_time <= self.event_time.settled:
+            self._history.correct(event.series, event.close_time, event.close)
+        else:
+            self._corrected[event.series, event.close_time] = event.close
 
     def decide_next(self, now: int) -> PortfolioWeightsDecided | None:
         """Decide the next close if its candles are there; None while they are waited for.
@@ -47,17 +62,19 @@ class Portfolio:
         A late candle joins the history and decides nothing: its close was decided without it.
         """
         while (gathered := self.event_time.ready(now)) is not None:
+            time = gathered.close_time
             closes = gathered.items[CANDLE]
-            for series in sorted(closes):
-                self._history.add(series.rpartition(":")[0], closes[series])
+            for series, close in closes.items():
+                corrected = self._corrected.pop((series, time), close)
+                self._history.add(series, time, corrected)
             self.event_time.settle(gathered)
             if not gathered.late:
-                present = {series.rpartition(":")[0] for series in closes}
+                traded = traded_at(self.event_time.series, time)
                 return PortfolioWeightsDecided(
                     portfolio=self._name,
-                    close_time=gathered.close_time,
+                    close_time=time,
                     policy=self._policy.name,
-                    weights=self._policy.weights(self._history.returns),
-                    missing=tuple(sorted(self._history.returns.keys() - present)),
+                    weights=self._policy.weights(self._history.returns(traded)),
+                    missing=tuple(sorted(instruments_of(traded) - instruments_of(closes))),
                 )
         return None

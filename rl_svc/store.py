@@ -21,20 +21,20 @@ class WeightStore:
         self._pool = pool
         self._portfolio = portfolio
 
-    async def closes_until(self, series: FeedSeries, settled: int, count: int) -> list[float]:
-        """Return a series' last `count` closes known at the last settled close, oldest first."""
-        known_until = settled - timeframe_ms(series.timeframe) + 1
+    async def closes_until(
+        self, series: FeedSeries, until: int, count: int
+    ) -> list[tuple[int, float]]:
+        """Return the last `count` closes of a series until a time: (close time, close)."""
         async with self._pool.acquire() as connection:
             candles = await load_candles(
                 connection,
                 series.exchange,
                 series.symbol,
                 series.timeframe,
-                end=max(known_until, series.first_open_time),
+                end=until - timeframe_ms(series.timeframe) + 1,
                 limit_last=count,
             )
-        closes: list[float] = candles.close.tolist()
-        return closes
+        return list(zip(candles.close_time.tolist(), candles.close.tolist(), strict=True))
 
     async def record(
         self,

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+import numpy as np
+
 from contracts.events import (
     CandleClosed,
     ConfigurationChanged,
@@ -21,6 +23,7 @@ from contracts.events import (
 )
 from contracts.topics import CONFIGURATIONS, FEEDS
 from tradepulse.candles.arrays import Candles
+from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.files import read_candles
 from tradepulse.runtime.db import connect, migrate
 from tradepulse.runtime.publisher import Publisher
@@ -44,6 +47,29 @@ COSTS = {"MAKER_FEE": str(RULES.maker_fee), "IMPACT": str(RULES.impact)}
 def demo_candles(days: int, warm_days: int = 10) -> list[Candles]:
     """Return the recorded candles from some days before `START` to `days` after."""
     return read_candles(DEMO, start=START - warm_days * DAY, end=START + days * DAY)
+
+
+def with_four_hours(candles: Sequence[Candles]) -> list[Candles]:
+    """Return the candles with one symbol's in a second timeframe, made of its own."""
+    first, rows = candles[0], 8
+    length = timeframe_ms("4h")
+    bucket = first.open_time // length
+    starts = np.flatnonzero(np.diff(bucket, prepend=-1))
+    # those of which nothing is missing
+    starts = starts[np.diff(starts, append=len(first)) == rows]
+    columns = np.array([starts + row for row in range(rows)])
+    coarse = Candles(
+        first.exchange,
+        first.symbol,
+        "4h",
+        first.open_time[starts],
+        first.open[starts],
+        first.high[columns].max(axis=0),
+        first.low[columns].min(axis=0),
+        first.close[starts + rows - 1],
+        first.volume[columns].sum(axis=0),
+    )
+    return [*candles, coarse]
 
 
 def configurations_for(candles: Sequence[Candles]) -> list[Configuration]:
@@ -127,7 +153,7 @@ class System:
     def __init__(self, bootstrap: str, database_url: str, folder: Path) -> None:
         self.bootstrap = bootstrap
         self.database_url = database_url
-        self._folder = folder
+        self.folder = folder
         self._env: dict[str, dict[str, str]] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -164,7 +190,7 @@ class System:
         if name not in self._env:
             self._env[name] = {"module": module or f"{name}.app", **env}
         given = self._env[name]
-        with (self._folder / f"{name}.log").open("ab") as log:
+        with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", given["module"]],
                 env={
@@ -252,7 +278,7 @@ class System:
     async def logged(self, words: str, names: Sequence[str], timeout_s: float = 240) -> None:
         """Wait until each of these services has said something."""
         deadline = time.monotonic() + timeout_s
-        while not all(words in (self._folder / f"{n}.log").read_text() for n in names):
+        while not all(words in (self.folder / f"{n}.log").read_text() for n in names):
             self.none_has_ended()
             if time.monotonic() > deadline:
                 raise AssertionError(f"{words!r} was not said:\n{self.last_words()}")
@@ -261,7 +287,7 @@ class System:
     def last_words(self) -> str:
         """Return the ends of the logs."""
         return "\n".join(
-            f"--- {path.name}\n{path.read_text()[-3000:]}" for path in self._folder.glob("*.log")
+            f"--- {path.name}\n{path.read_text()[-3000:]}" for path in self.folder.glob("*.log")
         )
 
     async def ledger(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 from system import (
-    DEMO,
     START,
     System,
     configurations_for,
     demo_candles,
     expected,
     trade_rows,
+    with_four_hours,
 )
 
+from tradepulse.candles.arrays import Candles
 from tradepulse.embedded.kafka import EmbeddedKafka
+from tradepulse.market_data.files import write_candles
 from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect
 from tradepulse.trading.weights import InverseVolatility
@@ -32,16 +34,23 @@ SHARED = '"partitions assigned", "count": 3'
 """Half of the six partitions: two replicas share them."""
 
 
+def market() -> list[Candles]:
+    """Return the candles: five symbols, one of them in two timeframes."""
+    return with_four_hours(demo_candles(DAYS))
+
+
 async def prepared(system: System, speed: str) -> int:
     """Make a system ready and start it; return the close time at which it will be done."""
-    candles = demo_candles(DAYS)
+    candles = market()
     await system.prepare(configurations_for(candles))
     connection = await connect(system.database_url)
     await store_candles(connection, [one.between(None, START) for one in candles], "import")
     await connection.close()
+    file = system.folder / "candles.parquet"
+    write_candles(file, candles)
     system.start(
         "market_ingest",
-        REPLAY_FILE=str(DEMO),
+        REPLAY_FILE=str(file),
         REPLAY_FROM=str(START),
         REPLAY_TO=str(START + DAYS * DAY),
         REPLAY_SPEED=speed,
@@ -65,7 +74,7 @@ async def test_killed_at_any_moment_the_ledger_is_that_of_an_undisturbed_run(
     finally:
         calm.stop()
     undisturbed = await calm.ledger()
-    candles = demo_candles(DAYS)
+    candles = market()
     result = expected(candles, configurations_for(candles), InverseVolatility(96))
     assert await calm.trades() == trade_rows(result)
     assert len(result.trades) > 500
@@ -123,7 +132,7 @@ async def test_a_broker_that_is_away_for_a_minute_loses_nothing(
         await system.outbox_is_empty(revive=True)
     finally:
         system.stop()
-    candles = demo_candles(DAYS)
+    candles = market()
     result = expected(candles, configurations_for(candles), InverseVolatility(96))
     assert await system.trades() == trade_rows(result)
 
@@ -155,6 +164,6 @@ async def test_a_second_signal_svc_joins_and_leaves(
         await system.wait_settled(end, 240)
     finally:
         system.stop()
-    candles = demo_candles(DAYS)
+    candles = market()
     result = expected(candles, configurations_for(candles), InverseVolatility(96))
     assert await system.trades() == trade_rows(result)

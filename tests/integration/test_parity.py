@@ -17,6 +17,7 @@ from system import (
     equity_rows,
     expected,
     trade_rows,
+    with_four_hours,
 )
 
 from contracts.topics import CANDLES
@@ -66,7 +67,7 @@ async def test_replay_gives_the_trades_of_the_backtest(
     policy: str, kafka_bootstrap: str, database_url: str, no_topics: None, tmp_path: Path
 ) -> None:
     chance = random.Random(policy)
-    candles = demo_candles(DAYS)
+    candles = with_four_hours(demo_candles(DAYS))
     configurations = configurations_for(candles)
     result = expected(
         candles,

@@ -20,7 +20,13 @@ from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import EquityPoint, Order, Trade
 from tradepulse.trading.sizing import AccountRules
-from tradepulse.trading.weights import ReturnHistory, WeightPolicy
+from tradepulse.trading.weights import (
+    ReturnHistory,
+    Span,
+    WeightPolicy,
+    instruments_of,
+    traded_at,
+)
 
 
 @dataclass(slots=True)
@@ -79,16 +85,17 @@ def backtest(
     traded = _traded(warm, configurations, begin)
     signals = _signals(warm, configurations, begin)
     history = _warm_history(warm, traded, policy)
-    instruments = frozenset(one.instrument for one in traded.values())
+    spans = {name: _span(one) for name, one in traded.items()}
     account = Account(cash, rules)
     result = BacktestResult()
     weights: Weights | None = None
     moments = _moments(traded, signals, _finer(traded, finer))
     for number, moment in enumerate(moments):
-        result.add(account.settle(moment, weights, instruments))
-        for name in sorted(moment.candles):
-            history.add(traded[name].instrument, moment.candles[name].close)
-        weights = Weights(moment.close_time, policy.weights(history.returns))
+        now_traded = traded_at(spans, moment.close_time)
+        result.add(account.settle(moment, weights, instruments_of(now_traded)))
+        for name, prices in moment.candles.items():
+            history.add(name, moment.close_time, prices.close)
+        weights = Weights(moment.close_time, policy.weights(history.returns(now_traded)))
         if progress is not None and number % 256 == 0:
             progress(number, len(moments))
     if progress is not None:
@@ -110,6 +117,10 @@ def _traded(
     return traded
 
 
+def _span(one: Candles) -> Span:
+    return Span(int(one.open_time[0]), int(one.close_time[-1]))
+
+
 def _signals(
     warm: dict[str, Candles], configurations: Sequence[Configuration], begin: int | None
 ) -> dict[int, list[tuple[str, Signal]]]:
@@ -127,12 +138,10 @@ def _warm_history(
     warm: dict[str, Candles], traded: dict[str, Candles], policy: WeightPolicy
 ) -> ReturnHistory:
     history = ReturnHistory(policy.lookback)
-    for name in sorted(traded):
-        before = len(warm[name]) - len(traded[name])
-        history.expect(traded[name].instrument)
-        closes = warm[name].close[max(0, before - policy.lookback - 1) : before]
-        for close in closes.tolist():
-            history.add(traded[name].instrument, close)
+    for name, one in traded.items():
+        before = len(warm[name]) - len(one)
+        known = warm[name].rows(max(0, before - policy.lookback - 1), before)
+        history.begin(name, zip(known.close_time.tolist(), known.close.tolist(), strict=True))
     return history
 
 
@@ -145,7 +154,7 @@ def _moments(
     for name, one in traded.items():
         for close_time, prices in zip(one.close_time.tolist(), _prices(one), strict=True):
             candles.setdefault(close_time, {})[name] = prices
-    last = {name: int(one.close_time[-1]) for name, one in traded.items()}
+    last = {name: _span(one).last_close_time for name, one in traded.items()}
     return [
         Moment(
             time,

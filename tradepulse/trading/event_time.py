@@ -183,6 +183,10 @@ class EventTime:
         """
         return {key: min(time, self.settled) for key, time in self._frontiers.items()}
 
+    def frontier(self, stream: str, series: str) -> int:
+        """Return the close time up to which a series has shown itself, 0 where it never has."""
+        return self._frontiers.get(f"{stream} {series}", 0)
+
     def ahead(self) -> int:
         """Return how many close times are gathered and not settled."""
         return len(self._times)

@@ -6,8 +6,11 @@ feed it the same numbers, so they get the same weights, to the last digit.
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
+DAY_MS = 86_400_000
 
 WEIGHT_DIGITS = 1_000_000
 """Weights are rounded down to this many parts, so that they never sum to more than 1."""
@@ -28,7 +31,8 @@ class WeightPolicy(Protocol):
         """Return a weight by instrument, each 0 to 1, summing to at most 1.
 
         Args:
-            returns: by instrument, the last `lookback` log returns or fewer, oldest first.
+            returns: by instrument, its last log returns, each over the square root of its days:
+                `lookback` or fewer of each of its series.
         """
 
 
@@ -64,9 +68,10 @@ class FixedWeights:
 class InverseVolatility:
     """Weights in inverse proportion to each instrument's volatility ("naive risk parity").
 
-    The volatility is the root mean square of the last `lookback` log returns. An instrument with
-    fewer than half of them, or with none but zero, is given the median of the others'; where
-    nobody has enough, the weights are equal.
+    The volatility is the root mean square of the last returns per square root of a day, so those
+    of 5 minutes and those of an hour compare. An instrument with fewer than half of `lookback`
+    returns, or with none but zero, is given the median of the others'; where nobody has enough,
+    the weights are equal.
     """
 
     name = "inverse_volatility"
@@ -92,26 +97,82 @@ class InverseVolatility:
 
 
 class ReturnHistory:
-    """The last log returns of each instrument, between the candles that there are."""
+    """The last returns of each series, between the candles that there are.
+
+    Each series is kept by itself: between the closes of two timeframes lies no return. What is
+    kept follows from the last `lookback` + 1 closes of a series alone, so whoever begins with
+    these knows the same as one who has seen all.
+    """
 
     def __init__(self, lookback: int) -> None:
         self._lookback = lookback
-        self._closes: dict[str, float] = {}
-        self.returns: dict[str, deque[float]] = {}
+        self._closes: dict[str, deque[tuple[int, float]]] = {}
+        self._returns: dict[str, deque[float]] = {}
 
-    def expect(self, instrument: str) -> None:
-        """Count an instrument in, before its first candle."""
-        if instrument not in self.returns:
-            self.returns[instrument] = deque(maxlen=self._lookback)
+    def begin(self, series: str, closes: Iterable[tuple[int, float]] = ()) -> None:
+        """Count a series in, with its closes so far: `(close time, close)`, oldest first."""
+        self._closes[series] = deque(maxlen=self._lookback + 1)
+        self._returns[series] = deque(maxlen=self._lookback)
+        for close_time, close in closes:
+            self.add(series, close_time, close)
 
-    def add(self, instrument: str, close: float) -> None:
-        """Take in the next close of an instrument."""
-        self.expect(instrument)
-        previous = self._closes.get(instrument)
-        values = self.returns[instrument]
-        if previous is not None:
-            values.append(math.log(close / previous))
-        self._closes[instrument] = close
+    def add(self, series: str, close_time: int, close: float) -> None:
+        """Take in the next close of a series; one that is not later than its last is known."""
+        closes = self._closes[series]
+        if closes:
+            since, previous = closes[-1]
+            if close_time <= since:
+                return
+            days = (close_time - since) / DAY_MS
+            self._returns[series].append(math.log(close / previous) / math.sqrt(days))
+        closes.append((close_time, close))
+
+    def correct(self, series: str, close_time: int, close: float) -> None:
+        """Take in a close that was wrong or missing, as a reader of all stored candles sees it."""
+        closes = dict(self._closes[series])
+        self.begin(series, sorted((closes | {close_time: close}).items()))
+
+    def returns(self, series: Iterable[str]) -> dict[str, list[float]]:
+        """Return by instrument the returns of these series, each over the root of its days."""
+        found: dict[str, list[float]] = {}
+        for one in series:
+            found.setdefault(one.rpartition(":")[0], []).extend(self._returns[one])
+        return found
+
+
+class Traded(Protocol):
+    """When a series is traded; a `FeedSeries` says so."""
+
+    @property
+    def first_open_time(self) -> int:
+        """Epoch ms of its first candle."""
+
+    @property
+    def last_close_time(self) -> int | None:
+        """Epoch ms of its end, None where none is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The first open and the last close of a series that is traded, epoch ms."""
+
+    first_open_time: int
+    last_close_time: int
+
+
+def traded_at(series: Mapping[str, Traded], close_time: int) -> list[str]:
+    """Return the series that are traded after a close: they have begun, and have not ended."""
+    return [
+        name
+        for name, one in series.items()
+        if one.first_open_time <= close_time
+        and (one.last_close_time is None or close_time < one.last_close_time)
+    ]
+
+
+def instruments_of(series: Iterable[str]) -> frozenset[str]:
+    """Return the instruments of series."""
+    return frozenset(one.rpartition(":")[0] for one in series)
 
 
 def policy_named(

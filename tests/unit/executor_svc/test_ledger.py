@@ -181,6 +181,34 @@ def test_the_portfolio_waits_for_stragglers(grace_ms):
     assert decided.close_time == HOUR
 
 
+class Sharing(Account):
+    """Notes who shares equal weights."""
+
+    def settle(self, moment, weights, instruments, now=None):
+        self.shared = instruments
+        return super().settle(moment, weights, instruments, now)
+
+
+def test_equal_weights_are_shared_by_what_is_traded():
+    account = Sharing(Decimal(1000), AccountRules())
+    one = Ledger(account, EventTime((CANDLE, EVALUATION)), portfolio=None, clock_is_event_time=True)
+    one.event_time.announce(
+        FeedSeries(exchange="x", symbol=symbol, timeframe="1h", first_open_time=first * HOUR,
+                   last_close_time=last * HOUR)
+        for symbol, first, last in (("A/USD", 0, 5), ("B/USD", 0, 2), ("C/USD", 3, 5))
+    )  # fmt: skip
+    shared = {}
+    for close in range(1, 6):
+        for symbol, first, last in (("A/USD", 0, 5), ("B/USD", 0, 2), ("C/USD", 3, 5)):
+            if first < close <= last:
+                one.on_candle(candle(close, symbol), NOWHERE, 0)
+                one.on_evaluation(evaluation(close, symbol), NOWHERE, 0)
+        settled = one.settle_next(0)
+        assert settled is not None
+        shared[close] = "".join(sorted(name[2] for name in account.shared))
+    assert shared == {1: "AB", 2: "A", 3: "AC", 4: "AC", 5: ""}
+
+
 def test_the_executor_s_costs_come_from_its_settings():
     address = {"kafka_bootstrap_servers": "k:1", "database_url": "postgresql://u@h/d"}
     plain = ExecutorSettings(**address).rules()
