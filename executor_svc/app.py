@@ -25,14 +25,16 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
 
     service.on_startup(recover)
     service.publishes(ACCOUNT)
-    service.follows(FEEDS, executor.on_feeds)
+    weights = service.resumes(WEIGHTS, executor.on_weights, executor.offsets)
     executor.reads(
+        service.follows(FEEDS, executor.on_feeds),
         service.resumes(CANDLES, executor.on_candles, executor.offsets),
         service.resumes(EVALUATIONS, executor.on_evaluations, executor.offsets),
+        weights,
     )
-    weights = service.resumes(WEIGHTS, executor.on_weights, executor.offsets)
     service.readiness["partitions"] = lambda: weights.is_assigned
     service.background(executor.keep_settling, "ledger")
+    service.background(executor.keep_putting_aside, "messages that nobody has announced")
 
 
 async def recovered(store: LedgerStore, owner: Ownership, settings: ExecutorSettings) -> Ledger:
@@ -52,6 +54,7 @@ async def recovered(store: LedgerStore, owner: Ownership, settings: ExecutorSett
             settled=owner.settled,
             frontiers=owner.state.get("frontiers"),
             grace_ms=None if is_replay else settings.grace_ms,
+            tolerance_ms=settings.clock_tolerance_s * 1000,
         ),
         portfolio=None if settings.portfolio in ("", "none") else settings.portfolio,
         weights=weights_of(owner.state),

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -10,6 +11,7 @@ from contracts.topics import CANDLES
 from executor_svc.ledger import Ledger, Settled
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.delivery import Delivery
+from tradepulse.runtime.doubts import Doubts, Offset
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.publisher import partition_of
@@ -83,7 +85,11 @@ class Executor:
 
     _ledger: Ledger
     _owner: Ownership
-    _held_back: tuple[AssignedReading, ...] = ()
+    _feeds: AssignedReading
+    _candles: AssignedReading
+    _evaluations: AssignedReading
+    _weights: AssignedReading
+    _doubts: Doubts
 
     def __init__(
         self,
@@ -102,10 +108,18 @@ class Executor:
     def take_over(self, owner: Ownership, ledger: Ledger) -> None:
         """Work for an account from here on."""
         self._owner, self._ledger = owner, ledger
+        self._doubts = Doubts(ledger.event_time, self._lock, self._feeds)
 
-    def reads(self, *readings: AssignedReading) -> None:
-        """Say what is held back where it runs far ahead of the rest."""
-        self._held_back = readings
+    def reads(
+        self,
+        feeds: AssignedReading,
+        candles: AssignedReading,
+        evaluations: AssignedReading,
+        weights: AssignedReading,
+    ) -> None:
+        """Say what it reads."""
+        self._feeds, self._candles = feeds, candles
+        self._evaluations, self._weights = evaluations, weights
 
     def offsets(self) -> Mapping[str, int]:
         """Return the offsets that were kept with the ledger."""
@@ -114,29 +128,34 @@ class Executor:
     async def on_feeds(self, batch: list[Delivery]) -> None:
         """Learn which series to wait for."""
         async with self._lock:
-            for delivery in batch:
+            for delivery in await self._doubts.believed(self._feeds, batch, self._now()):
                 self._ledger.on_feed(delivery.event)
 
     async def on_candles(self, batch: list[Delivery]) -> None:
         """Take in candles, and settle what is complete."""
-        async with self._lock:
-            for delivery in batch:
-                self._ledger.on_candle(delivery.event, delivery.offset_at, self._now())
-            await self._settle()
+        await self._take(self._candles, batch, self._ledger.on_candle)
 
     async def on_evaluations(self, batch: list[Delivery]) -> None:
         """Take in evaluations, and settle what is complete."""
-        async with self._lock:
-            for delivery in batch:
-                self._ledger.on_evaluation(delivery.event, delivery.offset_at, self._now())
-            await self._settle()
+        await self._take(self._evaluations, batch, self._ledger.on_evaluation)
 
     async def on_weights(self, batch: list[Delivery]) -> None:
         """Take in weight vectors, and settle what waited for them."""
+        await self._take(self._weights, batch, self._ledger.on_weights)
+
+    async def _take(
+        self,
+        reading: AssignedReading,
+        batch: list[Delivery],
+        take: Callable[[Any, Offset, int], None],
+    ) -> None:
         async with self._lock:
-            for delivery in batch:
-                self._ledger.on_weights(delivery.event, delivery.offset_at)
+            await self._doubts.take_in(reading, batch, self._now, take)
             await self._settle()
+
+    async def keep_putting_aside(self) -> None:
+        """Put aside for ever what no feed has announced."""
+        await self._doubts.keep_putting_aside()
 
     async def keep_settling(self) -> None:
         """Settle for ever what no message settles: a close whose grace period is over."""
@@ -147,6 +166,8 @@ class Executor:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _settle(self) -> None:
+        if any(one.is_behind for one in (self._candles, self._evaluations, self._weights)):
+            self._ledger.event_time.still_reading(self._now())
         while True:
             settled: list[Settled] = []
             while len(settled) < CLOSES_PER_TRANSACTION:
@@ -208,7 +229,7 @@ class Executor:
                 topic, _, partition = name.rpartition("/")
                 if int(partition) not in needed:
                     held.setdefault(topic, set()).add(int(partition))
-        for reading in self._held_back:
+        for reading in (self._candles, self._evaluations):
             reading.pause_only(held.get(reading.topic.name, ()))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from contracts.events import (
@@ -13,6 +14,7 @@ from contracts.events import (
     Signal,
 )
 from tradepulse.trading.account import Account
+from tradepulse.trading.announcements import Offset
 from tradepulse.trading.event_time import EventTime, Gathered
 from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement, Weights
@@ -63,19 +65,25 @@ class Ledger:
         """Learn which series to wait for."""
         self.event_time.announce(event.series)
 
-    def on_candle(self, event: CandleClosed, position: tuple[str, int], now: int) -> None:
+    def on_candle(self, event: CandleClosed, position: Offset, now: int) -> None:
         """Take in a candle."""
         prices = Prices(event.open, event.high, event.low, event.close, event.volume)
         self.event_time.add(CANDLE, event.series, event.close_time, prices, now, position)
 
-    def on_evaluation(self, event: CandleEvaluated, position: tuple[str, int], now: int) -> None:
+    def on_evaluation(self, event: CandleEvaluated, position: Offset, now: int) -> None:
         """Take in an evaluation."""
         self.event_time.add(
             EVALUATION, event.series, event.close_time, event.signals, now, position
         )
 
-    def on_weights(self, event: PortfolioWeightsDecided, position: tuple[str, int]) -> None:
+    def on_weights(self, event: PortfolioWeightsDecided, position: Offset, now: int = 0) -> None:
         """Take in a weight vector; a repeat changes nothing."""
+        announcements = self.event_time.announcements
+        if announcements.lack(event.close_time):
+            take = partial(self.on_weights, event, position, now)
+            announcements.put_by(event.close_time, None, take, position)
+            return
+        self.event_time.heard(event.close_time, now)
         # needed until a close after it is settled, hence one millisecond more
         self.event_time.track(position, event.close_time + 1)
         if event.portfolio == self._portfolio and event.close_time > self._decided_until:

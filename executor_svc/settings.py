@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tradepulse.runtime.settings import RuntimeSettings
-from tradepulse.trading.event_time import GRACE_MS
+from tradepulse.trading.event_time import GRACE_MS, TOLERANCE_MS
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
 
@@ -34,6 +34,8 @@ class ExecutorSettings(RuntimeSettings):
     """`replay` judges age by event time and waits for every series without limit."""
     grace_ms: int = Field(default=GRACE_MS, gt=0)
     """How long a close waits for stragglers, by the wall clock."""
+    clock_tolerance_s: int = Field(default=TOLERANCE_MS // 1000, ge=0)
+    """Live, what is further ahead of the wall clock is put aside."""
     portfolio: str = Field(default="main", pattern=r"^[^\s:]{0,64}$")
     """Whose weights size the entries; `none` for equal weights, waiting for nobody."""
     fee: Decimal = Field(default=AccountRules().fee, ge=0, lt=1)

@@ -35,15 +35,18 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
             settled=owner.settled,
             frontiers=owner.state.get("frontiers"),
             grace_ms=None if settings.clock == "replay" else settings.grace_ms,
+            tolerance_ms=settings.clock_tolerance_s * 1000,
         )
         decider.take_over(owner, Portfolio(settings.portfolio, policy, event_time), policy.lookback)
 
     service.on_startup(recover)
     service.publishes(WEIGHTS)
-    service.follows(FEEDS, decider.on_feeds)
+    feeds = service.follows(FEEDS, decider.on_feeds)
     candles = service.resumes(CANDLES, decider.on_candles, decider.offsets, decode=decode_candle)
+    decider.reads(feeds, candles)
     service.readiness["partitions"] = lambda: candles.is_assigned
     service.background(decider.keep_deciding, "weights")
+    service.background(decider.keep_putting_aside, "messages that nobody has announced")
 
 
 APPLICATION = Application("rl_svc", PortfolioSettings, declare)

@@ -9,8 +9,10 @@ from contracts.events import FeedAnnounced, PortfolioWeightsDecided
 from rl_svc.portfolio import Portfolio
 from rl_svc.store import WeightStore
 from tradepulse.runtime.delivery import Delivery
+from tradepulse.runtime.doubts import Doubts
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
+from tradepulse.runtime.reading import AssignedReading
 
 CLOSES_PER_TRANSACTION = 250
 LOOK_EVERY_S = 0.2
@@ -25,6 +27,9 @@ class WeightDecider:
     _portfolio: Portfolio
     _owner: Ownership
     _lookback: int
+    _feeds: AssignedReading
+    _candles: AssignedReading
+    _doubts: Doubts
 
     def __init__(
         self,
@@ -50,6 +55,11 @@ class WeightDecider:
     def take_over(self, owner: Ownership, portfolio: Portfolio, lookback: int) -> None:
         """Decide for a portfolio from here on."""
         self._owner, self._portfolio, self._lookback = owner, portfolio, lookback
+        self._doubts = Doubts(portfolio.event_time, self._lock, self._feeds)
+
+    def reads(self, feeds: AssignedReading, candles: AssignedReading) -> None:
+        """Say what it reads."""
+        self._feeds, self._candles = feeds, candles
 
     def offsets(self) -> Mapping[str, int]:
         """Return the offsets that were kept with the weights."""
@@ -58,15 +68,19 @@ class WeightDecider:
     async def on_feeds(self, batch: list[Delivery]) -> None:
         """Learn which series there are."""
         async with self._lock:
-            for delivery in batch:
+            for delivery in await self._doubts.believed(self._feeds, batch, self._now()):
                 await self._on_feed(delivery.event)
 
     async def on_candles(self, batch: list[Delivery]) -> None:
         """Take in candles, and decide what is complete."""
         async with self._lock:
-            for delivery in batch:
-                self._portfolio.on_candle(delivery.event, delivery.offset_at, self._now())
+            take = self._portfolio.on_candle
+            await self._doubts.take_in(self._candles, batch, self._now, take)
             await self._decide()
+
+    async def keep_putting_aside(self) -> None:
+        """Put aside for ever what no feed has announced."""
+        await self._doubts.keep_putting_aside()
 
     async def keep_deciding(self) -> None:
         """Decide for ever what no candle decides: a close whose grace period is over."""
@@ -86,6 +100,8 @@ class WeightDecider:
             self._portfolio.on_series(series, closes)
 
     async def _decide(self) -> None:
+        if self._candles.is_behind:
+            self._portfolio.event_time.still_reading(self._now())
         while True:
             decided: list[PortfolioWeightsDecided] = []
             while len(decided) < CLOSES_PER_TRANSACTION:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tradepulse.runtime.settings import RuntimeSettings
-from tradepulse.trading.event_time import GRACE_MS
+from tradepulse.trading.event_time import GRACE_MS, TOLERANCE_MS
 from tradepulse.trading.weights import WeightPolicy, policy_named
 
 
@@ -17,6 +17,8 @@ class PortfolioSettings(RuntimeSettings):
     """`replay` waits for every instrument without limit."""
     grace_ms: int = Field(default=GRACE_MS, gt=0)
     """How long a close waits for stragglers, by the wall clock."""
+    clock_tolerance_s: int = Field(default=TOLERANCE_MS // 1000, ge=0)
+    """Live, what is further ahead of the wall clock is put aside."""
     policy: Literal["equal", "inverse_volatility", "fixed"] = "inverse_volatility"
     policy_lookback: int = Field(default=96, ge=2, le=100_000)
     """Returns of each instrument that the policy looks at."""

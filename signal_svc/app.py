@@ -5,16 +5,16 @@ from prometheus_client import Gauge
 from contracts.topics import CANDLES, CONFIGURATIONS, EVALUATIONS
 from signal_svc.active import ActiveConfigurations
 from signal_svc.handlers import CandleHandler, SignalMeters
+from signal_svc.settings import SignalSettings
 from signal_svc.store import SignalStore
 from signal_svc.windows import Windows
-from tradepulse.runtime.codec import decode_candle
+from tradepulse.runtime.clock import wall_clock
+from tradepulse.runtime.codec import candle_decoder
 from tradepulse.runtime.service import Application, Service, run
-from tradepulse.strategies.files import StrategySettings
 
 
-def declare(service: Service, settings: StrategySettings) -> None:
+def declare(service: Service, settings: SignalSettings) -> None:
     """Declare what the service reads and publishes."""
-    del settings
     active = ActiveConfigurations()
     windows = Windows()
     handler = CandleHandler(
@@ -29,11 +29,13 @@ def declare(service: Service, settings: StrategySettings) -> None:
     ).set_function(lambda: len(active))
     service.publishes(EVALUATIONS)
     service.follows(CONFIGURATIONS, active.on_configurations)
-    candles = service.shares(CANDLES, handler.on_candles, windows.forget_all, decode=decode_candle)
+    # after a candle from the future every real one would be taken for a repeat
+    decode = candle_decoder(wall_clock, settings.clock_tolerance_s * 1000)
+    candles = service.shares(CANDLES, handler.on_candles, windows.forget_all, decode=decode)
     service.readiness["candle partitions"] = lambda: candles.is_assigned
 
 
-APPLICATION = Application("signal_svc", StrategySettings, declare)
+APPLICATION = Application("signal_svc", SignalSettings, declare)
 
 
 def main() -> None:

@@ -57,8 +57,9 @@ VENUES = {
 AHEAD = 2
 """So many closes may the market be ahead of the ledger: after three a series counts as down."""
 PATIENCE_S = 120
-WAITS = {"CLOCK": "wall", "GRACE_MS": str(PATIENCE_S * 1000)}
-"""A grace as long as ours: the market here is thousands of times as fast as a real one."""
+WAITS = {"CLOCK": "wall", "GRACE_MS": str(PATIENCE_S * 1000), "CLOCK_TOLERANCE_S": str(3 * 10**9)}
+"""A grace as long as ours, as the market here is thousands of times as fast as a real one; and it
+may be a century ahead of the clock."""
 DECIDING = ("signal_svc", "rl_svc", "executor_svc")
 KILLED = {START + DAY: "market_ingest", START + 2 * DAY: "executor_svc"}
 KEYS = ("apiKey", "secret")

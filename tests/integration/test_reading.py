@@ -157,6 +157,57 @@ async def test_a_kept_offset_that_the_topic_does_not_hold_is_refused(
                 pass
 
 
+async def test_it_is_behind_until_what_lay_there_is_handled(
+    kafka_bootstrap: str, publisher: Publisher
+) -> None:
+    await publish(publisher, range(100))
+    for symbol in SYMBOLS:
+        # the last of each partition cannot be decoded, and is put aside
+        await publisher.send_raw(CANDLES.name, f"x:{symbol}".encode(), b"garbage")
+    failures: list[BaseException] = []
+    broker = broker_for(kafka_bootstrap, publisher, failures)
+    seen: list[tuple[int, bool]] = []
+    may_go_on = asyncio.Event()
+
+    async def take(batch: list[Delivery]) -> None:
+        if seen:
+            await may_go_on.wait()
+        seen.append((len(batch), reading.is_behind))
+
+    reading = AssignedReading(broker, CANDLES, take, begin=from_beginning)
+    broker.then(reading)
+    assert reading.is_behind, "nothing is known yet"
+    await broker.start()
+    await until(lambda: reading.is_behind)
+    may_go_on.set()
+    await reading.caught_up()
+    assert not reading.is_behind
+    assert sum(count for count, _ in seen) == len(SYMBOLS) * 100
+    # also in the handler of the last of them
+    assert all(is_behind for _, is_behind in seen)
+    await publish(publisher, range(100, 101))
+    await reading.heard_all()
+    assert sum(count for count, _ in seen) == len(SYMBOLS) * 101
+    assert not seen[-1][1]
+    await broker.stop()
+    assert failures == []
+
+
+async def test_what_is_held_back_is_not_waited_for(
+    kafka_bootstrap: str, publisher: Publisher
+) -> None:
+    await publish(publisher, range(10))
+    async with assigned(kafka_bootstrap, publisher, from_beginning) as (taken, reading):
+        reading.pause_only(range(CANDLES.partitions))
+        assert not reading.is_behind
+        reading.pause_only(())
+        await reading.caught_up()
+    assert len(taken.deliveries) == len(SYMBOLS) * 10
+    ends = {f"{CANDLES.name}/{p}": max(found) + 1 for p, found in taken.offsets.items()}
+    async with assigned(kafka_bootstrap, publisher, from_kept(lambda: ends)) as (_, reading):
+        assert not reading.is_behind
+
+
 async def test_a_paused_partition_waits(kafka_bootstrap: str, publisher: Publisher) -> None:
     async with assigned(kafka_bootstrap, publisher, from_beginning) as (taken, reading):
         await publish(publisher, range(1))

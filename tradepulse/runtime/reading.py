@@ -10,6 +10,7 @@ rest is handled. What a handler raises ends the process. A topic is read in one 
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -131,6 +132,13 @@ class Reading:
         del records
         await self._handle(batch)
 
+    async def put_aside(self, refused: Sequence[tuple[Delivery, str]]) -> None:
+        """Send what was decoded and cannot be handled to the dead letters, each with its reason."""
+        if refused:
+            await self._letters.put_aside(
+                self.topic, [(delivery.record, reason) for delivery, reason in refused]
+            )
+
     async def _parse(self, records: Any) -> KafkaMessage:
         # instead of FastStream's, which makes a dict of every message's headers
         self._begun += 1
@@ -185,6 +193,7 @@ class AssignedReading(Reading):
     ) -> None:
         self._begin = begin
         self._ends: dict[Partition, int] = {}
+        self._unread: dict[Partition, int] | None = None
         self._paused: set[Partition] = set()
         super().__init__(
             broker,
@@ -210,18 +219,40 @@ class AssignedReading(Reading):
         """
         begins = {one: self._begin(one, ranges[one]) for one in self.partitions}
         self._ends = {one: ranges[one][1] for one in self.partitions}
+        self._unread = {one: end for one, end in self._ends.items() if begins[one] < end}
         await self.start()
         # nothing else has run since the client has started, so it fetches from here on
         for partition, offset in begins.items():
             self.consumer.seek(partition, offset)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that lay there at the start, in what is fetched, is not handled yet."""
+        return self._unread is None or not self._unread.keys() <= self._paused
+
+    async def on_batch(self, batch: list[Delivery], records: Sequence[ConsumerRecord]) -> None:
+        """Handle a batch, and note which partitions have passed the end that they had."""
+        await super().on_batch(batch, records)
+        if self._unread:
+            for record in records:
+                partition = Partition(record.topic, record.partition)
+                if record.offset + 1 >= self._unread.get(partition, math.inf):
+                    del self._unread[partition]
+
     async def caught_up(self) -> None:
         """Wait until everything that was there at the start is handled."""
-        while not (self.is_idle and await self._has_passed_ends()):  # noqa: ASYNC110 - a client tells nobody
+        await self._handled(self._ends)
+
+    async def heard_all(self) -> None:
+        """Wait until everything that is there now is handled."""
+        await self._handled(await self.consumer.end_offsets(self.partitions))
+
+    async def _handled(self, ends: Mapping[Partition, int]) -> None:
+        while not (self.is_idle and await self._has_passed(ends)):  # noqa: ASYNC110 - a client tells nobody
             await asyncio.sleep(_POLL_S)
 
-    async def _has_passed_ends(self) -> bool:
-        for partition, end in self._ends.items():
+    async def _has_passed(self, ends: Mapping[Partition, int]) -> bool:
+        for partition, end in ends.items():
             if await self.consumer.position(partition) < end:
                 return False
         return True

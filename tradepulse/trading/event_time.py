@@ -5,21 +5,31 @@ has shown something at or after t, or once its grid has no close left at or befo
 the data is proven by the candle after it. Nothing here depends on how partitions interleave.
 
 Live, a series may fall silent; then a close is settled a grace period after its first arrival,
-and what comes later is handed out as a late moment of its own.
+and what comes later is handed out as a late moment of its own. What had piled up before the start
+is waited for longer: its grace begins when no more of it comes.
+
+What no feed has announced is put by: either its announcement is on its way, or it is nobody's.
 """
 
 import heapq
+import math
+from bisect import insort
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from contracts.events import FeedSeries
+from tradepulse.candles.checks import time_text
 from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.trading.announcements import Announcements, Offset
 
 GRACE_MS = 5_000
 """How long a close is waited for live, by default: a candle that was lost by its stream comes from
 the venue's HTTP answer seconds later, and what is decided without it is another trade."""
+TOLERANCE_MS = 60_000
+"""How far ahead of our clock a close may be, by default: no two clocks are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,7 @@ class EventTime:
         settled: the last close time that was settled, epoch ms; 0 for none.
         frontiers: what `frontiers()` returned at that time.
         grace_ms: how long to wait live, None to wait without limit, as in a replay.
+        tolerance_ms: live, so far ahead of the clock may a close be.
         outage_closes: live, a series that missed so many closes is no longer waited for.
     """
 
@@ -60,12 +71,14 @@ class EventTime:
         settled: int = 0,
         frontiers: Mapping[str, int] | None = None,
         grace_ms: int | None = None,
+        tolerance_ms: int = TOLERANCE_MS,
         outage_closes: int = 3,
     ) -> None:
         self.settled = settled
-        self.series: dict[str, FeedSeries] = {}
+        self.announcements = Announcements(is_replay=grace_ms is None)
         self._streams = tuple(streams)
         self._grace_ms = grace_ms
+        self._tolerance_ms = tolerance_ms
         self._outage_closes = outage_closes
         self._frontiers = dict(frontiers or {})
         self._length: dict[str, int] = {}
@@ -73,19 +86,25 @@ class EventTime:
         self._times: list[int] = []
         self._arrived: dict[int, int] = {}
         self._late: deque[Gathered] = deque()
-        self._unknown: set[str] = set()
         self._partitions: dict[str, _Partition] = {}
+        self._newest = self._backlog_until = 0
+        self._backlog_at = -math.inf
+
+    @property
+    def series(self) -> dict[str, FeedSeries]:
+        """Every series that was announced, by name."""
+        return self.announcements.series
 
     def announce(self, series: Iterable[FeedSeries]) -> None:
         """Learn which series there are; each is waited for from its first candle to its last."""
+        series = list(series)
+        self.announcements.add(series)
         for one in series:
-            length = timeframe_ms(one.timeframe)
-            self.series[one.series] = one
-            self._length[one.series] = length
-            self._unknown.discard(one.series)
+            self._length[one.series] = timeframe_ms(one.timeframe)
             for stream in self._streams:
                 key = f"{stream} {one.series}"
                 self._frontiers[key] = max(self._frontiers.get(key, 0), one.first_open_time)
+        self.announcements.take_again()
 
     def add(
         self,
@@ -94,9 +113,9 @@ class EventTime:
         close_time: int,
         item: Any,
         now: int,
-        offset_at: tuple[str, int] | None = None,
+        offset_at: Offset | None = None,
     ) -> bool:
-        """Take in one message; tell whether it was new.
+        """Take in one message; tell whether it was new, or put by.
 
         Args:
             stream: one of the streams.
@@ -106,15 +125,18 @@ class EventTime:
             now: time of arrival, epoch ms.
             offset_at: (`topic/partition`, offset) of the message.
         """
+        if self.announcements.lack(close_time, series):
+            take = partial(self.add, stream, series, close_time, item, now, offset_at)
+            self.announcements.put_by(close_time, series, take, offset_at)
+            return True
         key = f"{stream} {series}"
-        is_new = close_time > self._frontiers.get(key, 0)
+        is_new = close_time > self._frontiers[key]
         if offset_at is not None:
             self.track(offset_at, close_time if is_new else 0)
         if not is_new:
             return False
         self._frontiers[key] = close_time
-        if series not in self._length:
-            self._unknown.add(series)
+        self.heard(close_time, now)
         if close_time <= self.settled:
             self._late.append(Gathered(close_time, {stream: {series: item}}, late=True))
             return True
@@ -130,16 +152,16 @@ class EventTime:
         """Return the next close that can be settled, or None; call `settle` after using it."""
         if self._late:
             return self._late[0]
-        # a candle of a series that was not announced: its feed's announcement is on its way
-        if not self._times or self._unknown:
+        if not self._times or self.announcements.awaited():
             return None
         time = self._times[0]
         waiting = [series for series in self._length if not self._is_clear(series, time)]
         if waiting:
             if self._grace_ms is None:
                 return None
-            alive = [series for series in waiting if not self._is_in_outage(series, time)]
-            if alive and now - self._arrived[time] < self._grace_ms:
+            is_alive = any(not self._is_in_outage(series, time) for series in waiting)
+            since = max(self._arrived[time], self._backlog_at) if is_alive else self._backlog_at
+            if now - since < self._grace_ms:
                 return None
         return Gathered(time, self._buffer[time], tuple(waiting))
 
@@ -147,7 +169,8 @@ class EventTime:
         """Tell whether the grace period of a close is over; it never is without one."""
         if self._grace_ms is None:
             return False
-        return now - self._arrived[gathered.close_time] >= self._grace_ms
+        since = max(self._arrived[gathered.close_time], self._backlog_at)
+        return now - since >= self._grace_ms
 
     def settle(self, gathered: Gathered) -> None:
         """Forget a close that was settled."""
@@ -158,13 +181,51 @@ class EventTime:
         heapq.heappop(self._times)
         del self._buffer[gathered.close_time], self._arrived[gathered.close_time]
 
-    def track(self, offset_at: tuple[str, int], close_time: int) -> None:
+    def track(self, offset_at: Offset, close_time: int) -> None:
         """Remember where a message stands; it is settled when its close time is."""
         name, offset = offset_at
         partition = self._partitions.setdefault(name, _Partition())
         partition.next_offset = max(partition.next_offset, offset + 1)
         if close_time > self.settled:
-            partition.waiting.append((offset, close_time))
+            waiting = partition.waiting
+            if waiting and offset < waiting[-1][0]:
+                # it was put by meanwhile
+                insort(waiting, (offset, close_time))
+            else:
+                waiting.append((offset, close_time))
+
+    # What is believed
+
+    def refusal(self, time: int, now: int) -> str | None:
+        """Say why a message cannot be about this time, by the clock; None where it may be.
+
+        In a replay the clock says nothing: there the feeds say where the series end.
+        """
+        if self._grace_ms is None or time <= now + self._tolerance_ms:
+            return None
+        return f"its time {time_text(time)} is ahead of the clock, {time_text(now)}"
+
+    def give_up(self, numbers: Collection[int]) -> dict[Offset, str]:
+        """Let go of messages that nobody has announced; see `Announcements.give_up`."""
+        given_up = self.announcements.give_up(numbers)
+        for offset_at in given_up:
+            self.track(offset_at, 0)
+        return given_up
+
+    # What had piled up
+
+    def still_reading(self, now: int) -> None:
+        """Note that what lay there at the start is not all read: what has come is backlog."""
+        self._backlog_at = now
+        self._backlog_until = max(self._backlog_until, self._newest)
+
+    def heard(self, close_time: int, now: int) -> None:
+        """Note that something of a close has come: of a backlog more may be on its way."""
+        self._newest = max(self._newest, close_time)
+        if close_time <= self._backlog_until and self.settled < self._backlog_until:
+            self._backlog_at = max(self._backlog_at, now)
+
+    # Where it stands
 
     def offsets(self) -> dict[str, int]:
         """Return by partition the offset at which to go on after a restart."""
@@ -174,6 +235,8 @@ class EventTime:
             while waiting and waiting[0][1] <= self.settled:
                 waiting.popleft()
             resume[name] = waiting[0][0] if waiting else partition.next_offset
+        for name, offset in self.announcements.offsets():
+            resume[name] = min(resume.get(name, offset), offset)
         return resume
 
     def frontiers(self) -> dict[str, int]:
@@ -203,8 +266,8 @@ class EventTime:
 
     def blocking(self) -> list[str]:
         """Return the series that the next close waits for, or whose announcement is awaited."""
-        if self._unknown:
-            return sorted(self._unknown)
+        if awaited := self.announcements.awaited():
+            return awaited
         if not self._times:
             return []
         return [s for s in self._length if not self._is_clear(s, self._times[0])]

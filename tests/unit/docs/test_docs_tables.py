@@ -13,6 +13,7 @@ from executor_svc.settings import ExecutorSettings
 from market_ingest.settings import IngestSettings, LiveSettings, ModeSettings
 from optimizer_svc.app import OptimizerSettings
 from rl_svc.settings import PortfolioSettings
+from signal_svc.settings import SignalSettings
 from studio_svc.app import StudioSettings
 from tradepulse.cli.main import COMMANDS
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
@@ -48,6 +49,7 @@ def written(value: Any) -> str:
         PortfolioSettings,
         ExecutorSettings,
         OptimizerSettings,
+        SignalSettings,
         StudioSettings,
     ],
 )

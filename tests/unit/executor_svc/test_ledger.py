@@ -181,6 +181,51 @@ def test_the_portfolio_waits_for_stragglers(grace_ms):
     assert decided.close_time == HOUR
 
 
+@pytest.mark.parametrize("close", [1, 2, 3, 30])
+def test_nobody_s_candle_harms_nobody(close):
+    """A late one, one of the close at hand, a newer one: it waits apart until it is given up."""
+    one = ledger(portfolio=None)
+    for number in (1, 2):
+        feed_close(one, number)
+        assert one.settle_next(0) is not None
+    one.on_candle(candle(close, "Z/USD"), ("c/1", 7), 0)
+    one.on_evaluation(evaluation(close, "Z/USD"), ("e/1", 7), 0)
+    feed_close(one, 3)
+    assert one.settle_next(0) is None
+    given_up = one.event_time.give_up(one.event_time.announcements.waiting())
+    assert set(given_up) == {("c/1", 7), ("e/1", 7)}
+    settled = one.settle_next(0)
+    assert settled is not None
+    assert settled.settlement.close_time == 3 * HOUR
+    assert one.settle_next(0) is None
+
+
+def test_weights_from_after_the_end_of_a_replay_do_not_bind():
+    one = ledger()
+    one.event_time.announce(
+        [FeedSeries(exchange="x", symbol="A/USD", timeframe="1h", first_open_time=0,
+                    last_close_time=3 * HOUR)]
+    )  # fmt: skip
+    feed_close(one, 1)
+    assert one.settle_next(0) is not None
+    one.on_weights(weights(9), ("w/0", 0))
+    one.on_weights(weights(1), ("w/0", 1))
+    feed_close(one, 2)
+    assert one.settle_next(0) is None
+    given_up = one.event_time.give_up(one.event_time.announcements.waiting())
+    assert given_up == {
+        ("w/0", 0): "its close 1970-01-01T09:00Z is after the announced end, 1970-01-01T03:00Z"
+    }
+    assert one.settle_next(0) is not None
+    assert one.weights is not None
+    assert one.weights.decided_at == HOUR
+    feed_close(one, 3)
+    assert one.settle_next(0) is None
+    one.on_weights(weights(2), ("w/0", 2))
+    assert one.settle_next(0) is not None
+    assert one.event_time.offsets()["w/0"] == 3
+
+
 class Sharing(Account):
     """Notes who shares equal weights."""
 

@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,3 +163,171 @@ def test_a_candle_after_the_end_of_its_series_blocks_nobody():
         for name in ("A", "B"):
             gatherer.add("candle", f"x:{name}:30m", close * M30, name, 0)
     assert [time for time, _ in drain(gatherer)] == [M30, 2 * M30, 3 * M30]
+
+
+@pytest.mark.parametrize("outage", [1, 2, 3])
+def test_an_outage_begins_after_exactly_so_many_missed_closes(outage):
+    gatherer = EventTime(("candle",), grace_ms=2_000, outage_closes=outage)
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    waited = []
+    for close in range(1, 6):
+        now = close * M30
+        gatherer.add("candle", "x:A:30m", close * M30, close, now)
+        waited.append(gatherer.ready(now) is None)
+        gathered = gatherer.ready(now + 2_000)
+        assert gathered is not None
+        assert gathered.missing == ("x:B:30m",)
+        gatherer.settle(gathered)
+    assert waited == [True] * outage + [False] * (5 - outage)
+    # it is back, and waited for again
+    gatherer.add("candle", "x:B:30m", 6 * M30, 6, 6 * M30)
+    assert gatherer.ready(6 * M30) is None
+
+
+def test_the_grace_ends_on_its_last_millisecond():
+    gatherer = EventTime(("candle",), grace_ms=2_000)
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    gatherer.add("candle", "x:A:30m", M30, "a", 10_000)
+    gatherer.add("candle", "x:A:30m", 2 * M30, "a", 11_000)
+    gathered = gatherer.ready(12_000)
+    assert gathered is not None
+    assert gatherer.waited_enough(gathered, 12_000)
+    assert not gatherer.waited_enough(gathered, 11_999)
+    gatherer.settle(gathered)
+    assert gatherer.ready(12_999) is None
+    assert gatherer.ready(13_000) is not None
+
+
+def test_what_lay_there_at_the_start_is_read_before_any_grace():
+    """However long that takes, and though B comes long after A."""
+    names = [f"S{i}" for i in range(5)]
+    closes = range(1, 41)
+    gatherer = EventTime(("candle", "evaluation"), grace_ms=10)
+    gatherer.announce([series(name, 0, None) for name in names])
+    now, found = 1_000_000, []
+    for stream in ("candle", "evaluation"):
+        for name in names:
+            for close in closes:
+                now += 50
+                gatherer.add(stream, f"x:{name}:30m", close * M30, close, now)
+                gatherer.still_reading(now)
+                found += drain(gatherer, now)
+    assert [time for time, _ in found] == [close * M30 for close in closes]
+    for _, items in found:
+        assert len(items["candle"]) == len(items["evaluation"]) == len(names)
+
+
+def test_what_others_make_of_a_backlog_is_waited_for_while_it_comes():
+    """Another service catches up, too: its evaluations come after all candles were read."""
+    gatherer = EventTime(("candle", "evaluation"), grace_ms=100)
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    for name in "AB":
+        for close in range(1, 11):
+            gatherer.add("candle", f"x:{name}:30m", close * M30, close, 1_000)
+    gatherer.still_reading(1_000)
+    now, found = 1_000, []
+    for name in "AB":
+        for close in range(1, 8):
+            now += 99
+            gatherer.add("evaluation", f"x:{name}:30m", close * M30, close, now)
+            found += drain(gatherer, now)
+    assert [time for time, _ in found] == [close * M30 for close in range(1, 8)]
+    # it has died, say: what is silent for so long is silent
+    assert gatherer.ready(now + 99) is None
+    assert [time for time, _ in drain(gatherer, now + 100)] == [8 * M30, 9 * M30, 10 * M30]
+    # from here on the grace is that of each close
+    gatherer.add("candle", "x:A:30m", 11 * M30, 11, now + 200)
+    gatherer.add("candle", "x:A:30m", 12 * M30, 12, now + 250)
+    assert gatherer.ready(now + 299) is None
+    assert gatherer.ready(now + 300) is not None
+
+
+def test_a_series_that_ends_for_good_while_a_backlog_is_read_is_given_up_after_it():
+    gatherer = EventTime(("candle",), grace_ms=100)
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    for close in range(1, 11):
+        gatherer.add("candle", "x:A:30m", close * M30, close, 1_000)
+        gatherer.still_reading(1_000)
+    assert gatherer.ready(1_099) is None
+    assert len(drain(gatherer, 1_100)) == 10
+
+
+def test_a_late_item_of_an_unannounced_series_harms_nobody():
+    gatherer = EventTime(("candle",))
+    gatherer.announce([series("A", 0, None)])
+    for close in range(1, 4):
+        gatherer.add("candle", "x:A:30m", close * M30, close, 0, ("c/0", close))
+    assert len(drain(gatherer)) == 3
+    gatherer.add("candle", "x:Z:30m", 2 * M30, "late", 0, ("c/0", 4))
+    gatherer.add("candle", "x:A:30m", 4 * M30, 4, 0, ("c/0", 5))
+    assert drain(gatherer) == [], "its announcement may be on its way"
+    assert gatherer.blocking() == ["x:Z:30m"]
+    assert gatherer.offsets() == {"c/0": 4}
+    assert gatherer.give_up(gatherer.announcements.waiting()) == {
+        ("c/0", 4): "no feed has announced its series"
+    }
+    assert [time for time, _ in drain(gatherer)] == [4 * M30]
+    assert gatherer.offsets() == {"c/0": 6}
+
+
+def test_an_unannounced_series_holds_up_once_and_is_waited_for_once_announced():
+    gatherer = EventTime(("candle",))
+    gatherer.announce([series("A", 0, None)])
+    gatherer.add("candle", "x:Z:30m", 9 * M30, "newer", 0, ("c/0", 0))
+    gatherer.add("candle", "x:A:30m", M30, 1, 0, ("c/1", 0))
+    assert drain(gatherer) == []
+    assert len(gatherer.give_up(gatherer.announcements.waiting())) == 1
+    assert len(drain(gatherer)) == 1
+    # the next one of the same stranger
+    gatherer.add("candle", "x:Z:30m", 10 * M30, "newer", 0, ("c/0", 1))
+    gatherer.add("candle", "x:A:30m", 2 * M30, 2, 0, ("c/1", 1))
+    assert len(drain(gatherer)) == 1
+    assert gatherer.offsets() == {"c/0": 1, "c/1": 2}
+    # it is announced after all: what waits is taken in, in its order
+    waiting = gatherer.announcements.waiting()
+    gatherer.add("candle", "x:Z:30m", 11 * M30, "newest", 0, ("c/0", 2))
+    gatherer.announce([series("Z", 9 * M30, None)])
+    assert gatherer.give_up(waiting) == {}
+    for close in range(3, 12):
+        gatherer.add("candle", "x:A:30m", close * M30, close, 0, ("c/1", close - 1))
+    assert [items["candle"].get("x:Z:30m") for _, items in drain(gatherer)] == (
+        [None] * 7 + ["newer", "newest"]
+    )
+    assert gatherer.offsets() == {"c/0": 3, "c/1": 11}
+
+
+def test_what_was_put_by_holds_its_place_also_after_its_followers():
+    gatherer = EventTime(("candle",))
+    gatherer.announce([series("A", 0, None)])
+    gatherer.add("candle", "x:B:30m", 5 * M30, "b", 0, ("c/0", 0))
+    gatherer.add("candle", "x:A:30m", M30, "a", 0, ("c/0", 1))
+    gatherer.announce([series("B", 4 * M30, None)])
+    assert [time for time, _ in drain(gatherer)] == [M30]
+    assert gatherer.offsets() == {"c/0": 0}
+
+
+def test_in_a_replay_nothing_closes_after_the_announced_end():
+    gatherer = EventTime(("candle",))
+    gatherer.announce([series("A", 0, 2 * M30), series("B", 0, 2 * M30)])
+    gatherer.add("candle", "x:A:30m", 2_000_000 * M30, "2084", 0, ("c/0", 0))
+    for close in (1, 2):
+        for name in "AB":
+            gatherer.add("candle", f"x:{name}:30m", close * M30, name, 0)
+    assert drain(gatherer) == []
+    assert gatherer.give_up(gatherer.announcements.waiting()) == {
+        ("c/0", 0): "its close 2084-01-29T16:00Z is after the announced end, 1970-01-01T01:00Z"
+    }
+    assert [time for time, _ in drain(gatherer)] == [M30, 2 * M30]
+    # the replay was made longer
+    gatherer.add("candle", "x:A:30m", 3 * M30, "A", 0)
+    gatherer.announce([series("A", 0, 3 * M30)])
+    assert [time for time, _ in drain(gatherer)] == [3 * M30]
+
+
+def test_live_the_clock_says_what_cannot_be():
+    live = EventTime(("candle",), grace_ms=1, tolerance_ms=60_000)
+    assert live.refusal(M30, M30 - 60_000) is None
+    assert live.refusal(M30, M30 - 60_001) == (
+        "its time 1970-01-01T00:30Z is ahead of the clock, 1970-01-01T00:28Z"
+    )
+    assert EventTime(("candle",)).refusal(M30, 0) is None
