@@ -123,8 +123,9 @@ class ReturnHistory:
             since, previous = closes[-1]
             if close_time <= since:
                 return
-            days = (close_time - since) / DAY_MS
-            self._returns[series].append(math.log(close / previous) / math.sqrt(days))
+            # of prices, not of their ratio: that can be too large or too small for a float
+            change = math.log(close) - math.log(previous)
+            self._returns[series].append(change / math.sqrt((close_time - since) / DAY_MS))
         closes.append((close_time, close))
 
     def correct(self, series: str, close_time: int, close: float) -> None:
