@@ -154,6 +154,26 @@ def test_after_a_restart_or_rebalance_the_window_comes_from_the_database():
     assert {t: s[0] for t, s in found.items() if s} == expected(one)
 
 
+@pytest.mark.parametrize("hole", [1, 2, 30])
+def test_a_window_ends_where_its_candle_begins(hole):
+    """What the topic has left out may be stored: a window that is not next to it is not used."""
+    one = candles(200)
+    store, publisher = FakeStore(one), FakePublisher()
+    handler, windows, _ = handler_on(store, publisher, configuration())
+    batch = events(one)
+    deliver(handler, batch[:100])
+    last = batch[99].close_time
+    assert windows.before(SERIES, last, 7) is not None
+    for other in (last - HOUR, last + HOUR, last + hole * HOUR):
+        assert windows.before(SERIES, other, 7) is None
+    # fewer than are wanted
+    assert windows.before(SERIES, last, 1_000) is None
+    deliver(handler, batch[100 + hole :])
+    found = {e.close_time: e.signals[0] for e in sent(publisher) if e.signals}
+    left_out = {one.close_time[row] for row in range(100, 100 + hole)}
+    assert found == {t: s for t, s in expected(one).items() if t not in left_out}
+
+
 def test_a_repeat_is_not_evaluated_again_and_a_repair_renews_the_window():
     one = candles(50)
     store, publisher = FakeStore(one), FakePublisher()
