@@ -226,6 +226,20 @@ def test_weights_from_after_the_end_of_a_replay_do_not_bind():
     assert one.event_time.offsets()["w/0"] == 3
 
 
+def test_weights_of_a_backlog_put_its_grace_off():
+    """rl_svc catches up, too."""
+    one = ledger(grace_ms=100)
+    for close in (1, 2, 3):
+        feed_close(one, close, now=1_000)
+    one.event_time.still_reading(1_000)
+    assert one.settle_next(1_000) is not None
+    assert one.settle_next(1_099) is None
+    one.on_weights(weights(1), ("w/0", 0), 1_099)
+    assert one.settle_next(1_099) is not None
+    assert one.settle_next(1_198) is None
+    assert one.settle_next(1_199) is not None
+
+
 class Sharing(Account):
     """Notes who shares equal weights."""
 

@@ -191,3 +191,35 @@ def test_a_series_that_is_followed_no_longer_has_no_weight_and_none_is_missed():
     for letter in "AB":
         decided = service.take(candle(f"x:{letter}/USD:1h", 3 * HOUR, 100.0), 0)
     assert decided[-1].weights == {"x:A/USD": 0.5, "x:B/USD": 0.5}
+
+
+def closes_seen(service: Service, series: str) -> list[float]:
+    """Return the returns that count now."""
+    return service.portfolio._history.returns([series])[series.rpartition(":")[0]]
+
+
+def test_a_correction_before_its_close_is_decided_counts_when_it_is():
+    feeds = [announced(f"x:{letter}/USD:1h", 0, None) for letter in "AB"]
+    service = Service({one.series: {} for one in feeds}, feeds, 10)
+    for close, price in ((1, 100.0), (2, 150.0)):
+        service.take(candle("x:A/USD:1h", close * HOUR, price), 0)
+    assert service.take(candle("x:A/USD:1h", 2 * HOUR, 100.0, "repaired"), 0) == []
+    assert closes_seen(service, "x:A/USD:1h") == []
+    assert len(service.decide(10)) == 2
+    assert closes_seen(service, "x:A/USD:1h") == [0.0]
+
+
+def test_what_is_stored_and_not_heard_of_is_not_known_after_a_restart_either():
+    feeds = [announced(f"x:{letter}/USD:1h", 0, None) for letter in "AB"]
+    service = Service({one.series: {} for one in feeds}, feeds, 1)
+    for letter in "AB":
+        service.take(candle(f"x:{letter}/USD:1h", HOUR, 100.0), 0)
+    service.take(candle("x:A/USD:1h", 2 * HOUR, 100.0), 0)
+    # stored first; it is published late
+    service.stored["x:B/USD:1h"][2 * HOUR] = 150.0
+    assert len(service.decide(1)) == 1
+    assert closes_seen(service, "x:B/USD:1h") == []
+    service.restart()
+    assert closes_seen(service, "x:B/USD:1h") == []
+    assert service.take(candle("x:B/USD:1h", 2 * HOUR, 150.0), 2) == []
+    assert len(closes_seen(service, "x:B/USD:1h")) == 1

@@ -302,6 +302,7 @@ def test_what_was_put_by_holds_its_place_also_after_its_followers():
     gatherer.add("candle", "x:B:30m", 5 * M30, "b", 0, ("c/0", 0))
     gatherer.add("candle", "x:A:30m", M30, "a", 0, ("c/0", 1))
     gatherer.announce([series("B", 4 * M30, None)])
+    assert gatherer.offsets() == {"c/0": 0}
     assert [time for time, _ in drain(gatherer)] == [M30]
     assert gatherer.offsets() == {"c/0": 0}
 
@@ -331,3 +332,66 @@ def test_live_the_clock_says_what_cannot_be():
         "its time 1970-01-01T00:30Z is ahead of the clock, 1970-01-01T00:28Z"
     )
     assert EventTime(("candle",)).refusal(M30, 0) is None
+
+
+def test_what_was_given_up_is_not_read_again():
+    gatherer = EventTime(("candle",))
+    gatherer.add("candle", "x:Z:30m", M30, "nobody's", 0, ("c/9", 4))
+    assert gatherer.offsets() == {"c/9": 4}
+    gatherer.give_up(gatherer.announcements.waiting())
+    assert gatherer.offsets() == {"c/9": 5}
+
+
+def test_after_a_new_announcement_nobody_is_known_for_a_stranger():
+    gatherer = EventTime(("candle",))
+    gatherer.announce([series("A", 0, None)])
+    gatherer.add("candle", "x:Z:30m", M30, "nobody's", 0)
+    gatherer.give_up(gatherer.announcements.waiting())
+    gatherer.announce([series("B", 0, None)])
+    assert gatherer.announcements.awaited() == []
+    gatherer.add("candle", "x:Z:30m", 2 * M30, "nobody's", 0)
+    assert gatherer.announcements.awaited() == ["x:Z:30m"]
+
+
+def test_where_one_end_is_unknown_weights_may_come_after_the_others():
+    gatherer = EventTime(("candle",))
+    assert gatherer.announcements.lack(9 * M30) == ""
+    gatherer.announce([series("A", 0, 2 * M30), series("B", 0, 3 * M30)])
+    assert gatherer.announcements.lack(3 * M30) == ""
+    assert gatherer.announcements.lack(3 * M30 + 1) != ""
+    gatherer.announce([series("C", 0, None)])
+    assert gatherer.announcements.lack(9 * M30) == ""
+
+
+def test_also_a_series_far_behind_is_read_before_any_grace():
+    """It was silent before the restart, and is no outage: what came of it lies there."""
+    gatherer = EventTime(
+        ("candle",),
+        settled=10 * M30,
+        frontiers={"candle x:A:30m": 10 * M30, "candle x:B:30m": 2 * M30},
+        grace_ms=10,
+    )
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    now, found = 1_000_000, []
+    for name in "AB":
+        for close in range(11, 15):
+            now += 9
+            gatherer.add("candle", f"x:{name}:30m", close * M30, close, now)
+            gatherer.still_reading(now)
+            found += drain(gatherer, now)
+    assert [(time, len(items["candle"])) for time, items in found] == [
+        (close * M30, 2) for close in range(11, 15)
+    ]
+
+
+def test_once_the_backlog_is_settled_nothing_late_puts_off_a_grace():
+    gatherer = EventTime(("candle", "evaluation"), grace_ms=100)
+    gatherer.announce([series("A", 0, None), series("B", 0, None)])
+    for close in (1, 2):
+        gatherer.add("candle", "x:A:30m", close * M30, close, 1_000)
+    gatherer.still_reading(1_000)
+    assert len(drain(gatherer, 1_100)) == 2
+    gatherer.add("candle", "x:A:30m", 3 * M30, 3, 2_000)
+    gatherer.add("candle", "x:B:30m", M30, "late", 2_099)
+    assert [time for time, _ in drain(gatherer, 2_099)] == [M30]
+    assert [time for time, _ in drain(gatherer, 2_100)] == [3 * M30]

@@ -1,0 +1,96 @@
+"""A backtest weighs as rl_svc does, from its first traded close on, and only what is traded."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from contracts.events import FeedSeries
+from rl_svc.portfolio import CANDLE, Portfolio
+from tests.candle_series import START, as_events, random_walk
+from tradepulse.candles.arrays import Candles
+from tradepulse.strategies.evaluate import Configuration
+from tradepulse.trading.backtest import backtest
+from tradepulse.trading.event_time import EventTime
+from tradepulse.trading.sizing import AccountRules, RiskLimits
+from tradepulse.trading.weights import EqualWeights, InverseVolatility
+
+HOUR = 3_600_000
+NOWHERE = ("candles/0", 0)
+
+
+class Seen(InverseVolatility):
+    """Keeps what it is shown."""
+
+    def __init__(self, lookback: int) -> None:
+        super().__init__(lookback)
+        self.shown: list[dict[str, list[float]]] = []
+
+    def weights(self, returns: Mapping[str, Sequence[float]]) -> dict[str, float]:
+        self.shown.append({name: sorted(values) for name, values in returns.items()})
+        return super().weights(returns)
+
+
+@pytest.mark.parametrize("lookback", [1, 5, 20])
+def test_a_backtest_sees_the_returns_that_rl_svc_sees(lookback: int) -> None:
+    series = [
+        random_walk("A/USD", 96, seed=1, without={7, 8, 60}),
+        random_walk("A/USD", 12, seed=2, timeframe="4h"),
+        random_walk("B/USD", 60, seed=3, without={30, 59}),
+        random_walk("C/USD", 48, seed=4, timeframe="1h", without={40}),
+    ]
+    trade_from = START + 16 * HOUR
+    ours, theirs = Seen(lookback), Seen(lookback)
+    backtest(series, [], AccountRules(), ours, between=(trade_from, None))
+    portfolio = Portfolio("main", theirs, EventTime((CANDLE,)))
+    for one in series:
+        traded = one.between(trade_from, None)
+        feed = FeedSeries(
+            exchange=one.exchange,
+            symbol=one.symbol,
+            timeframe=one.timeframe,
+            first_open_time=int(traded.open_time[0]),
+            last_close_time=int(traded.close_time[-1]),
+        )
+        known = one.between(None, trade_from)
+        rows = list(zip(known.close_time.tolist(), known.close.tolist(), strict=True))
+        portfolio.on_series(feed, rows[-lookback - 1 :])
+    events = as_events(one.between(trade_from, None) for one in series)
+    for event in sorted(events, key=lambda e: e.close_time):
+        portfolio.on_candle(event, NOWHERE, 0)
+        while portfolio.decide_next(0) is not None:
+            pass
+    assert ours.shown == theirs.shown
+    assert {len(values) for shown in ours.shown for values in shown.values()} >= {lookback}
+    # B ends on the way, all the others at last
+    assert [sorted(shown) for shown in ours.shown[:1]] == [
+        ["test:A/USD", "test:B/USD", "test:C/USD"]
+    ]
+    assert sorted(ours.shown[-2]) == ["test:A/USD", "test:C/USD"]
+    assert ours.shown[-1] == {}
+
+
+def series_of(symbol: str, closes: dict[int, float]) -> Candles:
+    price = np.array(list(closes.values()))
+    times = START + np.array(list(closes), dtype=np.int64) * HOUR
+    return Candles("test", symbol, "1h", times, price, price, price, price, np.ones(len(price)))
+
+
+def test_equal_weights_are_shared_by_what_is_traded_still() -> None:
+    """After a hole no vector is fresh: the entry falls back to equal weights."""
+    flat = dict.fromkeys(range(20), 100.0)
+    risen = dict.fromkeys(range(40, 50), 110.0)
+    series = series_of("A/USD", flat | risen)
+    ended = series_of("B/USD", dict.fromkeys(range(10), 50.0))
+    configuration = Configuration(
+        UUID(int=1), "sma_cross", "test", "A/USD", "1h", {"fast": 2, "slow": 5}, 1.0
+    )
+    rules = AccountRules(limits=RiskLimits(Decimal(1), Decimal(1)), max_weight_age_ms=1)
+    alone, beside = (
+        backtest(candles, [configuration], rules, EqualWeights()).trades
+        for candles in ([series], [series, ended])
+    )
+    assert [trade.quantity for trade in alone] == [trade.quantity for trade in beside]
+    assert len(alone) == 1
