@@ -16,8 +16,8 @@ from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.loader import MarketData
 from tradepulse.market_data.store import load_candles
 from tradepulse.market_data.venues.errors import VenueDownError, VenueRefusedError
-from tradepulse.research.configurations import StoredConfiguration
 from tradepulse.research.jobs import JobKind, JobSpec
+from tradepulse.research.reality_check import Luck
 from tradepulse.runtime.db import Connection
 from tradepulse.strategies import get_strategy
 from tradepulse.trading.metrics import FIGURES
@@ -220,8 +220,12 @@ class Store:
             if len(rows) < _BATCHES_AT_ONCE:
                 return
 
-    async def add_batch(self, job_id: UUID, search: int, batch: int, trials: Batch) -> bool:
+    async def add_batch(
+        self, job_id: UUID, search: int, batch: int, trials: Batch, luck: Luck
+    ) -> bool:
         """Store trials with the job's progress; return whether a cancel is requested.
+
+        `luck` is that of all trials of the search, these included.
 
         Raises:
             LostJobError: another worker holds the job.
@@ -235,10 +239,13 @@ class Store:
                 count,
             )
             await connection.execute(
-                "update training_searches set done = done + $3 where job_id = $1 and search = $2",
+                "update training_searches set done = done + $3, luck = $4, luck_trials = $5 "
+                "where job_id = $1 and search = $2",
                 job_id,
                 search,
                 count,
+                luck.largest.tolist(),
+                luck.covered,
             )
             await connection.execute(
                 "insert into training_batches values ($1, $2, $3, $4, $5)",
@@ -265,32 +272,6 @@ class Store:
             LostJobError: another worker holds the job.
         """
         return await self._held(self.pool, job_id, "done = $3, heartbeat_at = now()", percent)
-
-    async def trials_of_series(self, exchange: str, symbol: str, timeframe: str) -> int:
-        """Return how many trials were ever stored on a series, whatever became of their jobs."""
-        count: int = await self.pool.fetchval(
-            "select coalesce(sum(done), 0)::bigint from training_searches "
-            "where exchange = $1 and symbol = $2 and timeframe = $3",
-            exchange,
-            symbol,
-            timeframe,
-        )
-        return count
-
-    async def tried(self, row: StoredConfiguration) -> FloatArray:
-        """Return what the search that found a configuration tried, float64 `(t, p)`."""
-        width = len(get_strategy(row.strategy).space)
-        number = await self.pool.fetchval(
-            "select search from training_searches where job_id = $1 and strategy = $2 "
-            "and symbol = $3",
-            row.job_id,
-            row.strategy,
-            row.symbol,
-        )
-        if row.job_id is None or number is None:
-            return np.empty((0, width))
-        parts = [batch.params async for batch in self.batches(row.job_id, number)]
-        return np.concatenate(parts) if parts else np.empty((0, width))
 
     async def end(
         self,

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from contracts.events import Stage
 from tradepulse.research.configurations import locked
-from tradepulse.research.decay import Finding, LifecycleRules, LiveTrade, Reference, review
+from tradepulse.research.decay import OUTSIDE, Finding, LifecycleRules, LiveTrade, Reference, review
 from tradepulse.research.lifecycle import apply_finding
 from tradepulse.runtime.db import acquire_lock, ms
 
@@ -23,7 +23,11 @@ _WATCHED = """
 select k.configuration_id, k.revision, k.stage, k.judged_after, k.reference_returns,
     k.reference_source, count(p.position_id) as trades,
     exists (select from validation_reports r
-            where r.configuration_id = k.configuration_id and r.passed) as has_passed
+            where r.configuration_id = k.configuration_id and r.passed) as has_passed,
+    -- the reference is that of the last validation, or of the search
+    k.reference_source <> $2 or coalesce((
+        select r.passed from validation_reports r where r.configuration_id = k.configuration_id
+        order by r.report_id desc limit 1), false) as chosen
 from trained_configurations k
 join positions p on p.configuration_id = k.configuration_id
     and p.account = $1 and p.exit_time is not null
@@ -113,7 +117,7 @@ class LifecycleWatch:
     async def review_once(self) -> int:
         """Look at every configuration that has new trades; return how many were moved."""
         moved = 0
-        for row in await self._pool.fetch(_WATCHED, self._account):
+        for row in await self._pool.fetch(_WATCHED, self._account, OUTSIDE):
             configuration_id: UUID = row["configuration_id"]
             seen = row["revision"], row["trades"]
             if self._seen.get(configuration_id) == seen:
@@ -136,7 +140,7 @@ class LifecycleWatch:
             review,
             # one that a person let trade without passing the gates can decay, but not mature
             "PAPER" if row["stage"] == "PAPER" and row["has_passed"] else "MATURE",
-            Reference(tuple(row["reference_returns"]), row["reference_source"]),
+            Reference(tuple(row["reference_returns"]), row["reference_source"], row["chosen"]),
             trades,
             self._rules,
         )

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from optimizer_svc.search import trials
-from optimizer_svc.search.trials import FloatArray, TrialSetup
+from optimizer_svc.search.trials import FloatArray, Measured, TrialSetup
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import load_strategy_files
 
 
-def _measure(candles: Candles, setup: TrialSetup, tried: FloatArray) -> FloatArray:
+def _measure(candles: Candles, setup: TrialSetup, tried: FloatArray) -> Measured:
     load_strategy_files()
-    return trials.measure(trials.sweep_of(candles, setup, 1), tried)
+    return trials.measure(trials.sweep_of(candles, setup, 1), tried, setup)
 
 
 class DaskCluster:
@@ -58,7 +58,7 @@ class DaskCluster:
         for name, one in candles.items():
             self._candles[name] = await self._client.scatter(one, broadcast=True, hash=False)
 
-    async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> FloatArray:
+    async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> Measured:
         """See `TrialRunner`."""
         info = await self._client.scheduler.identity()
         workers = max(1, len(info["workers"]))
@@ -69,7 +69,7 @@ class DaskCluster:
             for part in parts
         ]
         try:
-            return np.concatenate(await self._client.gather(futures))
+            return trials.joined(await self._client.gather(futures))
         except asyncio.CancelledError:
             await self._client.cancel(futures)
             raise

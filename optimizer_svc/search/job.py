@@ -10,21 +10,25 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from uuid import uuid5
 
 import numpy as np
 from prometheus_client import Counter
 
+from contracts.events import NAMESPACE
 from optimizer_svc.search import plan, trials
 from optimizer_svc.search.plan import Chosen, Range, Search
 from optimizer_svc.search.processes import SWEEPS, TrialProcess, TrialRunner
 from optimizer_svc.search.samplers import Sampler, make_sampler
 from optimizer_svc.search.trials import Costs, TrialSetup, Verdict
 from optimizer_svc.store import Batch, Job, Store
+from optimizer_svc.tried import luck_of
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.configurations import NewConfiguration, activate_within, add_discovered
 from tradepulse.research.decay import LifecycleRules, reference_of
 from tradepulse.research.jobs import JobSpec, queue_validation
 from tradepulse.research.objectives import Goal
+from tradepulse.research.reality_check import with_trials
 from tradepulse.runtime.db import Connection
 from tradepulse.strategies import get_strategy
 
@@ -149,6 +153,7 @@ class Searching:
             goals=goal.goals,
         )
         batch, done = 0, 0
+        luck = await luck_of(self._store, job_id, search.number)
         async for stored in self._store.batches(job_id, search.number):
             await asyncio.to_thread(_replay, sampler, goal, stored)
             batch, done = batch + 1, done + len(stored.params)
@@ -156,11 +161,13 @@ class Searching:
         size = plan.batch_size(study.ranges[search.symbol].rows)
         while asked := await asyncio.to_thread(sampler.ask, size):
             tried = plan.vectors(asked)
-            figures = await self._runner.measure(study.held(search.symbol), setup, tried)
+            found = await self._runner.measure(study.held(search.symbol), setup, tried)
             self._counted.inc(len(asked))
-            if await self._store.add_batch(job_id, search.number, batch, Batch(tried, figures)):
+            luck = with_trials(luck, found.largest, len(asked))
+            stored = Batch(tried, found.figures)
+            if await self._store.add_batch(job_id, search.number, batch, stored, luck):
                 raise CancelRequestedError
-            await asyncio.to_thread(sampler.tell, asked, *goal.losses(figures))
+            await asyncio.to_thread(sampler.tell, asked, *goal.losses(found.figures))
             batch, done = batch + 1, done + len(asked)
         if done < spec.trials:
             await self._store.expect_fewer(job_id, spec.trials - done)
@@ -263,12 +270,19 @@ async def _keep(connection: Connection, kept: Kept) -> None:
 
 
 def _setup(study: Study, search: Search) -> TrialSetup:
+    spec = study.spec
     instrument = study.candles[search.symbol].instrument
-    costs = Costs(**plan.costs_of(study.spec))
+    costs = Costs(**plan.costs_of(spec))
     return TrialSetup(
         search.strategy,
         study.ranges[search.symbol].start,
         trials.simulation_rules(costs.account_rules(instrument), instrument),
+        # the same job run again draws the same days; other searches draw others
+        seed=uuid5(
+            NAMESPACE, f"luck:{spec.seed}:{spec.series(search.symbol)}:{search.strategy}"
+        ).int
+        % 2**63,
+        min_trades=spec.min_trades,
     )
 
 

@@ -18,7 +18,7 @@ from multiprocessing.connection import wait
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from optimizer_svc.search import trials
-from optimizer_svc.search.trials import FloatArray, TrialSetup
+from optimizer_svc.search.trials import FloatArray, Measured, TrialSetup
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.sweep import Sweep
 from tradepulse.strategies.files import load_strategy_files
@@ -41,7 +41,7 @@ class TrialRunner(Protocol):
         """Hand over candles, once, under names that no one else uses."""
         ...
 
-    async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> FloatArray:
+    async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> Measured:
         """Measure parameter vectors, float64 `(t, p)`, on the candles of that name."""
         ...
 
@@ -92,12 +92,12 @@ def _drop(name: str) -> None:
         del _sweeps[key]
 
 
-def _measure(name: str, setup: TrialSetup, tried: FloatArray, threads: int) -> FloatArray:
+def _measure(name: str, setup: TrialSetup, tried: FloatArray, threads: int) -> Measured:
     sweep = _sweeps.pop((name, setup), None) or trials.sweep_of(_held[name], setup, threads)
     _sweeps[name, setup] = sweep
     if len(_sweeps) > SWEEPS:
         _sweeps.popitem(last=False)
-    return trials.measure(sweep, tried)
+    return trials.measure(sweep, tried, setup)
 
 
 async def _outcome(call: Future[R]) -> R:
@@ -134,6 +134,8 @@ class TrialProcess:
         self._start()
 
     def _start(self) -> None:
+        # threads share the work already: those of a matrix product would get in their way
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self._progress = self._context.Value("d", 0.0)
         self._pool = ProcessPoolExecutor(
             1, mp_context=self._context, initializer=_begin, initargs=(self._progress,)
@@ -177,7 +179,7 @@ class TrialProcess:
         for name, one in candles.items():
             await self.call(_hold, name, one)
 
-    async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> FloatArray:
+    async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> Measured:
         """See `TrialRunner`."""
         return await self.call(_measure, name, setup, tried, self.threads)
 

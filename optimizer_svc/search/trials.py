@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from contracts.events import NAMESPACE
 from optimizer_svc.search.plan import Range
 from tradepulse.candles.arrays import Candles
+from tradepulse.research.reality_check import Luck, drawn_days, largest_t
 from tradepulse.research.simulate import SimulationRules
 from tradepulse.research.sweep import Sweep
 from tradepulse.strategies import Params, get_strategy
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import BacktestResult, backtest
-from tradepulse.trading.metrics import ledger_metrics
+from tradepulse.trading.metrics import FIGURES, ledger_metrics
 from tradepulse.trading.orders import Trade
 from tradepulse.trading.sizing import AccountRules, InstrumentRules
 from tradepulse.trading.weights import EqualWeights
@@ -38,11 +39,36 @@ class TrialSetup:
         strategy: its name.
         start: open time from which is traded, epoch ms; candles before it only warm up.
         rules: costs and size.
+        seed: of the days that are drawn again, to know what luck could have found.
+        min_trades: a set with fewer trades is not chosen, so no luck either.
     """
 
     strategy: str
     start: int
     rules: SimulationRules
+    seed: int = 0
+    min_trades: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What trials came to.
+
+    Attributes:
+        figures: float64 `(t, len(FIGURES))`, NaN where undefined.
+        largest: float64 `(DRAWS,)`, their largest t in each draw of the days, without an edge.
+    """
+
+    figures: FloatArray
+    largest: FloatArray
+
+
+def joined(parts: Sequence[Measured]) -> Measured:
+    """Return what trials came to that were measured in parts."""
+    return Measured(
+        np.concatenate([one.figures for one in parts]),
+        np.maximum.reduce([one.largest for one in parts]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +111,9 @@ class Subject:
 
     Attributes:
         metrics: of the configuration: costs, and how it was searched.
-        trials: how many were ever made on its series.
+        trials: how many were ever made on its market.
         tried: float64 `(t, p)`, parameter vectors of its own search; none where it had none.
+        searches: all that were ever made on its market.
         threads: how many may share the work; no figure depends on it.
     """
 
@@ -96,6 +123,7 @@ class Subject:
     metrics: Mapping[str, Any]
     trials: int
     tried: FloatArray
+    searches: Sequence[Luck] = ()
     threads: int = 1
 
 
@@ -146,21 +174,24 @@ def sweep_of(candles: Candles, setup: TrialSetup, threads: int) -> Sweep:
     return Sweep(candles, strategy, setup.rules, first=first, threads=threads)
 
 
-def measure(sweep: Sweep, tried: FloatArray) -> FloatArray:
-    """Measure parameter sets, float64 `(t, p)`.
-
-    Returns:
-        float64 `(t, len(FIGURES))`, NaN where undefined.
+def measure(sweep: Sweep, tried: FloatArray, setup: TrialSetup) -> Measured:
+    """Measure parameter sets, float64 `(t, p)`, on a sweep of this setup.
 
     Raises:
         ValueError: the strategy raised.
     """
     try:
-        return sweep.run(tried).figures
+        result = sweep.run(tried, daily=True)
     except Exception as error:  # noqa: BLE001 - whatever a user's strategy raises is told its job
         raise ValueError(
             f"strategy {sweep.strategy.name} raised {type(error).__name__}: {error}"
         ) from None
+    if result.daily is None:
+        raise RuntimeError("the sweep gave no daily returns")
+    # a set that traded on few days only has a t that is easily large, and is not chosen for it
+    choosable = result.figures[:, FIGURES.index("trades")] >= setup.min_trades
+    drawn = drawn_days(sweep.days, setup.seed)
+    return Measured(result.figures, largest_t(result.daily[choosable], drawn, sweep.threads))
 
 
 def judge(

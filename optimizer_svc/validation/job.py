@@ -11,6 +11,7 @@ from optimizer_svc.search.plan import Range
 from optimizer_svc.search.processes import TrialProcess
 from optimizer_svc.search.trials import Gates, Subject, Validated
 from optimizer_svc.store import Job, Store
+from optimizer_svc.tried import searches_of_market, tried_for
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.configurations import StoredConfiguration, configuration_of
@@ -61,13 +62,15 @@ class Validating:
             await begin_validation(connection, spec.configuration_id, job.job_id)
         row = await configuration_of(self._store.pool, spec.configuration_id)
         candles, used = await self._candles(row, spec)
+        searches = await searches_of_market(self._store, row.symbol)
         subject = Subject(
             strategy=row.strategy,
             params=row.params,
             share=row.share,
             metrics=row.metrics,
-            trials=await self._store.trials_of_series(row.exchange, row.symbol, row.timeframe),
-            tried=await self._store.tried(row),
+            trials=sum(one.trials for one in searches),
+            tried=await tried_for(self._store, row),
+            searches=searches,
             threads=self._process.threads,
         )
         judged = self._judged(used, await self._validate(job, candles, used, subject))

@@ -29,6 +29,7 @@ def run_gates(candles: Candles, used: Range, subject: Subject) -> dict[str, Any]
         max_drawdown_pct=metrics.get("max_drawdown_pct"),
         trials=subject.trials,
         tried=subject.tried,
+        searches=tuple(subject.searches),
         seed=metrics.get("seed", 0),
         method=metrics.get("method", ""),
         threads=subject.threads,

@@ -292,23 +292,33 @@ async def trading(pool: Pool, *, has_passed: bool = True, edge: float = 0.003) -
 
 
 async def earn(
-    pool: Pool, one: UUID, count: int, *, mean: float, seed: int, first_day: int = 0
+    pool: Pool,
+    one: UUID,
+    count: int,
+    *,
+    mean: float,
+    seed: int,
+    first_day: int = 0,
+    every: int = 1,
+    exit_reason: str = "signal",
 ) -> int:
     """Close so many trades, one a day, in the executor's ledger; return the last exit time."""
     rng = np.random.default_rng(seed)
     last = 0
-    for day, value in enumerate(mean + 0.01 * rng.standard_t(4, count), start=first_day):
+    for number, value in enumerate(mean + 0.01 * rng.standard_t(4, count)):
+        day = first_day + every * number
         last = START + (ROWS - 400) * HALF_HOUR + day * DAY
         await pool.execute(
             "insert into positions (position_id, account, configuration_id, exchange, symbol, "
             "timeframe, side, quantity, entry_time, entry_price, exit_time, exit_price, "
             "exit_reason, fees, profit) values ($1, 'main', $2, 'venue', 'A/USD', '30m', 'long', "
-            "2, $3, 100, $4, 100, 'signal', 0, $5)",
+            "2, $3, 100, $4, 100, $6, 0, $5)",
             uuid5(one, f"trade:{day}"),
             one,
             at(last - HALF_HOUR),
             at(last),
             round(200 * float(value), 8),
+            exit_reason,
         )
     return last
 
@@ -355,7 +365,7 @@ async def test_a_lost_edge_is_validated_again_once_and_then_retired(
     assert (row.stage, row.is_active, row.retired) == ("DECAY", False, False)
     assert row.event().has_traded
     decay = (await configuration_events(pool, one))[-1]
-    assert decay.evidence["wealth"] >= decay.evidence["alarm_at"] == 100
+    assert decay.evidence["wealth"] >= decay.evidence["alarm_at"] == 300
     assert decay.reason.endswith("it is validated again")
     with pytest.raises(ValueError, match="has decayed"):
         await activate(pool, one, "please")
@@ -376,6 +386,59 @@ async def test_a_lost_edge_is_validated_again_once_and_then_retired(
     assert (row.stage, row.is_active, row.retired) == ("DECAY", False, True)
     assert (await configuration_events(pool, one))[-1].reason.endswith("so is retired")
     assert [job.kind for job in await list_jobs(pool) if not job.is_final] == []
+
+
+async def test_a_trade_is_judged_once(pool: Pool, process: TrialProcess, database_url: str) -> None:
+    one = await trading(pool)
+    lifecycle = watch(pool, database_url)
+    await earn(pool, one, 40, mean=-0.02, seed=9)
+    assert await lifecycle.review_once() == 1
+    await validated(pool, process, planted_gates.passing)
+    rng = np.random.default_rng(5)
+    await pool.execute(
+        "update trained_configurations set reference_returns = $2, reference_source = $3 "
+        "where configuration_id = $1",
+        *(one, (0.003 + 0.01 * rng.standard_t(4, 100)).tolist(), "out-of-sample"),
+    )
+    # with the last of the trades that made it decay it would be the thirtieth
+    await earn(pool, one, 29, mean=0.003, seed=7, first_day=41, every=2)
+    assert await lifecycle.review_once() == 0
+    await earn(pool, one, 1, mean=0.003, seed=8, first_day=120)
+    assert await lifecycle.review_once() == 1
+    event = (await configuration_events(pool, one))[-1]
+    assert event.reason.startswith("30 live trades over 79 days agree with the backtest")
+
+
+async def test_what_only_the_end_of_the_data_closed_is_no_live_result(
+    pool: Pool, database_url: str
+) -> None:
+    one = await trading(pool)
+    await earn(pool, one, 40, mean=-0.02, seed=9, exit_reason="end_of_data")
+    assert await watch(pool, database_url).review_once() == 0
+    # nor are the trades of another account
+    await pool.execute("insert into accounts values ('other', 1000, 1000)")
+    await pool.execute("update positions set account = 'other', exit_reason = 'stop'")
+    assert await watch(pool, database_url).review_once() == 0
+    await pool.execute("update positions set account = 'main'")
+    assert await watch(pool, database_url).review_once() == 1
+
+
+async def test_the_alarm_is_higher_for_what_passed_the_gates(pool: Pool, database_url: str) -> None:
+    one, unproved = await trading(pool), await trading(pool, has_passed=False)
+    from_search = await trading(pool, has_passed=False)
+    await pool.execute(
+        "update trained_configurations set reference_source = 'in-sample and out-of-sample' "
+        "where configuration_id = $1",
+        from_search,
+    )
+    for configuration in (one, unproved, from_search):
+        await earn(pool, configuration, 40, mean=-0.03, seed=9)
+    assert await watch(pool, database_url).review_once() == 3
+    alarms = [
+        (await configuration_events(pool, configuration))[-1].evidence["alarm_at"]
+        for configuration in (one, unproved, from_search)
+    ]
+    assert alarms == [300, 100, 300]
 
 
 async def test_a_decayed_one_that_is_refused_is_retired(

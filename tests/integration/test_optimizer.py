@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,8 +28,9 @@ from contracts.topics import CONFIGURATIONS
 from optimizer_svc.search.cluster import DaskCluster
 from optimizer_svc.search.job import Searching
 from optimizer_svc.search.processes import TrialProcess, TrialRunner
-from optimizer_svc.search.trials import CASH, Gates, TrialSetup
+from optimizer_svc.search.trials import CASH, Gates, Measured, TrialSetup
 from optimizer_svc.store import Store
+from optimizer_svc.tried import searches_of_market
 from optimizer_svc.validation.job import Validating
 from optimizer_svc.worker import Worker
 from tradepulse.candles.arrays import Candles
@@ -36,6 +38,7 @@ from tradepulse.market_data.store import load_candles, store_candles
 from tradepulse.research.configurations import activate, deactivate, list_configurations
 from tradepulse.research.decay import LifecycleRules
 from tradepulse.research.jobs import JobSpec, JobStatus, job_status, request_cancel, submit_job
+from tradepulse.research.reality_check import DRAWS, chance_of
 from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.runtime.topics import create_topics
@@ -155,6 +158,19 @@ async def outcome(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> list[tu
         for one in zip(row["params"], row["figures"], strict=True)
     ]
     return [*(tuple(row) for row in rows), *trials]
+
+
+async def lucks(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> NDArray[np.float64]:
+    """Return what each search of a job could have found by luck, `(searches, draws)`."""
+    rows = await pool.fetch(
+        "select done, luck_trials, luck from training_searches where job_id = $1 order by search",
+        job_id,
+    )
+    assert all(row["done"] == row["luck_trials"] > 0 for row in rows)
+    found = np.array([row["luck"] for row in rows])
+    assert found.shape == (len(rows), DRAWS)
+    assert (found > 0).mean() > 0.5
+    return found
 
 
 async def run_to_end(
@@ -425,14 +441,12 @@ class OneBatch:
         self._process = process
         self._told = False
 
-    async def measure(
-        self, name: str, setup: TrialSetup, tried: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    async def measure(self, name: str, setup: TrialSetup, tried: NDArray[np.float64]) -> Measured:
         first, self._told = not self._told, True
-        figures = await self._process.measure(name, setup, tried)
+        found = await self._process.measure(name, setup, tried)
         if not first:
             await self.may_go_on.wait()
-        return figures
+        return found
 
 
 async def test_cancel_while_waiting_and_while_running(
@@ -674,6 +688,8 @@ async def test_a_search_that_learns_resumes_with_the_same_result(
     assert await worker_of(pool, other, "w2").work_once()
     other.close()
     assert await outcome(pool, job_id) == await outcome(pool, undisturbed.job_id)
+    before = await lucks(pool, undisturbed.job_id)
+    assert await lucks(pool, job_id) == pytest.approx(before, abs=0.002)
 
 
 async def test_a_dask_cluster_gives_the_same_result(
@@ -698,6 +714,35 @@ async def test_a_dask_cluster_gives_the_same_result(
     there = await job_status(pool, job_id)
     assert (there.status, there.done) == (here.status, here.done) == ("SUCCEEDED", 1_200)
     assert await outcome(pool, job_id) == await outcome(pool, here.job_id)
+    before = await lucks(pool, here.job_id)
+    assert await lucks(pool, job_id) == pytest.approx(before, abs=0.002)
+
+
+async def test_every_search_of_a_market_counts_wherever_and_whenever_it_was(
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
+) -> None:
+    here = await run_to_end(pool, process, spec_of(symbols=("A/USD",), trials=20))
+    # a search of another venue and timeframe, of before anything was drawn; it was cancelled
+    old = uuid4()
+    await pool.execute(
+        "insert into training_jobs (job_id, spec, status) values ($1, '{}', 'CANCELLED')", old
+    )
+    for number, (symbol, done) in enumerate((("A/USD", 700), ("A/USD", 0), ("B/USD", 50))):
+        await pool.execute(
+            "insert into training_searches (job_id, search, strategy, exchange, symbol, timeframe, "
+            "params, figures, done) "
+            "values ($1, $2, 'sma_cross', 'other', $3, '5m', '{}', '{}', $4)",
+            *(old, number, symbol, done),
+        )
+    found = await searches_of_market(Store(pool, "w"), "A/USD")
+    assert sorted((one.trials, one.covered, len(one.largest)) for one in found) == [
+        *[(20, 20, DRAWS)] * 2,
+        (700, 0, 0),
+    ]
+    assert here.done == 40
+    # of which nothing is known but the number of its trials
+    (known,) = [one for one in found if one.trials == 700]
+    assert chance_of(3.0, [known], 700) == pytest.approx(1 - NormalDist().cdf(3.0) ** 700)
 
 
 async def test_a_cluster_that_is_not_there_is_refused() -> None:

@@ -97,6 +97,11 @@ class Sweep:
         self._finer = finer_of(candles, finer)
         self._columns = _Columns(self._candles)
 
+    @property
+    def days(self) -> int:
+        """How many UTC days are traded."""
+        return len(self._span.days)
+
     def run(self, vectors: FloatArray, *, daily: bool = False) -> SweepResult:
         """Try parameter sets.
 

@@ -28,6 +28,7 @@ from optimizer_svc.search.samplers import METHODS, make_sampler
 from optimizer_svc.search.trials import (
     Costs,
     TrialSetup,
+    joined,
     judge,
     measure,
     returns_of,
@@ -37,6 +38,7 @@ from optimizer_svc.search.trials import (
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.jobs import JobSpec, Method, Objective
 from tradepulse.research.objectives import OBJECTIVES
+from tradepulse.research.reality_check import drawn_days, largest_t
 from tradepulse.strategies import get_strategy
 from tradepulse.trading.metrics import FIGURES
 
@@ -165,11 +167,32 @@ def test_batches_are_small_for_long_series() -> None:
 
 def test_a_trial_does_not_depend_on_its_batch() -> None:
     tried = vectors(sets_of(30))
-    together = measure(sweep_of(market(1_500), setup_of(), 2), tried)
+    together = measure(sweep_of(market(1_500), setup_of(), 2), tried, setup_of()).figures
     alone = sweep_of(market(1_500), setup_of(), 1)
-    singly = [measure(alone, one[np.newaxis])[0] for one in tried]
+    singly = [measure(alone, one[np.newaxis], setup_of()).figures[0] for one in tried]
     np.testing.assert_array_equal(together, np.array(singly))
     assert np.unique(together, axis=0).shape[0] > 10
+
+
+def test_what_cannot_be_chosen_is_no_luck() -> None:
+    tried = vectors(sets_of(40))
+    sweep, setup = sweep_of(market(1_500), setup_of(), 2), replace(setup_of(), seed=3)
+    every = measure(sweep, tried, setup)
+    trades = every.figures[:, FIGURES.index("trades")]
+    least = int(np.median(trades))
+    enough = trades >= least
+    assert 0 < enough.sum() < len(tried)
+    some = measure(sweep, tried, replace(setup, min_trades=least))
+    np.testing.assert_array_equal(some.figures, every.figures)
+    daily = sweep.run(tried[enough], daily=True).daily
+    assert daily is not None
+    expected = largest_t(daily, drawn_days(sweep.days, 3))
+    assert some.largest == pytest.approx(expected, abs=1.1e-3)
+    assert (some.largest <= every.largest + 1e-3).all()
+    assert (some.largest < every.largest).any()
+    parts = [measure(sweep, part, setup) for part in np.array_split(tried, 3)]
+    assert joined(parts).largest == pytest.approx(every.largest, abs=1.1e-3)
+    np.testing.assert_array_equal(joined(parts).figures, every.figures)
 
 
 def test_the_search_measures_what_the_account_does() -> None:
@@ -177,7 +200,7 @@ def test_the_search_measures_what_the_account_does() -> None:
     used = range_of(spec_of(), candles, 400)
     for params in sets_of(5):
         sweep = sweep_of(candles.between(None, used.split), setup_of(), 1)
-        quick = measure(sweep, vectors([params]))[0]
+        quick = measure(sweep, vectors([params]), setup_of()).figures[0]
         (judged,) = judge(candles, used, [("sma_cross", params)], Costs())
         exact = judged.figures["in_sample"]
         assert exact is not None
@@ -206,7 +229,7 @@ def test_returns_are_net_of_costs_and_leave_out_what_the_data_ended() -> None:
 def test_a_strategy_that_raises_says_so_in_one_line() -> None:
     sweep = sweep_of(market(500), setup_of(), 1)
     with pytest.raises(ValueError, match=r"^strategy sma_cross raised ValueError: 1 parameters"):
-        measure(sweep, np.zeros((1, 1)))
+        measure(sweep, np.zeros((1, 1)), setup_of())
 
 
 def test_the_size_of_an_entry_follows_the_account_limits() -> None:

@@ -19,6 +19,8 @@ from tradepulse.research.decay import (
     review,
     tie_breaker,
 )
+from tradepulse.research.validation.gates import Thresholds
+from tradepulse.research.validation.resampling import bootstrapped_profits
 
 RULES = LifecycleRules()
 
@@ -117,7 +119,37 @@ def test_tie_breakers_look_uniform_and_repeat() -> None:
 def test_the_reference_is_out_of_sample_where_that_is_enough() -> None:
     assert reference_of([0.1] * 20, [0.2] * 90, RULES) == Reference((0.1,) * 20, "out-of-sample")
     few = reference_of([0.1] * 19, [0.2] * 3, RULES)
-    assert few == Reference((0.2,) * 3 + (0.1,) * 19, "in-sample and out-of-sample")
+    assert few == Reference((0.2,) * 3 + (0.1,) * 19, "in-sample and out-of-sample", chosen=True)
+
+
+def test_a_reference_that_passed_by_luck_accuses_no_more_than_the_rate() -> None:
+    """Trades without an edge, of which a tenth passes; what then comes is as it always was."""
+    rng = np.random.default_rng(32)
+    accused = {False: 0, True: 0}
+    for _ in range(300):
+        while True:
+            passed = returns_of(rng, 40, mean=0.0)
+            if (bootstrapped_profits(passed, 400, 1) > 0).mean() >= Thresholds().bootstrap:
+                break
+        live = live_trades(returns_of(rng, 250, mean=0.0))
+        for chosen in accused:
+            reference = Reference(tuple(passed.tolist()), "out-of-sample", chosen)
+            accused[chosen] += len(review("MATURE", reference, live, RULES))
+    # 1 % of 300 are 3; more than 7 would be a chance of 1 in 100
+    assert accused[True] <= 7
+    assert accused[True] < accused[False]
+
+
+def test_the_alarm_is_higher_where_the_reference_was_chosen() -> None:
+    rng = np.random.default_rng(33)
+    returns = tuple(returns_of(rng, 50).tolist())
+    live = live_trades(returns_of(rng, 90, mean=-0.01))
+    (plain,) = review("MATURE", Reference(returns, "out-of-sample"), live, RULES)
+    (late,) = review("MATURE", Reference(returns, "out-of-sample", chosen=True), live, RULES)
+    assert (plain.evidence["alarm_at"], late.evidence["alarm_at"]) == (100, 300)
+    assert plain.evidence["trades"] < late.evidence["trades"] < 60
+    assert "at or above 300" in late.reason
+    assert RULES.alarm(chosen=False) == 100
 
 
 def test_agreement_tells_distributions_apart() -> None:

@@ -15,6 +15,8 @@ from tests.candle_series import START
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.objectives import FIGURES, Goal
+from tradepulse.research.reality_check import NONE as NO_TRIALS
+from tradepulse.research.reality_check import drawn_days, largest_t, with_trials
 from tradepulse.research.simulate import SimulationRules
 from tradepulse.research.space import random
 from tradepulse.research.sweep import Sweep
@@ -82,9 +84,13 @@ def searched(candles: Candles, name: str, trials: int) -> tuple[ValidationReques
     tried = np.array([list(params.values()) for params in random(found, trials, 5)])
     request = requested(candles, name, tried)
     inside = candles.between(None, request.ranges.split)
-    figures = Sweep(inside, found, request.simulation, first=WARM_UP).run(tried).figures
-    best = int(Goal("sharpe", request.min_trades).rank(figures)[0])
-    return requested(candles, name, tried, best), float(figures[best, FIGURES.index("sharpe")])
+    sweep = Sweep(inside, found, request.simulation, first=WARM_UP)
+    result = sweep.run(tried, daily=True)
+    assert result.daily is not None
+    best = int(Goal("sharpe", request.min_trades).rank(result.figures)[0])
+    luck = with_trials(NO_TRIALS, largest_t(result.daily, drawn_days(sweep.days, 1)), trials)
+    chosen = replace(requested(candles, name, tried, best), searches=(luck,))
+    return chosen, float(result.figures[best, FIGURES.index("sharpe")])
 
 
 @compiled
@@ -138,7 +144,7 @@ def test_the_best_of_5000_random_strategies_is_refused(dice: Strategy) -> None:
     report = validate(request, candles)
     assert not report.passed
     refused = refusing(report)
-    assert {"deflated_sharpe", "overfitting", "loss", "walk_forward_windows"} <= refused
+    assert {"reality_check", "overfitting", "loss", "walk_forward_windows"} <= refused
     assert 0.3 < (figure(report, "overfitting") or 0) < 0.7
     # a random strategy is no cheat
     assert not {"look_ahead", "recursive"} & refused
@@ -152,7 +158,7 @@ def test_all_of_eight_markets_without_an_edge_are_refused() -> None:
         reports.append(validate(searched(candles, "sma_cross", 300)[0], candles))
     assert sum(report.passed for report in reports) == 0
     # each of these alone refuses nearly all of them
-    for name in ("deflated_sharpe", "loss", "walk_forward_windows"):
+    for name in ("reality_check", "loss", "walk_forward_windows"):
         assert sum(name in refusing(report) for report in reports) >= 7
 
 
@@ -169,7 +175,7 @@ def test_a_true_edge_that_the_costs_eat_is_refused(edge: Candles, asked: Validat
         account=AccountRules(fee=Decimal("0.01")),
         simulation=SimulationRules(fee=0.01),
     )
-    assert {"holdout_profit", "cost_stress", "deflated_sharpe"} <= refusing(validate(costly, edge))
+    assert {"holdout_profit", "cost_stress", "reality_check"} <= refusing(validate(costly, edge))
 
 
 def test_the_report_is_json_in_the_agreed_form(
@@ -249,7 +255,7 @@ def test_what_is_judged_in_sample_does_not_see_later_candles(
 ) -> None:
     split = int(np.searchsorted(edge.open_time, asked.ranges.split))
     other = validate(asked, with_other_end(edge, split))
-    for name in ("deflated_sharpe", "overfitting", "loss"):
+    for name in ("reality_check", "overfitting", "loss"):
         assert figure(other, name) == figure(passed, name)
     assert figure(other, "holdout_profit") != figure(passed, "holdout_profit")
 
@@ -312,11 +318,11 @@ def test_trials_of_a_method_that_learns_are_not_taken_for_independent(
 def test_more_trials_make_the_same_result_less_likely_to_be_skill(
     asked: ValidationRequest, edge: Candles
 ) -> None:
-    few = figure(validate(replace(asked, trials=300), edge), "deflated_sharpe")
-    many = figure(validate(replace(asked, trials=10**9), edge), "deflated_sharpe")
+    few = figure(validate(replace(asked, trials=300), edge), "reality_check")
+    many = figure(validate(replace(asked, trials=10**9), edge), "reality_check")
     assert few is not None
     assert many is not None
-    assert many < few
+    assert few < many
 
 
 def test_a_part_of_the_days_must_show_its_part_of_the_trades(asked: ValidationRequest) -> None:
@@ -352,7 +358,7 @@ def test_only_what_the_search_moved_is_varied(asked: ValidationRequest) -> None:
 def test_a_configuration_made_by_hand_is_judged_too(
     asked: ValidationRequest, edge: Candles
 ) -> None:
-    by_hand = replace(asked, tried=np.empty((0, 0)), trials=0, method="")
+    by_hand = replace(asked, tried=np.empty((0, 0)), trials=0, searches=(), method="")
     report = validate(by_hand, edge).as_json()
     assert report["search"]["trials"] == 1
     assert len(report["gates"]) == len(GATES)
@@ -368,7 +374,7 @@ def test_a_market_that_does_not_move_is_refused_in_words() -> None:
     json.dumps(report.as_json(), allow_nan=False)
     sentences = {gate.name: gate.verdict for gate in report.gates}
     assert sentences["holdout_profit"] == "It never traded out of sample."
-    assert sentences["deflated_sharpe"] == "It never traded in sample."
+    assert sentences["reality_check"] == "It never traded in sample."
     assert sentences["walk_forward_sharpe"] == "In no test was anything traded."
     assert "nothing to choose between" in sentences["overfitting"]
     assert "too few to draw them again" in sentences["bootstrap"]
@@ -428,7 +434,8 @@ def test_the_docs_name_every_gate_with_its_threshold() -> None:
     page = (Path(__file__).parents[3] / "docs/guides/validation.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .* \| ([≥≤]) ([\d.]+) \|$", page, re.MULTILINE)
     asked = Thresholds()
-    of = {name: name for name in ("trades", "bootstrap", "neighbours", "deflated_sharpe")} | {
+    of = {name: name for name in ("trades", "bootstrap", "neighbours")} | {
+        "reality_check": "luck",
         "holdout_profit": "profit_pct",
         "holdout_sharpe": "sharpe",
         "cost_stress": "stressed_profit_pct",

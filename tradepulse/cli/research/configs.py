@@ -129,7 +129,7 @@ def show_one(configuration: Id, state: State = STATE) -> None:
             typer.echo("not validated yet")
             return
         typer.echo(
-            f"validation    counting {report['search']['trials']:,} trials of the series: "
+            f"validation    counting {report['search']['trials']:,} trials of the market: "
             f"{report['verdict']}"
         )
         for gate in report["gates"]:

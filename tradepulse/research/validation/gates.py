@@ -26,8 +26,8 @@ class Thresholds:
         path_sharpe: lower quartile of the Sharpe ratios of the combinatorial paths, a year.
         overfitting: greatest probability of backtest overfitting.
         loss: greatest probability that what was best in one half of the time loses in the other.
-        deflated_sharpe: probability that the Sharpe ratio in sample is more than the luck of the
-            best of all trials.
+        luck: greatest probability that the best of all trials ever made on the market shows as
+            much in sample without any edge.
         drawdown_pct: greatest drawdown of all but 5 % of the orders of the trades.
         bootstrap: share of bootstrap samples of the trades out of sample with a profit.
         stressed_profit_pct: net profit out of sample at higher costs.
@@ -42,7 +42,7 @@ class Thresholds:
     path_sharpe: float = 0.0
     overfitting: float = 0.25
     loss: float = 0.2
-    deflated_sharpe: float = 0.95
+    luck: float = 0.05
     drawdown_pct: float = 30.0
     bootstrap: float = 0.9
     stressed_profit_pct: float = 0.0
@@ -110,7 +110,7 @@ GATES: Mapping[str, tuple[str, str, Comparison]] = {
     "bootstrap": ("Chance of a profit if the trades are drawn again", "probability", ">="),
     "cost_stress": ("Net profit out of sample at double costs", "%", ">="),
     "neighbours": ("Neighbours that stay profitable", "fraction", ">="),
-    "deflated_sharpe": ("Deflated Sharpe ratio", "probability", ">="),
+    "reality_check": ("Chance that the best of all trials shows this by luck", "probability", "<="),
     "overfitting": ("Probability of backtest overfitting", "probability", "<="),
     "loss": ("Chance that the best of one half loses in the other", "probability", "<="),
     "walk_forward_windows": ("Walk-forward windows with a profit", "fraction", ">="),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.checks import first_problem
 from tradepulse.research.objectives import Goal
+from tradepulse.research.reality_check import Luck
 from tradepulse.research.simulate import SimulationRules
 from tradepulse.research.validation.gates import Thresholds
 from tradepulse.research.validation.resampling import returns_of_trades
@@ -61,7 +62,8 @@ class ValidationRequest:
         share: of the instrument's weight, above 0, at most 1.
         objective: what the search looked for, a key of `OBJECTIVES`.
         min_trades: constraint of the search; so is `max_drawdown_pct`.
-        trials: every trial ever made on the series, not only this search's.
+        trials: every trial ever made on the market, not only this search's.
+        searches: all searches of the market; trials that they do not hold count as independent.
         tried: float64 `(t, p)`, parameter vectors of this search; none where it was made by hand.
         seed: of the search; also of all that is drawn here.
         method: of the search, a key of its samplers.
@@ -79,6 +81,7 @@ class ValidationRequest:
     min_trades: int = 0
     max_drawdown_pct: float | None = None
     trials: int = 1
+    searches: Sequence[Luck] = ()
     tried: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
     seed: int = 0
     method: str = ""
@@ -88,7 +91,7 @@ class ValidationRequest:
     @property
     def all_trials(self) -> int:
         """How many trials the choice was made among, at the least."""
-        return max(self.trials, len(self.tried), 1)
+        return max(self.trials, sum(one.trials for one in self.searches), len(self.tried), 1)
 
     def goal(self, part: float = 1.0) -> Goal:
         """Return what the search looked for, in a part of its days: as many trades a day."""
@@ -181,7 +184,7 @@ def check(request: ValidationRequest, candles: Candles) -> None:
     if not 0 < request.share <= 1:
         raise ValueError(f"the share is {request.share:g}; it must be above 0 and at most 1")
     if request.trials < 0:
-        raise ValueError(f"{request.trials} trials; give how many were made on the series")
+        raise ValueError(f"{request.trials} trials; give how many were made on the market")
     if len(request.tried) and request.tried.shape[1:] != (len(strategy.space),):
         raise ValueError(
             f"the trials have {request.tried.shape[1]} parameters, {strategy.name} has "

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tradepulse.research.validation.gates import Gate, Thresholds, gate
+from tradepulse.research.reality_check import Luck, chance_of, t_of
+from tradepulse.research.validation.gates import Details, Gate, Thresholds, gate
 from tradepulse.research.validation.overfitting import blocks_for, cscv
 from tradepulse.research.validation.procedure import Figures, Paths, Walked, yearly_sharpe
 from tradepulse.research.validation.request import Record
@@ -24,45 +25,60 @@ FloatArray = NDArray[np.float64]
 QUARTILE = 25
 
 
-def deflated(inside: Record, spread: FloatArray, trials: int, asked: Thresholds) -> Gate:
-    """Judge whether the Sharpe ratio in sample is more than the best of so many would show.
+def reality_check(
+    inside: Record, spread: FloatArray, searches: Sequence[Luck], trials: int, asked: Thresholds
+) -> Gate:
+    """Judge how likely the best of all trials shows as much in sample without any edge.
+
+    The deflated Sharpe ratio stands beside it as a figure.
 
     Args:
         inside: in sample.
         spread: float64 `(days, t)`, daily returns in sample of trials that did not depend on the
             figures of others.
-        trials: every trial ever made on the series, at least 1.
+        searches: all that were ever made on the market.
+        trials: every trial ever made on it, at least 1.
         asked: thresholds.
     """
-    if inside.daily is None or np.ptp(inside.daily) == 0:
-        return gate("deflated_sharpe", None, asked.deflated_sharpe, never("in sample"))
+    t = None if inside.daily is None else t_of(inside.daily)
+    if inside.daily is None or t is None:
+        return gate("reality_check", None, asked.luck, never("in sample"))
+    chance = chance_of(t, searches, trials)
+    covered = sum(one.covered for one in searches)
+    made = f"{trials:,} {'trial' if trials == 1 else 'trials'}"
+    return gate(
+        "reality_check",
+        chance,
+        asked.luck,
+        f"Its mean daily return in sample stands {t:.2f} standard errors above 0; the best of "
+        f"{made} on its market does so by luck alone with a probability of {chance:.1%}.",
+        {
+            "t": t,
+            "trials": trials,
+            "searches": len(searches),
+            "trials_taken_as_independent": trials - covered,
+            **_deflated(inside.daily, spread, trials),
+        },
+    )
+
+
+def _deflated(daily: FloatArray, spread: FloatArray, trials: int) -> Details:
+    """Return the deflated Sharpe ratio, and what it is made of."""
     year = math.sqrt(DAYS_PER_YEAR)
     ratios = yearly_sharpe(spread)
     ratios = ratios[np.isfinite(ratios)] / year
-    chance = chance_deviation(len(inside.daily))
+    chance = chance_deviation(len(daily))
     measured = float(ratios.std(ddof=1)) if len(ratios) > 1 else None
     # what is beyond chance's is a true difference between the sets, as what each pays in costs
     deviation = chance if measured is None else min(measured, chance)
-    value = deflated_sharpe(inside.daily, trials, deviation)
-    luck = expected_maximum(trials, deviation) * year
-    return gate(
-        "deflated_sharpe",
-        value,
-        asked.deflated_sharpe,
-        "The Sharpe ratio in sample has no variance to judge it by."
-        if value is None
-        else f"Of {trials:,} trials without any edge the best is expected to show a Sharpe ratio "
-        f"of {luck:.2f}; this one showed {or_undefined(inside.figures.sharpe)}, which is more than "
-        f"luck with a probability of {value:.1%}.",
-        {
-            "trials": trials,
-            "expected_maximum": luck,
-            "deviation_of_trials": None if measured is None else measured * year,
-            "deviation_by_chance": chance * year,
-            "days": len(inside.daily),
-            "probability_if_first_trial": probabilistic_sharpe(inside.daily),
-        },
-    )
+    return {
+        "deflated_sharpe": deflated_sharpe(daily, trials, deviation),
+        "expected_maximum": expected_maximum(trials, deviation) * year,
+        "deviation_of_trials": None if measured is None else measured * year,
+        "deviation_by_chance": chance * year,
+        "days": len(daily),
+        "probability_if_first_trial": probabilistic_sharpe(daily),
+    }
 
 
 def overfitting(daily: FloatArray, source: str, asked: Thresholds) -> list[Gate]:

@@ -4,7 +4,7 @@ What each gate looks at:
 
 - The search saw the candles in sample only. Holdout, bootstrap and cost stress are judged out of
   sample, where nothing was chosen; neighbours on both sides.
-- The deflated Sharpe ratio judges the choice in sample, against the number of all trials.
+- The reality check judges the choice in sample, against all trials ever made on the market.
 - Overfitting, walk-forward and combinatorial paths judge the procedure, done again with parameter
   sets that were drawn without any look at the data. Overfitting takes the days in sample;
   walk-forward and paths all days: each choice is tested on days that it did not see.
@@ -99,7 +99,7 @@ def validate(
         verdicts.bootstrap(outside, asked, seed),
         verdicts.cost_stress(outside, costly, STRESS, asked),
         done(_neighbourhood(request, trader)),
-        search_verdicts.deflated(inside, spread, request.all_trials, asked),
+        search_verdicts.reality_check(inside, spread, request.searches, request.all_trials, asked),
         *done(search_verdicts.overfitting(spread, source, asked)),
         *search_verdicts.walked(windows, asked),
         done(search_verdicts.joined_paths(_paths(request, trader, drawn, inside.trades), asked)),
