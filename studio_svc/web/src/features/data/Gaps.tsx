@@ -214,7 +214,7 @@ function Scan() {
   const [said, setSaid] = useState<string | null>(null);
   const scan = (): void => {
     setSaid("…");
-    send<{ detail: string }>("gaps/scan", null).then(
+    send<{ detail: string }>("gap-scans", null).then(
       ({ detail }) => setSaid(detail),
       (error: Error) => setSaid(error.message),
     );
