@@ -14,6 +14,12 @@ export interface Series {
   timeframe_ms: number;
 }
 
+/** A series that has stored candles, with the last of them. */
+export interface SeriesView extends Series {
+  last: CandleRow;
+  source: string;
+}
+
 export interface Position {
   position_id: string;
   configuration_id: string;
@@ -158,6 +164,7 @@ export interface Health {
 
 export interface Overview {
   account: string;
+  mode: "PAPER";
   initial_cash: Money | null;
   cash: Money | null;
   equity: Money | null;
@@ -174,6 +181,7 @@ export interface Overview {
   fees: Money;
   active_configurations: number;
   refused_orders: number;
+  configurations: Configuration[];
 }
 
 /** One series that market_ingest is asked to follow. */
