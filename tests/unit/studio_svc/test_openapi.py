@@ -1,15 +1,42 @@
-"""The API's document in the repository is that of the code."""
+"""The API's document and the page's types in the repository are those of the code."""
 
-from pathlib import Path
+from studio_svc.openapi import DOCUMENT, TYPES, document, text, types
 
-from studio_svc.openapi import document, text
-
-KEPT = Path(__file__).parents[3] / "docs" / "reference" / "openapi.json"
+RENEW = "the API has changed: `.venv/bin/python -m studio_svc.openapi` renews it"
 
 
 def test_the_document_is_the_one_that_is_kept() -> None:
-    assert KEPT.read_text(encoding="utf-8") == text(), (
-        "the API has changed: `.venv/bin/python -m studio_svc.openapi docs/reference/openapi.json`"
+    assert DOCUMENT.read_text(encoding="utf-8") == text(document()), RENEW
+
+
+def test_the_page_s_types_are_those_of_the_document() -> None:
+    assert TYPES.read_text(encoding="utf-8") == types(document()), RENEW
+
+
+def test_types_are_written_as_typescript() -> None:
+    properties = {
+        "a": {"type": "integer"},
+        "b": {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "Of\nb."},
+        "c": {"type": "array", "items": {"enum": ["x", "y"], "type": "string"}},
+        "d": {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Two"}},
+        "e": {},
+        "f": {"type": "object", "additionalProperties": True},
+        "g": {"const": "PAPER", "type": "string"},
+    }
+    written = types(
+        {"components": {"schemas": {"One": {"properties": properties, "required": ["a", "b"]}}}}
+    )
+    assert written.partition("\nexport ")[2] == (
+        "interface One {\n"
+        "  a: number;\n"
+        "  /** Of b. */\n"
+        "  b: string | null;\n"
+        '  c?: ("x" | "y")[];\n'
+        "  d?: Record<string, Two>;\n"
+        "  e?: unknown;\n"
+        "  f?: Record<string, unknown>;\n"
+        '  g?: "PAPER";\n'
+        "}\n"
     )
 
 
