@@ -351,6 +351,15 @@ class TestEvents:
         assert push["equity"] == [[8, 2.5, 1.0, 0.0, 2]]
         assert marks == ["ledger"] * 3
 
+    def test_weights_that_are_told_again_are_not_the_newest(self) -> None:
+        (hub, feed, _), told = self.feed(), []
+        for close in (5, 9, 7, 9):
+            feed.on_event(
+                PortfolioWeightsDecided(portfolio="main", close_time=close, policy="p", weights={})
+            )
+            told.append(hub.latest("weights").close_time)
+        assert told == [5, 9, 9, 9]
+
     def test_what_cannot_be_decoded_is_counted_not_raised(self) -> None:
         counted: list[int] = []
         decode = watching_decoder(CANDLES, lambda: counted.append(1))
