@@ -303,12 +303,12 @@ def _parts(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 class TestBodies:
     async def test_one_that_is_too_large_is_not_read(self, studio: Studio) -> None:
-        async def endless() -> Any:
-            while True:
+        async def undeclared() -> Any:
+            for _ in range(40):
                 yield b" " * 65_536
 
         symbols = ["BTC/USD"] * 1_500_000
-        for content in (endless(), json.dumps({"symbols": symbols}).encode()):
+        for content in (undeclared(), json.dumps({"symbols": symbols}).encode()):
             response = await studio.client.post(
                 "/api/jobs", content=content, headers={"content-type": "application/json"}
             )
