@@ -3,17 +3,18 @@
 import asyncio
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import Depends, FastAPI, Request
+from fastapi.security import APIKeyCookie, HTTPBearer
 from prometheus_client import Counter, Gauge
 from pydantic import Field, StringConstraints
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.topics import ACCOUNT
-from studio_svc.access.middleware import TokenAuth, TokenError, read_token
+from studio_svc.access.middleware import API, TokenAuth, TokenError, cookie_name, read_token
 from studio_svc.data.routes import coverage_routes, gap_routes, subscription_routes
 from studio_svc.markets.routes import market_routes
 from studio_svc.orders.routes import order_routes
@@ -25,7 +26,6 @@ from studio_svc.stream.hub import Hub, TooManyPagesError
 from studio_svc.stream.routes import stream_routes
 from studio_svc.stream.visible import visible_until
 from studio_svc.stream.watch import (
-    AWAY,
     ledger_refresher,
     market_refresher,
     registry_refresher,
@@ -34,6 +34,14 @@ from studio_svc.studio.routes import change_routes, configuration_routes, job_ro
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.routes import system_routes
 from studio_svc.web_app.pages import DIST, STYLE_PATH, BuiltPage, style
+from studio_svc.web_app.problems import (
+    Bounded,
+    answer_problems,
+    problem,
+    refusals,
+    with_problem,
+)
+from tradepulse import __version__
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import StrategySettings
@@ -51,22 +59,27 @@ class StudioSettings(StrategySettings):
     portfolio: str = "main"
 
 
-def create_app(
-    stores: Stores, hub: Hub, health: HealthWatch, token: str, *, dist: Path = DIST
-) -> FastAPI:
-    """Return the application: API, stream and page behind the token.
+def create_api(stores: Stores, hub: Hub, health: HealthWatch, cookie: str) -> FastAPI:
+    """Return the application of the API, which knows nothing of pages.
 
     Args:
         stores: what is read.
         hub: what is pushed.
         health: what the other services say.
-        token: who knows it may see everything.
-        dist: folder of the built page.
+        cookie: name of the browser's cookie, for the document; who may come in is decided before.
     """
-    app = FastAPI(
-        title="TradePulse", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None
+    bearer = HTTPBearer(auto_error=False, description="the word of STUDIO_TOKEN_FILE")
+    session = APIKeyCookie(name=cookie, auto_error=False, description="as a browser has it")
+    api = FastAPI(
+        title="TradePulse",
+        version=__version__,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=refusals(),
+        dependencies=[Depends(bearer), Depends(session)],
     )
-    app.add_middleware(TokenAuth, token=token)
     visible = partial(visible_until, stores.pool, hub)
     for routes in (
         overview_routes(stores.overview, hub, visible),
@@ -82,35 +95,45 @@ def create_app(
         system_routes(health),
         stream_routes(hub),
     ):
-        app.include_router(routes)
-    for error in AWAY:
-        app.add_exception_handler(error, _on_database_away)
-    app.add_exception_handler(RequestValidationError, _on_wrong_value)
-    app.add_exception_handler(TooManyPagesError, _on_too_many_pages)
-    app.add_api_route(STYLE_PATH, style, include_in_schema=False)
-    app.mount("/", BuiltPage(dist), name="page")
-    return app
+        api.include_router(routes)
+    answer_problems(api)
+    api.add_exception_handler(TooManyPagesError, _on_too_many_pages)
+    described = api.openapi
+    api.openapi = lambda: with_problem(described())  # type: ignore[method-assign]  # FastAPI's way
+    return api
 
 
-async def _on_database_away(_: Request, error: Exception) -> JSONResponse:
-    detail = f"the database does not answer ({type(error).__name__}); try again in a moment"
-    return JSONResponse({"detail": detail}, 503, {"retry-after": "2"})
+def create_app(
+    stores: Stores, hub: Hub, health: HealthWatch, token: str, *, dist: Path = DIST
+) -> ASGIApp:
+    """Return the application: API, stream and page behind the token.
+
+    The API is an application of its own, chosen before any routing: the page answers every address
+    that it is given, and would answer those that the API has not.
+
+    Args:
+        stores: what is read.
+        hub: what is pushed.
+        health: what the other services say.
+        token: who knows it may see everything.
+        dist: folder of the built page.
+    """
+    api = create_api(stores, hub, health, cookie_name(token))
+    page = BuiltPage(dist)
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        if f"{scope['path']}/".startswith(API):
+            await api(scope, receive, send)
+        elif scope["path"] == STYLE_PATH:
+            await style()(scope, receive, send)
+        else:
+            await page(scope, receive, send)
+
+    return TokenAuth(Bounded(chosen), token)
 
 
-async def _on_too_many_pages(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, 503, {"retry-after": "10"})
-
-
-async def _on_wrong_value(_: Request, error: Exception) -> JSONResponse:
-    problems = error.errors() if isinstance(error, RequestValidationError) else []
-    return JSONResponse({"detail": "; ".join(map(_problem, problems))}, 422)
-
-
-def _problem(problem: dict[str, Any]) -> str:
-    message: str = problem["msg"].removeprefix("Value error, ")
-    where = problem["loc"][-1]
-    # what is wrong with a body as a whole says itself what it is about
-    return message if where == "body" else f"{where}: {message}"
+async def _on_too_many_pages(_: Request, error: Exception) -> Response:
+    return problem(503, "too_many_pages", str(error), headers={"retry-after": "10"})
 
 
 def declare(service: Service, settings: StudioSettings) -> None:

@@ -2,25 +2,28 @@
 
 import hashlib
 import hmac
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from studio_svc.web_app.pages import STYLE_PATH, refusal_page
+from studio_svc.web_app.pages import PAGES, STYLE_PATH, refusal_page, wants_page
+from studio_svc.web_app.problems import problem
 
 SHORTEST_TOKEN = 16
 COOKIE_AGE_S = 30 * 86_400
 API = "/api/"
+ADDRESSES = frozenset(("/", *(f"/{page}" for page in PAGES)))
+"""Where the token may stand in the address."""
 
 MISSING = "no token: open the address that `tradepulse up` printed, it carries the token"
 WRONG = "wrong token: open the address that `tradepulse up` printed last"
 FOREIGN = "refused: this request comes from another site"
+CODES: Final = {MISSING: "no_token", WRONG: "wrong_token", FOREIGN: "foreign"}
 
 SECURITY_HEADERS: Final = {
     "content-security-policy": (
@@ -65,6 +68,12 @@ def read_token(path: Path) -> str:
     return token
 
 
+def cookie_name(token: str) -> str:
+    """Return the name of the cookie that this token is swapped for."""
+    name = hmac.new(token.encode(), b"tradepulse cookie", hashlib.sha256).hexdigest()
+    return f"tradepulse_{name[:8]}"
+
+
 class TokenAuth:
     """ASGI middleware: lets through who knows the token, and adds the security headers.
 
@@ -77,8 +86,7 @@ class TokenAuth:
         self._app = app
         self._token = token.encode()
         self._session = hmac.new(self._token, b"tradepulse session", hashlib.sha256).hexdigest()
-        name = hmac.new(self._token, b"tradepulse cookie", hashlib.sha256).hexdigest()
-        self.cookie = f"tradepulse_{name[:8]}"
+        self.cookie = cookie_name(token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve or refuse one request."""
@@ -99,20 +107,23 @@ class TokenAuth:
                     headers.append((b"cache-control", b"no-store"))
             await send(message)
 
-        request = Request(scope)
-        refusal = self._judge(request)
+        refusal = self._judge(Request(scope))
         if refusal is None:
             await self._app(scope, receive, secured)
         else:
             await refusal(scope, receive, secured)
 
     def _judge(self, request: Request) -> Response | None:
-        """Return None to let a request through, else the answer to give."""
-        if request.url.path == STYLE_PATH:
+        """Return None to let a request through, else the answer to give.
+
+        What a client writes is never trusted to be readable: `request.url` would parse the host.
+        """
+        path, is_reading = request.scope["path"], request.method in {"GET", "HEAD"}
+        if path == STYLE_PATH:
             return None  # the style of the page that refuses
-        if _is_foreign(request.headers):
+        if _is_foreign(request.headers, is_reading=is_reading):
             return _refused(request, 403, FOREIGN)
-        if request.url.path == "/" and request.method == "GET" and "token" in request.query_params:
+        if path in ADDRESSES and request.method == "GET" and "token" in request.query_params:
             right = self._is_token(request.query_params["token"])
             return self._signed_in(request) if right else _refused(request, 401, WRONG)
         refusal = self._refusal(request.headers)
@@ -123,7 +134,7 @@ class TokenAuth:
         scheme, _, credentials = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return None if self._is_token(credentials.strip()) else WRONG
-        cookie = _cookie(headers.get("cookie", ""), self.cookie)
+        cookie = _cookie(headers, self.cookie)
         if cookie is None:
             return MISSING
         return None if hmac.compare_digest(cookie.encode(), self._session.encode()) else WRONG
@@ -132,11 +143,12 @@ class TokenAuth:
         return hmac.compare_digest(given.encode(), self._token)
 
     def _signed_in(self, request: Request) -> Response:
-        query = parse_qs(request.url.query)
-        del query["token"]
+        query = parse_qs(request.scope["query_string"].decode("latin-1"))
+        query.pop("token", None)
         rest = urlencode(query, doseq=True)
+        path = request.scope["path"]
         # relative: a proxy in front may know this page by another name
-        response = RedirectResponse(f"/?{rest}" if rest else "/", status_code=303)
+        response = RedirectResponse(f"{path}?{rest}" if rest else path, status_code=303)
         response.headers["cache-control"] = "no-store"
         response.set_cookie(
             self.cookie,
@@ -144,36 +156,39 @@ class TokenAuth:
             max_age=COOKIE_AGE_S,
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=request.scope["scheme"] == "https",
         )
         return response
 
 
-def _is_foreign(headers: Headers) -> bool:
-    """Tell whether a browser says that another site made it send this request to the API.
+def _is_foreign(headers: Headers, *, is_reading: bool) -> bool:
+    """Tell whether a browser says that another site made it send this request.
 
     A navigation from a link elsewhere is let through: it carries no cookie (SameSite=Strict).
     """
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc != headers.get("host")
-    return (
-        headers.get("sec-fetch-site") in ("cross-site", "same-site")
-        and headers.get("sec-fetch-mode") != "navigate"
+        try:
+            return urlsplit(origin).netloc != headers.get("host")
+        except ValueError:
+            return True  # what cannot be read is not ours
+    return headers.get("sec-fetch-site") in {"cross-site", "same-site"} and not (
+        is_reading and headers.get("sec-fetch-mode") == "navigate"
     )
 
 
-def _cookie(header: str, name: str) -> str | None:
-    try:
-        found = SimpleCookie(header).get(name)
-    except CookieError:
-        return None
-    return found.value if found else None
+def _cookie(headers: Headers, name: str) -> str | None:
+    """Return a cookie, the last one of its name."""
+    found = None
+    for header in headers.getlist("cookie"):
+        for part in header.split(";"):
+            key, _, value = part.strip().partition("=")
+            found = value.strip('"') if key == name else found
+    return found
 
 
 def _refused(request: Request, status: int, reason: str) -> Response:
-    wants_page = "text/html" in request.headers.get("accept", "")
-    if wants_page and not request.url.path.startswith(API):
+    if wants_page(request) and not request.scope["path"].startswith(API):
         return refusal_page(reason, status)
     headers = {"www-authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004 - HTTP
-    return JSONResponse({"detail": reason}, status, headers)
+    return problem(status, CODES[reason], reason, headers=headers)

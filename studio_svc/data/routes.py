@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 
-from studio_svc.data.store import CoverageTooLargeError, MarketDataStore
+from studio_svc.data.store import MarketDataStore
 from studio_svc.data.views import (
     CoverageView,
     GapDetailView,
@@ -16,18 +16,15 @@ from studio_svc.data.views import (
     VenueView,
 )
 from studio_svc.stream.visible import Visible
-from studio_svc.web_app.parameters import LAST_TIME
+from studio_svc.web_app.types import EpochMs, Id, NameQuery, OptionalName, OptionalSeries
 from tradepulse.candles.gaps.finding import DAY_MS, Kind
 from tradepulse.candles.gaps.records import Status
 from tradepulse.candles.series import EVERY_SERIES, SeriesFilter
 from tradepulse.market_data.gaps.store import GapFilter
-from tradepulse.market_data.subscriptions import SubscriptionError, subscribe, unsubscribe
-from tradepulse.market_data.venues.errors import VenueRefusedError
+from tradepulse.market_data.subscriptions import subscribe, unsubscribe
+from tradepulse.runtime.refusals import NotFoundError, RefusedError
 
 DEFAULT_DAYS = 90
-
-Name = Annotated[str | None, Query(min_length=1, max_length=64)]
-Time = Annotated[int | None, Query(ge=0, le=LAST_TIME, description="epoch ms")]
 
 
 def subscription_routes(market: MarketDataStore) -> APIRouter:
@@ -47,28 +44,22 @@ def subscription_routes(market: MarketDataStore) -> APIRouter:
     @router.put("/subscriptions")
     async def put(series: SeriesName) -> SubscriptionsView:
         """Follow a series from now on; market_ingest begins within a second."""
-        try:
-            async with market.pool.acquire() as connection:
-                await subscribe(connection, series.exchange, series.symbol, series.timeframe)
-        except (SubscriptionError, VenueRefusedError) as error:
-            raise HTTPException(422, str(error)) from error
+        async with market.pool.acquire() as connection:
+            await subscribe(connection, series.exchange, series.symbol, series.timeframe)
         return await market.subscriptions()
 
     @router.delete("/subscriptions")
     async def delete(
-        exchange: Annotated[str, Query(max_length=64)],
-        symbol: Annotated[str, Query(max_length=64)],
-        timeframe: Annotated[str, Query(max_length=64)],
+        exchange: NameQuery,
+        symbol: NameQuery,
+        timeframe: NameQuery,
         force: Annotated[bool, Query(description="even where something trades it")] = False,  # noqa: FBT002 - a query
     ) -> SubscriptionsView:
         """Give a series up; refused while something trades it, unless forced."""
-        try:
-            async with market.pool.acquire() as connection:
-                was = await unsubscribe(connection, exchange, symbol, timeframe, force=force)
-        except SubscriptionError as error:
-            raise HTTPException(409, str(error)) from error
+        async with market.pool.acquire() as connection:
+            was = await unsubscribe(connection, exchange, symbol, timeframe, force=force)
         if not was:
-            raise HTTPException(404, f"{exchange}:{symbol}:{timeframe} is not subscribed")
+            raise NotFoundError(f"{exchange}:{symbol}:{timeframe} is not subscribed")
         return await market.subscriptions()
 
     return router
@@ -85,11 +76,11 @@ def coverage_routes(market: MarketDataStore, visible: Visible) -> APIRouter:
 
     @router.get("/coverage")
     async def coverage(
-        exchange: Name = None,
-        symbol: Name = None,
-        timeframe: Name = None,
-        start: Time = None,
-        end: Time = None,
+        exchange: OptionalName = None,
+        symbol: OptionalName = None,
+        timeframe: OptionalName = None,
+        start: EpochMs = None,
+        end: EpochMs = None,
     ) -> CoverageView:
         """Count candles by series and UTC day; without a range those of the last 90 days."""
         until = await visible()
@@ -98,11 +89,7 @@ def coverage_routes(market: MarketDataStore, visible: Visible) -> APIRouter:
         if start is None:
             start = max(0, end - DEFAULT_DAYS * DAY_MS)
         _check(start, end)
-        which = SeriesFilter(exchange, symbol, timeframe)
-        try:
-            return await market.coverage(which, start, end, until)
-        except CoverageTooLargeError as error:
-            raise HTTPException(422, str(error)) from error
+        return await market.coverage(SeriesFilter(exchange, symbol, timeframe), start, end, until)
 
     return router
 
@@ -115,11 +102,9 @@ def gap_routes(market: MarketDataStore, visible: Visible) -> APIRouter:
     async def gaps(
         status: Annotated[Status | None, Query()] = None,
         kind: Annotated[Kind | None, Query()] = None,
-        series: Annotated[
-            str | None, Query(pattern=r"^[^\s:]+:[^\s:]+:[^\s:]+$", max_length=200)
-        ] = None,
-        start: Time = None,
-        end: Time = None,
+        series: OptionalSeries = None,
+        start: EpochMs = None,
+        end: EpochMs = None,
         limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
     ) -> GapsView:
         """Return what scans found, with cause and repair, the latest of the market first."""
@@ -136,14 +121,11 @@ def gap_routes(market: MarketDataStore, visible: Visible) -> APIRouter:
         return await market.gaps(wanted, await visible())
 
     @router.get("/gaps/{gap_id}")
-    async def gap(gap_id: int) -> GapDetailView:
+    async def gap(gap_id: Id) -> GapDetailView:
         """Return one gap with what was tried for it, oldest first."""
-        found = await market.gap(gap_id, await visible())
-        if found is None:
-            raise HTTPException(404, f"there is no gap {gap_id}")
-        return found
+        return await market.gap(gap_id, await visible())
 
-    @router.post("/gaps/scan")
+    @router.post("/gap-scans")
     async def scan() -> ScanView:
         """Ask market_ingest to scan all stored candles now; tells whether one listens."""
         return await market.scan()
@@ -155,7 +137,9 @@ def _check(start: int, end: int) -> None:
     """Refuse a range without a day in it.
 
     Raises:
-        HTTPException: what is wrong.
+        RefusedError: what is wrong.
     """
     if start > end:
-        raise HTTPException(422, f"start: {start} is after the end, {end}; both are epoch ms")
+        raise RefusedError(
+            "wrong_range", f"start: {start} is after the end, {end}; both are epoch ms"
+        )

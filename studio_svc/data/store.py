@@ -30,6 +30,7 @@ from tradepulse.market_data.subscriptions import Subscription, list_subscription
 from tradepulse.market_data.venues.rules import VENUES
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import Connection
+from tradepulse.runtime.refusals import NotFoundError, RefusedError
 
 MAX_DAYS = 400
 MAX_CELLS = 80_000
@@ -54,10 +55,6 @@ select count(*) as gaps, coalesce(sum(candles), 0)::bigint as candles
 from data_gaps g join unnest($1::text[], $2::bigint[]) as t(timeframe, length) using (timeframe)
 where status = 'open' and kind <> all($3) and ($4::bigint is null or last_open_time + length <= $4)
 """
-
-
-class CoverageTooLargeError(ValueError):
-    """More is asked for than one answer should hold; the message says how to ask for less."""
 
 
 class MarketDataStore:
@@ -135,20 +132,22 @@ class MarketDataStore:
             visible_until: what closes later is neither counted nor expected; None trusts all.
 
         Raises:
-            CoverageTooLargeError: the range is too long, or the series are too many for it.
+            RefusedError: the range is too long, or the series are too many for it.
         """
         days = -(-end // DAY_MS) - start // DAY_MS
         if days > MAX_DAYS:
-            raise CoverageTooLargeError(
+            raise RefusedError(
+                "too_much",
                 f"{days} days are asked for, at most {MAX_DAYS} are told at once: take a later "
-                "start or an earlier end"
+                "start or an earlier end",
             )
         async with self.pool.acquire() as connection:
             known = await lifetimes_of(connection, which, now=visible_until)
             if len(known) * days > MAX_CELLS:
-                raise CoverageTooLargeError(
+                raise RefusedError(
+                    "too_much",
                     f"{len(known)} series of {days} days are more than the {MAX_CELLS} figures of "
-                    "one answer: take a shorter range, or name an exchange, symbol or timeframe"
+                    "one answer: take a shorter range, or name an exchange, symbol or timeframe",
                 )
             counted = await coverage_of(
                 connection,
@@ -170,15 +169,18 @@ class MarketDataStore:
         told = [GapView.of(gap) for gap in found[:limit] if _is_over(gap, visible_until)]
         return GapsView(gaps=told, is_cut=len(found) > limit)
 
-    async def gap(self, gap_id: int, visible_until: int | None) -> GapDetailView | None:
-        """Return one gap with what was tried, None where there is none of this number."""
+    async def gap(self, gap_id: int, visible_until: int | None) -> GapDetailView:
+        """Return one gap with what was tried.
+
+        Raises:
+            NotFoundError: there is none of this number, or none yet.
+        """
         async with self.pool.acquire() as connection:
-            try:
-                gap = await gap_of(connection, gap_id)
-            except ValueError:
-                return None
+            gap = await gap_of(connection, gap_id)
             tried = await repairs_of(connection, gap_id)
-        return GapDetailView.with_tried(gap, tried) if _is_over(gap, visible_until) else None
+        if not _is_over(gap, visible_until):
+            raise NotFoundError(f"there is no gap {gap_id}")
+        return GapDetailView.with_tried(gap, tried)
 
     async def scan(self) -> ScanView:
         """Ask for a scan, and tell whether somebody heard."""

@@ -2,24 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
-
+from studio_svc.web_app.types import Body, Name
 from studio_svc.web_app.views import View
 from tradepulse.candles.gaps.finding import Coverage, Kind
 from tradepulse.candles.gaps.records import Gap, Status
 from tradepulse.market_data.gaps.tries_store import Tried
 from tradepulse.runtime.db import ms
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 State = Literal["followed", "waiting", "trouble"]
 
 
-class SeriesName(BaseModel):
+class SeriesName(Body):
     """The series to follow."""
-
-    model_config = ConfigDict(extra="forbid")
 
     exchange: Name
     symbol: Name

@@ -8,7 +8,8 @@ from studio_svc.markets.store import CandleStore
 from studio_svc.markets.views import CandlesView
 from studio_svc.shared.series import SeriesView
 from studio_svc.stream.visible import Visible
-from studio_svc.web_app.parameters import LAST_TIME, Series
+from studio_svc.web_app.types import Series
+from tradepulse.research.jobs import LAST_TIME
 
 
 def market_routes(store: CandleStore, visible: Visible) -> APIRouter:

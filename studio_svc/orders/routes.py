@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from studio_svc.orders.store import OrderStore
 from studio_svc.orders.views import OrderView, PositionView, SignalView, TradeView
-from studio_svc.web_app.parameters import Limit, OptionalSeries
+from studio_svc.web_app.types import Limit, OptionalSeries
 
 
 def order_routes(store: OrderStore) -> APIRouter:

@@ -1,11 +1,10 @@
 """Signals, orders, fills, positions and trades, as the API answers and the stream pushes them."""
 
-from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
 from contracts.events import CandleEvaluated, OrderDecided, OrderFilled, PositionClosed
-from studio_svc.web_app.views import View
+from studio_svc.web_app.views import Money, View
 
 
 class SignalView(View):
@@ -33,13 +32,13 @@ class OrderView(View):
     symbol: str
     side: str
     order_type: str
-    quantity: Decimal
+    quantity: Money
     reference_price: float
     status: str
     reason: str
     decided_at: int
-    fill_price: Decimal | None = None
-    fee: Decimal | None = None
+    fill_price: Money | None = None
+    fee: Money | None = None
     filled_at: int | None = None
 
 
@@ -47,8 +46,8 @@ class FillView(View):
     """The fill of an order that was told of before."""
 
     order_id: UUID
-    fill_price: Decimal
-    fee: Decimal
+    fill_price: Money
+    fee: Money
     filled_at: int
 
 
@@ -61,12 +60,12 @@ class PositionView(View):
     series: str
     symbol: str
     side: Literal["long", "short"]
-    quantity: Decimal
+    quantity: Money
     entry_time: int
-    entry_price: Decimal
-    stop_price: Decimal | None
-    take_profit_price: Decimal | None
-    fees: Decimal
+    entry_price: Money
+    stop_price: Money | None
+    take_profit_price: Money | None
+    fees: Money
     last_price: float | None
     unrealised: float | None
     """Profit at the last close after the entry fees, quote currency."""
@@ -82,14 +81,14 @@ class TradeView(View):
     series: str
     symbol: str
     side: Literal["long", "short"]
-    quantity: Decimal
+    quantity: Money
     entry_time: int
-    entry_price: Decimal
+    entry_price: Money
     exit_time: int
-    exit_price: Decimal
+    exit_price: Money
     exit_reason: str
-    fees: Decimal
-    profit: Decimal
+    fees: Money
+    profit: Money
 
 
 def signals_of(evaluation: CandleEvaluated) -> list[SignalView]:

@@ -1,9 +1,9 @@
 """The account at a glance, as the API answers it."""
 
-from decimal import Decimal
+from typing import Literal
 
 from studio_svc.shared.configurations import ConfigurationView
-from studio_svc.web_app.views import EquityRow, View
+from studio_svc.web_app.views import EquityRow, Money, View
 
 
 class EquityView(View):
@@ -18,10 +18,12 @@ class OverviewView(View):
     """The account at its last settled close, and what it has done so far."""
 
     account: str
-    initial_cash: Decimal | None
-    cash: Decimal | None
-    equity: Decimal | None
-    exposure: Decimal | None
+    mode: Literal["PAPER"] = "PAPER"
+    """What orders are filled by; a paper exchange alone, so far."""
+    initial_cash: Money | None
+    cash: Money | None
+    equity: Money | None
+    exposure: Money | None
     open_positions: int
     settled_time: int | None
     """The last close that the ledger has settled."""
@@ -36,7 +38,7 @@ class OverviewView(View):
     trades: int
     win_rate: float | None
     """Fraction of the trades with a profit after fees; null without trades."""
-    fees: Decimal
+    fees: Money
     active_configurations: int
     refused_orders: int
     configurations: list[ConfigurationView]

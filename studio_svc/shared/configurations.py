@@ -1,13 +1,12 @@
 """The trained configurations: the studio shows all of them, the overview those that trade."""
 
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from studio_svc.shared.rows import Record, fields_of, series_of
-from studio_svc.web_app.views import View
+from studio_svc.web_app.views import Money, View
 
 _CONFIGURATIONS = """
 select k.configuration_id, k.revision, k.strategy, k.exchange, k.symbol, k.timeframe, k.params,
@@ -58,7 +57,7 @@ class ConfigurationView(View):
     gates_passed: int | None
     paper_trades: int
     """Closed trades of this configuration on the account."""
-    paper_profit: Decimal
+    paper_profit: Money
     """Their profit after fees, quote currency."""
 
 

@@ -90,7 +90,7 @@ class PageFeed:
                 for signal in signals_of(event):
                     self._hub.row("signals", signal)
             case PortfolioWeightsDecided(portfolio=self._portfolio):
-                self._hub.state("weights", WeightsView(**event.model_dump()))
+                self._on_weights(WeightsView(**event.model_dump()))
             case ConfigurationChanged():
                 self._configurations_changed()
             case OrderDecided(account=self._account):
@@ -114,3 +114,9 @@ class PageFeed:
                 self._ledger_changed()
             case _:
                 pass
+
+    def _on_weights(self, weights: WeightsView) -> None:
+        """Pass on the newest vector; one that is published again is not newer for that."""
+        known: WeightsView | None = self._hub.latest("weights")
+        if known is None or weights.close_time >= known.close_time:
+            self._hub.state("weights", weights)

@@ -11,10 +11,10 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from studio_svc.stream.mailbox import Mailbox
-from studio_svc.web_app.views import CandleRow, EquityRow
+from studio_svc.web_app.views import CandleRow, EquityRow, plain
 
 PUSH_INTERVAL_S = 0.1
-PING_INTERVAL_S = 10.0
+PING_INTERVAL_S = 5.0
 MAX_PAGES = 64
 
 
@@ -38,6 +38,7 @@ class Hub:
         self._ping_interval_s = ping_interval_s
         self._pages: set[_Page] = set()
         self._state: dict[str, Any] = {}
+        self._newest: dict[str, int] = {}
         self._closed = False
         self.event_time: int | None = None
         """The newest close seen, epoch ms."""
@@ -51,10 +52,14 @@ class Hub:
 
     def candle(self, series: str, row: CandleRow, close_time: int, source: str) -> None:
         """Pass on a candle."""
-        self.event_time = max(close_time, self.event_time or close_time)
-        self.source = source
+        if self.event_time is None or close_time >= self.event_time:
+            # an older candle that was corrected says nothing of where the newest came from
+            self.event_time, self.source = close_time, source
+        is_newest = row[0] >= self._newest.get(series, row[0])
+        if is_newest:
+            self._newest[series] = row[0]
         for page in self._woken():
-            page.mailbox.add_candle(series, row)
+            page.mailbox.add_candle(series, row, is_newest=is_newest)
 
     def equity(self, row: EquityRow) -> None:
         """Pass on a settled close."""
@@ -135,7 +140,7 @@ def _dumps(data: dict[str, Any]) -> str:
     return json.dumps(data, default=_plain, separators=(",", ":"))
 
 
-_PLAIN: dict[type, Callable[[Any], Any]] = {Decimal: str, UUID: str}
+_PLAIN: dict[type, Callable[[Any], Any]] = {Decimal: plain, UUID: str}
 
 
 def _plain(value: Any) -> Any:

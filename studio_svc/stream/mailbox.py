@@ -31,22 +31,23 @@ class Mailbox:
 
     def _clear(self) -> None:
         self._last: dict[str, CandleRow] = {}
-        self._candles: list[CandleRow] = []
+        self._candles: dict[int, CandleRow] = {}
         self._candles_reset = False
         self._equity: list[EquityRow] = []
         self._rows: dict[str, list[Any]] = {}
         self._replaced: dict[str, Any] = {}
         self._reload = False
 
-    def add_candle(self, series: str, row: CandleRow) -> None:
-        """Note a candle."""
-        self._last[series] = row
+    def add_candle(self, series: str, row: CandleRow, *, is_newest: bool = True) -> None:
+        """Note a candle, or the correction of an older one, which is not the series' last."""
+        if is_newest:
+            self._last[series] = row
         if series != self.series:
             return
-        self._candles.append(row)
+        self._candles[row[0]] = row
         if len(self._candles) >= 2 * KEPT_CANDLES:
             # what is left is whole in itself: the page starts its chart anew with it
-            del self._candles[:-KEPT_CANDLES]
+            self._candles = dict(sorted(self._candles.items())[-KEPT_CANDLES:])
             self._candles_reset = True
 
     def add_equity(self, row: EquityRow) -> None:
@@ -76,7 +77,7 @@ class Mailbox:
         if self._candles:
             push["candles"] = {
                 "series": self.series,
-                "rows": self._candles,
+                "rows": [row for _, row in sorted(self._candles.items())],
                 "reset": self._candles_reset,
             }
         if self._equity:

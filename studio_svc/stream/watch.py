@@ -10,15 +10,13 @@ from studio_svc.overview.store import OverviewStore
 from studio_svc.stream.hub import Hub
 from studio_svc.stream.visible import Visible
 from studio_svc.studio.store import StudioStore
-from tradepulse.runtime.db import UNREACHABLE
+from studio_svc.web_app.problems import AWAY
 
 log = logging.getLogger(__name__)
 
 LEDGER_INTERVAL_S = 0.5
 POLL_INTERVAL_S = 2.0
 SHOWN_JOBS = 10
-AWAY = (*UNREACHABLE, TimeoutError)
-"""What a database that is away raises; pages keep what they show until it is back."""
 
 
 class Refresher:

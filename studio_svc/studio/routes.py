@@ -5,35 +5,34 @@ that is kept; this service decides nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import Field
 
 from contracts.events import Stage
 from studio_svc.shared.configurations import ConfigurationView
 from studio_svc.studio.store import StudioStore
 from studio_svc.studio.views import ConfigurationDetailView, JobView
-from studio_svc.web_app.pages import plain_page
+from studio_svc.web_app.pages import plain_page, wants_page
+from studio_svc.web_app.problems import refusals
+from studio_svc.web_app.types import Body, Figure, Text
 from tradepulse.research import lifecycle
 from tradepulse.research.configurations import activate, deactivate, latest_report
 from tradepulse.research.jobs import JobSpec, request_cancel, submit_job
 from tradepulse.research.report_page import POLICY, report_page
+from tradepulse.runtime.refusals import NotFoundError
 
-Found = TypeVar("Found")
 REPORT_HEADERS = {"content-security-policy": f"{POLICY}; frame-ancestors 'none'"}
 """The report's one script is inline, and allowed by its hash."""
 
 
-class Change(BaseModel):
+class Change(Body):
     """What every change needs."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    reason: Text
     """Why; kept in the configuration's history."""
 
 
@@ -52,7 +51,7 @@ class ActiveChange(Change):
 class Edit(Change):
     """Parameters that change; the rest stays."""
 
-    params: dict[str, float]
+    params: Annotated[dict[str, Figure], Field(max_length=64)]
 
 
 def configuration_routes(store: StudioStore) -> APIRouter:
@@ -67,22 +66,26 @@ def configuration_routes(store: StudioStore) -> APIRouter:
     @router.get("/{configuration_id}")
     async def configuration(configuration_id: UUID) -> ConfigurationDetailView:
         """Return one configuration with its history, oldest first."""
-        return _found(await store.configuration(configuration_id), configuration_id)
+        return await store.configuration(configuration_id)
 
     @router.get("/{configuration_id}/report")
     async def report(configuration_id: UUID) -> dict[str, Any]:
         """Return the report of its last validation, as data."""
-        found = await latest_report(store.pool, configuration_id)
-        if found is None:
-            raise HTTPException(404, _no_report(configuration_id))
-        return found
+        return await _report(store, configuration_id)
 
-    @router.get("/{configuration_id}/report.html", response_class=HTMLResponse)
-    async def report_html(configuration_id: UUID) -> HTMLResponse:
+    @router.get(
+        "/{configuration_id}/report.html",
+        response_class=HTMLResponse,
+        responses=refusals(page_too=[404]),
+    )
+    async def report_html(configuration_id: UUID, request: Request) -> HTMLResponse:
         """Return the report as one page that opens offline too."""
-        found = await latest_report(store.pool, configuration_id)
-        if found is None:
-            return plain_page("No report yet", f"<p>{_no_report(configuration_id)}.", 404)
+        try:
+            found = await _report(store, configuration_id)
+        except NotFoundError as error:
+            if not wants_page(request):
+                raise
+            return plain_page("No report yet", f"<p>{error}.", 404)
         page = await asyncio.to_thread(report_page, found)
         return HTMLResponse(page, headers=REPORT_HEADERS)
 
@@ -93,27 +96,25 @@ def change_routes(store: StudioStore) -> APIRouter:
     """Return the routes by which a person changes configurations."""
     router = APIRouter(prefix="/api/configurations/{configuration_id}", tags=["research"])
 
-    async def done(configuration_id: UUID, work: Awaitable[Any]) -> ConfigurationDetailView:
-        changed = await _accepted(work)
-        return _found(await store.configuration(changed.configuration_id), configuration_id)
-
     @router.post("/stage")
     async def stage(configuration_id: UUID, change: StageChange) -> ConfigurationDetailView:
         """Move a configuration to another stage, whatever the gates said."""
-        work = lifecycle.set_stage(store.pool, configuration_id, change.stage, change.reason)
-        return await done(configuration_id, work)
+        await lifecycle.set_stage(store.pool, configuration_id, change.stage, change.reason.strip())
+        return await store.configuration(configuration_id)
 
     @router.post("/active")
     async def active(configuration_id: UUID, change: ActiveChange) -> ConfigurationDetailView:
         """Let a configuration enter positions, or stop it from that."""
         switch = activate if change.active else deactivate
-        return await done(configuration_id, switch(store.pool, configuration_id, change.reason))
+        await switch(store.pool, configuration_id, change.reason.strip())
+        return await store.configuration(configuration_id)
 
     @router.post("/edit", status_code=201)
     async def edit(configuration_id: UUID, change: Edit) -> ConfigurationDetailView:
         """Make a new configuration in DISCOVERY with other parameters; the old one is kept."""
-        work = lifecycle.edit(store.pool, configuration_id, change.params, change.reason)
-        return await done(configuration_id, work)
+        reason = change.reason.strip()
+        new = await lifecycle.edit(store.pool, configuration_id, change.params, reason)
+        return await store.configuration(new.configuration_id)
 
     return router
 
@@ -130,36 +131,21 @@ def job_routes(store: StudioStore) -> APIRouter:
     @router.post("", status_code=201)
     async def submit(spec: JobSpec) -> JobView:
         """Queue a search."""
-        job_id = await _accepted(submit_job(store.pool, spec))
-        return _found(await store.job(job_id), job_id)
+        return await store.job(await submit_job(store.pool, spec))
 
     @router.post("/{job_id}/cancel")
     async def cancel(job_id: UUID) -> JobView:
         """Cancel a job: at once where it waits, soon where it runs."""
-        _found(await store.job(job_id), job_id)
-        await _accepted(request_cancel(store.pool, job_id))
-        return _found(await store.job(job_id), job_id)
+        await request_cancel(store.pool, job_id)
+        return await store.job(job_id)
 
     return router
 
 
-def _found(view: Found | None, wanted: UUID) -> Found:
-    if view is None:
-        raise HTTPException(404, f"there is nothing of id {wanted}")
-    return view
-
-
-async def _accepted(work: Awaitable[Found]) -> Found:
-    """Return what a change gives.
-
-    Raises:
-        HTTPException: it is refused, with the reason.
-    """
-    try:
-        return await work
-    except ValueError as error:
-        raise HTTPException(409, str(error)) from error
-
-
-def _no_report(configuration_id: UUID) -> str:
-    return f"configuration {configuration_id} was not validated yet"
+async def _report(store: StudioStore, configuration_id: UUID) -> dict[str, Any]:
+    found = await latest_report(store.pool, configuration_id)
+    if found is None:
+        # whether there is such a configuration at all
+        await store.configuration(configuration_id)
+        raise NotFoundError(f"configuration {configuration_id} was not validated yet")
+    return found

@@ -11,6 +11,7 @@ from studio_svc.studio import queries
 from studio_svc.studio.views import ConfigurationDetailView, ConfigurationEventView, JobView
 from tradepulse.research.configurations import configuration_events
 from tradepulse.runtime.db import ms
+from tradepulse.runtime.refusals import NotFoundError
 
 
 class StudioStore:
@@ -24,11 +25,15 @@ class StudioStore:
         """Return the trained configurations, active ones first."""
         return await trained_configurations(self.pool, self._account)
 
-    async def configuration(self, configuration_id: UUID) -> ConfigurationDetailView | None:
-        """Return one configuration with its history, None where there is none of this id."""
+    async def configuration(self, configuration_id: UUID) -> ConfigurationDetailView:
+        """Return one configuration with its history.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
         found = await trained_configurations(self.pool, self._account, configuration_id)
         if not found:
-            return None
+            raise NotFoundError(f"there is no configuration {configuration_id}")
         events = await configuration_events(self.pool, configuration_id)
         shown = [ConfigurationEventView(**{**asdict(one), "at": ms(one.at)}) for one in events]
         return ConfigurationDetailView(**dict(found[0]), events=shown)
@@ -38,7 +43,13 @@ class StudioStore:
         rows = await self.pool.fetch(queries.JOBS, limit, None)
         return [JobView(**fields_of(row)) for row in rows]
 
-    async def job(self, job_id: UUID) -> JobView | None:
-        """Return one job, None where there is none of this id."""
+    async def job(self, job_id: UUID) -> JobView:
+        """Return one job.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
         row = await self.pool.fetchrow(queries.JOBS, 1, job_id)
-        return JobView(**fields_of(row)) if row else None
+        if row is None:
+            raise NotFoundError(f"there is no job {job_id}")
+        return JobView(**fields_of(row))

@@ -4,6 +4,7 @@ import html
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -28,6 +29,11 @@ STYLE_PATH = "/plain.css"
 def style() -> Response:
     """Return the style of the plain pages; inline styles are forbidden by our own policy."""
     return Response(_STYLE, media_type="text/css")
+
+
+def wants_page(request: Request) -> bool:
+    """Tell whether a person asks, by a browser."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 def plain_page(title: str, body: str, status: int) -> HTMLResponse:

@@ -32,7 +32,7 @@ async def studio(database_url: str, tmp_path: Path) -> AsyncIterator[Studio]:
             base_url="http://page",
             headers={"authorization": f"Bearer {TOKEN}"},
         ) as client:
-            yield Studio(pool, stores, hub, client)
+            yield Studio(pool, stores, hub, client, app)
     await pool.close()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+from starlette.types import ASGIApp
 
 from studio_svc.stores import Stores
 from studio_svc.stream.hub import Hub
@@ -20,6 +21,7 @@ class Studio:
     stores: Stores
     hub: Hub
     client: httpx.AsyncClient
+    app: ASGIApp
 
     async def get(self, path: str, **params: Any) -> Any:
         """Return what the API answers with status 200."""

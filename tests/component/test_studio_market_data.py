@@ -108,16 +108,17 @@ class TestSubscriptions:
         assert {s.behind_ms for s in told.series} == {None}
 
     async def test_what_cannot_be_followed(self, studio: Studio) -> None:
-        for changes, said in (
-            ({"exchange": "mtgox"}, "known are binanceus, coinbase, kraken, bitstamp"),
-            ({"symbol": "BTCUSD"}, "write base and quote in ccxt's unified names, as BTC/USD"),
-            ({"timeframe": "7m"}, "unknown timeframe '7m'; known are 1m, 3m"),
-            ({"symbol": ""}, "symbol: String should have at least 1 character"),
-            ({"more": 1}, "more: Extra inputs are not permitted"),
-            ({"exchange": None}, "exchange: Input should be a valid string"),
+        for changes, status, said in (
+            ({"exchange": "mtgox"}, 409, "known are binanceus, coinbase, kraken, bitstamp"),
+            ({"symbol": "BTCUSD"}, 409, "write base and quote in ccxt's unified names, as BTC/USD"),
+            ({"timeframe": "7m"}, 409, "unknown timeframe '7m'; known are 1m, 3m"),
+            ({"symbol": ""}, 422, "symbol: String should have at least 1 character"),
+            ({"symbol": "BTC/\0"}, 422, "symbol: should be a name without spaces and colons"),
+            ({"more": 1}, 422, "more: Extra inputs are not permitted"),
+            ({"exchange": None}, 422, "exchange: Input should be a valid string"),
         ):
             response = await studio.client.put("/api/subscriptions", json=BTC | changes)
-            assert response.status_code == 422
+            assert response.status_code == status
             assert said in response.json()["detail"]
         assert (await studio.get("/api/subscriptions"))["series"] == []
 
@@ -198,15 +199,15 @@ class TestCoverage:
         assert (state["until"], state["open_gaps"]) == (None, 0)
 
     async def test_a_wrong_range_is_refused(self, studio: Studio) -> None:
-        for params, said in (
-            ({"start": 0, "end": 401 * DAY_MS}, "401 days are asked for, at most 400"),
-            ({"start": 2, "end": 1}, "start: 2 is after the end, 1"),
-            ({"start": -1}, "start: Input should be greater than or equal to 0"),
-            ({"end": 10**15}, "end: Input should be less than or equal to"),
-            ({"exchange": ""}, "exchange: String should have at least 1 character"),
+        for params, status, said in (
+            ({"start": 0, "end": 401 * DAY_MS}, 409, "401 days are asked for, at most 400"),
+            ({"start": 2, "end": 1}, 409, "start: 2 is after the end, 1"),
+            ({"start": -1}, 422, "start: Input should be greater than or equal to 0"),
+            ({"end": 10**15}, 422, "end: Input should be less than or equal to"),
+            ({"exchange": ""}, 422, "exchange: String should have at least 1 character"),
         ):
             response = await studio.client.get("/api/coverage", params=params)
-            assert response.status_code == 422
+            assert response.status_code == status
             assert said in response.json()["detail"]
 
     async def test_too_many_series_are_refused(self, studio: Studio) -> None:
@@ -219,7 +220,7 @@ class TestCoverage:
         response = await studio.client.get(
             "/api/coverage", params={"start": START, "end": START + days * DAY_MS}
         )
-        assert response.status_code == 422
+        assert response.status_code == 409
         assert f"{count} series of 400 days are more than" in response.json()["detail"]
         assert "name an exchange, symbol or timeframe" in response.json()["detail"]
 
@@ -287,22 +288,22 @@ class TestGaps:
         assert response.json()["detail"] == "there is no gap 987654"
 
     async def test_a_wrong_value_is_named(self, studio: Studio) -> None:
-        for params, name in (
-            ({"status": "lost"}, "status: "),
-            ({"kind": "whole"}, "kind: "),
-            ({"series": "BTC"}, "series: "),
-            ({"limit": 0}, "limit: "),
-            ({"limit": 1_001}, "limit: "),
-            ({"start": 2, "end": 1}, "start: "),
+        for params, status, name in (
+            ({"status": "lost"}, 422, "status: "),
+            ({"kind": "whole"}, 422, "kind: "),
+            ({"series": "BTC"}, 422, "series: "),
+            ({"limit": 0}, 422, "limit: "),
+            ({"limit": 1_001}, 422, "limit: "),
+            ({"start": 2, "end": 1}, 409, "start: "),
         ):
             response = await studio.client.get("/api/gaps", params=params)
-            assert response.status_code == 422
+            assert response.status_code == status
             assert response.json()["detail"].startswith(name)
 
     async def test_a_scan_says_whether_somebody_heard(
         self, studio: Studio, database_url: str
     ) -> None:
-        response = await studio.client.post("/api/gaps/scan")
+        response = await studio.client.post("/api/gap-scans")
         assert response.json() == {
             "heard": False,
             "detail": "Nobody scans: no market_ingest is running; "
@@ -311,7 +312,7 @@ class TestGaps:
         heard = asyncio.Event()
         listener = await acquire_lock(database_url, SCANNER)
         await listener.add_listener(SCAN_CHANNEL, lambda *_: heard.set())
-        response = await studio.client.post("/api/gaps/scan")
+        response = await studio.client.post("/api/gap-scans")
         assert response.json()["heard"] is True
         async with asyncio.timeout(60):
             await heard.wait()
@@ -352,7 +353,7 @@ class TestNobody:
                 assert (await client.get(f"/api/{path}")).status_code == 401
             assert (await client.put("/api/subscriptions", json=BTC)).status_code == 401
             assert (await client.delete("/api/subscriptions", params=BTC)).status_code == 401
-            assert (await client.post("/api/gaps/scan")).status_code == 401
+            assert (await client.post("/api/gap-scans")).status_code == 401
 
     async def test_a_database_that_is_away_is_said(self, studio: Studio) -> None:
         class Away:

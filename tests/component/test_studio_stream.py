@@ -93,6 +93,41 @@ class TestMailbox:
         assert push["reload"]
         assert push["orders"] == list(range(1, KEPT_ROWS + 1))
 
+    def test_one_lag_is_one_reload(self) -> None:
+        mailbox = Mailbox(None)
+        for n in range(3 * KEPT_ROWS):
+            mailbox.add_row("orders", n)
+        assert (mailbox.drain() or {})["reload"]
+        mailbox.add_row("orders", 0)
+        assert mailbox.drain() == {"orders": [0]}
+        assert mailbox.drain() is None
+
+    def test_a_correction_stands_where_the_candle_does(self) -> None:
+        mailbox = Mailbox(BTC)
+        for n in (4, 5):
+            mailbox.add_candle(BTC, row(n))
+        mailbox.add_candle(BTC, (2, *row(2)[1:]), is_newest=False)
+        mailbox.add_candle(BTC, (4, 9.0, 9.0, 9.0, 9.0, 9.0), is_newest=False)
+        push = mailbox.drain()
+        assert push is not None
+        assert push["last"] == {BTC: row(5)}
+        assert push["candles"]["rows"] == [row(2), (4, 9.0, 9.0, 9.0, 9.0, 9.0), row(5)]
+
+    def test_what_begins_anew_is_in_order_and_the_newest(self) -> None:
+        mailbox = Mailbox(BTC)
+        for n in range(2 * KEPT_CANDLES):
+            mailbox.add_candle(BTC, row(n))
+            if n % 50 == 49:
+                mailbox.add_candle(BTC, row(n - 40), is_newest=False)
+        push = mailbox.drain()
+        assert push is not None
+        assert push["candles"]["reset"]
+        opens = [candle[0] for candle in push["candles"]["rows"]]
+        assert opens == list(range(2 * KEPT_CANDLES - len(opens), 2 * KEPT_CANDLES))
+        # what was corrected before is forgotten with it
+        mailbox.add_candle(BTC, row(2 * KEPT_CANDLES))
+        assert (mailbox.drain() or {})["candles"]["reset"] is False
+
     def test_small_things_are_replaced(self) -> None:
         mailbox = Mailbox(None)
         mailbox.replace("weights", 1)
@@ -157,6 +192,45 @@ class TestHub:
         assert candles == 5_000
         assert clock() - started >= 4 * 0.05
 
+    async def test_the_correction_of_an_older_candle_is_not_the_last(self) -> None:
+        hub = Hub(push_interval_s=0)
+        stream = hub.stream(BTC)
+        await read(stream)
+        hub.candle(BTC, row(8), 9, "live")
+        hub.candle(ETH, row(1), 2, "live")
+        assert (await read(stream))[1]["last"] == {BTC: list(row(8)), ETH: list(row(1))}
+        # in a push of its own, where nothing newer stands beside it
+        hub.candle(BTC, row(3), 4, "repaired")
+        _, push = await read(stream)
+        assert "last" not in push
+        assert push["candles"]["rows"] == [list(row(3))]
+        assert (hub.event_time, hub.source) == (9, "live")
+        # the last one itself may be corrected
+        hub.candle(BTC, (8, 2.0, 2.0, 2.0, 2.0, 2.0), 9, "repaired")
+        assert (await read(stream))[1]["last"] == {BTC: [8, 2.0, 2.0, 2.0, 2.0, 2.0]}
+        assert (hub.event_time, hub.source) == (9, "repaired")
+
+    async def test_event_time_never_goes_back(self) -> None:
+        hub = Hub(push_interval_s=0)
+        stream = hub.stream(None)
+        await read(stream)
+        told = []
+        for close in (5, 9, 2, 9, 7, 11):
+            hub.candle(BTC, row(close - 1), close, "replay")
+            told.append((await read(stream))[1]["event_time"])
+        assert told == [5, 9, 9, 9, 9, 11]
+
+    async def test_a_page_that_lags_reloads_once(self) -> None:
+        hub = Hub(push_interval_s=0)
+        stream = hub.stream(None)
+        await read(stream)
+        for _ in range(KEPT_ROWS + 1):
+            hub.row("orders", HealthView(service="a", up=True, ready=True, detail=""))
+        assert (await read(stream))[1]["reload"]
+        for _ in range(3):
+            hub.row("orders", HealthView(service="a", up=True, ready=True, detail=""))
+            assert "reload" not in (await read(stream))[1]
+
     async def test_a_quiet_page_is_pinged(self) -> None:
         hub = Hub(ping_interval_s=0.01)
         stream = hub.stream(None)
@@ -172,15 +246,21 @@ class TestHub:
         assert hub.pages == 0
 
     async def test_closing_ends_every_stream(self) -> None:
-        hub = Hub(ping_interval_s=60)
-        stream = hub.stream(None)
-        await read(stream)
-        waiting = asyncio.ensure_future(anext(stream))
+        # so long that only being woken ends it
+        hub = Hub(ping_interval_s=100_000)
+        streams = [hub.stream(None) for _ in range(3)]
+        for stream in streams:
+            await read(stream)
+        waiting = [asyncio.ensure_future(anext(stream)) for stream in streams]
         await asyncio.sleep(0)
         hub.close()
-        assert b"event: ping" in await waiting
-        with pytest.raises(StopAsyncIteration):
-            await anext(stream)
+        async with asyncio.timeout(60):
+            for message in await asyncio.gather(*waiting):
+                assert b"event: ping" in message
+        for stream in streams:
+            with pytest.raises(StopAsyncIteration):
+                await anext(stream)
+        assert hub.pages == 0
 
     async def test_too_many_pages_are_refused(self) -> None:
         hub = Hub()
@@ -270,6 +350,15 @@ class TestEvents:
         assert push["trades"][0]["profit"] == "0.90"
         assert push["equity"] == [[8, 2.5, 1.0, 0.0, 2]]
         assert marks == ["ledger"] * 3
+
+    def test_weights_that_are_told_again_are_not_the_newest(self) -> None:
+        (hub, feed, _), told = self.feed(), []
+        for close in (5, 9, 7, 9):
+            feed.on_event(
+                PortfolioWeightsDecided(portfolio="main", close_time=close, policy="p", weights={})
+            )
+            told.append(hub.latest("weights").close_time)
+        assert told == [5, 9, 9, 9]
 
     def test_what_cannot_be_decoded_is_counted_not_raised(self) -> None:
         counted: list[int] = []

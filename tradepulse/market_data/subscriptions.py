@@ -9,6 +9,7 @@ from tradepulse.candles.series import OnSeries
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.venues.rules import rules_of
 from tradepulse.runtime.db import Connection
+from tradepulse.runtime.refusals import RefusedError
 
 REPLICA_LOCK = 7_251_002
 """Advisory lock (with 0) that every live replica of market_ingest shares while it works."""
@@ -51,7 +52,7 @@ def feed_of(exchange: str, symbol: str, timeframe: str) -> str:
     return FEED_PREFIX + f"{exchange}-{symbol}-{timeframe}"
 
 
-class SubscriptionError(ValueError):
+class SubscriptionError(RefusedError):
     """A series cannot be subscribed to, or not be given up; one line says why and what to do."""
 
 
@@ -110,8 +111,9 @@ async def unsubscribe(
         held += [f"{opened} open positions"] if opened else []
         if held:
             raise SubscriptionError(
+                "in_use",
                 f"{':'.join(series)} is used by {' and '.join(held)}, which would see no candle "
-                "any more: deactivate and let them close first, or force it"
+                "any more: deactivate and let them close first, or force it",
             )
     return await connection.fetchval(_REMOVE, *series) is not None
 
@@ -131,12 +133,13 @@ def check_names(symbol: str, timeframe: str) -> None:
     base, slash, quote = symbol.partition("/")
     if not (base and slash and quote) or ":" in symbol or symbol.split() != [symbol]:
         raise SubscriptionError(
+            "wrong_symbol",
             f"{symbol!r} is no spot symbol; write base and quote in ccxt's unified names, "
-            "as BTC/USD"
+            "as BTC/USD",
         )
     if len(symbol) > 32:  # noqa: PLR2004 - with venue and timeframe it names a feed of 64 letters
-        raise SubscriptionError(f"{symbol!r} is longer than 32 letters")
+        raise SubscriptionError("wrong_symbol", f"{symbol!r} is longer than 32 letters")
     try:
         timeframe_ms(timeframe)
     except ValueError as error:
-        raise SubscriptionError(str(error)) from None
+        raise SubscriptionError("unknown_timeframe", str(error)) from None

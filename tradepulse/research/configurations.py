@@ -17,6 +17,7 @@ from contracts.events import ConfigurationChanged, Stage
 from contracts.topics import CONFIGURATIONS
 from tradepulse.runtime import outbox
 from tradepulse.runtime.db import Connection
+from tradepulse.runtime.refusals import NotFoundError, RefusedError
 from tradepulse.strategies import get_strategy, strategy_names
 
 OWNER = "optimizer_svc"
@@ -134,7 +135,7 @@ async def configuration_of(
     """Return one configuration.
 
     Raises:
-        ValueError: there is none of this id.
+        NotFoundError: there is none of this id.
     """
     return await _one(pool, _BY_ID, configuration_id)
 
@@ -171,7 +172,8 @@ async def activate(
     One that is active stays as it is.
 
     Raises:
-        ValueError: there is none of this id, it has decayed, or no reason is given.
+        NotFoundError: there is none of this id.
+        RefusedError: it has decayed, or no reason is given.
     """
     async with pool.acquire() as connection, connection.transaction():
         return await activate_within(connection, configuration_id, reason)
@@ -183,7 +185,8 @@ async def deactivate(
     """Stop a configuration from entering positions, as a person decides; its stage stays.
 
     Raises:
-        ValueError: there is none of this id, or no reason is given.
+        NotFoundError: there is none of this id.
+        RefusedError: no reason is given.
     """
     async with pool.acquire() as connection, connection.transaction():
         row = await locked(connection, configuration_id, reason)
@@ -202,9 +205,10 @@ async def activate_within(
     if row.is_active:
         return row
     if row.stage == "DECAY":
-        raise ValueError(
+        raise RefusedError(
+            "decayed",
             f"configuration {configuration_id} has decayed; train it again, or move it to PAPER "
-            "with `tradepulse configs stage` if you know better"
+            "with `tradepulse configs stage` if you know better",
         )
     stage: Stage = row.stage if row.stage in TRADABLE else "PAPER"
     return await change(connection, row, stage, is_active=True, reason=reason, by_person=True)
@@ -247,10 +251,10 @@ async def locked(
     """Return a configuration's row, locked, for a change that has this reason.
 
     Raises:
-        ValueError: there is none of this id, or the reason is empty.
+        RefusedError: there is none of this id, or the reason is empty.
     """
     if not reason.strip():
-        raise ValueError("a change of a configuration needs a reason")
+        raise RefusedError("no_reason", "a change of a configuration needs a reason")
     # the lock also keeps the outbox of one configuration in the order of its revisions
     return await _one(connection, f"{_BY_ID} for update", configuration_id)
 
@@ -260,7 +264,7 @@ async def _one(
 ) -> StoredConfiguration:
     row = await at.fetchrow(query, configuration_id)
     if row is None:
-        raise ValueError(f"there is no configuration {configuration_id}")
+        raise NotFoundError(f"there is no configuration {configuration_id}")
     return StoredConfiguration(**dict(row))
 
 

@@ -10,13 +10,21 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID, uuid4, uuid5
 
 import asyncpg
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-from contracts.events import NAMESPACE, Name
+from contracts.events import NAMESPACE
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.configurations import StoredConfiguration
 from tradepulse.research.space import space_of
 from tradepulse.runtime.db import Connection
+from tradepulse.runtime.refusals import NotFoundError, RefusedError, refused_as
 from tradepulse.strategies import get_strategy
 
 Method = Literal[
@@ -35,6 +43,29 @@ JobKind = Literal["search", "validation"]
 Cause = Literal["found", "activated", "edited", "decayed", "asked"]
 """Why a configuration is validated; one that decayed and is refused is retired."""
 JobState = Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+Word = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x20:\x7f-\xa0]+$")
+]
+"""A name without spaces and colons; what a space is is spelled out, for languages differ in it."""
+MOST_STRATEGIES, MOST_SYMBOLS = 32, 200
+"""Of one search. Its specification is read and shown again and again."""
+MOST_TRIALS = 10_000_000
+"""Of one search, over all its strategies and symbols."""
+LAST_TIME = 253_402_300_799_000
+"""The end of the year 9999, epoch ms: later times are typing errors."""
+
+
+def _whole(value: object) -> object:
+    """Take 5.0 for 5: JSON does not tell them apart."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# bounds come before: the other way round they are held, but not in the document
+OpenTime = Annotated[int, Field(ge=0, le=LAST_TIME), BeforeValidator(_whole)]
+Trials = Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_whole)]
+Seed = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_whole)]
+Kept = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 FINAL: frozenset[JobState] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 
@@ -45,27 +76,30 @@ class JobSpec(BaseModel):
     the search chose.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    strategies: Annotated[tuple[str, ...], Field(min_length=1)]
-    exchange: Name
-    symbols: Annotated[tuple[Name, ...], Field(min_length=1)]
-    timeframe: Name
-    start: int | None = None
+    # a list in JSON becomes a tuple here, which strictness alone would refuse
+    strategies: Annotated[
+        tuple[Word, ...], Field(min_length=1, max_length=MOST_STRATEGIES, strict=False)
+    ]
+    exchange: Word
+    symbols: Annotated[tuple[Word, ...], Field(min_length=1, max_length=MOST_SYMBOLS, strict=False)]
+    timeframe: Word
+    start: OpenTime | None = None
     """First open time that is traded, epoch ms; None for the first candle there is."""
-    end: int | None = None
+    end: OpenTime | None = None
     """Open time before which the data ends, epoch ms; None for all there is."""
     method: Method = "random"
-    trials: int = Field(default=100, ge=1, le=100_000)
+    trials: Trials = 100
     """Parameter sets per strategy and symbol; a grid may have fewer."""
-    seed: int = Field(default=1, ge=0)
+    seed: Seed = 1
     objective: Objective = "sharpe"
-    min_trades: int = Field(default=10, ge=0)
+    min_trades: Count = 10
     """A parameter set with fewer in-sample trades is not chosen."""
     max_drawdown_pct: float | None = Field(default=None, gt=0, le=100)
     """A parameter set with a deeper in-sample drawdown is not chosen; None for any."""
     out_of_sample_fraction: float = Field(default=0.25, ge=0, lt=1)
-    keep: int = Field(default=1, ge=1, le=100)
+    keep: Kept = 1
     """Configurations kept per symbol and strategy."""
     activate: bool = False
     """Whether the kept configurations trade on paper at once, before their validation."""
@@ -77,21 +111,38 @@ class JobSpec(BaseModel):
     """Added to the slippage of an order as large as its candle's volume."""
     allows_margin: bool = False
     """Whether the market may be sold short."""
-    fixed: dict[str, dict[str, float]] = Field(default_factory=dict)
+    fixed: Annotated[
+        dict[str, Annotated[dict[str, float], Field(max_length=64)]],
+        Field(max_length=MOST_STRATEGIES),
+    ] = Field(default_factory=dict)
     """By strategy, parameters that are not searched, and their values."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        timeframe_ms(self.timeframe)
+        with refused_as("unknown_timeframe"):
+            timeframe_ms(self.timeframe)
         if self.start is not None and self.end is not None and self.start >= self.end:
-            raise ValueError("start is not before end")
+            raise RefusedError("wrong_range", "start is not before end")
         for values in (self.strategies, self.symbols):
             if len(set(values)) < len(values):
-                raise ValueError(f"named twice among {', '.join(values)}")
-        for name in self.strategies:
-            space_of(get_strategy(name), self.fixed.get(name, {}))
+                raise RefusedError("named_twice", f"named twice among {', '.join(values)}")
+        together = len(self.strategies) * len(self.symbols) * self.trials
+        if together > MOST_TRIALS:
+            raise RefusedError(
+                "too_many_trials",
+                f"{len(self.strategies)} strategies on {len(self.symbols)} symbols with "
+                f"{self.trials} trials each are {together} trials; at most {MOST_TRIALS} are one "
+                "search: make several of it",
+            )
         if stray := sorted(set(self.fixed) - set(self.strategies)):
-            raise ValueError(f"fixed parameters for {stray[0]!r}, which is not searched")
+            raise RefusedError(
+                "wrong_params", f"fixed parameters for {stray[0]!r}, which is not searched"
+            )
+        for name in self.strategies:
+            with refused_as("unknown_strategy"):
+                strategy = get_strategy(name)
+            with refused_as("wrong_params"):
+                space_of(strategy, self.fixed.get(name, {}))
         return self
 
     def series(self, symbol: str) -> str:
@@ -150,7 +201,7 @@ async def submit_job(
     """Queue a job; a repeat with the same id changes nothing.
 
     Raises:
-        ValueError: the id belongs to a job with another spec.
+        RefusedError: the id belongs to a job with another spec.
     """
     job_id = job_id or uuid4()
     wanted = spec.model_dump(mode="json")
@@ -161,7 +212,9 @@ async def submit_job(
     )
     stored = await pool.fetchval("select spec from training_jobs where job_id = $1", job_id)
     if stored != wanted:
-        raise ValueError(f"job {job_id} exists with another spec; choose another id")
+        raise RefusedError(
+            "other_spec", f"job {job_id} exists with another spec; choose another id"
+        )
     return job_id
 
 
@@ -193,11 +246,11 @@ async def job_status(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> JobS
     """Return where a job stands.
 
     Raises:
-        ValueError: there is no such job.
+        NotFoundError: there is no such job.
     """
     row = await pool.fetchrow(f"select {_COLUMNS} from training_jobs where job_id = $1", job_id)  # noqa: S608 - a constant
     if row is None:
-        raise ValueError(f"there is no job {job_id}")
+        raise NotFoundError(f"there is no job {job_id}")
     return JobStatus(**dict(row))
 
 
@@ -217,7 +270,7 @@ async def request_cancel(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> 
     ended stays as it is.
 
     Raises:
-        ValueError: there is no such job.
+        NotFoundError: there is no such job.
     """
     await pool.execute(
         "update training_jobs set cancel_requested = true, "

@@ -26,6 +26,7 @@ from tradepulse.research.configurations import (
 from tradepulse.research.decay import Finding, Reference
 from tradepulse.research.jobs import Cause, queue_validation
 from tradepulse.runtime.db import Connection
+from tradepulse.runtime.refusals import RefusedError, refused_as
 from tradepulse.strategies import get_strategy
 
 RANGES = ("in_sample_range", "out_of_sample_range")
@@ -161,12 +162,15 @@ async def set_stage(
     or off. VALIDATION queues its validation. DECAY takes it out of service for good.
 
     Raises:
-        ValueError: there is none of this id, no reason is given, or it is in that stage already.
+        NotFoundError: there is none of this id.
+        RefusedError: no reason is given, or it is in that stage already.
     """
     async with pool.acquire() as connection, connection.transaction():
         row = await locked(connection, configuration_id, reason)
         if row.stage == stage and row.retired == (stage == "DECAY"):
-            raise ValueError(f"configuration {configuration_id} is in stage {stage} already")
+            raise RefusedError(
+                "same_stage", f"configuration {configuration_id} is in stage {stage} already"
+            )
         changed = await change(
             connection,
             row,
@@ -199,20 +203,26 @@ async def edit(
         reason: why.
 
     Raises:
-        ValueError: there is none of this id, no reason is given, the parameters are wrong or change
-            nothing, or the same edit was made before.
+        NotFoundError: there is none of this id.
+        RefusedError: no reason is given, the parameters are wrong or change nothing, or the same
+            edit was made before.
     """
     async with pool.acquire() as connection, connection.transaction():
         row = await locked(connection, configuration_id, reason)
-        complete = get_strategy(row.strategy).complete({**row.params, **params})
+        with refused_as("wrong_params"):
+            complete = get_strategy(row.strategy).complete({**row.params, **params})
         if complete == row.params:
-            raise ValueError(f"configuration {configuration_id} has these parameters already")
+            raise RefusedError(
+                "same_params", f"configuration {configuration_id} has these parameters already"
+            )
         written = json.dumps(complete, sort_keys=True)
         new_id = uuid5(configuration_id, written)
         if await connection.fetchval(
             "select true from trained_configurations where configuration_id = $1", new_id
         ):
-            raise ValueError(f"this edit was made before: it is configuration {new_id}")
+            raise RefusedError(
+                "made_before", f"this edit was made before: it is configuration {new_id}"
+            )
         kept = {name: row.metrics[name] for name in KEPT if name in row.metrics}
         new = await add_discovered(
             connection,

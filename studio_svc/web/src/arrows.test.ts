@@ -7,7 +7,7 @@ const BELOW: Record<string, readonly string[]> = {
   lib: ["api"],
   live: ["api", "lib"],
   charts: ["api", "lib"],
-  ui: ["lib"],
+  ui: ["api", "lib"],
   features: ["api", "lib", "live", "charts", "ui"],
   app: ["api", "lib", "live", "charts", "ui", "features"],
 };

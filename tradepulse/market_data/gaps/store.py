@@ -10,6 +10,7 @@ from tradepulse.candles.gaps.finding import Finding, Kind
 from tradepulse.candles.gaps.records import STANDING, Gap, Status, reconcile
 from tradepulse.candles.series import EVERY_SERIES, SeriesFilter
 from tradepulse.runtime.db import Connection
+from tradepulse.runtime.refusals import NotFoundError
 
 SCAN_CHANNEL = "tradepulse_scan"
 """`notify` on it asks market_ingest to scan at once."""
@@ -144,14 +145,14 @@ async def gap_of(connection: Connection, gap_id: int) -> Gap:
     """Return one gap.
 
     Raises:
-        ValueError: there is none of this number.
+        NotFoundError: there is none of this number.
     """
     row = await connection.fetchrow(
         f"select {COLUMNS} from data_gaps where gap_id = $1",  # noqa: S608 - a constant
         gap_id,
     )
     if row is None:
-        raise ValueError(f"there is no gap {gap_id}")
+        raise NotFoundError(f"there is no gap {gap_id}")
     return gap_of_row(row)
 
 

@@ -2,11 +2,17 @@
 
 import { useCallback, useEffect, useRef, useState } from "react";
 
+import { pause } from "./backoff";
+import { type Known, LOADING, READY } from "./known";
 import { ask } from "./client";
 
 export interface Fetched<Answer> {
+  /** The last one; of another question where `known` does not say ready. */
   answer: Answer | null;
-  failure: string | null;
+  /** Whether the answer is there and is that of the present question. */
+  known: Known;
+  /** The question that the answer is of. */
+  of: string | null;
   again: () => void;
 }
 
@@ -22,9 +28,10 @@ export function wait(before: { path: string; at: number } | null, path: string, 
  * @param version - asks again when it changes, at most every `gapMs`.
  */
 export function useFetched<Answer>(path: string | null, version: string, gapMs: number): Fetched<Answer> {
-  const [answer, setAnswer] = useState<Answer | null>(null);
-  const [failure, setFailure] = useState<string | null>(null);
+  const [answered, setAnswered] = useState<{ answer: Answer; of: string } | null>(null);
+  const [failure, setFailure] = useState<{ reason: string; of: string } | null>(null);
   const [attempt, setAttempt] = useState(0);
+  const failures = useRef(0);
   const asked = useRef<{ path: string; at: number } | null>(null);
   const wanted = useRef<string | null>(null);
 
@@ -37,26 +44,46 @@ export function useFetched<Answer>(path: string | null, version: string, gapMs: 
 
   useEffect(() => {
     if (path === null) return undefined;
+    let retry: ReturnType<typeof setTimeout> | undefined;
     const timer = setTimeout(
       () => {
         asked.current = { path, at: performance.now() };
         ask<Answer>(path).then(
           (found) => {
             if (wanted.current !== path) return;
-            setAnswer(found);
+            failures.current = 0;
+            setAnswered({ answer: found, of: path });
             setFailure(null);
           },
-          (error: Error) => wanted.current === path && setFailure(error.message),
+          (error: Error) => {
+            if (wanted.current !== path) return;
+            setFailure({ reason: error.message, of: path });
+            retry = setTimeout(
+              () => setAttempt((count) => count + 1),
+              Math.max(gapMs, pause(failures.current, Math.random())),
+            );
+            failures.current += 1;
+          },
         );
       },
       wait(asked.current, path, performance.now(), gapMs),
     );
-    return () => clearTimeout(timer);
+    return () => {
+      clearTimeout(timer);
+      clearTimeout(retry);
+    };
   }, [path, version, gapMs, attempt]);
 
   const again = useCallback(() => {
     asked.current = null;
     setAttempt((count) => count + 1);
   }, []);
-  return { answer, failure, again };
+  const isOurs = answered !== null && answered.of === path;
+  const known: Known =
+    failure !== null && failure.of === path
+      ? { state: "failed", reason: failure.reason }
+      : isOurs
+        ? READY
+        : LOADING;
+  return { answer: answered?.answer ?? null, known, of: answered?.of ?? null, again };
 }

@@ -1,11 +1,26 @@
 /** Rows for tests. */
 
-import type { CandleRow, Gap, Order, Overview, Position, Subscription, Trade } from "./types";
+import type {
+  CandleRow,
+  Configuration,
+  Gap,
+  Order,
+  Overview,
+  Position,
+  SeriesView,
+  Subscription,
+  Trade,
+} from "./types";
 
 export const BTC = "kraken:BTC/USD:30m";
 export const ETH = "kraken:ETH/USD:30m";
 
 export const candle = (openTime: number, close = 1): CandleRow => [openTime, 1, 2, 0.5, close, 10];
+
+export const stored = (series: string, openTime = 1): SeriesView => {
+  const [exchange = "", symbol = "", timeframe = ""] = series.split(":");
+  return { series, exchange, symbol, timeframe, timeframe_ms: 1_800_000, last: candle(openTime), source: "replay" };
+};
 
 export const trade = (id: string, fields: Partial<Trade> = {}): Trade => ({
   position_id: id,
@@ -63,6 +78,7 @@ export const order = (id: string, fields: Partial<Order> = {}): Order => ({
 
 export const overview = (fields: Partial<Overview> = {}): Overview => ({
   account: "main",
+  mode: "PAPER",
   initial_cash: "10000",
   cash: "10000",
   equity: "10000",
@@ -79,6 +95,7 @@ export const overview = (fields: Partial<Overview> = {}): Overview => ({
   fees: "0",
   active_configurations: 0,
   refused_orders: 0,
+  configurations: [],
   ...fields,
 });
 
@@ -114,3 +131,27 @@ export const subscription = (series: string, fields: Partial<Subscription> = {})
     ...fields,
   };
 };
+
+export const configuration = (id: string, fields: Partial<Configuration> = {}): Configuration => ({
+  configuration_id: id,
+  revision: 1,
+  strategy: "sma_cross",
+  series: BTC,
+  symbol: "BTC/USD",
+  params: {},
+  share: 1,
+  stage: "PAPER",
+  is_active: false,
+  retired: false,
+  edited_from: null,
+  in_sample: null,
+  out_of_sample: null,
+  trials: null,
+  validated_at: null,
+  passed: null,
+  gates: null,
+  gates_passed: null,
+  paper_trades: 0,
+  paper_profit: "0",
+  ...fields,
+});

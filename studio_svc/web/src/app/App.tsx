@@ -1,8 +1,11 @@
-import { useCallback, useEffect } from "react";
+import { useCallback, useEffect, useMemo } from "react";
 
 import { MarketData } from "../features/data/MarketData";
-import { firstPick, recorded } from "../live/state";
+import { settledAt } from "../live/behind";
+import { firstPick, known, recorded } from "../live/state";
 import { type Store, useShown } from "../live/store";
+import { AskingContext } from "../ui/asking";
+import { Late, Lost, useBehind } from "./Condition";
 import { Header } from "./Header";
 import { Trading } from "./Trading";
 import { usePage } from "./route";
@@ -12,10 +15,12 @@ const TITLES = { trading: "TradePulse", "market-data": "Market data · TradePuls
 interface Props {
   store: Store;
   follow: (series: string | null) => void;
+  /** Ask at once for what could not be had. */
+  again: () => void;
   asked: string | null;
 }
 
-export function App({ store, follow, asked }: Props) {
+export function App({ store, follow, again, asked }: Props) {
   const state = useShown(store);
   const page = usePage();
   const { picked, series, overview } = state;
@@ -32,26 +37,33 @@ export function App({ store, follow, asked }: Props) {
 
   const pick = useCallback((one: string) => store.dispatch({ type: "picked", series: one }), [store]);
   const isRecorded = recorded(state);
+  const isOut = state.connection === "signed-out";
+  const asking = useMemo(() => ({ again, isOut }), [again, isOut]);
+  const late = useBehind(state);
 
   return (
-    <>
+    <AskingContext value={asking}>
       <Header
         page={page}
         picked={picked}
-        openGaps={state.marketData?.open_gaps ?? 0}
+        mode={overview?.mode ?? null}
+        openGaps={state.marketData?.open_gaps ?? null}
         connection={state.connection}
         eventTime={state.eventTime}
-        settledTime={overview?.settled_time ?? null}
+        settledTime={settledAt(state)}
         isRecorded={isRecorded}
         health={state.health}
+        healthKnown={known(state, "health")}
       />
-      {state.connection === "signed-out" && (
+      <Lost state={state} onAgain={again} />
+      <Late late={late} />
+      {isOut && (
         <p className="alarm" role="alert">
           This page&apos;s token is no longer valid. Open the address that <code>tradepulse up</code>{" "}
           printed last.
         </p>
       )}
-      {isRecorded && (
+      {isRecorded === true && (
         <p className="notice">
           A replay of recorded candles on a paper account. No real order is placed; what you see is
           not a forecast.
@@ -60,7 +72,7 @@ export function App({ store, follow, asked }: Props) {
       {page === "market-data" ? (
         <MarketData state={state} isRecorded={isRecorded} />
       ) : (
-        <Trading state={state} onPick={pick} />
+        <Trading state={state} isLate={late !== null} onPick={pick} />
       )}
       <footer>
         <span>
@@ -73,7 +85,7 @@ export function App({ store, follow, asked }: Props) {
           </a>
         </span>
       </footer>
-    </>
+    </AskingContext>
   );
 }
 

@@ -1,6 +1,7 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
 
+import { READY } from "../api/known";
 import { text } from "../ui/fixtures";
 import { Header } from "./Header";
 
@@ -15,6 +16,8 @@ describe("the header", () => {
         picked={null}
         openGaps={0}
         isRecorded
+        mode="PAPER"
+        healthKnown={READY}
         health={[
           { service: "signal_svc", up: true, ready: true, detail: "ready" },
           { service: "rl_svc", up: true, ready: false, detail: "waiting for kafka" },

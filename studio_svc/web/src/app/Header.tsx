@@ -1,4 +1,5 @@
-import type { Health } from "../api/types";
+import type { Known } from "../api/known";
+import type { Health, Overview } from "../api/types";
 import { fixed, time, words } from "../lib/format";
 import type { Connection } from "../live/state";
 import { follow, PATHS, type Page } from "./route";
@@ -19,27 +20,39 @@ const SHORT: Record<string, string> = {
   studio_svc: "page",
 };
 
+function stateOf({ ready, up }: Health): string {
+  if (ready) return "ready";
+  return up ? "waiting" : "down";
+}
+
 interface Props {
   page: Page;
   picked: string | null;
-  openGaps: number;
+  /** What orders are filled by; null while that is not known. */
+  mode: Overview["mode"] | null;
+  openGaps: number | null;
   connection: Connection;
   eventTime: number | null;
   settledTime: number | null;
-  isRecorded: boolean;
+  isRecorded: boolean | null;
   health: readonly Health[];
+  healthKnown: Known;
 }
 
 export function Header({
   page,
   picked,
+  mode,
   openGaps,
   connection,
   eventTime,
   settledTime,
   isRecorded,
   health,
+  healthKnown,
 }: Props) {
+  // what a service said before the connection went is not what it says now
+  const isHeard = connection === "live" && healthKnown.state === "ready";
   const trading = picked === null ? PATHS.trading : `/?series=${encodeURIComponent(picked)}`;
   return (
     <header className="top">
@@ -48,9 +61,15 @@ export function Header({
           <path d="M2 17h7l3-9 5 17 4-12 2 4h7" className="pulse-line" />
         </svg>
         <h1>TradePulse</h1>
-        <span className="badge" title="Orders are filled by the paper exchange, no money is at risk">
-          paper
-        </span>
+        {mode === "PAPER" && (
+          <span
+            className="badge"
+            title="Orders are filled by the paper exchange, no money is at risk"
+            data-testid="mode"
+          >
+            paper
+          </span>
+        )}
       </div>
       <nav aria-label="Pages">
         <a href={trading} onClick={follow} aria-current={page === "trading" ? "page" : undefined}>
@@ -62,7 +81,7 @@ export function Header({
           aria-current={page === "market-data" ? "page" : undefined}
         >
           Market data
-          {openGaps > 0 && (
+          {openGaps !== null && openGaps > 0 && (
             <span className="count" title={`${fixed(openGaps, 0)} gaps are open`} data-testid="open-gaps">
               {fixed(openGaps, 0)}
               <span className="unseen"> gaps are open</span>
@@ -71,25 +90,27 @@ export function Header({
         </a>
       </nav>
       <dl className="clock" title={`The ledger has settled ${time(settledTime)} UTC`}>
-        <dt>{isRecorded ? "Replay time" : "Market time"}</dt>
+        <dt>{isRecorded === null ? "Event time" : isRecorded ? "Replay time" : "Market time"}</dt>
         <dd>
           <time data-testid="event-time">{time(eventTime)}</time> <small>UTC</small>
         </dd>
       </dl>
       <ul className="health" aria-label="Services">
+        {healthKnown.state === "failed" && <li className="unknown">services: not known</li>}
         {health.map((service) => {
-          const state = service.ready ? "ready" : service.up ? "waiting" : "down";
+          const state = isHeard ? stateOf(service) : "unknown";
+          const said = isHeard ? service.detail : "not known without a connection";
           return (
             <li
               key={service.service}
               className={state}
-              title={`${service.service}: ${service.detail}`}
+              title={`${service.service}: ${said}`}
               data-testid="service"
               data-state={state}
             >
               <span className="dot" aria-hidden="true" />
               {SHORT[service.service] ?? words(service.service)}
-              <span className="unseen">: {service.ready ? "ready" : service.detail}</span>
+              <span className="unseen">: {state === "ready" ? "ready" : said}</span>
             </li>
           );
         })}

@@ -21,12 +21,14 @@ function follow(series: string | null): () => void {
   return () => link.close();
 }
 
+const again = (): void => link.again();
+
 const place = document.getElementById("page");
 if (!place) throw new Error("the page has no place to be drawn in");
 createRoot(place).render(
   <StrictMode>
     <Boundary>
-      <App store={store} follow={follow} asked={asked} />
+      <App store={store} follow={follow} again={again} asked={asked} />
     </Boundary>
   </StrictMode>,
 );

@@ -1,13 +1,13 @@
 /** Messages for tests. */
 
 import { overview } from "../api/fixtures";
-import type { Snapshot } from "./messages";
+import type { Loaded, Snapshot } from "./messages";
 
-export const snapshot = (fields: Partial<Snapshot> = {}): Snapshot => ({
+export const snapshot = (parts: Partial<Snapshot> = {}): Snapshot => ({
   overview: overview(),
   series: [],
-  candles: null,
-  equity: [],
+  candles: { series: "", rows: [] },
+  equity: { points: [] },
   positions: [],
   trades: [],
   seriesTrades: [],
@@ -19,5 +19,11 @@ export const snapshot = (fields: Partial<Snapshot> = {}): Snapshot => ({
   health: [],
   subscriptions: { replicas: 0, series: [] },
   marketData: { until: null, open_gaps: 0, open_candles: 0, version: "" },
-  ...fields,
+  ...parts,
 });
+
+/** What a load brought, all of it unless said otherwise. */
+export const loaded = (
+  parts: Partial<Snapshot> = {},
+  { series = null, failures = {} }: Partial<Omit<Loaded, "parts">> = {},
+): Loaded => ({ series, parts: snapshot(parts), failures });

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { BTC, overview } from "../api/fixtures";
+import { BTC, overview, position } from "../api/fixtures";
+import { LOADING, READY } from "../api/known";
 import { Link, RELOAD_MS, SILENCE_MS, type World } from "./link";
-import type { Action } from "./state";
+import { type Action, initial, known, reduce, type State } from "./state";
 
 type Listener = (message: MessageEvent<string>) => void;
 
@@ -26,7 +27,10 @@ class FakeWorld implements World {
   asked: string[] = [];
   timers: { ms: number; then: () => void; isOff: boolean }[] = [];
   status = 200;
+  /** By a part of the address, what is answered instead. */
+  failing: Record<string, number> = {};
   held: Promise<void> = Promise.resolve();
+  clock = 1_000;
 
   events = (url: string): FakeStream => {
     const stream = new FakeStream(url);
@@ -35,8 +39,10 @@ class FakeWorld implements World {
   };
   fetch = async (url: string) => {
     this.asked.push(url);
+    if (this.status === 0) throw new TypeError("failed to fetch");
     await this.held;
-    const { status } = this;
+    const broken = Object.entries(this.failing).find(([part]) => url.includes(part));
+    const status = broken?.[1] ?? this.status;
     const answer = url.endsWith("/overview")
       ? overview()
       : url.endsWith("/equity")
@@ -44,7 +50,8 @@ class FakeWorld implements World {
         : url.includes("/candles")
           ? { series: BTC, rows: [] }
           : [];
-    return { ok: status === 200, status, json: async () => answer };
+    const said = status === 200 ? answer : { detail: "the database does not answer" };
+    return { ok: status === 200, status, json: async () => said };
   };
   after = (ms: number, then: () => void) => {
     const timer = { ms, then, isOff: false };
@@ -53,11 +60,17 @@ class FakeWorld implements World {
       timer.isOff = true;
     };
   };
+  now = () => this.clock;
+  random = () => 0.5;
 
   get stream(): FakeStream {
     const stream = this.streams.at(-1);
     if (!stream) throw new Error("no stream was opened");
     return stream;
+  }
+  /** Lengths of the timers that run. */
+  get awaited(): number[] {
+    return this.timers.filter((one) => !one.isOff).map((one) => one.ms);
   }
   /** Run the timers of a length that still run. */
   pass(ms: number): void {
@@ -73,8 +86,11 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
 let world: FakeWorld;
 let actions: Action[];
 let link: Link;
-const kinds = () =>
-  actions.map((action) => (action.type === "connection" ? action.connection : action.type));
+const connections = () =>
+  actions.flatMap((action) => (action.type === "connection" ? [action.connection] : []));
+/** What the page shows after all that was told. */
+const shown = (): State => actions.reduce(reduce, reduce(initial, { type: "picked", series: BTC }));
+const loads = () => world.asked.filter((url) => url.endsWith("/overview")).length;
 
 beforeEach(() => {
   world = new FakeWorld();
@@ -82,17 +98,42 @@ beforeEach(() => {
   link = new Link((action) => actions.push(action), world);
 });
 
+async function live(): Promise<void> {
+  link.open(BTC);
+  world.stream.say("hello");
+  await settled();
+}
+
 describe("link", () => {
-  it("loads the snapshot after the stream began, and applies what came meanwhile after it", async () => {
+  it("loads when the stream has begun; what came meanwhile wins over an older answer", async () => {
     link.open(BTC);
     expect(world.stream.url).toBe("/api/stream?series=kraken%3ABTC%2FUSD%3A30m");
     world.stream.say("hello");
-    world.stream.say("update", { event_time: 1 });
-    expect(kinds()).toEqual(["live"]);
+    world.stream.say("update", { event_time: 1, positions: [position("pushed")] });
+    // shown at once: one answer that hangs holds up nothing
+    expect(shown().positions).toHaveLength(1);
     await settled();
-    expect(kinds()).toEqual(["live", "snapshot", "update"]);
-    world.stream.say("update", { event_time: 2 });
-    expect(kinds().at(-1)).toBe("update");
+    expect(shown().positions.map((one) => one.position_id)).toEqual(["pushed"]);
+    world.stream.say("update", { event_time: 2, positions: [] });
+    expect(shown()).toMatchObject({ connection: "live", eventTime: 2, positions: [] });
+  });
+
+  it("shows each part as it comes", async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const fetch = world.fetch;
+    world.fetch = async (url) => {
+      if (url.endsWith("/jobs?limit=10")) await held;
+      return fetch(url);
+    };
+    await live();
+    expect(known(shown(), "orders")).toEqual(READY);
+    expect(known(shown(), "jobs")).toEqual(LOADING);
+    release();
+    await settled();
+    expect(known(shown(), "jobs")).toEqual(READY);
   });
 
   it("asks for the picked series only where one is picked", async () => {
@@ -101,10 +142,10 @@ describe("link", () => {
     await settled();
     expect(world.stream.url).toBe("/api/stream");
     expect(world.asked.some((url) => url.includes("/candles"))).toBe(false);
-    expect(kinds()).toEqual(["live", "snapshot"]);
+    expect(known(shown(), "orders")).toEqual(READY);
   });
 
-  it("drops a snapshot of a series that was left meanwhile", async () => {
+  it("drops what is loaded of a series that was left meanwhile", async () => {
     let release = (): void => undefined;
     world.held = new Promise((resolve) => {
       release = resolve;
@@ -114,28 +155,29 @@ describe("link", () => {
     link.open("kraken:ETH/USD:30m");
     release();
     await settled();
-    expect(kinds()).toEqual(["live"]);
+    expect(actions.some((action) => action.type === "snapshot")).toBe(false);
     expect(world.streams[0]?.readyState).toBe(2);
   });
 
-  it("leaves short breaks to the browser and loads again afterwards", async () => {
-    link.open(BTC);
-    world.stream.say("hello");
-    await settled();
+  it("opens a broken stream itself, after a pause, and loads again", async () => {
+    await live();
+    world.clock = 5_000;
     world.stream.readyState = 0;
     world.stream.say("error");
-    expect(kinds().at(-1)).toBe("reconnecting");
-    world.stream.readyState = 1;
+    expect(world.stream.readyState).toBe(2);
+    expect(shown()).toMatchObject({ connection: "reconnecting", lostAt: 1_000, retryAt: 5_500 });
+    world.pass(500);
+    expect(world.streams).toHaveLength(2);
     world.stream.say("hello");
     await settled();
-    expect(kinds().slice(-2)).toEqual(["live", "snapshot"]);
-    expect(world.streams).toHaveLength(1);
+    expect(shown()).toMatchObject({ connection: "live", lostAt: null });
+    expect(loads()).toBe(2);
   });
 
   it("tries again, more and more slowly, when the server refuses the stream", async () => {
     world.status = 503;
     link.open(BTC);
-    for (const wait of [500, 1_000, 2_000, 4_000, 8_000, 8_000]) {
+    for (const wait of [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) {
       const count = world.streams.length;
       world.stream.readyState = 2;
       world.stream.say("error");
@@ -151,52 +193,130 @@ describe("link", () => {
     world.stream.readyState = 2;
     world.stream.say("error");
     await settled();
-    expect(kinds().at(-1)).toBe("signed-out");
-    world.pass(500);
-    world.pass(SILENCE_MS);
+    expect(connections().at(-1)).toBe("signed-out");
+    expect(world.awaited).toEqual([]);
     expect(world.streams).toHaveLength(1);
   });
 
-  it("opens anew when nothing is heard for long", () => {
-    link.open(BTC);
-    world.stream.say("ping");
+  it("takes a stream without a byte for two pings for dead", async () => {
+    await live();
+    expect(SILENCE_MS).toBe(10_000);
+    world.clock = 11_000;
     world.pass(SILENCE_MS);
     expect(world.streams).toHaveLength(2);
-    expect(kinds()).toEqual(["reconnecting"]);
+    expect(shown()).toMatchObject({ connection: "reconnecting", lostAt: 1_000 });
+    world.stream.say("ping");
+    expect(world.awaited.filter((ms) => ms === SILENCE_MS)).toHaveLength(1);
   });
 
   it("loads again, not too often, when it is told to", async () => {
-    link.open(BTC);
-    world.stream.say("hello");
-    await settled();
+    await live();
     world.stream.say("update", { reload: true });
     world.stream.say("update", { reload: true });
     world.pass(RELOAD_MS);
     await settled();
-    expect(kinds().filter((kind) => kind === "snapshot")).toHaveLength(2);
+    expect(loads()).toBe(2);
   });
 
-  it("opens anew when a snapshot fails", async () => {
-    world.status = 503;
-    link.open(BTC);
-    world.stream.say("hello");
-    await settled();
-    expect(kinds()).toEqual(["live", "reconnecting"]);
-    world.status = 200;
-    world.pass(500);
-    world.stream.say("hello");
-    await settled();
-    expect(kinds().at(-1)).toBe("snapshot");
-  });
-
-  it("holds a bounded number of updates while a snapshot loads", async () => {
+  it("holds a bounded number of updates while something loads", async () => {
     link.open(BTC);
     world.stream.say("hello");
     for (let n = 0; n < 500; n += 1) world.stream.say("update", { event_time: n });
     await settled();
-    expect(kinds().filter((kind) => kind === "update").length).toBeLessThanOrEqual(200);
+    // 500 at once, and again those that are kept after each part
+    expect(actions.filter((action) => action.type === "update").length).toBeLessThanOrEqual(500 + 15 * 200);
     world.pass(RELOAD_MS);
     await settled();
-    expect(kinds().filter((kind) => kind === "snapshot")).toHaveLength(2);
+    expect(loads()).toBe(2);
+    expect(shown().eventTime).toBe(499);
+  });
+});
+
+describe("one request that fails", () => {
+  it("is said, and leaves fourteen parts right", async () => {
+    world.failing = { positions: 503 };
+    await live();
+    const state = shown();
+    expect(state.connection).toBe("live");
+    expect(known(state, "positions")).toEqual({ state: "failed", reason: "the database does not answer" });
+    const ready = Object.values(state.known).filter((one) => one.state === "ready");
+    expect(ready).toHaveLength(14);
+  });
+
+  it("is asked again alone, more and more slowly, while the stream goes on", async () => {
+    world.failing = { positions: 503 };
+    await live();
+    world.asked = [];
+    for (const wait of [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) {
+      expect(world.awaited).toContain(wait);
+      world.pass(wait);
+      await settled();
+    }
+    expect(world.asked).toEqual(Array(8).fill("/api/positions"));
+    expect(world.streams).toHaveLength(1);
+    world.failing = {};
+    world.pass(30_000);
+    await settled();
+    expect(known(shown(), "positions")).toEqual(READY);
+    // all that is shown was loaded: the next fault begins at the shortest pause
+    world.stream.readyState = 0;
+    world.stream.say("error");
+    expect(world.awaited).toContain(500);
+  });
+
+  it("does not begin anew at each hello: the pauses grow over reconnections", async () => {
+    world.failing = { positions: 503 };
+    await live();
+    world.stream.readyState = 0;
+    world.stream.say("error");
+    expect(world.awaited).toContain(1_000);
+    world.pass(1_000);
+    world.stream.say("hello");
+    await settled();
+    expect(world.awaited).toContain(2_000);
+  });
+
+  it("is a probe where all fail: the rest follows when it comes", async () => {
+    world.status = 503;
+    await live();
+    world.asked = [];
+    world.pass(500);
+    await settled();
+    world.pass(1_000);
+    await settled();
+    expect(world.asked).toHaveLength(2);
+    world.status = 200;
+    world.pass(2_000);
+    await settled();
+    expect(world.asked).toHaveLength(2 + 15);
+    expect(Object.values(shown().known).every((one) => one.state === "ready")).toBe(true);
+  });
+
+  it("is asked for at once when a person wants it", async () => {
+    world.failing = { positions: 503 };
+    await live();
+    world.failing = {};
+    link.again();
+    await settled();
+    expect(known(shown(), "positions")).toEqual(READY);
+    expect(world.awaited).toEqual([SILENCE_MS]);
+  });
+
+  it("because nobody is there is a lost connection", async () => {
+    await live();
+    world.status = 0;
+    expect(shown().connection).toBe("live");
+    world.stream.say("update", { reload: true });
+    world.pass(RELOAD_MS);
+    await settled();
+    expect(shown().connection).toBe("reconnecting");
+    expect(world.awaited).toContain(500);
+  });
+
+  it("with a token that is not valid any more signs the page out", async () => {
+    world.failing = { positions: 401 };
+    await live();
+    expect(shown().connection).toBe("signed-out");
+    expect(world.awaited).toEqual([]);
   });
 });

@@ -1,35 +1,45 @@
-/** Keeps the page fed: snapshots by REST, what happens by server-sent events. */
+/** Keeps the page fed: what is there by REST, what happens by server-sent events. */
 
-import type {
-  CandleRow,
-  Configuration,
-  EquityRow,
-  Health,
-  Job,
-  MarketState,
-  Order,
-  Overview,
-  Position,
-  Series,
-  Signal,
-  Subscriptions,
-  Trade,
-  Weights,
-} from "../api/types";
-import type { Snapshot, Update } from "./messages";
+import { pause } from "../api/backoff";
+import type { Loaded, Part, Update } from "./messages";
 import type { Action } from "./state";
 
-export const SILENCE_MS = 25_000;
+/** Two of the server's pings; without a byte for so long the stream is dead. */
+export const SILENCE_MS = 10_000;
 export const RELOAD_MS = 3_000;
-const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000];
+/** Nobody waits longer for an answer. */
+const ANSWER_MS = 15_000;
 const KEPT_UPDATES = 200;
 const CLOSED = 2;
+const UNREADABLE = "The server does not answer; try again in a moment.";
+
+const PATHS: Record<Part, string> = {
+  overview: "overview",
+  series: "series",
+  equity: "equity",
+  positions: "positions",
+  trades: "trades?limit=100",
+  signals: "signals?limit=60",
+  orders: "orders?limit=60",
+  weights: "weights",
+  configurations: "configurations",
+  jobs: "jobs?limit=10",
+  health: "health",
+  subscriptions: "subscriptions",
+  marketData: "market-data",
+  candles: "candles?limit=1000&series=",
+  seriesTrades: "trades?limit=500&series=",
+};
+const PARTS = Object.keys(PATHS) as Part[];
+const OF_SERIES: readonly Part[] = ["candles", "seriesTrades"];
 
 /** The page's view of the browser, so that tests can give another. */
 export interface World {
   events: (url: string) => EventStream;
   fetch: (url: string) => Promise<{ ok: boolean; status: number; json: () => Promise<unknown> }>;
   after: (ms: number, then: () => void) => () => void;
+  now: () => number;
+  random: () => number;
 }
 
 export interface EventStream {
@@ -40,26 +50,39 @@ export interface EventStream {
 
 export const browser: World = {
   events: (url) => new EventSource(url),
-  fetch: (url) => fetch(url, { headers: { accept: "application/json" } }),
+  fetch: (url) =>
+    fetch(url, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) }),
   after: (ms, then) => {
     const timer = setTimeout(then, ms);
     return () => clearTimeout(timer);
   },
+  now: () => Date.now(),
+  random: () => Math.random(),
 };
 
-class StatusError extends Error {
-  constructor(readonly status: number) {
-    super(`status ${status}`);
+/** Why a question came to nothing; status 0: nobody answered. */
+class AnswerError extends Error {
+  constructor(
+    readonly status: number,
+    reason: string,
+  ) {
+    super(reason);
   }
 }
+
+type Outcome = { part: Part; value: unknown } | { part: Part; error: AnswerError };
 
 export class Link {
   private stream: EventStream | null = null;
   private series: string | null = null;
-  /** Updates that came while a snapshot was loading; null when none is. */
-  private waiting: Update[] | null = null;
+  /** Updates that came while something was loading, to be told again after it; null: nothing is. */
+  private meanwhile: Update[] | null = null;
+  /** What could not be loaded, the next to be asked for first. */
+  private missing: Part[] = [];
   private generation = 0;
+  /** In a row; 0 again only when all that is shown was loaded. */
   private failures = 0;
+  private heardAt: number;
   private cancelSilence = (): void => undefined;
   private cancelRetry = (): void => undefined;
   private cancelReload: (() => void) | null = null;
@@ -67,7 +90,9 @@ export class Link {
   constructor(
     private readonly dispatch: (action: Action) => void,
     private readonly world: World = browser,
-  ) {}
+  ) {
+    this.heardAt = world.now();
+  }
 
   /** Follow a series (every candle of it comes); null before any is known. */
   open(series: string | null): void {
@@ -77,10 +102,9 @@ export class Link {
     const stream = this.world.events(`/api/stream${query}`);
     this.stream = stream;
     stream.addEventListener("hello", () => {
-      this.failures = 0;
       this.heard();
       this.dispatch({ type: "connection", connection: "live" });
-      void this.load();
+      void this.load(PARTS);
     });
     stream.addEventListener("ping", () => this.heard());
     stream.addEventListener("update", (message) => {
@@ -89,52 +113,68 @@ export class Link {
     });
     stream.addEventListener("error", () => {
       if (stream !== this.stream) return;
-      this.dispatch({ type: "connection", connection: "reconnecting" });
-      // the browser itself tries again, except where the server answered with a refusal
-      if (stream.readyState === CLOSED) void this.refused();
+      // the browser itself would try again at a fixed pace, for ever, and all pages at once
+      const wasRefused = stream.readyState === CLOSED;
+      stream.close();
+      this.cancelSilence();
+      if (wasRefused) void this.refused();
+      else this.failed(0);
     });
-    this.heard();
+    this.watch();
   }
 
   close(): void {
     this.generation += 1;
     this.stream?.close();
     this.stream = null;
-    this.waiting = null;
+    this.meanwhile = null;
+    this.missing = [];
     this.cancelSilence();
     this.cancelRetry();
     this.cancelReload?.();
     this.cancelReload = null;
   }
 
+  /** Ask at once for what could not be had, because a person wants it. */
+  again(): void {
+    this.cancelRetry();
+    if (this.missing.length > 0) void this.load(this.missing);
+    else if (this.stream === null || this.stream.readyState === CLOSED) this.open(this.series);
+  }
+
   private take(update: Update): void {
     if (update.reload) this.reloadSoon();
-    if (this.waiting === null) {
-      this.dispatch({ type: "update", update });
-    } else {
-      this.waiting.push(update);
-      if (this.waiting.length > KEPT_UPDATES) {
-        // so many in the time of one snapshot: it will be old when it comes
-        this.waiting = [];
-        this.reloadSoon();
-      }
+    this.dispatch({ type: "update", update });
+    if (this.meanwhile === null) return;
+    this.meanwhile.push(update);
+    if (this.meanwhile.length > KEPT_UPDATES) {
+      // so many in the time of one load: it will be old when it comes
+      this.meanwhile = [];
+      this.reloadSoon();
     }
   }
 
   private heard(): void {
+    this.heardAt = this.world.now();
+    this.watch();
+  }
+
+  private watch(): void {
     this.cancelSilence();
     this.cancelSilence = this.world.after(SILENCE_MS, () => {
-      this.dispatch({ type: "connection", connection: "reconnecting" });
+      this.lost(this.world.now());
       this.open(this.series);
     });
   }
 
-  private retry(): void {
-    const wait = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)] ?? SILENCE_MS;
+  private lost(retryAt: number): void {
+    this.dispatch({ type: "connection", connection: "reconnecting", lostAt: this.heardAt, retryAt });
+  }
+
+  private pause(): number {
+    const wait = pause(this.failures, this.world.random());
     this.failures += 1;
-    this.cancelSilence();
-    this.cancelRetry();
-    this.cancelRetry = this.world.after(wait, () => this.open(this.series));
+    return wait;
   }
 
   private async refused(): Promise<void> {
@@ -152,100 +192,102 @@ export class Link {
   private failed(status: number): void {
     if (status === 401) {
       this.close();
-      this.dispatch({ type: "connection", connection: "signed-out" });
-    } else {
-      this.dispatch({ type: "connection", connection: "reconnecting" });
-      this.retry();
+      this.dispatch({ type: "connection", connection: "signed-out", lostAt: this.heardAt });
+      return;
     }
+    const wait = this.pause();
+    this.lost(this.world.now() + wait);
+    this.cancelSilence();
+    this.cancelRetry();
+    this.cancelRetry = this.world.after(wait, () => this.open(this.series));
   }
 
   private reloadSoon(): void {
     if (this.cancelReload) return;
     this.cancelReload = this.world.after(RELOAD_MS, () => {
       this.cancelReload = null;
-      void this.load();
+      // while something fails, its pauses hold for all
+      if (this.missing.length > 0) this.missing = [...new Set([...this.missing, ...PARTS])];
+      else void this.load(PARTS);
     });
   }
 
-  /** Load the snapshot; what comes meanwhile is applied after it (every change bears repeats). */
-  private async load(): Promise<void> {
-    if (this.waiting !== null) return;
+  /**
+   * Load parts, each shown as it comes. An answer may be older than what was pushed meanwhile, so
+   * that is told again after it: every change bears repeats.
+   */
+  private async load(parts: readonly Part[]): Promise<void> {
+    if (this.meanwhile !== null) return;
     const generation = this.generation;
-    this.waiting = [];
-    try {
-      const snapshot = await this.snapshot(this.series);
-      if (generation !== this.generation) return;
-      this.dispatch({ type: "snapshot", snapshot });
-    } catch (error) {
-      if (generation !== this.generation) return;
-      this.close();
-      this.failed(error instanceof StatusError ? error.status : 0);
-      return;
+    this.meanwhile = [];
+    const asked = parts.filter((part) => this.series !== null || !OF_SERIES.includes(part));
+    const outcomes = await Promise.all(
+      asked.map(async (part) => {
+        const outcome = await this.get(part);
+        if (generation === this.generation) this.tell(outcome);
+        return outcome;
+      }),
+    );
+    if (generation !== this.generation) return;
+    this.meanwhile = null;
+    const statuses = outcomes.flatMap((one) => ("error" in one ? [one.error.status] : []));
+    if (statuses.includes(401)) {
+      this.failed(401);
+    } else if (statuses.length > 1 && statuses.length === asked.length && statuses.every((one) => one === 0)) {
+      this.stream?.close();
+      this.failed(0); // nobody is there
+    } else {
+      this.settle(outcomes);
     }
-    const missed: Update[] = this.waiting;
-    this.waiting = null;
-    for (const update of missed) this.dispatch({ type: "update", update });
   }
 
-  private async snapshot(series: string | null): Promise<Snapshot> {
-    const picked = series === null ? "" : encodeURIComponent(series);
-    const [
-      overview,
-      known,
-      equity,
-      positions,
-      trades,
-      signals,
-      orders,
-      weights,
-      configurations,
-      jobs,
-      health,
-      subscriptions,
-      marketData,
-      candles,
-      seriesTrades,
-    ] = await Promise.all([
-      this.get<Overview>("overview"),
-      this.get<Series[]>("series"),
-      this.get<{ points: EquityRow[] }>("equity"),
-      this.get<Position[]>("positions"),
-      this.get<Trade[]>("trades?limit=100"),
-      this.get<Signal[]>("signals?limit=60"),
-      this.get<Order[]>("orders?limit=60"),
-      this.get<Weights | null>("weights"),
-      this.get<Configuration[]>("configurations"),
-      this.get<Job[]>("jobs?limit=10"),
-      this.get<Health[]>("health"),
-      this.get<Subscriptions>("subscriptions"),
-      this.get<MarketState>("market-data"),
-      series === null
-        ? null
-        : this.get<{ series: string; rows: CandleRow[] }>(`candles?limit=1000&series=${picked}`),
-      series === null ? [] : this.get<Trade[]>(`trades?limit=500&series=${picked}`),
-    ]);
-    return {
-      overview,
-      series: known,
-      candles,
-      equity: equity.points,
-      positions,
-      trades,
-      seriesTrades,
-      signals,
-      orders,
-      weights,
-      configurations,
-      jobs,
-      health,
-      subscriptions,
-      marketData,
-    };
+  private tell(outcome: Outcome): void {
+    const { part } = outcome;
+    const loaded: Loaded =
+      "error" in outcome
+        ? { series: this.series, parts: {}, failures: { [part]: outcome.error.message } }
+        : { series: this.series, parts: { [part]: outcome.value }, failures: {} };
+    this.dispatch({ type: "snapshot", loaded });
+    for (const update of this.meanwhile ?? []) this.dispatch({ type: "update", update });
   }
 
-  private async get<Answer>(path: string): Promise<Answer> {
-    const answer = await this.world.fetch(`/api/${path}`);
-    if (!answer.ok) throw new StatusError(answer.status);
-    return (await answer.json()) as Answer;
+  private settle(outcomes: readonly Outcome[]): void {
+    for (const one of outcomes) {
+      this.missing = this.missing.filter((part) => part !== one.part);
+      if ("error" in one) this.missing.push(one.part);
+    }
+    this.cancelRetry();
+    if (this.missing.length === 0) this.failures = 0;
+    else this.cancelRetry = this.world.after(this.pause(), () => void this.probe());
   }
+
+  /** Ask for one of what is missing, for the rest only when that comes. */
+  private async probe(): Promise<void> {
+    const [first] = this.missing;
+    if (first === undefined) return;
+    await this.load([first]);
+    if (this.missing.length > 0 && !this.missing.includes(first)) {
+      this.cancelRetry();
+      await this.load(this.missing);
+    }
+  }
+
+  /** Ask for a part; it never fails, for one that fails must not take the others with it. */
+  private async get(part: Part): Promise<Outcome> {
+    const of = OF_SERIES.includes(part) ? encodeURIComponent(this.series ?? "") : "";
+    try {
+      const answer = await this.world.fetch(`/api/${PATHS[part]}${of}`);
+      const said: unknown = await answer.json().catch(() => null);
+      if (!answer.ok) return { part, error: new AnswerError(answer.status, reasonOf(said, answer.status)) };
+      if (said === null && part !== "weights") return { part, error: new AnswerError(answer.status, UNREADABLE) };
+      return { part, value: said };
+    } catch {
+      return { part, error: new AnswerError(0, UNREADABLE) };
+    }
+  }
+}
+
+function reasonOf(said: unknown, status: number): string {
+  const detail = typeof said === "object" && said !== null && "detail" in said ? said.detail : null;
+  return typeof detail === "string" ? detail : `The server answered with status ${status}.`;
 }

@@ -11,7 +11,7 @@ import type {
   Order,
   Overview,
   Position,
-  Series,
+  SeriesView,
   Signal,
   Subscriptions,
   Trade,
@@ -39,12 +39,12 @@ export interface Update {
   reload?: boolean;
 }
 
-/** Everything the page shows, read at once. */
+/** Everything the page shows, each part by a question of its own. */
 export interface Snapshot {
   overview: Overview;
-  series: Series[];
-  candles: { series: string; rows: CandleRow[] } | null;
-  equity: EquityRow[];
+  series: SeriesView[];
+  candles: { series: string; rows: CandleRow[] };
+  equity: { points: EquityRow[] };
   positions: Position[];
   trades: Trade[];
   seriesTrades: Trade[];
@@ -56,4 +56,14 @@ export interface Snapshot {
   health: Health[];
   subscriptions: Subscriptions;
   marketData: MarketState;
+}
+
+export type Part = keyof Snapshot;
+
+/** What was asked for: what came, and why the rest did not. */
+export interface Loaded {
+  /** The series that candles and its trades were asked of. */
+  series: string | null;
+  parts: Partial<Snapshot>;
+  failures: Partial<Record<Part, string>>;
 }

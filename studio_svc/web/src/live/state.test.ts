@@ -1,13 +1,15 @@
 import { describe, expect, it } from "vitest";
 
-import { BTC, candle, ETH, order, overview, position, subscription, trade } from "../api/fixtures";
+import { BTC, candle, ETH, order, overview, position, stored, subscription, trade } from "../api/fixtures";
+import { LOADING, READY } from "../api/known";
 import type { CandleRow, EquityRow } from "../api/types";
 import { parseSeries } from "../lib/series";
-import { snapshot } from "./fixtures";
-import type { Update } from "./messages";
+import { loaded } from "./fixtures";
+import type { Loaded, Update } from "./messages";
 import {
   firstPick,
   initial,
+  known,
   KEPT_CANDLES,
   KEPT_POINTS,
   KEPT_ROWS,
@@ -135,34 +137,78 @@ describe("tables", () => {
   });
 });
 
-describe("snapshot", () => {
+describe("a load", () => {
+  const take = (state: State, what: Loaded): State => reduce(state, { type: "snapshot", loaded: what });
+
   it("replaces what it holds and keeps what the stream knows better", () => {
-    let state = update(picked, { last: { [ETH]: candle(1) }, event_time: 90 });
-    state = reduce(state, {
-      type: "snapshot",
-      snapshot: snapshot({
-        overview: overview({ event_time: 80, trades: 3 }),
-        series: [parseSeries(BTC)],
-        candles: { series: BTC, rows: [candle(1), candle(2)] },
-        seriesTrades: [trade("a")],
-        equity: [[1, 2, 3, 4, 5]],
-      }),
-    });
-    expect(state.loaded).toBe(true);
+    let state = update(picked, { last: { [ETH]: candle(1), [BTC]: candle(7) }, event_time: 90 });
+    state = take(
+      state,
+      loaded(
+        {
+          overview: overview({ event_time: 80, trades: 3 }),
+          series: [stored(BTC, 5)],
+          candles: { series: BTC, rows: [candle(1), candle(2)] },
+          seriesTrades: [trade("a")],
+          equity: { points: [[1, 2, 3, 4, 5]] },
+        },
+        { series: BTC },
+      ),
+    );
     expect(state.eventTime).toBe(90);
     expect(state.overview?.trades).toBe(3);
     expect(state.series.map((one) => one.series)).toEqual([BTC, ETH]);
+    expect(state.last[BTC]?.[0]).toBe(7);
     expect(state.candles.rows).toHaveLength(2);
     expect(state.seriesTrades).toHaveLength(1);
+    expect(known(state, "candles")).toEqual(READY);
   });
 
   it("of a series that is no longer picked leaves the chart alone", () => {
-    const state = reduce(picked, {
-      type: "snapshot",
-      snapshot: snapshot({ candles: { series: ETH, rows: [candle(1)] }, seriesTrades: [trade("a")] }),
-    });
+    const other = loaded({ candles: { series: ETH, rows: [candle(1)] }, seriesTrades: [trade("a")] }, { series: ETH });
+    const state = take(picked, other);
     expect(state.candles).toBe(picked.candles);
     expect(state.seriesTrades).toEqual([]);
+    expect(known(state, "candles")).toEqual(LOADING);
+  });
+
+  it("knows nothing before it, and of what failed only why", () => {
+    expect(known(initial, "positions")).toEqual(LOADING);
+    const failure = { series: null, parts: { orders: [] }, failures: { positions: "the database does not answer" } };
+    let state = take(initial, failure);
+    expect(known(state, "orders")).toEqual(READY);
+    expect(known(state, "positions")).toEqual({ state: "failed", reason: "the database does not answer" });
+    expect(known(state, "trades")).toEqual(LOADING);
+    state = update(state, { positions: [] });
+    expect(known(state, "positions")).toEqual(READY);
+    // single rows tell nothing of the rest
+    expect(known(update(state, { trades: [trade("a")] }), "trades")).toEqual(LOADING);
+  });
+
+  it("is asked for anew when another series is picked", () => {
+    const state = take(picked, loaded({ candles: { series: BTC, rows: [] } }, { series: BTC }));
+    expect(known(state, "candles")).toEqual(READY);
+    const other = reduce(state, { type: "picked", series: ETH });
+    expect(known(other, "candles")).toEqual(LOADING);
+    expect(known(other, "positions")).toEqual(READY);
+  });
+});
+
+describe("a correction of an older candle", () => {
+  it("is not the last price", () => {
+    let state = update(picked, { last: { [BTC]: candle(7, 70) } });
+    state = update(state, { last: { [BTC]: candle(5, 50) } });
+    expect(state.last[BTC]?.[4]).toBe(70);
+    expect(update(state, { last: { [BTC]: candle(7, 71) } }).last[BTC]?.[4]).toBe(71);
+    expect(update(state, { last: { [BTC]: candle(8, 80) } }).last[BTC]?.[4]).toBe(80);
+  });
+
+  it("is drawn where it stands, anew", () => {
+    let state = update(picked, { candles: candles([candle(1), candle(2), candle(3)]) });
+    const { epoch } = state.candles;
+    state = update(state, { candles: candles([candle(2, 9), candle(4)]) });
+    expect(state.candles.rows.map(([at, , , , close]) => [at, close])).toEqual([[1, 1], [2, 9], [3, 1], [4, 1]]);
+    expect(state.candles.epoch).toBeGreaterThan(epoch);
   });
 });
 
@@ -179,13 +225,18 @@ it("tells the connection once", () => {
   const live = reduce(initial, { type: "connection", connection: "live" });
   expect(live.connection).toBe("live");
   expect(reduce(live, { type: "connection", connection: "live" })).toBe(live);
+  const lost = reduce(live, { type: "connection", connection: "reconnecting", lostAt: 5, retryAt: 9 });
+  expect([lost.lostAt, lost.retryAt]).toEqual([5, 9]);
+  expect(reduce(lost, { type: "connection", connection: "live" })).toMatchObject({ lostAt: null, retryAt: null });
 });
 
 it("takes a live run for one although its last candle came by backfill", () => {
-  const told = (source: string | null, replicas: number): boolean =>
+  const told = (source: string | null, replicas: number): boolean | null =>
     recorded(update(initial, { overview: overview({ source }), subscriptions: { replicas, series: [] } }));
-  expect(recorded(initial)).toBe(true);
-  expect([told("replay", 0), told("backfill", 0), told(null, 0)]).toEqual([true, true, true]);
+  // what is not known is not said
+  expect(recorded(initial)).toBeNull();
+  expect(recorded(update(initial, { overview: overview({ source: "replay" }) }))).toBeNull();
+  expect([told("replay", 0), told("backfill", 0), told(null, 0)]).toEqual([true, true, null]);
   expect([told("live", 0), told("backfill", 1), told(null, 1)]).toEqual([false, false, false]);
 });
 

@@ -19,8 +19,9 @@ import type {
 } from "../api/types";
 import { thin } from "../lib/curve";
 import type { Grown } from "../lib/grown";
+import { type Known, LOADING, READY } from "../api/known";
 import { parseSeries } from "../lib/series";
-import type { Snapshot, Update } from "./messages";
+import type { Loaded, Part, Update } from "./messages";
 
 export const KEPT_CANDLES = 1_000;
 export const KEPT_POINTS = 2_000;
@@ -31,7 +32,11 @@ export type Connection = "connecting" | "live" | "reconnecting" | "signed-out";
 
 export interface State {
   connection: Connection;
-  loaded: boolean;
+  /** When the server was heard last, wall-clock ms, and when it is tried again; null while it is there. */
+  lostAt: number | null;
+  retryAt: number | null;
+  /** What was asked for and came, or why it did not; absent: it is being asked for. */
+  known: Readonly<Partial<Record<Part, Known>>>;
   picked: string | null;
   series: readonly Series[];
   last: Readonly<Record<string, CandleRow>>;
@@ -54,14 +59,16 @@ export interface State {
 }
 
 export type Action =
-  | { type: "connection"; connection: Connection }
+  | { type: "connection"; connection: Connection; lostAt?: number | null; retryAt?: number | null }
   | { type: "picked"; series: string }
-  | { type: "snapshot"; snapshot: Snapshot }
+  | { type: "snapshot"; loaded: Loaded }
   | { type: "update"; update: Update };
 
 export const initial: State = {
   connection: "connecting",
-  loaded: false,
+  lostAt: null,
+  retryAt: null,
+  known: {},
   picked: null,
   series: [],
   last: {},
@@ -85,49 +92,79 @@ export const initial: State = {
 export function reduce(state: State, action: Action): State {
   switch (action.type) {
     case "connection":
-      return state.connection === action.connection
-        ? state
-        : { ...state, connection: action.connection };
+      return withConnection(state, action);
     case "picked":
-      return action.series === state.picked
-        ? state
-        : {
-            ...state,
-            picked: action.series,
-            candles: { rows: [], epoch: state.candles.epoch + 1 },
-            seriesTrades: state.trades.filter((trade) => trade.series === action.series),
-          };
+      return action.series === state.picked ? state : withPicked(state, action.series);
     case "snapshot":
-      return withSnapshot(state, action.snapshot);
+      return withLoaded(state, action.loaded);
     case "update":
       return withUpdate(state, action.update);
   }
 }
 
-function withSnapshot(state: State, snapshot: Snapshot): State {
-  const { candles, equity, series, seriesTrades, ...whole } = snapshot;
-  const isPicked = candles !== null && candles.series === state.picked;
+/** Whether what is shown is not fed any more. */
+export function isCut({ connection }: State): boolean {
+  return connection === "reconnecting" || connection === "signed-out";
+}
+
+/** Whether a part is known. */
+export function known(state: State, part: Part): Known {
+  return state.known[part] ?? LOADING;
+}
+
+function withConnection(
+  state: State,
+  { connection, lostAt = null, retryAt = null }: Extract<Action, { type: "connection" }>,
+): State {
+  const isSame =
+    state.connection === connection && state.lostAt === lostAt && state.retryAt === retryAt;
+  return isSame ? state : { ...state, connection, lostAt, retryAt };
+}
+
+function withPicked(state: State, picked: string): State {
+  const { candles: _, seriesTrades: __, ...others } = state.known;
   return {
     ...state,
-    ...whole,
-    loaded: true,
-    series: mergedSeries(
-      series,
-      state.series.map((known) => known.series),
-    ),
-    eventTime: later(state.eventTime, snapshot.overview.event_time),
-    candles: isPicked
-      ? { rows: candles.rows, epoch: state.candles.epoch + 1 }
-      : state.candles,
-    seriesTrades: isPicked ? seriesTrades : state.seriesTrades,
-    equity,
+    picked,
+    known: others,
+    candles: { rows: [], epoch: state.candles.epoch + 1 },
+    seriesTrades: state.trades.filter((trade) => trade.series === picked),
   };
+}
+
+const OF_SERIES: readonly string[] = ["candles", "seriesTrades"];
+
+function withLoaded(state: State, { series: asked, parts, failures }: Loaded): State {
+  const isPicked = asked === state.picked;
+  const { candles, equity, series, seriesTrades, ...whole } = parts;
+  const next: State = { ...state, ...whole };
+  if (series) {
+    next.series = mergedSeries(
+      series,
+      state.series.map((one) => one.series),
+    );
+    next.last = withLast(Object.fromEntries(series.map((one) => [one.series, one.last])), state.last);
+  }
+  if (parts.overview) next.eventTime = later(state.eventTime, parts.overview.event_time);
+  if (equity) next.equity = equity.points;
+  if (candles && isPicked) {
+    next.candles = { rows: candles.rows, epoch: state.candles.epoch + 1 };
+  }
+  if (seriesTrades && isPicked) next.seriesTrades = seriesTrades;
+  const told: Partial<Record<Part, Known>> = {};
+  for (const part of Object.keys(parts) as Part[]) told[part] = READY;
+  for (const [part, reason] of Object.entries(failures)) {
+    told[part as Part] = { state: "failed", reason };
+  }
+  const ours = Object.entries(told).filter(([part]) => isPicked || !OF_SERIES.includes(part));
+  next.known = { ...state.known, ...Object.fromEntries(ours) };
+  return next;
 }
 
 function withUpdate(state: State, update: Update): State {
   const next: State = { ...state, eventTime: later(state.eventTime, update.event_time) };
   if (update.last) {
-    next.last = { ...state.last, ...update.last };
+    next.last = withLast(state.last, update.last);
     next.series = mergedSeries(state.series, Object.keys(update.last));
   }
   if (update.candles && update.candles.series === state.picked) {
@@ -152,7 +189,30 @@ function withUpdate(state: State, update: Update): State {
   if (update.health) next.health = update.health;
   if (update.subscriptions) next.subscriptions = update.subscriptions;
   if (update.market_data) next.marketData = update.market_data;
+  const whole = WHOLE.filter(([name]) => update[name] !== undefined).map(([, part]) => [part, READY]);
+  if (whole.length > 0) next.known = { ...next.known, ...Object.fromEntries(whole) };
   return next;
+}
+
+/** Pushes that tell all of something: after one it is known, whatever a question came to. */
+const WHOLE: readonly (readonly [keyof Update, Part])[] = [
+  ["weights", "weights"],
+  ["positions", "positions"],
+  ["overview", "overview"],
+  ["configurations", "configurations"],
+  ["jobs", "jobs"],
+  ["health", "health"],
+  ["subscriptions", "subscriptions"],
+  ["market_data", "marketData"],
+];
+
+/** The last candle of each series: a correction of an older one is not the last. */
+function withLast(
+  old: Readonly<Record<string, CandleRow>>,
+  told: Readonly<Record<string, CandleRow>>,
+): Readonly<Record<string, CandleRow>> {
+  const newer = Object.entries(told).filter(([series, row]) => row[0] >= (old[series]?.[0] ?? row[0]));
+  return { ...old, ...Object.fromEntries(newer) };
 }
 
 function later(a: number | null, b: number | null): number | null {
@@ -172,13 +232,23 @@ function withCandles(
   reset: boolean,
 ): Grown<CandleRow> {
   if (reset) return { rows, epoch: candles.epoch + 1 };
+  const corrected = withCorrections(candles.rows, rows);
+  const epoch = corrected === candles.rows ? candles.epoch : candles.epoch + 1;
   const end = candles.rows.at(-1)?.[0] ?? Number.NEGATIVE_INFINITY;
   const fresh = rows.filter(([openTime]) => openTime > end);
-  if (fresh.length === 0) return candles;
-  const grown = [...candles.rows, ...fresh];
+  if (fresh.length === 0 && corrected === candles.rows) return candles;
+  const grown = [...corrected, ...fresh];
   return grown.length > 2 * KEPT_CANDLES
-    ? { rows: grown.slice(-KEPT_CANDLES), epoch: candles.epoch + 1 }
-    : { rows: grown, epoch: candles.epoch };
+    ? { rows: grown.slice(-KEPT_CANDLES), epoch: epoch + 1 }
+    : { rows: grown, epoch };
+}
+
+/** Put corrected candles where they stand; the same array where none differs. */
+function withCorrections(known: readonly CandleRow[], rows: readonly CandleRow[]): readonly CandleRow[] {
+  const byTime = new Map(rows.map((row) => [row[0], row]));
+  const differs = (old: CandleRow): boolean =>
+    byTime.get(old[0])?.some((value, i) => value !== old[i]) ?? false;
+  return known.some(differs) ? known.map((old) => byTime.get(old[0]) ?? old) : known;
 }
 
 function withEquity(known: readonly EquityRow[], rows: readonly EquityRow[]): readonly EquityRow[] {
@@ -228,8 +298,13 @@ export function firstPick(series: readonly Series[], asked: string | null): stri
 
 const RECORDED = ["replay", "import", "backfill"];
 
-/** Whether this is a replay. Live candles may come by backfill, so a live market_ingest is none. */
-export function recorded({ overview, subscriptions }: State): boolean {
+/**
+ * Whether this is a replay; null while that is not known. Live candles may come by backfill, so a
+ * live market_ingest is none.
+ */
+export function recorded({ overview, subscriptions }: State): boolean | null {
   if (subscriptions !== null && subscriptions.replicas > 0) return false;
-  return overview?.source == null || RECORDED.includes(overview.source);
+  if (overview === null || overview.source === null) return null;
+  if (!RECORDED.includes(overview.source)) return false;
+  return subscriptions === null ? null : true;
 }

@@ -42,5 +42,5 @@ export function createStore(
 
 /** Read the state that is shown; the component renders again when it changes. */
 export function useShown(store: Store): State {
-  return useSyncExternalStore(store.subscribe, store.get);
+  return useSyncExternalStore(store.subscribe, store.get, store.get);
 }

@@ -3,6 +3,7 @@
 import { memo, useEffect, useState } from "react";
 
 import { ask, send } from "../../api/client";
+import type { Known } from "../../api/known";
 import type { Gap, GapDetail, Gaps as GapsAnswer, Tried } from "../../api/types";
 import { fixed, time, words } from "../../lib/format";
 import { parseSeries } from "../../lib/series";
@@ -150,12 +151,13 @@ export function TriedList({ tried }: { tried: readonly Tried[] }) {
 
 interface Props {
   found: GapsAnswer | null;
-  failure: string | null;
+  known: Known;
+  onAgain?: () => void;
   status: string;
   onStatus: (status: string) => void;
 }
 
-export const Gaps = memo(function Gaps({ found, failure, status, onStatus }: Props) {
+export const Gaps = memo(function Gaps({ found, known, onAgain, status, onStatus }: Props) {
   const [opened, setOpened] = useState<number | null>(null);
   const rows = found?.gaps ?? [];
   const empty = status === "open" ? "No gap is open in what was scanned." : `No gap is ${words(status)}.`;
@@ -176,7 +178,9 @@ export const Gaps = memo(function Gaps({ found, failure, status, onStatus }: Pro
           <Scan />
         </span>
       }
-      awaited={failure ?? (found === null ? "…" : rows.length ? null : empty)}
+      known={known}
+      onAgain={onAgain}
+      awaited={rows.length ? null : empty}
     >
       <div className="scroll" tabIndex={0} role="region" aria-label="Gaps">
         <table data-testid="gaps">
@@ -214,7 +218,7 @@ function Scan() {
   const [said, setSaid] = useState<string | null>(null);
   const scan = (): void => {
     setSaid("…");
-    send<{ detail: string }>("gaps/scan", null).then(
+    send<{ detail: string }>("gap-scans", null).then(
       ({ detail }) => setSaid(detail),
       (error: Error) => setSaid(error.message),
     );

@@ -6,8 +6,8 @@ import { useFetched } from "../../api/fetched";
 import type { Coverage, Gaps as GapsAnswer, Venue } from "../../api/types";
 import { DAY_MS } from "../../charts/heat/heat";
 import { date, fixed } from "../../lib/format";
-import type { State } from "../../live/state";
-import { Panel } from "../../ui/Panel";
+import { isCut, known, type State } from "../../live/state";
+import { Failed, Panel } from "../../ui/Panel";
 import { CoverageMap } from "./Coverage";
 import { Gaps } from "./Gaps";
 import { Subscriptions } from "./Subscriptions";
@@ -34,7 +34,7 @@ export function bounds(until: number | null, { days, back }: Range): { start: nu
 
 interface Props {
   state: State;
-  isRecorded: boolean;
+  isRecorded: boolean | null;
 }
 
 export function MarketData({ state, isRecorded }: Props) {
@@ -52,26 +52,31 @@ export function MarketData({ state, isRecorded }: Props) {
     version,
     FRESH_MS,
   );
-  const gaps = useFetched<GapsAnswer>(`gaps?status=${status}&limit=${SHOWN_GAPS}`, version, FRESH_MS);
+  const listed = `gaps?status=${status}&limit=${SHOWN_GAPS}`;
+  const gaps = useFetched<GapsAnswer>(listed, version, FRESH_MS);
+  // before it is known what is stored, nothing is said of it
+  const stored = known(state, "marketData");
 
   return (
-    <main className="market">
+    <main className={isCut(state) ? "market cut" : "market"}>
       <Panel
         area="coverage"
         title="Stored candles"
         note={<RangePicker range={range} shown={shown} onPick={setRange} />}
+        known={shown ? coverage.known : stored}
+        onAgain={shown ? coverage.again : undefined}
         awaited={
-          coverage.failure ??
-          (coverage.answer === null
-            ? shown
-              ? "…"
+          coverage.answer?.series.length
+            ? null
+            : shown
+              ? "No candle is stored in this range."
               : "No candle is stored yet."
-            : coverage.answer.series.length
-              ? null
-              : "No candle is stored in this range.")
         }
       >
         {coverage.answer && <CoverageMap coverage={coverage.answer} gaps={marked.answer?.gaps ?? NONE} />}
+        {marked.known.state === "failed" && (
+          <Failed reason={`the causes of gaps: ${marked.known.reason}`} onAgain={marked.again} />
+        )}
         {marked.answer?.is_cut && (
           <p className="foot">
             Only the last {fixed(marked.answer.gaps.length, 0)} gaps are marked with their cause; take a shorter range
@@ -79,8 +84,20 @@ export function MarketData({ state, isRecorded }: Props) {
           </p>
         )}
       </Panel>
-      <Gaps found={gaps.answer} failure={gaps.failure} status={status} onStatus={setStatus} />
-      <Subscriptions subscriptions={subscriptions} venues={venues.answer ?? NO_VENUES} isRecorded={isRecorded} />
+      <Gaps
+        // those of another state are not the answer
+        found={gaps.of === listed ? gaps.answer : null}
+        known={gaps.known}
+        onAgain={gaps.again}
+        status={status}
+        onStatus={setStatus}
+      />
+      <Subscriptions
+        subscriptions={subscriptions}
+        known={known(state, "subscriptions")}
+        venues={venues.answer ?? NO_VENUES}
+        isRecorded={isRecorded}
+      />
     </main>
   );
 }

@@ -3,6 +3,7 @@
 import { type FormEvent, memo, useState } from "react";
 
 import { send } from "../../api/client";
+import type { Known } from "../../api/known";
 import type { Subscription, Subscriptions as SubscriptionsAnswer, Venue } from "../../api/types";
 import { shortTime, span, time } from "../../lib/format";
 import { Panel } from "../../ui/Panel";
@@ -175,11 +176,12 @@ function behind({ behind_ms: ms, last_close: last }: Subscription): string {
 
 interface Props {
   subscriptions: SubscriptionsAnswer | null;
+  known: Known;
   venues: readonly Venue[];
-  isRecorded: boolean;
+  isRecorded: boolean | null;
 }
 
-export const Subscriptions = memo(function Subscriptions({ subscriptions, venues, isRecorded }: Props) {
+export const Subscriptions = memo(function Subscriptions({ subscriptions, known: told, venues, isRecorded }: Props) {
   const rows = subscriptions?.series ?? [];
   const replicas = subscriptions?.replicas ?? 0;
   const known = [...new Set(rows.map(({ symbol }) => symbol))].sort();
@@ -194,6 +196,8 @@ export const Subscriptions = memo(function Subscriptions({ subscriptions, venues
             ? `${rows.length} series, ${replicas} market_ingest ${replicas === 1 ? "runs" : "run"}`
             : `${rows.length} series`
       }
+      known={told}
+      awaited={subscriptions === null ? "Nothing is known of it." : null}
     >
       {subscriptions !== null && replicas === 0 && (
         <p className="hint" data-testid="no-ingest">
@@ -202,7 +206,7 @@ export const Subscriptions = memo(function Subscriptions({ subscriptions, venues
         </p>
       )}
       <Add venues={venues} known={known} />
-      {rows.length > 0 ? (
+      {subscriptions === null ? null : rows.length > 0 ? (
         <Table
           testId="subscriptions"
           caption="Series that are followed live"

@@ -5,6 +5,7 @@ import { gap, subscription } from "../../api/fixtures";
 import type { Coverage, Venue } from "../../api/types";
 import { DAY_MS } from "../../charts/heat/heat";
 import { initial, reduce } from "../../live/state";
+import { type Known, LOADING, READY } from "../../api/known";
 import { text } from "../../ui/fixtures";
 import { CoverageMap } from "./Coverage";
 import { Gaps, repairText, TriedList, why } from "./Gaps";
@@ -26,7 +27,7 @@ describe("subscriptions", () => {
 
   it("show state, trouble and lag", () => {
     const shown = text(
-      renderToStaticMarkup(<Subscriptions subscriptions={{ replicas: 1, series: rows }} venues={venues} isRecorded={false} />),
+      renderToStaticMarkup(<Subscriptions known={READY} subscriptions={{ replicas: 1, series: rows }} venues={venues} isRecorded={false} />),
     );
     expect(shown).toContain("4 series, 1 market_ingest runs");
     expect(shown).toContain("BTC/USD 1m kraken followed 03-01 00:30 up to date remove");
@@ -38,18 +39,21 @@ describe("subscriptions", () => {
 
   it("say when nobody follows them", () => {
     const shown = (isRecorded: boolean) =>
-      text(renderToStaticMarkup(<Subscriptions subscriptions={{ replicas: 0, series: [] }} venues={venues} isRecorded={isRecorded} />));
+      text(renderToStaticMarkup(<Subscriptions known={READY} subscriptions={{ replicas: 0, series: [] }} venues={venues} isRecorded={isRecorded} />));
     expect(shown(true)).toContain("when one does; this run replays recorded candles.");
     expect(shown(false)).toContain("subscriptions take effect when one does.");
     expect(shown(true)).toContain("No series is subscribed.");
-    const unknown = renderToStaticMarkup(<Subscriptions subscriptions={null} venues={[]} isRecorded />);
-    expect(text(unknown)).not.toContain("No live market_ingest");
+    const unknown = text(
+      renderToStaticMarkup(<Subscriptions known={LOADING} subscriptions={null} venues={[]} isRecorded={null} />),
+    );
+    expect(unknown).not.toContain("No live market_ingest");
+    expect(unknown).not.toContain("No series is subscribed");
   });
 });
 
 describe("gaps", () => {
-  const show = (found: Parameters<typeof Gaps>[0]["found"], status = "open", failure: string | null = null) =>
-    text(renderToStaticMarkup(<Gaps found={found} failure={failure} status={status} onStatus={nothing} />));
+  const show = (found: Parameters<typeof Gaps>[0]["found"], status = "open", known: Known = READY) =>
+    text(renderToStaticMarkup(<Gaps found={found} known={known} status={status} onStatus={nothing} />));
 
   it("tell cause, how sure it is, why, and what became of it", () => {
     const likely = gap(2, { cause: "missed", sure: false, attempts: 2, candles: 1 });
@@ -65,7 +69,16 @@ describe("gaps", () => {
   it("say what there is none of", () => {
     expect(show({ gaps: [], is_cut: false })).toContain("No gap is open in what was scanned.");
     expect(show({ gaps: [], is_cut: false }, "repaired")).toContain("No gap is repaired.");
-    expect(show(null, "open", "the database does not answer")).toContain("the database does not answer");
+  });
+
+  it("claim nothing while it is not known", () => {
+    const failed: Known = { state: "failed", reason: "the database does not answer" };
+    expect(show(null, "open", failed)).toContain("Not known: the database does not answer ask again");
+    expect(show(null, "open", failed)).not.toContain("No gap is");
+    expect(show(null, "open", LOADING)).not.toContain("No gap is");
+    const old = show({ gaps: [gap(1)], is_cut: false }, "open", failed);
+    expect(old).toContain("Not up to date: the database does not answer");
+    expect(old).toContain("The venue was down");
   });
 
   it("name what mended them", () => {
@@ -105,8 +118,11 @@ describe("coverage", () => {
   });
 
   it("waits for the first candle", () => {
-    const shown = text(renderToStaticMarkup(<MarketData state={initial} isRecorded />));
-    expect(shown).toContain("No candle is stored yet.");
+    const page = (state: typeof initial) => text(renderToStaticMarkup(<MarketData state={state} isRecorded />));
+    expect(page(initial)).not.toContain("No candle is stored yet.");
+    const empty = { until: null, open_gaps: 0, open_candles: 0, version: "" };
+    const told = reduce(initial, { type: "update", update: { event_time: null, market_data: empty } });
+    expect(page(told)).toContain("No candle is stored yet.");
     const known = reduce(initial, {
       type: "update",
       update: { event_time: null, market_data: { until: 5 * DAY_MS, open_gaps: 1, open_candles: 2, version: "1" } },

@@ -7,48 +7,47 @@ import { CandleChart } from "../../charts/candles/CandleChart";
 import { useScheme } from "../../charts/theme";
 import { price, tone } from "../../lib/format";
 import { parseSeries } from "../../lib/series";
-import type { State } from "../../live/state";
+import { known, type State } from "../../live/state";
 import { Panel } from "../../ui/Panel";
 
 interface Props {
   state: State;
   isTraining: boolean;
-  /** Said instead of anything else. */
-  wait: string | null;
   onPick: (series: string) => void;
 }
 
-export function CandlePanel({ state, isTraining, wait, onPick }: Props) {
+export function CandlePanel({ state, isTraining, onPick }: Props) {
   const { picked, series } = state;
   const scheme = useScheme();
   const held = useMemo(
     () => state.positions.filter((position) => position.series === picked),
     [state.positions, picked],
   );
-  const known = picked === null ? null : parseSeries(picked);
+  const shown = picked === null ? null : parseSeries(picked);
   return (
     <Panel
       area="candles"
-      title={known ? `${known.symbol} · ${known.timeframe}` : "Candles"}
+      title={shown ? `${shown.symbol} · ${shown.timeframe}` : "Candles"}
       note={
         series.length > 0 && (
           <Picker series={series} last={state.last} picked={picked} onPick={onPick} />
         )
       }
+      // which series there are comes first; of none there is no candle
+      known={known(state, picked === null ? "series" : "candles")}
       awaited={
-        wait ??
-        (state.candles.rows.length > 0
+        state.candles.rows.length > 0
           ? null
           : isTraining
             ? "Waiting for the first candle. Training comes first; its configurations then trade the rest."
-            : "Waiting for the first candle.")
+            : "Waiting for the first candle."
       }
     >
-      {known && (
+      {shown && (
         <CandleChart
           key={scheme}
-          name={`${known.symbol} ${known.timeframe}`}
-          series={known.series}
+          name={`${shown.symbol} ${shown.timeframe}`}
+          series={shown.series}
           candles={state.candles}
           trades={state.seriesTrades}
           positions={held}

@@ -2,6 +2,7 @@
 
 import { memo } from "react";
 
+import type { Known } from "../../api/known";
 import type { Order } from "../../api/types";
 import { price, quantity, shortTime, words } from "../../lib/format";
 import { Side } from "../../ui/Chip";
@@ -15,12 +16,19 @@ const STATES: Record<string, string> = {
   EXPIRED: "expired",
 };
 
-export const Orders = memo(function Orders({ orders }: { orders: readonly Order[] }) {
+export const Orders = memo(function Orders({
+  orders,
+  known,
+}: {
+  orders: readonly Order[];
+  known: Known;
+}) {
   return (
     <Panel
       area="orders"
       title="Orders"
       note="newest first, UTC"
+      known={known}
       awaited={orders.length ? null : "Waiting for the first order: a signal, sized by its weight."}
     >
       <Table

@@ -2,18 +2,26 @@
 
 import { memo } from "react";
 
+import type { Known } from "../../api/known";
 import type { Position } from "../../api/types";
 import { price, quantity, signed, signedPercent, tone, words } from "../../lib/format";
 import { Side } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Table } from "../../ui/Table";
 
-export const Positions = memo(function Positions({ positions }: { positions: readonly Position[] }) {
+export const Positions = memo(function Positions({
+  positions,
+  known,
+}: {
+  positions: readonly Position[];
+  known: Known;
+}) {
   return (
     <Panel
       area="positions"
       title="Open positions"
       note={positions.length || undefined}
+      known={known}
       awaited={positions.length ? null : "No position is open. An entry fills at the next open."}
     >
       <Table

@@ -2,18 +2,26 @@
 
 import { memo } from "react";
 
+import type { Known } from "../../api/known";
 import type { Signal } from "../../api/types";
 import { price, shortTime, words } from "../../lib/format";
 import { Side } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Table } from "../../ui/Table";
 
-export const Signals = memo(function Signals({ signals }: { signals: readonly Signal[] }) {
+export const Signals = memo(function Signals({
+  signals,
+  known,
+}: {
+  signals: readonly Signal[];
+  known: Known;
+}) {
   return (
     <Panel
       area="signals"
       title="Signals"
       note="newest first, UTC"
+      known={known}
       awaited={signals.length ? null : "Waiting for the first signal of an active configuration."}
     >
       <Table

@@ -2,6 +2,7 @@
 
 import { memo } from "react";
 
+import type { Known } from "../../api/known";
 import type { Trade } from "../../api/types";
 import { reasonText } from "../../charts/candles/markers";
 import { fixed, price, quantity, shortTime, signed, tone } from "../../lib/format";
@@ -9,12 +10,22 @@ import { Side } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Table } from "../../ui/Table";
 
-export const Trades = memo(function Trades({ trades, total }: { trades: readonly Trade[]; total: number }) {
+export const Trades = memo(function Trades({
+  trades,
+  total,
+  known,
+}: {
+  trades: readonly Trade[];
+  /** How many there are in all; null while that is not known. */
+  total: number | null;
+  known: Known;
+}) {
   return (
     <Panel
       area="trades"
       title="Closed trades"
-      note={total > trades.length ? `last ${trades.length} of ${fixed(total, 0)}, UTC` : "UTC"}
+      note={total !== null && total > trades.length ? `last ${trades.length} of ${fixed(total, 0)}, UTC` : "UTC"}
+      known={known}
       awaited={trades.length ? null : "Waiting for the first closed trade."}
     >
       <Table

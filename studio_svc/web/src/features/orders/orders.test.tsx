@@ -2,6 +2,7 @@ import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
 
 import { order, position, trade } from "../../api/fixtures";
+import { READY } from "../../api/known";
 import { text } from "../../ui/fixtures";
 import { Orders } from "./Orders";
 import { Positions } from "./Positions";
@@ -10,30 +11,30 @@ import { Trades } from "./Trades";
 
 describe("orders and what comes of them", () => {
   it.each([
-    [<Positions positions={[]} />, "No position is open"],
-    [<Orders orders={[]} />, "Waiting for the first order"],
-    [<Trades trades={[]} total={0} />, "Waiting for the first closed trade"],
-    [<Signals signals={[]} />, "Waiting for the first signal"],
+    [<Positions known={READY} positions={[]} />, "No position is open"],
+    [<Orders known={READY} orders={[]} />, "Waiting for the first order"],
+    [<Trades known={READY} trades={[]} total={0} />, "Waiting for the first closed trade"],
+    [<Signals known={READY} signals={[]} />, "Waiting for the first signal"],
   ])("say what is awaited, %#", (panel, said) => {
     expect(text(renderToStaticMarkup(panel))).toContain(said);
   });
 
   it("show a refusal with its reason", () => {
     const refused = order("a", { status: "REFUSED", quantity: "0", reason: "signal is stale" });
-    const shown = text(renderToStaticMarkup(<Orders orders={[refused]} />));
+    const shown = text(renderToStaticMarkup(<Orders known={READY} orders={[refused]} />));
     expect(shown).toContain("refused signal is stale");
   });
 
   it("show a position with its profit", () => {
     const held = position("p", { last_price: 110, unrealised: 19, unrealised_pct: 9.5 });
-    const shown = text(renderToStaticMarkup(<Positions positions={[held]} />));
+    const shown = text(renderToStaticMarkup(<Positions known={READY} positions={[held]} />));
     expect(shown).toContain("BTC/USD long 2 · sma cross");
     expect(shown).toContain("+19.00 +9.50 %");
   });
 
   it("show a trade with its reason, and how many there are in all", () => {
     const closed = trade("t", { exit_reason: "take_profit" });
-    const shown = text(renderToStaticMarkup(<Trades trades={[closed]} total={1234} />));
+    const shown = text(renderToStaticMarkup(<Trades known={READY} trades={[closed]} total={1234} />));
     expect(shown).toContain("last 1 of 1,234");
     expect(shown).toContain("target");
     expect(shown).toContain("+19.00");

@@ -1,7 +1,9 @@
 import type { ReactNode } from "react";
 
+import type { Known } from "../../api/known";
 import type { EquityRow, Overview } from "../../api/types";
 import { fixed, percent, quantity, shortTime, signedPercent, time, tone } from "../../lib/format";
+import { Failed } from "../../ui/Panel";
 
 function Figure({
   name,
@@ -33,18 +35,20 @@ interface Props {
   overview: Overview | null;
   /** The newest settled close, often newer than the overview. */
   point: EquityRow | null;
+  known: Known;
 }
 
-export function Figures({ overview, point }: Props) {
+export function Figures({ overview, point, known }: Props) {
   const initial = overview?.initial_cash ? Number(overview.initial_cash) : null;
   const stored = overview?.equity ? Number(overview.equity) : null;
   const equity = point?.[1] ?? stored;
   const profit = equity !== null && initial ? (equity / initial - 1) * 100 : null;
   const exposure = point?.[3] ?? (overview?.exposure ? Number(overview.exposure) : null);
   const held = point?.[4] ?? overview?.open_positions ?? null;
-  const trades = overview?.trades ?? 0;
   const at = point?.[0] ?? overview?.settled_time ?? null;
   return (
+    <section className="area-figures" aria-label="The account" data-known={known.state}>
+      {known.state === "failed" && <Failed reason={known.reason} isAlone={overview === null} />}
     <dl className="figures" aria-label="The account's figures">
       <Figure name="Equity" testId="equity" below={initial !== null && `from ${fixed(initial, 0)} · ${shortTime(at)}`} title={`Settled at ${time(at)} UTC; the candles may be ahead`}>
         {fixed(equity, 2)}
@@ -78,7 +82,7 @@ export function Figures({ overview, point }: Props) {
         testId="trades"
         below={overview && `${fixed(overview.refused_orders, 0)} orders refused`}
       >
-        {fixed(trades, 0)}
+        {fixed(overview?.trades, 0)}
       </Figure>
       <Figure
         name="Win rate"
@@ -89,5 +93,6 @@ export function Figures({ overview, point }: Props) {
         {percent(overview?.win_rate == null ? null : overview.win_rate * 100, 1)}
       </Figure>
     </dl>
+    </section>
   );
 }

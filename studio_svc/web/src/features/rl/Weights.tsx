@@ -2,12 +2,19 @@
 
 import { memo } from "react";
 
+import type { Known } from "../../api/known";
 import type { Weights as WeightVector } from "../../api/types";
 import { percent, shortTime, words } from "../../lib/format";
 import { symbolOf } from "../../lib/series";
 import { Panel } from "../../ui/Panel";
 
-export const Weights = memo(function Weights({ weights }: { weights: WeightVector | null }) {
+export const Weights = memo(function Weights({
+  weights,
+  known,
+}: {
+  weights: WeightVector | null;
+  known: Known;
+}) {
   const entries = Object.entries(weights?.weights ?? {}).sort(([, a], [, b]) => b - a);
   const cash = 1 - entries.reduce((sum, [, weight]) => sum + weight, 0);
   const bars = cash > 0.0005 ? [...entries, ["cash", cash] as const] : entries;
@@ -16,6 +23,7 @@ export const Weights = memo(function Weights({ weights }: { weights: WeightVecto
       area="weights"
       title="Portfolio weights"
       note={weights ? words(weights.policy) : undefined}
+      known={known}
       awaited={weights ? null : "Waiting for the first weights, decided at a close."}
     >
       <ul className="weights" data-testid="weights">

@@ -2,6 +2,7 @@ import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
 
 import type { Configuration, ConfigurationEvent } from "../../api/types";
+import { READY } from "../../api/known";
 import { text } from "../../ui/fixtures";
 import { Configurations } from "./Configurations";
 import { Events } from "./History";
@@ -31,15 +32,15 @@ const configuration: Configuration = {
 
 describe("configurations", () => {
   it.each([
-    [<Configurations configurations={[]} isTraining />, "Waiting for the training job"],
-    [<Configurations configurations={[]} isTraining={false} />, "No configuration yet"],
+    [<Configurations known={READY} configurations={[]} isTraining />, "Waiting for the training job"],
+    [<Configurations known={READY} configurations={[]} isTraining={false} />, "No configuration yet"],
   ])("say what is awaited, %#", (panel, said) => {
     expect(text(renderToStaticMarkup(panel))).toContain(said);
   });
 
   it("show out-of-sample beside in-sample, never one alone, with the trials", () => {
     const markup = renderToStaticMarkup(
-      <Configurations configurations={[configuration]} isTraining={false} />,
+      <Configurations known={READY} configurations={[configuration]} isTraining={false} />,
     );
     const shown = text(markup);
     expect(shown).toContain("In-sample Out-of-sample On paper");
@@ -50,16 +51,16 @@ describe("configurations", () => {
 
   it("show how many gates were passed, and link to the report", () => {
     const judged = { ...configuration, validated_at: 0, passed: false, gates: 8, gates_passed: 6 };
-    const markup = renderToStaticMarkup(<Configurations configurations={[judged]} isTraining={false} />);
+    const markup = renderToStaticMarkup(<Configurations known={READY} configurations={[judged]} isTraining={false} />);
     expect(markup).toContain('href="/api/configurations/c/report.html"');
     expect(text(markup)).toContain("6 of 8");
     expect(markup).toContain("Report of 1970-01-01 00:00 UTC: refused");
     const waits = { ...configuration, stage: "VALIDATION", is_active: false };
-    const shown = renderToStaticMarkup(<Configurations configurations={[waits]} isTraining={false} />);
+    const shown = renderToStaticMarkup(<Configurations known={READY} configurations={[waits]} isTraining={false} />);
     expect(text(shown)).toContain("– 0 waiting 0 –");
     expect(shown).not.toContain("report.html");
     const gone = { ...configuration, stage: "DECAY", is_active: false, retired: true };
-    const told = text(renderToStaticMarkup(<Configurations configurations={[gone]} isTraining={false} />));
+    const told = text(renderToStaticMarkup(<Configurations known={READY} configurations={[gone]} isTraining={false} />));
     expect(told).toContain("retired");
     expect(told).not.toContain("decay");
   });

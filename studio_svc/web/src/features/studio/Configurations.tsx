@@ -2,6 +2,7 @@
 
 import { memo, useState, useSyncExternalStore } from "react";
 
+import type { Known } from "../../api/known";
 import type { Configuration, Figures } from "../../api/types";
 import { fixed, quantity, signed, time, tone, words } from "../../lib/format";
 import { Stage } from "../../ui/Chip";
@@ -223,9 +224,11 @@ function Head() {
 
 export const Configurations = memo(function Configurations({
   configurations,
+  known,
   isTraining,
 }: {
   configurations: readonly Configuration[];
+  known: Known;
   isTraining: boolean;
 }) {
   const [opened, setOpened] = useState<string | null>(null);
@@ -240,6 +243,7 @@ export const Configurations = memo(function Configurations({
       area="configurations"
       title="Configurations"
       note="out-of-sample figures are those to trust; in-sample ones were searched for"
+      known={known}
       awaited={
         configurations.length
           ? null

@@ -2,6 +2,7 @@ import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
 
 import type { Job } from "../../api/types";
+import { READY } from "../../api/known";
 import { text } from "../../ui/fixtures";
 import { JobProgress, Jobs } from "./Jobs";
 
@@ -21,7 +22,7 @@ const job: Job = {
 
 describe("jobs", () => {
   it.each([
-    [<Jobs jobs={[]} />, "No job yet"],
+    [<Jobs known={READY} jobs={[]} />, "No job yet"],
   ])("say what is awaited, %#", (panel, said) => {
     expect(text(renderToStaticMarkup(panel))).toContain(said);
   });
@@ -31,14 +32,14 @@ describe("jobs", () => {
     const validating: Job = { ...job, job_id: "v", kind: "validation", spec, done: 40, total: 100 };
     const failed: Job = { ...job, job_id: "f", status: "FAILED", error: "no candles of BTC/USD" };
     const waits: Job = { ...job, job_id: "w", status: "QUEUED" };
-    const markup = renderToStaticMarkup(<Jobs jobs={[validating, waits, failed]} />);
+    const markup = renderToStaticMarkup(<Jobs known={READY} jobs={[validating, waits, failed]} />);
     const shown = text(markup);
     expect(shown).toContain("validation sma cross on BTC/USD 40 % cancel");
     expect(shown).toContain("waits for a worker cancel");
     expect(shown).toContain("failed no candles of BTC/USD");
     expect(markup).toContain('value="40"');
     const cancelled = { ...validating, cancel_requested: true };
-    expect(text(renderToStaticMarkup(<Jobs jobs={[cancelled]} />))).toContain("being cancelled");
+    expect(text(renderToStaticMarkup(<Jobs known={READY} jobs={[cancelled]} />))).toContain("being cancelled");
   });
 
   it("show a job only while it runs or waits", () => {

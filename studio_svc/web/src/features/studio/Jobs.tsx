@@ -3,6 +3,7 @@
 import { memo, useState } from "react";
 
 import { send } from "../../api/client";
+import type { Known } from "../../api/known";
 import type { Job } from "../../api/types";
 import { fixed, time, words } from "../../lib/format";
 import { parseSeries } from "../../lib/series";
@@ -109,12 +110,19 @@ function Line({ job }: { job: Job }) {
   );
 }
 
-export const Jobs = memo(function Jobs({ jobs }: { jobs: readonly Job[] }) {
+export const Jobs = memo(function Jobs({
+  jobs,
+  known,
+}: {
+  jobs: readonly Job[];
+  known: Known;
+}) {
   return (
     <Panel
       area="jobs"
       title="Searches and validations"
       note="times of this machine, UTC"
+      known={known}
       awaited={jobs.length ? null : "No job yet. The command tradepulse optimize submits one."}
     >
       <div className="scroll" tabIndex={0} role="region" aria-label="Searches and validations">

@@ -1,0 +1,362 @@
+/**
+ * What the API takes and answers. Made of docs/reference/openapi.json, never edited by hand:
+ * `.venv/bin/python -m studio_svc.openapi`
+ */
+
+export interface ActiveChange {
+  reason: string;
+  active: boolean;
+}
+
+export interface CandlesView {
+  series: string;
+  timeframe_ms: number;
+  rows: [number, number, number, number, number, number][];
+}
+
+export interface ConfigurationDetailView {
+  configuration_id: string;
+  revision: number;
+  strategy: string;
+  series: string;
+  symbol: string;
+  params: Record<string, unknown>;
+  share: number;
+  stage: string;
+  is_active: boolean;
+  retired: boolean;
+  edited_from: string | null;
+  in_sample: Record<string, number | null> | null;
+  out_of_sample: Record<string, number | null> | null;
+  trials: number | null;
+  validated_at: number | null;
+  passed: boolean | null;
+  gates: number | null;
+  gates_passed: number | null;
+  paper_trades: number;
+  paper_profit: string;
+  events: ConfigurationEventView[];
+}
+
+export interface ConfigurationEventView {
+  at: number;
+  from_stage: string | null;
+  to_stage: string;
+  is_active: boolean;
+  reason: string;
+  evidence: Record<string, unknown>;
+  by_person: boolean;
+}
+
+export interface ConfigurationView {
+  configuration_id: string;
+  revision: number;
+  strategy: string;
+  series: string;
+  symbol: string;
+  params: Record<string, unknown>;
+  share: number;
+  stage: string;
+  is_active: boolean;
+  retired: boolean;
+  edited_from: string | null;
+  in_sample: Record<string, number | null> | null;
+  out_of_sample: Record<string, number | null> | null;
+  trials: number | null;
+  validated_at: number | null;
+  passed: boolean | null;
+  gates: number | null;
+  gates_passed: number | null;
+  paper_trades: number;
+  paper_profit: string;
+}
+
+export interface CoverageRowView {
+  series: string;
+  expected: number[];
+  present: number[];
+  missing: number[];
+  zero_volume: number[];
+  synthetic: number[];
+}
+
+export interface CoverageView {
+  days: number[];
+  series: CoverageRowView[];
+}
+
+export interface Edit {
+  reason: string;
+  params: Record<string, number>;
+}
+
+export interface EquityView {
+  account: string;
+  stored: number;
+  points: [number, number, number, number, number][];
+}
+
+export interface FieldProblem {
+  field: string;
+  text: string;
+}
+
+export interface GapDetailView {
+  gap_id: number;
+  series: string;
+  kind: "hole" | "bad_time" | "off_grid" | "duplicate" | "unsorted" | "unfinished" | "zero_volume" | "impossible";
+  first_open_time: number;
+  last_open_time: number;
+  candles: number;
+  cause: string | null;
+  sure: boolean;
+  sentence: string;
+  status: "open" | "repaired" | "filled" | "unrepairable" | "gone";
+  detected_at: number;
+  settled_at: number | null;
+  repaired_by: string | null;
+  attempts: number;
+  tried: TriedView[];
+}
+
+export interface GapView {
+  gap_id: number;
+  series: string;
+  kind: "hole" | "bad_time" | "off_grid" | "duplicate" | "unsorted" | "unfinished" | "zero_volume" | "impossible";
+  first_open_time: number;
+  last_open_time: number;
+  candles: number;
+  cause: string | null;
+  sure: boolean;
+  sentence: string;
+  status: "open" | "repaired" | "filled" | "unrepairable" | "gone";
+  detected_at: number;
+  settled_at: number | null;
+  repaired_by: string | null;
+  attempts: number;
+}
+
+export interface GapsView {
+  gaps: GapView[];
+  is_cut: boolean;
+}
+
+export interface HealthView {
+  service: string;
+  up: boolean;
+  ready: boolean;
+  detail: string;
+}
+
+export interface JobSpec {
+  strategies: string[];
+  exchange: string;
+  symbols: string[];
+  timeframe: string;
+  start?: number | null;
+  end?: number | null;
+  method?: "grid" | "random" | "quasi_random" | "bayesian" | "cma_es" | "differential_evolution" | "nsga2";
+  trials?: number;
+  seed?: number;
+  objective?: "sharpe" | "sortino" | "calmar" | "net_profit_pct" | "profit_factor" | "expectancy" | "profit_drawdown";
+  min_trades?: number;
+  max_drawdown_pct?: number | null;
+  out_of_sample_fraction?: number;
+  keep?: number;
+  activate?: boolean;
+  fee?: number;
+  maker_fee?: number | null;
+  slippage?: number;
+  impact?: number;
+  allows_margin?: boolean;
+  fixed?: Record<string, Record<string, number>>;
+}
+
+export interface JobView {
+  job_id: string;
+  kind: "search" | "validation";
+  status: string;
+  done: number;
+  total: number;
+  cancel_requested: boolean;
+  spec: Record<string, unknown>;
+  error: string | null;
+  created_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+}
+
+export interface MarketStateView {
+  until: number | null;
+  open_gaps: number;
+  open_candles: number;
+  version: string;
+}
+
+export interface OrderView {
+  order_id: string;
+  configuration_id: string;
+  series: string;
+  symbol: string;
+  side: string;
+  order_type: string;
+  quantity: string;
+  reference_price: number;
+  status: string;
+  reason: string;
+  decided_at: number;
+  fill_price: string | null;
+  fee: string | null;
+  filled_at: number | null;
+}
+
+export interface OverviewView {
+  account: string;
+  mode: "PAPER";
+  initial_cash: string | null;
+  cash: string | null;
+  equity: string | null;
+  exposure: string | null;
+  open_positions: number;
+  settled_time: number | null;
+  event_time: number | null;
+  source: string | null;
+  net_profit_pct: number | null;
+  drawdown_pct: number | null;
+  max_drawdown_pct: number | null;
+  trades: number;
+  win_rate: number | null;
+  fees: string;
+  active_configurations: number;
+  refused_orders: number;
+  configurations: ConfigurationView[];
+}
+
+export interface PositionView {
+  position_id: string;
+  configuration_id: string;
+  strategy: string | null;
+  series: string;
+  symbol: string;
+  side: "long" | "short";
+  quantity: string;
+  entry_time: number;
+  entry_price: string;
+  stop_price: string | null;
+  take_profit_price: string | null;
+  fees: string;
+  last_price: number | null;
+  unrealised: number | null;
+  unrealised_pct: number | null;
+}
+
+export interface Problem {
+  type?: string;
+  title: string;
+  status: number;
+  code: string;
+  detail: string;
+  field?: string | null;
+  errors?: FieldProblem[] | null;
+  request_id: string;
+}
+
+export interface ScanView {
+  heard: boolean;
+  detail: string;
+}
+
+export interface SeriesName {
+  exchange: string;
+  symbol: string;
+  timeframe: string;
+}
+
+export interface SeriesView {
+  series: string;
+  exchange: string;
+  symbol: string;
+  timeframe: string;
+  timeframe_ms: number;
+  /** open_time, open, high, low, close, volume */
+  last: [number, number, number, number, number, number];
+  source: string;
+}
+
+export interface SignalView {
+  signal_id: string;
+  configuration_id: string;
+  strategy: string;
+  series: string;
+  symbol: string;
+  action: string;
+  reference_price: number;
+  stop_price: number | null;
+  take_profit_price: number | null;
+  confidence: number;
+  decided_at: number;
+}
+
+export interface StageChange {
+  reason: string;
+  stage: "DISCOVERY" | "VALIDATION" | "PAPER" | "MATURE" | "DECAY";
+}
+
+export interface SubscriptionView {
+  series: string;
+  exchange: string;
+  symbol: string;
+  timeframe: string;
+  state: "followed" | "waiting" | "trouble";
+  trouble: string | null;
+  last_close: number | null;
+  behind_ms: number | null;
+}
+
+export interface SubscriptionsView {
+  replicas: number;
+  series: SubscriptionView[];
+}
+
+export interface TimeframeView {
+  timeframe: string;
+  is_native: boolean;
+}
+
+export interface TradeView {
+  position_id: string;
+  configuration_id: string;
+  series: string;
+  symbol: string;
+  side: "long" | "short";
+  quantity: string;
+  entry_time: number;
+  entry_price: string;
+  exit_time: number;
+  exit_price: string;
+  exit_reason: string;
+  fees: string;
+  profit: string;
+}
+
+export interface TriedView {
+  at: number | null;
+  step: string;
+  timeframe: string;
+  candles: number;
+  outcome: string;
+  note: string;
+}
+
+export interface VenueView {
+  name: string;
+  timeframes: TimeframeView[];
+}
+
+export interface WeightsView {
+  portfolio: string;
+  close_time: number;
+  policy: string;
+  weights: Record<string, number>;
+  missing: string[];
+}

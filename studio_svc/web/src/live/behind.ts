@@ -1,0 +1,38 @@
+/** How far the ledger is behind the candles: what it says of the account is old then. */
+
+import type { State } from "./state";
+
+/** So many candles behind is old: the last one is always on its way. */
+const LATE = { live: 2, replay: 3 };
+/** A fast replay is always some candles ahead; what moves is not stale. */
+export const STILL_MS = 5_000;
+
+export interface Behind {
+  ms: number;
+  settled: number;
+}
+
+/** The last close that the ledger is known to have settled. */
+export function settledAt({ equity, overview }: State): number | null {
+  const times = [equity.at(-1)?.[0], overview?.settled_time].filter((at) => typeof at === "number");
+  return times.length > 0 ? Math.max(...times) : null;
+}
+
+/**
+ * How far the ledger is behind, where that is too far; null where it is not, or is not known.
+ *
+ * @param stillMs - since when it has not moved, by the wall clock.
+ */
+export function behind(state: State, isRecorded: boolean | null, stillMs: number): Behind | null {
+  const settled = settledAt(state);
+  const { eventTime } = state;
+  if (settled === null || eventTime === null || stillMs < STILL_MS) return null;
+  const trading = state.configurations.filter((one) => one.is_active).map((one) => one.series);
+  const lengths = state.series
+    .filter(({ series }) => trading.length === 0 || trading.includes(series))
+    .map((one) => one.timeframe_ms);
+  if (lengths.length === 0) return null;
+  const late = Math.min(...lengths) * (isRecorded === false ? LATE.live : LATE.replay);
+  const ms = eventTime - settled;
+  return ms >= late ? { ms, settled } : null;
+}

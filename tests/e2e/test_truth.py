@@ -1,0 +1,111 @@
+"""The page in a real browser over a service that fails: the unknown is never shown as none."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from broken_studio import BrokenStudio
+from playwright.sync_api import Browser, Page, expect
+
+from tests.component.studio_rows import HALF_HOUR, START, series_of
+
+pytestmark = pytest.mark.e2e
+
+SOON_MS = 60_000
+CLAIMS = re.compile(
+    "No position is open|Waiting for the first|No configuration yet|No job yet|No real order|paper|"
+    "No series is subscribed|No candle is stored|No gap is",
+    re.IGNORECASE,
+)
+PANELS = 10
+BTC = series_of("BTC/USD")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[BrokenStudio]:
+    studio = BrokenStudio()
+    with studio.running():
+        yield studio
+
+
+@pytest.fixture
+def studio(running: BrokenStudio) -> Iterator[BrokenStudio]:
+    """The service, whole again after each test."""
+    running.asked.clear()
+    yield running
+    running.failing, running.is_frozen = set(), False
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+def test_one_failing_request_is_said_and_leaves_all_else_right(
+    page: Page, studio: BrokenStudio
+) -> None:
+    studio.failing = {"/api/positions"}
+    page.goto(studio.address)
+    expect(page.get_by_test_id("connection")).to_have_text("live", timeout=SOON_MS)
+    positions = page.get_by_role("region", name="Open positions")
+    expect(positions).to_contain_text("Not known: the database does not answer")
+    expect(positions).not_to_contain_text("No position is open")
+    expect(page.locator("main [data-known=ready]")).to_have_count(PANELS - 1)
+    expect(page.get_by_test_id("orders").locator("tbody tr").first).to_be_visible()
+
+    # it is asked for again by itself; nothing else is, and the stream stays
+    page.wait_for_function("() => true")
+    while studio.asked["/api/positions"] < 4:
+        page.wait_for_timeout(100)
+    assert studio.asked["/api/stream"] <= 2  # one without a series, one with the first
+    assert studio.asked["/api/orders"] == studio.asked["/api/stream"]
+    studio.failing = set()
+    positions.get_by_role("button", name="ask again").click()
+    expect(page.get_by_test_id("positions").locator("tbody tr")).to_have_count(1)
+    expect(page.locator("[data-known=failed]")).to_have_count(0)
+
+
+def test_nothing_is_claimed_while_nothing_is_answered(page: Page, studio: BrokenStudio) -> None:
+    page.goto(studio.address)
+    expect(page.get_by_test_id("mode")).to_have_text("paper", timeout=SOON_MS)
+    asked = {path for path in studio.asked if path.startswith("/api/")} - {"/api/stream"}
+    assert len(asked) >= 13
+    for address in ("/", "/market-data"):
+        studio.failing = asked | {"/api/gaps", "/api/coverage", "/api/venues"}
+        page.goto(studio.address.replace("/?", f"{address}?"))
+        expect(page.get_by_text("Not known: ").first).to_be_visible(timeout=SOON_MS)
+        text = page.locator("body").inner_text()
+        assert CLAIMS.findall(text) == []
+        studio.failing = set()
+
+
+def test_a_frozen_server_is_no_live_one(page: Page, studio: BrokenStudio) -> None:
+    page.goto(studio.address)
+    expect(page.get_by_test_id("connection")).to_have_text("live", timeout=SOON_MS)
+    expect(page.locator('[data-testid="service"][data-state="ready"]')).to_have_count(1)
+    expect(page.locator("main [data-known=ready]")).to_have_count(PANELS)
+    studio.is_frozen = True
+    lost = page.get_by_test_id("lost")
+    expect(lost).to_contain_text("No connection since", timeout=SOON_MS)
+    expect(page.get_by_test_id("connection")).to_have_text("reconnecting")
+    expect(page.locator("main.cut")).to_be_visible()
+    expect(page.locator('[data-testid="service"][data-state="unknown"]')).to_have_count(1)
+    # what was known stays, grey
+    expect(page.get_by_test_id("positions").locator("tbody tr")).to_have_count(1)
+    studio.is_frozen = False
+    expect(page.get_by_test_id("connection")).to_have_text("live", timeout=SOON_MS)
+    expect(lost).to_have_count(0)
+    expect(page.locator("main.cut")).to_have_count(0)
+
+
+def test_a_ledger_that_does_not_follow_is_said(page: Page, studio: BrokenStudio) -> None:
+    page.goto(studio.address)
+    expect(page.locator("main [data-known=ready]")).to_have_count(PANELS, timeout=SOON_MS)
+    behind = page.get_by_test_id("behind")
+    expect(behind).to_have_count(0)
+    for n in range(400, 404):
+        studio.candle(BTC, START + n * HALF_HOUR, START + (n + 1) * HALF_HOUR)
+    expect(behind).to_contain_text("2 h behind the candles: the executor has settled 2018-03-09")
+    expect(page.locator("main.late")).to_be_visible()
