@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from market_ingest.replay import feed_name
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.files import read_candles
-from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.runtime.settings import DatabaseUrl, RuntimeSettings
 
 
 class ReplaySettings(BaseSettings):
@@ -94,5 +94,5 @@ class LiveSettings(RuntimeSettings):
 class HistorySettings(ReplaySettings):
     """What the one-shot import of the time before the replay needs."""
 
-    database_url: str = Field(pattern=r"^postgres(ql)?://", repr=False)
+    database_url: DatabaseUrl
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Protocol
 from uuid import UUID
 
-import asyncpg
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import ValidationError
 
@@ -23,8 +22,6 @@ MISSED_BEATS = 3
 """A job is taken over when its worker was silent for so many heartbeats."""
 MOST_ATTEMPTS = 3
 """Workers that a job may take down in a row, without a stored batch in between."""
-
-_DATABASE_TROUBLE = (*UNREACHABLE, asyncpg.InterfaceError)
 
 
 class Work(Protocol):
@@ -138,7 +135,7 @@ class Worker:
             return "FAILED", _in_one_line(error)
         except ValueError as error:
             return "FAILED", " ".join(str(error).split())
-        except (LostJobError, *_DATABASE_TROUBLE):
+        except (LostJobError, *UNREACHABLE):
             # not the job's fault: the process ends, and the job is resumed
             raise
         except Exception as error:

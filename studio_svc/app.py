@@ -165,7 +165,8 @@ def declare(service: Service, settings: StudioSettings) -> None:
             token = await asyncio.to_thread(read_token, settings.studio_token_file)
         except TokenError as error:
             raise RefusedError(str(error)) from error
-        health = HealthWatch(settings.studio_services, httpx.AsyncClient())
+        # the services are ours: a proxy of the environment knows nothing of them
+        health = HealthWatch(settings.studio_services, httpx.AsyncClient(trust_env=False))
         service.background(partial(health.run, hub), "health to pages")
         service.pages = create_app(stores, hub, health, token)
 

@@ -69,7 +69,7 @@ class RepairRounds:
         """Repair a gap; tell whether its venue could not be asked."""
         try:
             repaired = await self._repairs.repair(gap, synthetic_from=synthetic_from)
-        except (*UNREACHABLE, asyncpg.InterfaceError):
+        except UNREACHABLE:
             raise
         except Exception:
             # one gap must not stop the market; it is tried again with the next round

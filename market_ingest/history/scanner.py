@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
-
 from market_ingest.history.due_repairs import RepairRounds
 from market_ingest.history.meters import GapMeters
 from tradepulse.market_data.gaps.scan import SCAN_LOCK, Scan, scan_all
@@ -65,7 +63,7 @@ class Scanner:
             begun = time.monotonic()
             try:
                 await self.look()
-            except (*UNREACHABLE, asyncpg.InterfaceError):
+            except UNREACHABLE:
                 raise
             except Exception:
                 # candles go on without the scanner

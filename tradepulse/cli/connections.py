@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import typer
 
-from tradepulse.cli.errors import CliError
+from tradepulse.cli.errors import CliError, values_refused
+from tradepulse.runtime.database_url import readable
 
 KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 DATABASE = "DATABASE_URL"
@@ -31,9 +32,8 @@ def database_url(state: Path) -> str:
     """
     given = os.environ.get(DATABASE, "").strip()
     if given:
-        if not given.startswith(("postgres://", "postgresql://")):
-            raise CliError(f"{DATABASE} is no address; write it as postgresql://user@host/database")
-        return given
+        with values_refused(DATABASE):
+            return readable(given)
     pid_file = _running(state, DATABASE) / "postgres" / "data" / "postmaster.pid"
     try:
         socket_folder = pid_file.read_text().splitlines()[_PID_FILE_SOCKET_LINE]

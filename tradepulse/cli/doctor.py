@@ -25,6 +25,7 @@ from tradepulse.embedded.kafka import broker_answers
 from tradepulse.embedded.ports import HOST, is_free
 from tradepulse.embedded.postgres import program_folder
 from tradepulse.embedded.state import lock_holder
+from tradepulse.runtime.database_url import UNREADABLE, readable
 
 Verdict = Literal["ok", "warn", "fail"]
 PAGE_PORT = 8750
@@ -177,7 +178,7 @@ def _given_broker(address: str) -> Finding:
 
 def _given_database(url: str) -> Finding:
     async def version() -> str:
-        connection = await asyncpg.connect(url, timeout=10)
+        connection = await asyncpg.connect(readable(url), timeout=10)
         try:
             return str(await connection.fetchval("show server_version"))
         finally:
@@ -187,9 +188,8 @@ def _given_database(url: str) -> Finding:
         return Finding(DATABASE, "ok", f"PostgreSQL {asyncio.run(version())} answers")
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # the URL holds a password, so only the server's words are shown
-        return Finding(
-            DATABASE, "fail", f"{type(error).__name__}: {error}", "start it, or correct the address"
-        )
+        said = UNREADABLE if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        return Finding(DATABASE, "fail", said, "start it, or correct the address")
 
 
 def _output(command: list[str]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from importlib import resources
@@ -18,8 +19,39 @@ Connection: TypeAlias = (
 MIGRATION_LOCK = 7_251_001
 """Advisory lock that keeps two migrations of one database apart."""
 
-UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
-"""What asyncpg raises when the server is away, restarting, or gone in the middle of a call."""
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What asyncpg itself raises when the server ends a session, restarts, or is gone in a call."""
+UNREACHABLE = (OSError, *LOST)
+"""The same, with what the system says of a connection."""
+
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
+"""A server whose machine is gone is noticed after a minute, not after two hours."""
+_SESSION = {
+    # the server's side of the same
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+    # a client that stands still in a transaction holds its locks no longer than this
+    "idle_in_transaction_session_timeout": "60000",
+}
+
+
+def is_refused_value(error: BaseException) -> bool:
+    """Tell whether an error is one of what the database was given: it will come back for ever."""
+    if isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError):
+        return True
+    # asyncpg refuses some of it before it is sent
+    return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
 
 
 _RETURN_SECONDS = 5.0
@@ -47,12 +79,46 @@ async def _set_codecs(connection: asyncpg.Connection) -> None:
         )
 
 
+class _Kept(asyncpg.Connection):
+    """A connection that notices when the other machine is gone."""
+
+    def __init__(
+        self, protocol: Any, transport: asyncio.Transport, *args: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(protocol, transport, *args, **kwargs)
+        keep_alive(transport.get_extra_info("socket"))
+
+
+def keep_alive(line: socket.socket) -> None:
+    """Let the system ask now and then whether the other side of a TCP connection is there."""
+    if line.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        # not every system has all of them
+        if (option := getattr(socket, name, None)) is not None:
+            line.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _session(application: str) -> dict[str, str]:
+    return _SESSION | {"application_name": application}
+
+
 def lazy_pool(
-    database_url: str, *, min_size: int = 1, max_size: int = 4
+    database_url: str, *, min_size: int = 1, max_size: int = 4, application: str = "tradepulse"
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """Return a pool, not yet connected, whose `json` is Python values and `numeric` `Decimal`."""
+    """Return a pool, not yet connected, whose `json` is Python values and `numeric` `Decimal`.
+
+    `application` is how the server calls its sessions.
+    """
     return asyncpg.create_pool(
-        database_url, min_size=min_size, max_size=max_size, init=_set_codecs, timeout=15
+        database_url,
+        min_size=min_size,
+        max_size=max_size,
+        init=_set_codecs,
+        timeout=15,
+        connection_class=_Kept,
+        server_settings=_session(application),
     )
 
 
@@ -72,8 +138,8 @@ async def connect_pool(
 async def _connected(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     try:
         await pool
-    except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError) as error:
-        raise _unavailable(error) from error
+    except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError, ValueError) as error:
+        raise _unavailable(error) from None
 
 
 @contextlib.asynccontextmanager
@@ -113,24 +179,32 @@ async def opened_pool(
         yield pool
 
 
-async def connect(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
+async def connect(
+    database_url: str, *, application: str = "tradepulse"
+) -> "asyncpg.Connection[asyncpg.Record]":
     """Open one connection with the codecs of `connect_pool`.
 
     Raises:
         DatabaseUnavailableError: the server does not answer or refuses the login.
     """
     try:
-        connection = await asyncpg.connect(database_url, timeout=15)
-    except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError) as error:
-        raise _unavailable(error) from error
+        connection = await asyncpg.connect(
+            database_url,
+            timeout=15,
+            connection_class=_Kept,
+            server_settings=_session(application),
+        )
+    except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError, ValueError) as error:
+        raise _unavailable(error) from None
     await _set_codecs(connection)
     return connection
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailableError:
     # the URL holds a password: name only what the server said
+    said = "" if isinstance(error, ValueError) else " ".join(f": {error}".split())
     return DatabaseUnavailableError(
-        f"the database of DATABASE_URL cannot be used: {type(error).__name__}: {error}; "
+        f"the database of DATABASE_URL cannot be used: {type(error).__name__}{said}; "
         "check that it runs and that the address, user and password are right"
     )
 
@@ -193,13 +267,14 @@ async def acquire_lock(
 
     `when_held` is called each time that another is seen to hold it.
     """
-    while True:
-        connection = await connect(database_url)
-        taken = await connection.fetchval(
+    connection = await connect(database_url)
+    try:
+        while not await connection.fetchval(
             "select pg_try_advisory_lock(hashtextextended($1, 0))", name
-        )
-        if taken:
-            return connection
-        when_held()
-        await connection.close()
-        await asyncio.sleep(poll_s)
+        ):
+            when_held()
+            await asyncio.sleep(poll_s)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection

@@ -11,8 +11,10 @@ the supervisor starts it again. Start-up is recovery, there is no other path.
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -27,7 +29,7 @@ from prometheus_client.process_collector import ProcessCollector
 from contracts.topics import Topic
 from tradepulse import __version__
 from tradepulse.runtime.broker import Broker
-from tradepulse.runtime.db import DatabaseUnavailableError, lazy_pool, opened
+from tradepulse.runtime.db import LOST, DatabaseUnavailableError, lazy_pool, opened
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import Decoder
 from tradepulse.runtime.health import ASGIApp, endpoints, http_server
@@ -39,6 +41,7 @@ from tradepulse.runtime.settings import RefusedError, RuntimeSettings, load_sett
 from tradepulse.runtime.sharing import SharedReading
 from tradepulse.runtime.telemetry import configure_logging
 
+_ASYNCPG = f"{os.sep}asyncpg{os.sep}"
 S = TypeVar("S", bound=RuntimeSettings)
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -231,12 +234,31 @@ def run(application: Application[S]) -> None:
     except (RefusedError, DatabaseUnavailableError, BrokerUnavailableError) as error:
         log.critical(str(error))
         sys.exit(1)
-    except KafkaConnectionError as error:
-        log.critical("the broker went away while the service started: %s", error)
+    except Exception as error:
+        said = _of_what_is_away(_inmost(error))
+        # what is away is no fault of ours: where it was noticed says nothing
+        log.critical(said or "service failed", exc_info=not said)
         sys.exit(1)
-    except Exception:
-        log.critical("service failed", exc_info=True)
-        sys.exit(1)
+
+
+def _inmost(error: BaseException) -> BaseException:
+    """Return the one error that a task group wraps."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _of_what_is_away(error: BaseException) -> str | None:
+    """Say in one line that broker or database went away; None for any other error."""
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, KafkaConnectionError):
+        return f"the broker went away: {line}"
+    passed = (part.filename for part in traceback.extract_tb(error.__traceback__))
+    if isinstance(error, LOST) or (
+        isinstance(error, OSError | TimeoutError) and any(_ASYNCPG in name for name in passed)
+    ):
+        return f"the database went away: {line}; this process ends, to be started again"
+    return None
 
 
 async def _run(application: Application[S], settings: S) -> None:

@@ -1,10 +1,17 @@
 """Settings by environment, refused with one readable line."""
 
 import sys
-from typing import TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tradepulse.runtime.database_url import readable
+
+DatabaseUrl: TypeAlias = Annotated[
+    str, Field(pattern=r"^postgres(ql)?://", repr=False), AfterValidator(readable)
+]
+"""Holds a password; never told to anybody."""
 
 
 class RefusedError(RuntimeError):
@@ -17,7 +24,7 @@ class RuntimeSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     kafka_bootstrap_servers: str = Field(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
-    database_url: str = Field(pattern=r"^postgres(ql)?://", repr=False)
+    database_url: DatabaseUrl
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535)
     """Where /metrics, /livez and /readyz are served; 0 takes a free port."""
@@ -39,7 +46,7 @@ def describe(error: ValidationError) -> str:
     parts = []
     for problem in error.errors(include_url=False, include_input=False):
         name = "_".join(str(part) for part in problem["loc"]).upper() or "settings"
-        parts.append(f"{name}: {problem['msg']}")
+        parts.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
     return "; ".join(parts)
 
 

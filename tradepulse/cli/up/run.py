@@ -116,7 +116,7 @@ class Run:
         self._view.parts = self._supervisor.kept
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(opened_pool(connections[DATABASE], max_size=2))
-            client = await stack.enter_async_context(httpx.AsyncClient())
+            client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
             await self._wait_until_ready(pool, services, client, [STUDIO])
             # an address that is printed must answer
             self._view.address = address
@@ -293,8 +293,8 @@ def given_connections() -> dict[str, str]:
 async def _reach_database(url: str) -> None:
     try:
         connection = await connect(url)
-    except (ValueError, asyncpg.InterfaceError) as error:  # an address that asyncpg cannot read
-        raise DatabaseUnavailableError(f"{DATABASE}: {error}; correct it or unset it") from None
+    except DatabaseUnavailableError as error:
+        raise DatabaseUnavailableError(f"{error}; or unset {DATABASE}") from None
     await connection.close()
 
 

@@ -8,6 +8,7 @@ import asyncpg
 import polars as pl
 
 from tradepulse.market_data.files import CandleFileError, Table
+from tradepulse.runtime.database_url import readable
 from tradepulse.runtime.db import UNREACHABLE
 
 _TIMES = ("timestamp", "time", "ts")
@@ -30,7 +31,7 @@ async def read_legacy_table(database_url: str, table: str = "market_data") -> Ta
         CandleFileError: the database cannot be used, or has no such table.
     """
     try:
-        connection = await asyncpg.connect(database_url, timeout=15)
+        connection = await asyncpg.connect(readable(database_url), timeout=15)
     except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError, ValueError) as error:
         # the address holds a password: name only what the server said
         said = type(error).__name__ if isinstance(error, ValueError) else error

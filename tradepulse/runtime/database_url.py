@@ -1,0 +1,39 @@
+"""Whether an address of a database can be read, asked before anything that would repeat it."""
+
+import re
+from urllib.parse import urlsplit
+
+UNREADABLE = (
+    "it cannot be read as an address, postgresql://user:password@host:port/database; in the "
+    "password write # as %23, / as %2F, ? as %3F, : as %3A, @ as %40, [ as %5B and % as %25"
+)
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]*\]|[^\[\]:@]*)(:[0-9]+)?")
+
+
+def is_readable(url: str) -> bool:
+    """Tell whether the address means one thing only.
+
+    A `#`, `/` or `?` in a password ends what is taken for host and port: the part of the password
+    before it becomes a port, and a client's error repeats it.
+    """
+    if not url.startswith(("postgresql://", "postgres://")) or "#" in url:
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if "@" in parts.path or ("@" in parts.query and "@" not in parts.netloc):
+        return False
+    hosts = parts.netloc.rpartition("@")[2]
+    return all(_HOST.fullmatch(host) for host in hosts.split(","))
+
+
+def readable(url: str) -> str:
+    """Return the address.
+
+    Raises:
+        ValueError: it cannot be read; the message repeats nothing of it.
+    """
+    if not is_readable(url):
+        raise ValueError(UNREADABLE)
+    return url
