@@ -78,6 +78,11 @@ class Child:
             await self.wait(10.0)
 
 
+def _private(path: str, flags: int) -> int:
+    # a log tells what is traded
+    return os.open(path, flags, 0o600)
+
+
 class Children:
     """Starts children and tells the reaper of them.
 
@@ -127,7 +132,7 @@ class Children:
         Raises:
             OSError: the program or the log file cannot be opened.
         """
-        with log.open("ab") as out:
+        with open(log, "ab", opener=_private) as out:
             process = subprocess.Popen(  # noqa: S603 - our own programs
                 argv,
                 stdin=subprocess.DEVNULL,

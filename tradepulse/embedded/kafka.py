@@ -117,7 +117,7 @@ class EmbeddedKafka:
             self._children.forget(self.child)
 
     def _prepare(self, libraries: str) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ports = remembered_ports(self._folder / "ports.json", ("broker", "controller"))
         if self._port not in {0, ports["broker"]}:
             raise EmbeddedError(

@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -45,7 +46,7 @@ class StateFolder:
             OSError: it cannot be written.
         """
         path = path.resolve()
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(path.iterdir()) and not (path / _LOCK).exists():
             raise EmbeddedError(
                 f"{path} holds other files: choose an empty or a new folder with --state DIR"
@@ -58,6 +59,7 @@ class StateFolder:
             os.truncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode(), 0)
             (path / "logs").mkdir(exist_ok=True)
+            _close(path)
         except BaseException:
             os.close(lock)
             raise
@@ -81,6 +83,16 @@ class StateFolder:
     def close(self) -> None:
         """Unlock the folder, unless a process that was handed the lock still runs."""
         os.close(self.lock)
+
+
+def _close(path: Path) -> None:
+    """Let nobody else look into the folder, nor into one that an older version left open.
+
+    The folder itself is opened for passing through where PostgreSQL runs as another user.
+    """
+    for folder in (path, path / "logs", path / "kafka"):
+        with suppress(FileNotFoundError):
+            folder.chmod(0o700)
 
 
 def _take(path: Path, lock: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,8 @@ def up(
     # to up.log once there is a folder for it, and nowhere where that cannot be written.
     logging.getLogger().addHandler(logging.NullHandler())
     logging.raiseExceptions = False
+    # whatever this run and its processes write is for this user only
+    os.umask(0o077)
     try:
         series = None if live is None else series_of(live)
         asked = replayed.candles, replayed.symbols, replayed.start, replayed.end
