@@ -1,7 +1,8 @@
 """The active configurations by series, as the compacted topic tells them."""
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,9 +16,15 @@ log = logging.getLogger(__name__)
 
 
 class ActiveConfigurations:
-    """Latest revision of every configuration; answers which are active on a series."""
+    """Latest revision of every configuration; answers which are active on a series.
 
-    def __init__(self) -> None:
+    Args:
+        compile_: makes a configuration ready, which may take seconds; raises `ValueError` for one
+            that cannot run.
+    """
+
+    def __init__(self, compile_: "Callable[[Configuration], None] | None" = None) -> None:
+        self._compile = compile_ or _compile
         self._revisions: dict[object, int] = {}
         self._by_series: dict[str, dict[object, Configuration]] = {}
 
@@ -28,20 +35,33 @@ class ActiveConfigurations:
     async def on_configurations(self, batch: Sequence[Delivery]) -> None:
         """Take in changes as they are published."""
         for delivery in batch:
-            self.on_configuration(delivery.event)
+            if self._is_news(delivery.event):
+                # a kernel's first call compiles it, for up to 20 s: candles go on meanwhile
+                ready = await asyncio.to_thread(self._ready, delivery.event)
+                self._take(delivery.event, ready)
 
     def on_configuration(self, event: ConfigurationChanged) -> None:
         """Take in a configuration; an older revision that comes again changes nothing."""
-        if event.revision <= self._revisions.get(event.configuration_id, 0):
-            return
+        if self._is_news(event):
+            self._take(event, self._ready(event))
+
+    def _is_news(self, event: ConfigurationChanged) -> bool:
+        return event.revision > self._revisions.get(event.configuration_id, 0)
+
+    def _take(self, event: ConfigurationChanged, configuration: Configuration | None) -> None:
         self._revisions[event.configuration_id] = event.revision
         on_series = self._by_series.setdefault(event.series, {})
         on_series.pop(event.configuration_id, None)
+        if configuration is not None:
+            on_series[event.configuration_id] = configuration
+
+    def _ready(self, event: ConfigurationChanged) -> Configuration | None:
+        """Return the configuration to evaluate from now on; None for none."""
         # an event from before the field has only its stage to tell
         has_traded = event.has_traded or event.stage in ("PAPER", "MATURE", "DECAY")
         if not event.is_active and not has_traded:
             # there is nothing to be left
-            return
+            return None
         configuration = Configuration(
             event.configuration_id,
             event.strategy,
@@ -53,11 +73,11 @@ class ActiveConfigurations:
             exits_only=not event.is_active,
         )
         try:
-            _compile(configuration)
+            self._compile(configuration)
         except ValueError as error:
             log.error("configuration ignored: %s", error, extra={"event_id": event.id})  # noqa: TRY400 - the line says all
-            return
-        on_series[event.configuration_id] = configuration
+            return None
+        return configuration
 
     def on(self, series: str) -> list[Configuration]:
         """Return the configurations to evaluate on a series, in a fixed order."""

@@ -1,5 +1,6 @@
 """Kafka in, Kafka out: nothing is decided here."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from typing import Protocol
@@ -17,6 +18,9 @@ from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.publisher import Publisher
 
 log = logging.getLogger(__name__)
+
+LONG = 50
+"""Candles of a stretch that is evaluated beside the event loop."""
 
 
 class Store(Protocol):
@@ -120,12 +124,17 @@ class CandleHandler:
             )
         candles = new if before is None or not len(before) else joined(before, new)
         first = len(candles) - len(new)
-        signals = evaluate(
-            configurations,
-            candles,
-            first,
-            lambda c: self._meters.failures.labels(str(c.configuration_id)).inc(),
-        )
+
+        def evaluated() -> dict[int, list[Signal]]:
+            return evaluate(
+                configurations,
+                candles,
+                first,
+                lambda c: self._meters.failures.labels(str(c.configuration_id)).inc(),
+            )
+
+        # a long stretch takes its time: the partitions must not be lost meanwhile
+        signals = await asyncio.to_thread(evaluated) if len(new) > LONG else evaluated()
         for row in sorted(signals):
             close_time = int(candles.close_time[row])
             said += [(close_time, series, signal) for signal in signals[row]]
