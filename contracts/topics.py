@@ -14,6 +14,10 @@ from contracts.events import (
 
 DAY_MS = 86_400_000
 DLQ_SUFFIX = ".dlq"
+DEAD_LETTERS_MS = 90 * DAY_MS
+"""How long a dead letter is kept: evidence, and someone's data, until somebody has looked."""
+DEAD_LETTERS_BYTES = 1 << 30
+"""How much is kept of one topic's: garbage must not fill the disk that the candles need."""
 
 
 @dataclass(frozen=True, slots=True)

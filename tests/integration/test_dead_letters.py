@@ -1,12 +1,15 @@
 """What cannot be decoded is put aside with its reason, holds nothing up, and can be sent back."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from system import System, announcement, candle_events, configurations_for, demo_candles
 from topic_reader import broker_for, read_all
 
@@ -23,7 +26,11 @@ from contracts.topics import (
 from tradepulse.cli.asyncapi import SERVICES, document
 from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect
-from tradepulse.runtime.dead_letters import list_dead_letters, replay_dead_letters
+from tradepulse.runtime.dead_letter_replay import (
+    Replayed,
+    list_dead_letters,
+    replay_dead_letters,
+)
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.offsets import Begin, from_beginning, from_kept
 from tradepulse.runtime.publisher import Publisher, partition_of
@@ -139,8 +146,8 @@ async def test_dead_letters_are_sent_back_once(kafka_bootstrap: str, no_topics: 
     assert {(one.service, one.topic, one.partition, one.offset) for one in letters} == {
         ("test", EVALUATIONS.name, partition, 0)
     }
-    assert await replay_dead_letters(kafka_bootstrap) == 1
-    assert await replay_dead_letters(kafka_bootstrap) == 0
+    assert await replay_dead_letters(kafka_bootstrap) == Replayed(1, ())
+    assert await replay_dead_letters(kafka_bootstrap) == Replayed(0, ())
     # it came back to its topic, under its key, and is put aside again
     after_both = from_kept(lambda: {f"{EVALUATIONS.name}/{partition}": 2})
     async with reading(kafka_bootstrap, publisher, after_both) as again:
@@ -156,4 +163,80 @@ async def test_dead_letters_are_sent_back_once(kafka_bootstrap: str, no_topics: 
     with pytest.raises(ValueError, match="no topic is called nothing"):
         await list_dead_letters(kafka_bootstrap, "nothing")
     assert all(topic.dead_letters.endswith(".dlq") for topic in TOPICS)
+    await publisher.stop()
+
+
+def evaluation() -> CandleEvaluated:
+    return CandleEvaluated(
+        exchange="x", symbol="A/B", timeframe="1h", open_time=0, close_time=3_600_000
+    )
+
+
+async def send_compressed(bootstrap: str, value: bytes) -> None:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, compression_type="gzip", max_request_size=64 << 20
+    )
+    await producer.start()
+    await producer.send_and_wait(EVALUATIONS.name, value, key=b"x:A/B")
+    await producer.stop()
+
+
+async def test_what_unpacks_to_more_than_a_record_holds_stops_nobody(
+    kafka_bootstrap: str, no_topics: object
+) -> None:
+    """It came in 3 kB: whoever read it ended for ever, as nothing took it aside."""
+    await create_topics(kafka_bootstrap)
+    publisher = await Publisher(kafka_bootstrap, "test").start()
+    good = evaluation()
+    large = b'{"exchange": "' + b"x" * 3_000_000 + b'"}'
+    await send_compressed(kafka_bootstrap, large)
+    await publisher.send_raw(EVALUATIONS.name, b"x:A/B", good.model_dump_json().encode())
+    async with reading(kafka_bootstrap, publisher) as came:
+        assert came == [good]
+    (letter,) = await list_dead_letters(kafka_bootstrap, "evaluations")
+    partition = partition_of(b"x:A/B", EVALUATIONS.partitions)
+    assert (letter.partition, letter.offset, letter.service) == (partition, 0, "test")
+    assert (letter.value, letter.length) == (large[:65_536], len(large))
+    assert letter.sha256 == hashlib.sha256(large).hexdigest()
+    assert letter.origin == f"{EVALUATIONS.name}/{partition}/0"
+    # the whole is sent back, and put aside again
+    assert await replay_dead_letters(kafka_bootstrap) == Replayed(1, ())
+    after_both = from_kept(lambda: {f"{EVALUATIONS.name}/{partition}": 2})
+    async with reading(kafka_bootstrap, publisher, after_both):
+        again = (await wait_for_letters(kafka_bootstrap, 2))[1]
+    assert (again.offset, again.length, again.sha256) == (2, letter.length, letter.sha256)
+    # and once it is deleted, that is said
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    everything = RecordsToDelete(before_offset=3)
+    await admin.delete_records({TopicPartition(EVALUATIONS.name, partition): everything})
+    await admin.close()
+    done = await replay_dead_letters(kafka_bootstrap)
+    assert done.count == 0
+    (line,) = done.refused
+    assert line == (
+        f"{EVALUATIONS.name} {partition}/2: of its 3,000,016 bytes only the first 65,536 were "
+        f"kept, and {EVALUATIONS.name}/{partition}/2 is deleted by now"
+    )
+    await publisher.stop()
+
+
+async def test_a_flood_of_garbage_holds_a_good_message_up_no_more_than_good_ones_would(
+    kafka_bootstrap: str, no_topics: object
+) -> None:
+    await create_topics(kafka_bootstrap)
+    publisher = await Publisher(kafka_bootstrap, "test").start()
+    good = evaluation()
+    count = 20_000
+    flood = [("x:A/B", b"garbage %d" % number) for number in range(count)]
+    value = good.model_dump_json().encode()
+    await publisher.send_many(EVALUATIONS, [*flood, ("x:A/B", value)])
+    begun = time.monotonic()
+    async with reading(kafka_bootstrap, publisher) as came:
+        took = time.monotonic() - begun
+    assert came == [good]
+    print(f"{count:,} dead letters held a good message up for {took:.2f} s")
+    letters = await list_dead_letters(kafka_bootstrap, "evaluations")
+    assert [letter.offset for letter in letters] == list(range(count))
+    assert [letter.value for letter in letters] == [garbage for _, garbage in flood]
     await publisher.stop()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradepulse.cli.connections import STATE, State, bootstrap_servers
-from tradepulse.cli.errors import CliError, one_line, values_refused
+from tradepulse.cli.errors import FAILED, CliError, one_line, values_refused
 from tradepulse.cli.options import time_text
 
 if TYPE_CHECKING:
-    from tradepulse.runtime.dead_letters import DeadLetter
+    from tradepulse.runtime.dead_letter_replay import DeadLetter
 
 Topic = Annotated[
     str | None, typer.Argument(help="A topic, as tradepulse.candles or candles; all by default.")
@@ -42,7 +42,7 @@ def list_letters(
     from rich.console import Console
     from rich.table import Table
 
-    from tradepulse.runtime.dead_letters import list_dead_letters
+    from tradepulse.runtime.dead_letter_replay import list_dead_letters
 
     servers = _servers(topic, state)
     letters = asyncio.run(list_dead_letters(servers, topic))
@@ -60,17 +60,23 @@ def list_letters(
 @app.command()
 def replay(topic: Topic = None, state: State = STATE) -> None:
     """Send back, to their topic and with their key, those that were not sent back before."""
-    from tradepulse.runtime.dead_letters import replay_dead_letters
+    from tradepulse.runtime.dead_letter_replay import replay_dead_letters
 
     servers = _servers(topic, state)
-    count = asyncio.run(replay_dead_letters(servers, topic))
-    typer.echo(f"sent back {count:,} messages" if count else "nothing waits to be sent back")
+    done = asyncio.run(replay_dead_letters(servers, topic))
+    for line in done.refused:
+        typer.echo(f"not sent back: {line}", err=True)
+    if done.count or not done.refused:
+        count = done.count
+        typer.echo(f"sent back {count:,} messages" if count else "nothing waits to be sent back")
+    if done.refused:
+        raise typer.Exit(FAILED)
 
 
 def _servers(topic: str | None, state: Path) -> str:
     """Return the broker's address, once it is sure that it has what is asked for."""
     from tradepulse.cli.setup import present_topics
-    from tradepulse.runtime.dead_letters import topics_named
+    from tradepulse.runtime.dead_letter_replay import topics_named
 
     with values_refused():
         wanted = {one.dead_letters for one in topics_named(topic)}
@@ -85,13 +91,16 @@ def _row(letter: "DeadLetter") -> list[str]:
     from rich.markup import escape
 
     value = b"" if letter.value is None else letter.value
-    preview = one_line(value[:_PREVIEW].decode(errors="replace"))
+    preview = escape(one_line(value[:_PREVIEW].decode(errors="replace")))
+    more = "…" if len(value) > _PREVIEW else ""
+    if letter.length is not None:
+        more += f" ({len(value):,} of {letter.length:,} bytes; all of it: {letter.origin})"
     return [
         letter.topic,
-        f"{letter.partition}/{letter.offset}",
+        "outbox" if letter.partition < 0 else f"{letter.partition}/{letter.offset}",
         time_text(letter.timestamp),
         letter.service,
         escape(one_line(letter.reason)),
-        escape(preview + ("…" if len(value) > _PREVIEW else "")),
+        preview + more,
         "yes" if letter.replayed else "no",
     ]

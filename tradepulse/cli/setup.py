@@ -60,15 +60,16 @@ def _list_topics(servers: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from contracts.topics import DAY_MS, TOPICS
+    from contracts.topics import DAY_MS, DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS
 
     present = asyncio.run(present_topics(servers))
+    aside = f"{DEAD_LETTERS_MS // DAY_MS} days, {DEAD_LETTERS_BYTES >> 30} GiB"
     table = Table("topic", "partitions", "kept", "key", "written by", "exists")
     for topic in TOPICS:
         kept = "latest of each key" if topic.compacted else f"{topic.retention_ms // DAY_MS} days"
         for name, partitions, how_long in (
             (topic.name, topic.partitions, kept),
-            (topic.dead_letters, 1, "for ever"),
+            (topic.dead_letters, 1, aside),
         ):
             found = present.get(name)
             exists = "no" if found is None else "yes" if found == partitions else f"with {found}"

@@ -1,17 +1,27 @@
-"""What was put aside: by whom and why, how it is listed, and sent back once its cause is mended."""
+"""What was put aside: by whom and why.
 
+How it is listed and sent back is in `tradepulse.runtime.dead_letter_replay`.
+"""
+
+import hashlib
 import logging
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from contracts.topics import TOPICS, Topic
-from tradepulse.runtime.publisher import Publisher, retry_connect
+from contracts.topics import Topic
+from tradepulse.runtime.publisher import MOST_BYTES, Headers, Publisher
 
 log = logging.getLogger(__name__)
+
+CUT_BYTES = 65_536
+"""So much is kept of a message that is too large for a letter."""
+_CUT_KEY_BYTES = 1_024
+_HEADER_BYTES = 20_000
+_MOST_LOGGED = 5
+"""Of one batch: a line for each of a flood would cost more than the flood."""
 
 
 class LetterHeaders(BaseModel):
@@ -20,7 +30,11 @@ class LetterHeaders(BaseModel):
     Attributes:
         reason: why it was put aside.
         service: who put it aside.
-        topic: where it came from; so do `partition` and `offset`.
+        topic: where it came from, or was to go.
+        partition: where it stood; -1 for what was to be published and is in no topic.
+        offset: where it stood; of what is in no topic, its id in `outbox_refused`.
+        length: of the whole value, where only its beginning is kept; so are `sha256` of the whole
+            and `origin`, where the whole is.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,10 +44,13 @@ class LetterHeaders(BaseModel):
     topic: str
     partition: int
     offset: int
+    length: int | None = None
+    sha256: str | None = None
+    origin: str | None = None
 
     def encoded(self) -> list[tuple[str, bytes]]:
         """Return them as Kafka takes them."""
-        return [(name, str(value).encode()) for name, value in self]
+        return [(name, str(value).encode()) for name, value in self if value is not None]
 
 
 def reason_of(error: Exception) -> str:
@@ -59,138 +76,61 @@ class DeadLetters:
         )
 
     async def put_aside(self, topic: Topic, refused: Sequence[tuple[ConsumerRecord, str]]) -> None:
-        """Send messages, each with its reason, to a topic's dead-letter topic."""
-        for record, reason in refused:
+        """Send messages, each with its reason, to a topic's dead-letter topic: all at once.
+
+        What is too large for a letter is cut: its record holds at most as much as any, but it may
+        have come compressed.
+        """
+        for record, reason in refused[:_MOST_LOGGED]:
             log.error(
                 "message put aside",
                 extra={"topic": topic.name, "offset": record.offset, "reason": reason[:500]},
             )
-            headers = LetterHeaders(
-                reason=reason[:2_000],
-                service=self._service,
-                topic=topic.name,
-                partition=record.partition,
-                offset=record.offset,
+        if len(refused) > _MOST_LOGGED:
+            log.error(
+                "more messages put aside",
+                extra={"topic": topic.name, "count": len(refused) - _MOST_LOGGED},
             )
-            await self._publisher.send_raw(
-                topic.dead_letters, record.key, record.value, headers.encoded()
-            )
-            self._counted.labels(topic.name).inc()
+        await self._publisher.send_in_order(
+            topic.dead_letters,
+            (
+                _letter(
+                    self._headers(topic, one.partition, one.offset, reason),
+                    one.key,
+                    one.value,
+                    f"{one.topic}/{one.partition}/{one.offset}",
+                )
+                for one, reason in refused
+            ),
+        )
+        self._counted.labels(topic.name).inc(len(refused))
+
+    async def put_output_aside(
+        self, topic: Topic, key: bytes, value: bytes, refused_id: int, reason: str
+    ) -> None:
+        """Send the beginning of what was to be published; the whole is in `outbox_refused`."""
+        headers = self._headers(topic, -1, refused_id, reason)
+        letter = _letter(headers, key, value, f"outbox_refused/{refused_id}")
+        await self._publisher.send_in_order(topic.dead_letters, [letter])
+        self._counted.labels(topic.name).inc()
+
+    def _headers(self, topic: Topic, partition: int, offset: int, reason: str) -> LetterHeaders:
+        return LetterHeaders(
+            reason=reason[:2_000],
+            service=self._service,
+            topic=topic.name,
+            partition=partition,
+            offset=offset,
+        )
 
 
-REPLAY_GROUP = "tradepulse.dlq-replay"
-"""Its committed offsets remember what was sent back already."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """One message that was put aside.
-
-    Attributes:
-        topic: where it came from.
-        reason: why it was put aside.
-        service: who put it aside.
-        partition: where it stood in its topic; so does `offset`.
-        key: the original key, or None.
-        value: the original bytes.
-        dead_offset: its offset on the dead-letter topic.
-        timestamp: when it was put aside, epoch ms.
-        replayed: whether it was sent back already.
-    """
-
-    topic: str
-    reason: str
-    service: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    dead_offset: int
-    timestamp: int
-    replayed: bool
-
-
-def topics_named(name: str | None) -> list[Topic]:
-    """Return one topic by its name (the `tradepulse.` may be left out), or all for None.
-
-    Raises:
-        ValueError: no topic is called so.
-    """
-    if name is None:
-        return list(TOPICS)
-    found = [t for t in TOPICS if name in (t.name, t.name.removeprefix("tradepulse."))]
-    if not found:
-        known = ", ".join(topic.name for topic in TOPICS)
-        raise ValueError(f"no topic is called {name}; there are {known}")
-    return found
-
-
-async def list_dead_letters(bootstrap_servers: str, topic: str | None = None) -> list[DeadLetter]:
-    """Return every dead letter, oldest first within each topic."""
-    return [letter async for letter, _ in _letters(bootstrap_servers, topic)]
-
-
-async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) -> int:
-    """Send back each dead letter that was not sent back before; return how many.
-
-    A message that several services put aside is sent back once.
-    The position is committed after each acknowledgement: a crash in between sends one message
-    twice, which every consumer bears.
-    """
-    publisher = await Publisher(bootstrap_servers, "tradepulse.dlq").start()
-    count = 0
-    sent: set[tuple[str, int, int]] = set()
-    try:
-        async for letter, consumer in _letters(bootstrap_servers, topic):
-            message = (letter.topic, letter.partition, letter.offset)
-            if letter.replayed:
-                sent.add(message)
-                continue
-            if message not in sent:
-                await publisher.send_raw(letter.topic, letter.key, letter.value)
-                sent.add(message)
-                count += 1
-            partition = TopicPartition(letter.topic + ".dlq", 0)
-            await consumer.commit({partition: letter.dead_offset + 1})
-    finally:
-        await publisher.stop()
-    return count
-
-
-async def _letters(
-    bootstrap_servers: str, name: str | None
-) -> AsyncIterator[tuple[DeadLetter, AIOKafkaConsumer]]:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, group_id=REPLAY_GROUP, enable_auto_commit=False
-    )
-    await retry_connect(consumer.start, bootstrap_servers, 10)
-    try:
-        for topic in topics_named(name):
-            partition = TopicPartition(topic.dead_letters, 0)
-            consumer.assign([partition])
-            # at once, before the client begins where the group stands; they are kept for ever
-            consumer.seek(partition, 0)
-            end = (await consumer.end_offsets([partition]))[partition]
-            done = await consumer.committed(partition) or 0
-            while await consumer.position(partition) < end:
-                for records in (await consumer.getmany(timeout_ms=500)).values():
-                    for record in records:
-                        yield _letter(record, topic, done), consumer
-    finally:
-        await consumer.stop()
-
-
-def _letter(record: object, topic: Topic, done: int) -> DeadLetter:
-    headers = {name: value.decode() for name, value in record.headers}  # type: ignore[attr-defined]  # aiokafka is untyped
-    return DeadLetter(
-        topic=topic.name,
-        reason=headers.get("reason", ""),
-        service=headers.get("service", ""),
-        partition=int(headers.get("partition", "0")),
-        offset=int(headers.get("offset", "0")),
-        key=record.key,  # type: ignore[attr-defined]  # aiokafka is untyped
-        value=record.value,  # type: ignore[attr-defined]  # aiokafka is untyped
-        dead_offset=record.offset,  # type: ignore[attr-defined]  # aiokafka is untyped
-        timestamp=record.timestamp,  # type: ignore[attr-defined]  # aiokafka is untyped
-        replayed=record.offset < done,  # type: ignore[attr-defined]  # aiokafka is untyped
-    )
+def _letter(
+    headers: LetterHeaders, key: bytes | None, value: bytes | None, origin: str
+) -> tuple[bytes | None, bytes | None, Headers]:
+    """Return key, value and headers, cut where a record could not hold them."""
+    if len(key or b"") + len(value or b"") + _HEADER_BYTES <= MOST_BYTES:
+        return key, value, headers.encoded()
+    whole = value or b""
+    digest = hashlib.sha256(whole).hexdigest()
+    cut = headers.model_copy(update={"length": len(whole), "sha256": digest, "origin": origin})
+    return key and key[:_CUT_KEY_BYTES], value and value[:CUT_BYTES], cut.encoded()

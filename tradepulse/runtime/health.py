@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
@@ -14,6 +15,37 @@ from tradepulse.runtime.settings import RuntimeSettings
 ASGIApp = Callable[..., Awaitable[None]]
 
 
+PATIENCE_S = 60.0
+
+
+class Pulse:
+    """Whether something that goes round and round still does.
+
+    Args:
+        patience_s: how long one round may take.
+        clock: seconds.
+    """
+
+    def __init__(
+        self, patience_s: float = PATIENCE_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._patience_s = patience_s
+        self._clock = clock
+        self._last: float | None = None
+
+    def beat(self) -> None:
+        """Say that it goes on."""
+        self._last = self._clock()
+
+    def rest(self) -> None:
+        """Say that there is nothing to go on with; until the next beat nothing is missed."""
+        self._last = None
+
+    def is_beating(self) -> bool:
+        """Tell whether the last beat was not too long ago; what never began does not hang."""
+        return self._last is None or self._clock() - self._last <= self._patience_s
+
+
 class Answering(Protocol):
     """What is answered for; see `tradepulse.runtime.service.Service`."""
 
@@ -21,6 +53,8 @@ class Answering(Protocol):
     pages: ASGIApp | None
 
     def unready(self) -> list[str]: ...  # noqa: D102 - see class
+
+    def hanging(self) -> list[str]: ...  # noqa: D102 - see class
 
 
 class _Server(uvicorn.Server):
@@ -63,7 +97,9 @@ def endpoints(service: Answering) -> ASGIApp:
                 send, 200, generate_latest(service.registry), b"text/plain; version=0.0.4"
             )
         elif scope["type"] == "http" and path == "/livez":
-            await _respond(send, 200, b"live\n")
+            hanging = service.hanging()
+            line = ("does not go on: " + ", ".join(hanging) if hanging else "live") + "\n"
+            await _respond(send, 503 if hanging else 200, line.encode())
         elif scope["type"] == "http" and path == "/readyz":
             unready = service.unready()
             line = ("waiting for " + ", ".join(unready) if unready else "ready") + "\n"

@@ -1,19 +1,30 @@
 """Events written in the transaction of what they tell of, and published after it.
 
 A service adds rows to `outbox` inside its transaction; its relay publishes them in order and
-deletes what is acknowledged. A crash in between publishes again, with the same event ids.
+deletes what is acknowledged. A crash in between publishes again, with the same event ids. What is
+too large for one record leaves the outbox for `outbox_refused`, so that the rest goes on.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable
 
 import asyncpg
 
 from contracts.topics import TOPICS, Topic
 from tradepulse.runtime.db import Connection
-from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.dead_letters import DeadLetters
+from tradepulse.runtime.health import Pulse
+from tradepulse.runtime.publisher import Publisher, TooLargeError, check_size
+
+log = logging.getLogger(__name__)
 
 _TOPICS = {topic.name: topic for topic in TOPICS}
+_REFUSE = """
+with taken as (delete from outbox where id = $1 returning id, service, topic, key, value)
+insert into outbox_refused (id, service, topic, key, value, reason)
+select id, service, topic, key, value, $2 from taken
+"""
 _BATCH = 2_000
 
 
@@ -48,7 +59,18 @@ async def add_many(
 
 
 class Relay:
-    """Publishes one service's outbox. `wake()` after a commit saves the poll interval."""
+    """Publishes one service's outbox. `wake()` after a commit saves the poll interval.
+
+    Args:
+        pool: the database.
+        publisher: to Kafka.
+        service: whose outbox.
+        letters: told of what is too large; None where nobody is.
+        poll_s: pause between two looks.
+
+    Attributes:
+        pulse: beats with every look.
+    """
 
     def __init__(
         self,
@@ -56,8 +78,11 @@ class Relay:
         publisher: Publisher,
         service: str,
         *,
+        letters: DeadLetters | None = None,
         poll_s: float = 0.25,
     ) -> None:
+        self.pulse = Pulse()
+        self._letters = letters
         self._pool = pool
         self._publisher = publisher
         self._service = service
@@ -72,6 +97,7 @@ class Relay:
         """Publish for ever."""
         while True:
             self._wake.clear()
+            self.pulse.beat()
             if await self.publish_once() == _BATCH:
                 continue
             try:
@@ -97,6 +123,11 @@ class Relay:
                 return 0
             by_topic: dict[str, list[tuple[str, bytes]]] = {}
             for row in rows:
+                try:
+                    check_size(row["key"], row["value"])
+                except TooLargeError as error:
+                    await self._refuse(connection, row, str(error))
+                    continue
                 by_topic.setdefault(row["topic"], []).append((row["key"], row["value"]))
             for name, messages in by_topic.items():
                 await self._publisher.send_many(_TOPICS[name], messages)
@@ -104,3 +135,14 @@ class Relay:
                 "delete from outbox where id = any($1::bigint[])", [row["id"] for row in rows]
             )
             return len(rows)
+
+    async def _refuse(self, connection: Connection, row: asyncpg.Record, reason: str) -> None:
+        await connection.execute(_REFUSE, row["id"], reason)
+        log.error(
+            "message not published",
+            extra={"topic": row["topic"], "outbox_refused": row["id"], "reason": reason},
+        )
+        if self._letters is not None:
+            await self._letters.put_output_aside(
+                _TOPICS[row["topic"]], row["key"].encode(), row["value"], row["id"], reason
+            )

@@ -1,9 +1,14 @@
-"""Publish to Kafka: idempotent, acknowledged by all, keyed so that an instrument stays in order."""
+"""Publish to Kafka: idempotent, acknowledged by all, keyed so that an instrument stays in order.
+
+An idempotent client tries for ever. Who waits for a broker that hangs would wait as long, with the
+transaction that it has open; so an acknowledgement has a limit, and the process ends.
+"""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Self, TypeAlias
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
@@ -12,9 +17,36 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from contracts.topics import Topic
 
+Headers: TypeAlias = Sequence[tuple[str, bytes]]
+
+MOST_BYTES = 1_000_000
+"""Of key, value and headers of one message; a broker takes 1,048,588 with all around it."""
+ACKNOWLEDGED_S = 30.0
+STOPPED_S = 5.0
+
 
 class BrokerUnavailableError(RuntimeError):
     """The broker cannot be reached; the message says what to do."""
+
+
+class TooLargeError(ValueError):
+    """A message is too large for one record."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"a message of {size:,} bytes is too large: a record holds at most {MOST_BYTES:,}"
+        )
+
+
+def check_size(key: bytes | str, value: bytes) -> None:
+    """Refuse what no record can hold.
+
+    Raises:
+        TooLargeError: it is too large.
+    """
+    size = len(key) + len(value)
+    if size > MOST_BYTES:
+        raise TooLargeError(size)
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -59,8 +91,10 @@ class Publisher:
         return self._client
 
     async def stop(self) -> None:
-        """Send what is pending and disconnect."""
-        await self._producer.stop()
+        """Send what is pending, if the broker takes it soon, and disconnect."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOPPED_S):
+                await self._producer.stop()
 
     async def send(
         self,
@@ -68,29 +102,65 @@ class Publisher:
         key: str,
         value: bytes,
     ) -> None:
-        """Publish one message and wait for its acknowledgement."""
+        """Publish one message and wait for its acknowledgement.
+
+        Raises:
+            TooLargeError: no record can hold it.
+            BrokerUnavailableError: nothing was acknowledged for `ACKNOWLEDGED_S` seconds.
+        """
         self._check(topic)
-        await self._producer.send_and_wait(
-            topic.name, value, key=key.encode(), partition=self._partition(topic, key)
-        )
+        check_size(key, value)
+        async with _acknowledged():
+            await self._producer.send_and_wait(
+                topic.name, value, key=key.encode(), partition=self._partition(topic, key)
+            )
 
     async def send_raw(
         self,
         topic: str,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[tuple[str, bytes]] = (),
+        headers: Headers = (),
     ) -> None:
-        """Publish bytes as they are: dead letters, and their way back."""
-        await self._producer.send_and_wait(topic, value, key=key, headers=list(headers))
+        """Publish bytes as they are: the way back of a dead letter."""
+        async with _acknowledged():
+            await self._producer.send_and_wait(topic, value, key=key, headers=list(headers))
+
+    async def send_in_order(
+        self, topic: str, messages: Iterable[tuple[bytes | None, bytes | None, Headers]]
+    ) -> None:
+        """Publish (key, value, headers) as they are to a topic of one partition, in order.
+
+        All of them are acknowledged when it returns.
+
+        Raises:
+            BrokerUnavailableError: nothing was acknowledged for `ACKNOWLEDGED_S` seconds.
+        """
+        batch = self._producer.create_batch()
+        pending = []
+        for key, value, headers in messages:
+            if _append(batch, key, value, headers):
+                continue
+            pending.append(await self._add(batch, topic, 0))
+            batch = self._producer.create_batch()
+            _append(batch, key, value, headers)
+        pending.append(await self._add(batch, topic, 0))
+        async with _acknowledged():
+            await asyncio.gather(*pending)
 
     async def send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None:
         """Publish messages, in order within each key, and wait for every acknowledgement.
 
         They go out as prebuilt batches, so that one request carries all of them: sent one by one,
         the first leaves alone and the others wait until it is acknowledged.
+
+        Raises:
+            TooLargeError: no record can hold one of them; none was sent.
+            BrokerUnavailableError: nothing was acknowledged for `ACKNOWLEDGED_S` seconds.
         """
         self._check(topic)
+        for key, value in messages:
+            check_size(key, value)
         open_batches: dict[int, BatchBuilder] = {}
         pending = []
         for key, value in messages:
@@ -100,15 +170,24 @@ class Publisher:
             if batch is None:
                 batch = open_batches[partition] = self._producer.create_batch()
             if batch.append(key=raw_key, value=value, timestamp=None) is None:
-                pending.append(
-                    await self._producer.send_batch(batch, topic.name, partition=partition)
-                )
+                pending.append(await self._add(batch, topic.name, partition))
                 batch = open_batches[partition] = self._producer.create_batch()
-                if batch.append(key=raw_key, value=value, timestamp=None) is None:
-                    raise ValueError(f"a message of {len(value)} bytes does not fit a batch")
+                # the first of a batch always fits
+                batch.append(key=raw_key, value=value, timestamp=None)
         for partition, batch in open_batches.items():
-            pending.append(await self._producer.send_batch(batch, topic.name, partition=partition))
-        await asyncio.gather(*pending)
+            pending.append(await self._add(batch, topic.name, partition))
+        async with _acknowledged():
+            await asyncio.gather(*pending)
+
+    async def _add(
+        self, batch: BatchBuilder, topic: str, partition: int
+    ) -> "asyncio.Future[object]":
+        """Hand a batch over, once the one before it has left."""
+        async with _acknowledged():
+            waiting: asyncio.Future[object] = await self._producer.send_batch(
+                batch, topic, partition=partition
+            )
+        return waiting
 
     def _check(self, topic: Topic) -> None:
         if self._allowed is not None and topic.name not in self._allowed:
@@ -120,6 +199,23 @@ class Publisher:
             known = partition_of(key.encode(), topic.partitions)
             self._partitions[topic.name, key] = known
         return known
+
+
+def _append(batch: BatchBuilder, key: bytes | None, value: bytes | None, headers: Headers) -> bool:
+    added = batch.append(key=key, value=value, timestamp=None, headers=list(headers))
+    return added is not None
+
+
+@contextlib.asynccontextmanager
+async def _acknowledged() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(ACKNOWLEDGED_S):
+            yield
+    except TimeoutError as error:
+        raise BrokerUnavailableError(
+            f"the Kafka broker has acknowledged nothing for {ACKNOWLEDGED_S:.0f} s: see whether it "
+            "runs; what was to be published is published again after the restart"
+        ) from error
 
 
 async def retry_connect(start: object, bootstrap_servers: str, patience_s: float) -> None:

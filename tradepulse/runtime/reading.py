@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from contracts.topics import Topic
 from tradepulse.runtime.dead_letters import reason_of
 from tradepulse.runtime.delivery import Decoder, Delivery, Each, decoder_of, described
+from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.offsets import Begin, Range
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 MAX_RECORDS = 5_000
 IDLE_MS = 20
 """What an idle subscriber waits for messages, and then once more; so much later may it see one."""
+IN_HAND_S = 600.0
+"""A batch that is not handled after this hangs."""
 _POLL_S = 0.01
 
 Handler: TypeAlias = Callable[[list[Delivery]], Awaitable[None]]
@@ -71,6 +74,8 @@ class Reading:
         self._decode = decode or decoder_of(topic)
         self._records: Sequence[ConsumerRecord] = ()
         self._begun = self._done = 0
+        self.pulse = Pulse(IN_HAND_S)
+        """Rests while nothing is in hand."""
         self._subscriber = broker.subscriber(
             *topics,
             batch=True,
@@ -121,6 +126,7 @@ class Reading:
                 await self.on_batch(batch, self._records)
             finally:
                 self._done += 1
+                self.pulse.rest()
 
         # FastStream documents a handler by its name and annotations
         on_batch.__name__ = "on_" + self.topic.name.rpartition(".")[2]
@@ -142,6 +148,7 @@ class Reading:
     async def _parse(self, records: Any) -> KafkaMessage:
         # instead of FastStream's, which makes a dict of every message's headers
         self._begun += 1
+        self.pulse.beat()
         self._records = records
         return KafkaMessage(records, b"", message_id="", correlation_id="-", consumer=self.consumer)
 

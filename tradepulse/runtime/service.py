@@ -18,6 +18,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from uuid import uuid4
 
 from aiokafka.errors import KafkaConnectionError
 from faststream import FastStream
@@ -36,7 +37,7 @@ from tradepulse.runtime.health import ASGIApp, endpoints, http_server
 from tradepulse.runtime.offsets import from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
-from tradepulse.runtime.reading import AssignedReading, Handler
+from tradepulse.runtime.reading import AssignedReading, Handler, Reading
 from tradepulse.runtime.settings import RefusedError, RuntimeSettings, load_settings
 from tradepulse.runtime.sharing import SharedReading
 from tradepulse.runtime.telemetry import configure_logging
@@ -53,7 +54,9 @@ class Service:
         self.name = name
         self.settings = settings
         self.log = logging.getLogger(name)
-        self.pool = lazy_pool(settings.database_url)
+        self.session = f"{name} {uuid4().hex[:12]}"
+        """How the database calls the sessions of this process, and of no other."""
+        self.pool = lazy_pool(settings.database_url, application=self.session)
         self.registry = _registry()
         self.publisher = Publisher(settings.kafka_bootstrap_servers, name)
         letters = DeadLetters(self.publisher, name, self.registry)
@@ -69,6 +72,8 @@ class Service:
         self.app.after_startup(self._on_started)
         self.readiness: dict[str, Callable[[], bool]] = {"start-up": lambda: self._is_started}
         """Conditions of /readyz by name; all must hold."""
+        self.liveness: dict[str, Callable[[], bool]] = {}
+        """Conditions of /livez by name; where one does not hold, this process is to be replaced."""
         self.pages: ASGIApp | None = None
         """Serves every path that the frame does not."""
         self.failure: BaseException | None = None
@@ -90,7 +95,7 @@ class Service:
     ) -> AssignedReading:
         """Read a topic from its beginning; all that is there comes before any other topic."""
         reading = AssignedReading(self._broker, topic, handle, begin=from_beginning, decode=decode)
-        self._broker.first(reading)
+        self._read(self._broker.first, reading)
         return reading
 
     def resumes(
@@ -105,7 +110,7 @@ class Service:
         reading = AssignedReading(
             self._broker, topic, handle, begin=from_kept(offsets), decode=decode
         )
-        self._broker.then(reading)
+        self._read(self._broker.then, reading)
         return reading
 
     def watches(
@@ -115,7 +120,7 @@ class Service:
         reading = AssignedReading(
             self._broker, topic, handle, begin=from_end, decode=decode, puts_aside=puts_aside
         )
-        self._broker.then(reading)
+        self._read(self._broker.then, reading)
         return reading
 
     def shares(
@@ -130,14 +135,19 @@ class Service:
         reading = SharedReading(
             self._broker, topic, handle, group=self.name, forget=forget, decode=decode
         )
-        self._broker.then(reading)
+        self._read(self._broker.then, reading)
         self.background(reading.keep_committing, f"offsets of {topic.name}")
         return reading
 
+    def _read(self, add: Callable[[Any], None], reading: Reading) -> None:
+        add(reading)
+        self.liveness[f"reading of {reading.topic.name}"] = reading.pulse.is_beating
+
     def relay_outbox(self) -> Relay:
         """Publish what the service adds to its outbox."""
-        relay = Relay(self.pool, self.publisher, self.name)
+        relay = Relay(self.pool, self.publisher, self.name, letters=self._broker.letters)
         self.background(relay.run, "outbox relay")
+        self.liveness["outbox relay"] = relay.pulse.is_beating
         return relay
 
     def on_startup(self, recover: Callable[[], Awaitable[None]]) -> None:
@@ -148,9 +158,9 @@ class Service:
         """Do this first when the service is to end."""
         self.app.on_shutdown(work)
 
-    def background(self, work: Work, name: str) -> None:
-        """Run `work` from the start on; if it ends or fails, the process ends."""
-        if self._is_started:
+    def background(self, work: Work, name: str, *, at_once: bool = False) -> None:
+        """Run `work` from the start on, or at once; if it ends or fails, the process ends."""
+        if self._is_started or at_once:
             self._start(work, name)
         else:
             self._declared.append((work, name))
@@ -166,6 +176,10 @@ class Service:
     def unready(self) -> list[str]:
         """Return the names of the conditions that do not hold."""
         return [name for name, holds in self.readiness.items() if not holds()]
+
+    def hanging(self) -> list[str]:
+        """Return the names of what does not go on."""
+        return [name for name, holds in self.liveness.items() if not holds()]
 
     @contextlib.asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[None]:

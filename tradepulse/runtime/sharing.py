@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -18,7 +18,9 @@ from aiokafka.errors import (
 )
 
 from contracts.topics import Topic
+from tradepulse.runtime.db import UNREACHABLE, is_refused_value
 from tradepulse.runtime.delivery import Decoder, Delivery
+from tradepulse.runtime.publisher import BrokerUnavailableError
 from tradepulse.runtime.reading import Handler, Reading
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMMIT_EVERY_S = 1.0
+_TROUBLE = (KafkaError, BrokerUnavailableError, asyncpg.PostgresError, *UNREACHABLE, TimeoutError)
+"""Of broker, database and network."""
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -55,6 +59,7 @@ class SharedReading(Reading):
         broker: as of `Reading`; so are `topic`, `handle` and `decode`.
         group: of the replicas.
         forget: called before anything may be handled again; drops what `handle` remembers.
+        clock: seconds.
     """
 
     def __init__(
@@ -66,8 +71,10 @@ class SharedReading(Reading):
         group: str,
         forget: Callable[[], None],
         decode: Decoder | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._forget = forget
+        self._clock = clock
         self._handled: dict[Partition, int] = {}
         self._committed_at = 0.0
         super().__init__(
@@ -86,16 +93,17 @@ class SharedReading(Reading):
 
     async def on_batch(self, batch: list[Delivery], records: Sequence[ConsumerRecord]) -> None:
         """Handle a batch, and note how far its partitions are done."""
-        if batch:
-            await handle_or_put_aside(batch, self._handle, self._forget, self._put_aside)
+        refused = await handled(batch, self._handle, self._forget) if batch else []
+        if refused:
+            await self._letters.put_aside(self.topic, refused)
         done = {record.partition: record.offset + 1 for record in records}
         self._handled |= {Partition(self.topic.name, one): next_ for one, next_ in done.items()}
-        if time.monotonic() - self._committed_at >= COMMIT_EVERY_S:
+        if self._clock() - self._committed_at >= COMMIT_EVERY_S:
             await self.commit()
 
     async def commit(self) -> None:
         """Commit what is handled. A rebalance in between only means that it is read again."""
-        self._committed_at = time.monotonic()
+        self._committed_at = self._clock()
         mine = self.consumer.assignment()
         handled = {one: offset for one, offset in self._handled.items() if one in mine}
         self._handled = {}
@@ -126,31 +134,25 @@ class SharedReading(Reading):
         # another replica may go on with these: what we remember of them is worth nothing
         self._forget()
 
-    async def _put_aside(self, delivery: Delivery, reason: str) -> None:
-        await self._letters.put_aside(self.topic, [(delivery.record, reason)])
 
-
-async def handle_or_put_aside(
-    batch: list[Delivery],
-    handle: Handler,
-    forget: Callable[[], None],
-    put_aside: Callable[[Delivery, str], Awaitable[None]],
-) -> None:
-    """Handle a batch; find the message that cannot be handled by halving, and put it aside.
+async def handled(
+    batch: list[Delivery], handle: Handler, forget: Callable[[], None]
+) -> list[tuple[ConsumerRecord, str]]:
+    """Handle a batch; find the messages that cannot be handled by halving, and return them.
 
     Raises:
         Exception: what says that broker or database are away, which is no fault of a message.
     """
     try:
         await handle(batch)
-    except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-        raise
     except Exception as error:
+        if isinstance(error, _TROUBLE) and not is_refused_value(error):
+            raise
         forget()
         if len(batch) == 1:
             log.exception("message cannot be handled")
-            await put_aside(batch[0], f"cannot be handled: {error!r}")
-            return
+            return [(batch[0].record, f"cannot be handled: {error!r}")]
         middle = len(batch) // 2
-        await handle_or_put_aside(batch[:middle], handle, forget, put_aside)
-        await handle_or_put_aside(batch[middle:], handle, forget, put_aside)
+        refused = await handled(batch[:middle], handle, forget)
+        return refused + await handled(batch[middle:], handle, forget)
+    return []

@@ -3,10 +3,11 @@
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
-from contracts.topics import TOPICS, Topic
+from contracts.topics import DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS, Topic
 from tradepulse.runtime.publisher import retry_connect
 
 TOPIC_EXISTS = 36
+_SEGMENT_BYTES = 64 << 20
 
 
 async def create_topics(bootstrap_servers: str) -> list[str]:
@@ -47,6 +48,15 @@ def _new_topics(topic: Topic) -> list[NewTopic]:
         config = {"cleanup.policy": "compact"}
     return [
         NewTopic(topic.name, topic.partitions, 1, topic_configs=config),
-        # kept for ever: a dead letter is evidence, and someone's data
-        NewTopic(topic.dead_letters, 1, 1, topic_configs={"retention.ms": "-1"}),
+        NewTopic(
+            topic.dead_letters,
+            1,
+            1,
+            topic_configs={
+                "retention.ms": str(DEAD_LETTERS_MS),
+                "retention.bytes": str(DEAD_LETTERS_BYTES),
+                # only whole segments are removed
+                "segment.bytes": str(_SEGMENT_BYTES),
+            },
+        ),
     ]

@@ -1,15 +1,18 @@
 """signal_svc's pure parts: windows, evaluation, encoding, and the handler on fakes."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 from uuid import UUID
 
 import numpy as np
 import pytest
+from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed, CandleEvaluated, ConfigurationChanged
+from contracts.topics import CONFIGURATIONS
 from signal_svc import evaluation
 from signal_svc.active import ActiveConfigurations
 from signal_svc.handlers import CandleHandler, SignalMeters
@@ -17,7 +20,7 @@ from signal_svc.windows import Windows, segments
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.delivery import Delivery
-from tradepulse.runtime.sharing import handle_or_put_aside
+from tradepulse.runtime.sharing import handled
 from tradepulse.strategies.evaluate import Configuration, signals_of
 
 HOUR = 3_600_000
@@ -256,18 +259,14 @@ def test_a_message_that_cannot_be_handled_is_put_aside_and_nothing_else_is_lost(
     publisher = FakePublisher()
     handler, windows, _ = handler_on(FakeStore(one), publisher, configuration())
     batch = [Delivery(event, SimpleNamespace(offset=i)) for i, event in enumerate(events(one))]
-    aside = []
-
-    async def put_aside(delivery, reason):
-        aside.append((delivery.record.offset, reason))
 
     async def handle(part):
         await handler.on_candles(part)
         if any(delivery.record.offset == 37 for delivery in part):
             raise ZeroDivisionError("poison")
 
-    asyncio.run(handle_or_put_aside(batch, handle, windows.forget_all, put_aside))
-    assert aside == [(37, "cannot be handled: ZeroDivisionError('poison')")]
+    ((record, reason),) = asyncio.run(handled(batch, handle, windows.forget_all))
+    assert (record.offset, reason) == (37, "cannot be handled: ZeroDivisionError('poison')")
     found = {e.close_time: e.signals for e in sent(publisher)}
     assert set(found) == set(one.close_time.tolist())
     assert {t: s[0] for t, s in found.items() if s} == expected(one)
@@ -304,3 +303,35 @@ def test_configurations_follow_the_latest_revision():
     assert len(active) == 0
     active.on_configuration(configuration(revision=4, params={"fast": 50, "slow": 8}))
     assert len(active) == 0
+
+
+async def test_a_kernel_is_compiled_beside_the_event_loop() -> None:
+    """Cold, it takes up to 20 s: Kafka would take the partitions away, /livez say nothing."""
+    goes_on = threading.Event()
+    seen: list[bool] = []
+    active = ActiveConfigurations(lambda _: seen.append(goes_on.wait(30)))
+    one = configuration(revision=1)
+    taking = asyncio.create_task(active.on_configurations([delivered(one)]))
+    while not taking.done():
+        # only a loop that turns comes here again
+        goes_on.set()
+        await asyncio.sleep(0.01)
+    assert seen == [True]
+    assert [c.configuration_id for c in active.on(one.series)] == [one.configuration_id]
+
+
+async def test_what_cannot_be_compiled_takes_the_former_revision_with_it() -> None:
+    def refuse(_: object) -> None:
+        raise ValueError("no such strategy")
+
+    one = configuration(revision=1)
+    refusing = ActiveConfigurations(refuse)
+    await refusing.on_configurations([delivered(one)])
+    assert len(refusing) == 0
+    # it is not tried again
+    await ActiveConfigurations().on_configurations([delivered(one), delivered(one)])
+
+
+def delivered(event: ConfigurationChanged) -> Delivery:
+    topic = CONFIGURATIONS.name
+    return Delivery(event, ConsumerRecord(topic, 0, 0, 0, 0, None, b"", None, 0, 0, ()))
