@@ -30,7 +30,9 @@ RULES = AccountRules(
 )
 
 
-def moments(count: int, chance: random.Random) -> list[Moment]:
+def moments(
+    count: int, chance: random.Random, configurations: Sequence[int] = (1, 2)
+) -> list[Moment]:
     """Make closes of two walks, with signals of every kind at random and holes."""
     closes = dict.fromkeys(SERIES, 100.0)
     made = []
@@ -47,7 +49,7 @@ def moments(count: int, chance: random.Random) -> list[Moment]:
             candles[series] = Prices(open_, high, low, close, chance.expovariate(0.001))
             signals += [
                 (series, signal)
-                for configuration in (1, 2)
+                for configuration in configurations
                 if (signal := said(configuration, series, number, close, chance)) is not None
             ]
         ended = frozenset(candles) if number == count else frozenset()
@@ -197,4 +199,39 @@ async def test_a_ledger_written_before_these_rules_loads_and_trades_on(database_
     await store.record([done], account.cash, owner, 3 * HOUR, {}, {"marks": account.marks})
     assert [p.configuration_id.int for p in await store.open_positions()] == [2]
     assert not await store.open_orders()
+    await pool.close()
+
+
+async def test_two_accounts_in_one_database_know_nothing_of_each_other(database_url: str) -> None:
+    """Each is what it would be alone, cash and all, however their closes alternate."""
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    cash = {"main": Decimal(100_000), "other": Decimal(2_500)}
+    closes = {
+        "main": moments(60, random.Random(11)),
+        "other": moments(60, random.Random(12), configurations=(3, 4)),
+    }
+    stores = {name: LedgerStore(pool, name) for name in cash}
+    owners = {name: await take_over(pool, f"executor:{name}") for name in cash}
+    alone = {name: Account(cash[name], RULES) for name in cash}
+    for name, store in stores.items():
+        assert await store.open_account(cash[name]) == cash[name]
+    for number in range(60):
+        for name, store in stores.items():
+            settled = alone[name].settle(closes[name][number], None, INSTRUMENTS)
+            await store.record(
+                [settled], alone[name].cash, owners[name], settled.close_time, {}, {}
+            )
+    for name in cash:
+        again = LedgerStore(pool, name)
+        assert await again.open_account(Decimal(1)) == alone[name].cash
+        held = {p.configuration_id: p for p in await again.open_positions()}
+        assert held == alone[name].positions
+        assert {o.configuration_id: o for o in await again.open_orders()} == alone[name].orders
+        rows = await pool.fetch(
+            "select cash from equity where account = $1 order by close_time", name
+        )
+        assert len(rows) == 60
+        assert rows[-1]["cash"] == alone[name].cash
+    assert alone["main"].cash != alone["other"].cash != cash["other"]
     await pool.close()
