@@ -35,6 +35,7 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
     service.readiness["partitions"] = lambda: weights.is_assigned
     service.background(executor.keep_settling, "ledger")
     service.background(executor.keep_putting_aside, "messages that nobody has announced")
+    service.liveness["ledger"] = executor.pulse.is_beating
 
 
 async def recovered(store: LedgerStore, owner: Ownership, settings: ExecutorSettings) -> Ledger:

@@ -12,6 +12,7 @@ from executor_svc.ledger import Ledger, Settled
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts, Offset
+from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.publisher import partition_of
@@ -102,6 +103,8 @@ class Executor:
         self._relay = relay
         self._meters = meters
         self._now = now
+        self.pulse = Pulse()
+        """Beats while closes are settled, or looked for."""
         self._lock = asyncio.Lock()
         self._blocked_since = now()
 
@@ -163,6 +166,7 @@ class Executor:
             async with self._lock:
                 await self._settle()
                 self._tell_what_is_waited_for()
+            self.pulse.beat()
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _settle(self) -> None:
@@ -187,6 +191,7 @@ class Executor:
                     self._ledger.event_time.offsets(),
                     self._ledger.state(),
                 )
+            self.pulse.beat()
             self._relay.wake()
             for one in settled:
                 self._meters.on_settled(one)

@@ -47,6 +47,7 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
     service.readiness["partitions"] = lambda: candles.is_assigned
     service.background(decider.keep_deciding, "weights")
     service.background(decider.keep_putting_aside, "messages that nobody has announced")
+    service.liveness["weights"] = decider.pulse.is_beating
 
 
 APPLICATION = Application("rl_svc", PortfolioSettings, declare)

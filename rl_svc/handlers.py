@@ -10,6 +10,7 @@ from rl_svc.portfolio import Portfolio
 from rl_svc.store import WeightStore
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts
+from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
@@ -41,6 +42,8 @@ class WeightDecider:
         self._store = store
         self._relay = relay
         self._now = now
+        self.pulse = Pulse()
+        """Beats while closes are decided, or looked for."""
         self._lock = asyncio.Lock()
         self._decided = Counter(
             "tradepulse_weights_decided_total", "Weight vectors", registry=registry
@@ -87,6 +90,7 @@ class WeightDecider:
         while True:
             async with self._lock:
                 await self._decide()
+            self.pulse.beat()
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _on_feed(self, event: FeedAnnounced) -> None:
@@ -119,6 +123,7 @@ class WeightDecider:
                 event_time.offsets(),
                 {"frontiers": event_time.frontiers()},
             )
+            self.pulse.beat()
             self._relay.wake()
             self._decided.inc(len(decided))
             self._missing.inc(sum(len(event.missing) for event in decided))

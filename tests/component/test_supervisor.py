@@ -8,13 +8,15 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tradepulse.embedded.children import Children
-from tradepulse.embedded.supervisor import Backoff, Program, Supervisor, rotate
+from tradepulse.embedded.ports import free_ports
+from tradepulse.embedded.supervisor import Backoff, Patience, Program, Supervisor, rotate
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = (
@@ -188,3 +190,75 @@ async def test_a_program_that_does_not_exist_is_an_error(tmp_path: Path) -> None
     async with Children() as children:
         with pytest.raises(FileNotFoundError):
             children.spawn("x", ["/no/such/program"], log=tmp_path / "x.log")
+
+
+ANSWERS = """
+import http.server, pathlib, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        sick = pathlib.Path(sys.argv[2])
+        self.send_response(503 if sick.exists() else 200 if self.path == "/livez" else 404)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+IMPATIENT = Patience(every=0.05, answer=0.3, failures=3, start=10)
+
+
+def answering(children: Children, folder: Path) -> Program:
+    (port,) = free_ports(1)
+    argv = [sys.executable, "-c", ANSWERS, str(port), str(folder / "sick")]
+    return Program("a", argv, os.environ, children, folder / "a.log", port)
+
+
+async def test_a_program_that_hangs_is_replaced(tmp_path: Path) -> None:
+    async with Children() as children:
+        supervisor = Supervisor(tmp_path, QUICK, IMPATIENT)
+        part = answering(children, tmp_path)
+        await supervisor.start(a=part)
+        (kept,) = supervisor.kept
+        while not await part.answers():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.02)
+        first = kept.pid
+        assert first is not None
+        # long enough to have been asked
+        await asyncio.sleep(0.5)
+        assert kept.pid == first
+        os.kill(first, signal.SIGSTOP)
+        await until(lambda: kept.restarts == 1 and kept.state == "running")
+        assert kept.reason == "hung"
+        assert gone(first)
+        while not await part.answers():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.02)
+        (tmp_path / "sick").touch()
+        await until(lambda: kept.restarts == 2)
+        assert kept.reason == "hung"
+        (tmp_path / "sick").unlink()
+        await until(lambda: kept.state == "running")
+        await supervisor.stop()
+
+
+async def test_a_program_may_take_its_time_to_answer_first(tmp_path: Path) -> None:
+    async with Children() as children:
+        patience = Patience(every=0.02, answer=0.1, failures=3, start=120)
+        supervisor = Supervisor(tmp_path, QUICK, patience)
+        (port,) = free_ports(1)
+        argv = [sys.executable, "-c", SLEEPER]
+        part = Program("a", argv, os.environ, children, tmp_path / "a.log", port)
+        await supervisor.start(a=part)
+        (kept,) = supervisor.kept
+        await until((tmp_path / "a.log").read_text)
+        await asyncio.sleep(1)
+        assert kept.restarts == 0
+        await supervisor.stop()
+        # but not for ever
+        supervisor = Supervisor(tmp_path, QUICK, replace(patience, start=0.2))
+        await supervisor.start(a=part)
+        (kept,) = supervisor.kept
+        await until(lambda: kept.restarts >= 1)
+        assert kept.reason == "hung"
+        await supervisor.stop()

@@ -116,6 +116,10 @@ class EmbeddedKafka:
             await self.child.kill()
             self._children.forget(self.child)
 
+    async def answers(self) -> bool:
+        """Ask the broker who is there."""
+        return await broker_answers(self.bootstrap_servers)
+
     def _prepare(self, libraries: str) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ports = remembered_ports(self._folder / "ports.json", ("broker", "controller"))

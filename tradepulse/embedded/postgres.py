@@ -123,6 +123,17 @@ class EmbeddedPostgres:
             await self.child.kill()
             self._children.forget(self.child)
 
+    async def answers(self) -> bool:
+        """Open a session; a server that refuses one answers, too."""
+        try:
+            connection = await asyncpg.connect(self.url("postgres"))
+            await connection.close()
+        except (OSError, asyncpg.PostgresConnectionError):
+            return False
+        except asyncpg.PostgresError:
+            return True
+        return True
+
     def _spawn(self) -> Child:
         self._folder.mkdir(parents=True, exist_ok=True)
         user = _service_user()

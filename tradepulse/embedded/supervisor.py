@@ -1,4 +1,7 @@
-"""Keeps processes running: starts them again with growing pauses, stops them in reverse order."""
+"""Keeps processes running: starts them again with growing pauses, stops them in reverse order.
+
+A process that does not answer any more is ended, and started again like any other.
+"""
 
 import asyncio
 import logging
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from tradepulse.embedded.children import Child, Children, EmbeddedError
+from tradepulse.embedded.ports import HOST
 
 State = Literal["starting", "running", "waiting", "stopped"]
 
@@ -33,6 +37,9 @@ class Part(Protocol):
     async def stop(self) -> None:
         """End it."""
 
+    async def answers(self) -> bool:
+        """Ask whether it goes on; True for one that cannot be asked."""
+
 
 class Program:
     """A part that is one command.
@@ -43,6 +50,7 @@ class Program:
         env: its whole environment.
         children: who starts it.
         log: the file for its output.
+        port: where it answers `/livez`; 0 where it does not.
     """
 
     def __init__(
@@ -52,12 +60,14 @@ class Program:
         env: Mapping[str, str],
         children: Children,
         log: Path,
+        port: int = 0,
     ) -> None:
         self.name = name
         self._argv = tuple(argv)
         self._env = dict(env)
         self._children = children
         self._log = log
+        self._port = port
         self.child: Child | None = None
 
     async def start(self) -> None:
@@ -69,6 +79,37 @@ class Program:
         if self.child is not None:
             await self.child.stop()
             self._children.forget(self.child)
+
+    async def answers(self) -> bool:
+        """Ask its /livez."""
+        if not self._port:
+            return True
+        with suppress(OSError):
+            # no client: one would go through the proxy that the environment names
+            reader, writer = await asyncio.open_connection(HOST, self._port)
+            try:
+                writer.write(f"GET /livez HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+                return b" 200 " in await reader.readline()
+            finally:
+                writer.close()
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When a part that runs counts as hanging; seconds.
+
+    Attributes:
+        every: pause between two questions.
+        answer: how long an answer may take.
+        failures: so many in a row end the process.
+        start: how long a new process may take until it answers for the first time.
+    """
+
+    every: float = 5.0
+    answer: float = 5.0
+    failures: int = 3
+    start: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +152,8 @@ class Kept:
     restarts: int = 0
     reason: str = ""
     since: float = field(default_factory=time.monotonic)
+    hung: Child | None = None
+    """The process that was last ended because it did not answer."""
 
     @property
     def pid(self) -> int | None:
@@ -125,11 +168,15 @@ class Supervisor:
     Args:
         logs: folder whose `*.log` files are kept below a size.
         backoff: pauses before restarts.
+        patience: with processes that do not answer.
     """
 
-    def __init__(self, logs: Path, backoff: Backoff | None = None) -> None:
+    def __init__(
+        self, logs: Path, backoff: Backoff | None = None, patience: Patience | None = None
+    ) -> None:
         self._logs = logs
         self._backoff = backoff or Backoff()
+        self._patience = patience or Patience()
         self._layers: list[list[Kept]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -153,6 +200,7 @@ class Supervisor:
             if isinstance(error, BaseException):
                 raise error
         self._tasks += [asyncio.create_task(self._keep(kept), name=kept.name) for kept in layer]
+        self._tasks += [asyncio.create_task(self._ask(kept)) for kept in layer]
 
     async def stop(self) -> None:
         """Stop everything, the last layer first, the parts of a layer at once."""
@@ -176,7 +224,7 @@ class Supervisor:
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
             if kept.state == "running":
-                kept.reason = _ending(child)
+                kept.reason = "hung" if child is not None and child is kept.hung else _ending(child)
                 await kept.part.stop()  # also ends what it left in its group
             pause = self._backoff.after(pause, time.monotonic() - kept.since)
             kept.state = "waiting"
@@ -188,6 +236,33 @@ class Supervisor:
                 await self._first(kept)
             except (EmbeddedError, OSError) as error:
                 kept.reason = str(error)
+
+    async def _ask(self, kept: Kept) -> None:
+        """End the process of a part that does not answer any more; `_keep` starts it again."""
+        asked: Child | None = None
+        failures, has_answered = 0, False
+        while True:
+            await asyncio.sleep(self._patience.every)
+            child = kept.part.child
+            if kept.state != "running" or child is None or not child.running:
+                continue
+            if child is not asked:
+                asked, failures, has_answered = child, 0, False
+            if await self._answers(kept.part):
+                failures, has_answered = 0, True
+                continue
+            if has_answered or time.monotonic() - kept.since > self._patience.start:
+                failures += 1
+            if failures >= self._patience.failures:
+                log.warning("%s does not answer; its process is ended", kept.name)
+                kept.hung = child
+                await child.kill()
+
+    async def _answers(self, part: Part) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience.answer):
+                return await part.answers()
+        return False
 
     async def _keep_logs_short(self) -> None:
         while True:

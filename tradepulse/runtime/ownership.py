@@ -1,23 +1,66 @@
 """Where an event-time consumer stands, kept with what it decided.
 
-Exactly one process works for a consumer's name: it holds an advisory lock, and it raises the
-row's epoch when it takes over, so that a predecessor which is still alive can no longer write.
+Exactly one process works for a consumer's name. It holds an advisory lock, which is free as soon as
+the process is gone, and a lease, which it renews while it goes on: the lease of one that hangs runs
+out, and who waits ends its sessions. Who takes over raises the position's epoch, so that a
+predecessor which is still alive can no longer write.
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import asyncpg
 
-from tradepulse.runtime.db import Connection, acquire_lock
+from tradepulse.runtime.db import UNREACHABLE, Connection, connect
 from tradepulse.runtime.service import Service
+from tradepulse.runtime.settings import RefusedError
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=10)
+RENEW_EVERY_S = 2.0
+LOOK_EVERY_S = 0.5
+
+_TAKE_OVER = """
+insert into event_time_positions (consumer, epoch) values ($1, 1)
+on conflict (consumer) do update set epoch = event_time_positions.epoch + 1 returning *
+"""
+# one statement: nobody sees the lock taken with the lease of a predecessor
+_HOLD = """
+with free as materialized (select pg_try_advisory_lock(hashtextextended($1, 0)) as taken)
+insert into leases (consumer, holder, until)
+select $1, $2, clock_timestamp() + $3 from free where taken
+on conflict (consumer) do update set holder = excluded.holder, until = excluded.until
+returning holder
+"""
+_RENEW = """
+update leases set until = case when $4 then clock_timestamp() + $3 else until end
+where consumer = $1 and holder = $2
+"""
+# of the same process: one of its sessions may hold the position's row in a transaction
+_END_HANGING = """
+select pg_terminate_backend(session.pid) as ended
+from leases, pg_locks lock, pg_stat_activity holding, pg_stat_activity session
+where leases.consumer = $1 and leases.until < clock_timestamp()
+    and lock.locktype = 'advisory' and lock.granted and lock.objsubid = 1
+    and lock.database = (select oid from pg_database where datname = current_database())
+    and ((lock.classid::bigint << 32) | lock.objid::bigint) = hashtextextended($1, 0)
+    and holding.pid = lock.pid
+    and (session.pid = holding.pid or (
+        session.application_name = holding.application_name
+        and session.application_name = leases.holder
+        and session.datname = current_database()))
+    and session.pid <> pg_backend_pid()
+"""
 
 
-class FencedError(RuntimeError):
-    """Another process took over; this one must end."""
+class FencedError(RefusedError):
+    """Another process took over, or may do so; this one must end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +84,7 @@ class Ownership:
 
 async def take_over(pool: "asyncpg.Pool[asyncpg.Record]", consumer: str) -> Ownership:
     """Become the owner of a consumer's position."""
-    row = await pool.fetchrow(
-        "insert into event_time_positions (consumer, epoch) values ($1, 1) "
-        "on conflict (consumer) do update set epoch = event_time_positions.epoch + 1 returning *",
-        consumer,
-    )
+    row = await pool.fetchrow(_TAKE_OVER, consumer)
     if row is None:
         raise RuntimeError(f"the position of {consumer} was not returned")
     return Ownership(consumer, row["epoch"], row["settled_time"], row["offsets"], row["state"])
@@ -54,20 +93,29 @@ async def take_over(pool: "asyncpg.Pool[asyncpg.Record]", consumer: str) -> Owne
 async def become_owner(service: Service, consumer: str, held: str) -> Ownership:
     """Wait until this process alone works for a consumer, then take its position over.
 
-    The process ends when it loses the lock.
+    The process ends when it loses the lock or the lease.
 
     Args:
         service: the process.
         consumer: unique name.
         held: what `/readyz` waits for while another process is seen to hold the lock.
     """
-    lock = await acquire_lock(
-        service.settings.database_url,
-        consumer,
-        when_held=lambda: service.readiness.update({held: lambda: False}),
-    )
+    connection = await connect(service.settings.database_url, application=service.session)
+    while not await connection.fetchval(_HOLD, consumer, service.session, LEASE):
+        service.readiness[held] = lambda: False
+        if ended := await connection.fetch(_END_HANGING, consumer):
+            log.warning(
+                "the owner of %s hangs: its sessions were ended, this process takes over",
+                consumer,
+                extra={"sessions": len(ended)},
+            )
+            continue
+        await asyncio.sleep(LOOK_EVERY_S)
     service.readiness.pop(held, None)
-    service.background(partial(_watch_lock, lock), f"lock of {consumer}")
+    # at once: what follows may take longer than the lease
+    service.background(
+        partial(_keep_lease, service, connection, consumer), f"lease of {consumer}", at_once=True
+    )
     return await take_over(service.pool, consumer)
 
 
@@ -96,8 +144,19 @@ async def advance(
         raise FencedError(f"another process took over {owner.consumer}; this one ends")
 
 
-async def _watch_lock(connection: "asyncpg.Connection[Any]", *, every_s: float = 1.0) -> None:
-    """Ask for ever whether the connection that holds the lock still lives; raise when not."""
+async def _keep_lease(
+    service: Service, connection: "asyncpg.Connection[Any]", consumer: str
+) -> None:
+    """Renew the lease for ever while the service goes on; raise when it is lost."""
     while True:
-        await connection.execute("select 1")
-        await asyncio.sleep(every_s)
+        goes_on = not service.hanging()
+        try:
+            done = await connection.execute(_RENEW, consumer, service.session, LEASE, goes_on)
+        except UNREACHABLE as error:
+            raise FencedError(
+                f"the hold on {consumer} is lost ({type(error).__name__}: {error}): the database "
+                "restarted, or another process took over; this one ends"
+            ) from error
+        if done != "UPDATE 1":
+            raise FencedError(f"another process took over {consumer}; this one ends")
+        await asyncio.sleep(RENEW_EVERY_S)

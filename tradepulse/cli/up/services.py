@@ -78,7 +78,8 @@ class Services:
 
     def program(self, name: str) -> Program:
         """Make the program of a service."""
-        return self._module(name, f"{name}.app", {"HTTP_PORT": str(self._ports[name])})
+        port = self._ports[name]
+        return self._module(name, f"{name}.app", {"HTTP_PORT": str(port)}, port)
 
     def history(self) -> Program:
         """Make the one-time program that stores the candles before the replay."""
@@ -88,10 +89,10 @@ class Services:
         """Name the log of a service."""
         return self._state.logs / f"{name}.log"
 
-    def _module(self, name: str, module: str, own: dict[str, str]) -> Program:
+    def _module(self, name: str, module: str, own: dict[str, str], port: int = 0) -> Program:
         environment = {**self._common, **self._own.get(name, {}), **own}
         argv = [sys.executable, "-m", module]
-        return Program(name, argv, environment, self._children, self.log(name))
+        return Program(name, argv, environment, self._children, self.log(name), port)
 
     async def unready(self, client: httpx.AsyncClient, name: str) -> str:
         """Ask a service what it waits for; empty when it is ready."""
