@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from studio_svc.data.store import MarketDataStore
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 LEDGER_INTERVAL_S = 0.5
 POLL_INTERVAL_S = 2.0
 SHOWN_JOBS = 10
+RESTS = 9
 
 
 class Refresher:
@@ -53,6 +55,7 @@ class Refresher:
             except TimeoutError:
                 pass  # the interval is over: read, marked or not
             self._marked.clear()
+            begun = time.monotonic()
             try:
                 await self.read()
                 away = False
@@ -62,7 +65,15 @@ class Refresher:
                 away = True
                 self._marked.set()
                 await asyncio.sleep(POLL_INTERVAL_S)
-            await asyncio.sleep(self._interval_s)
+            await asyncio.sleep(pause_after(time.monotonic() - begun, self._interval_s))
+
+
+def pause_after(took_s: float, interval_s: float) -> float:
+    """Return how long to rest after a read, so that reads take at most a tenth of the time.
+
+    What is counted grows for years: with 300,000 orders the overview's figures take 0.3 s.
+    """
+    return max(interval_s, RESTS * took_s)
 
 
 def ledger_refresher(orders: OrderStore, account: OverviewStore, hub: Hub) -> Refresher:

@@ -304,7 +304,7 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.startswith("the database of DATABASE_URL cannot be used")
     assert "secret" not in line
     monkeypatch.setenv("DATABASE_URL", "mysql://db")
-    assert refusal("configs").startswith("DATABASE_URL is no address")
+    assert refusal("configs").startswith("DATABASE_URL: it cannot be read as an address")
 
 
 def test_connections_of_a_running_up(tmp_path: Path) -> None:

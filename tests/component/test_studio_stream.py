@@ -30,7 +30,7 @@ from studio_svc.overview.curve import EquityCurve
 from studio_svc.stream.feed import PageFeed, watching_decoder
 from studio_svc.stream.hub import MAX_PAGES, Hub, TooManyPagesError
 from studio_svc.stream.mailbox import KEPT_CANDLES, KEPT_POINTS, KEPT_ROWS, Mailbox
-from studio_svc.stream.watch import Refresher
+from studio_svc.stream.watch import Refresher, pause_after
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.views import HealthView
 from studio_svc.web_app.thinning import extremes
@@ -478,3 +478,9 @@ class TestTokenFile:
     def test_a_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(TokenError, match="cannot be read"):
             read_token(tmp_path)
+
+
+def test_what_takes_longer_to_read_is_read_less_often() -> None:
+    assert pause_after(0.001, 0.5) == 0.5
+    # nine tenths of the time the database has rest
+    assert pause_after(0.3, 0.5) == pytest.approx(2.7)

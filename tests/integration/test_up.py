@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -32,6 +33,8 @@ def start(state: Path) -> subprocess.Popen[str]:
         for name, value in os.environ.items()
         if name not in {"KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"}
     }
+    # a company's proxy knows nothing of this machine
+    environment |= {"HTTP_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"}
     arguments = ["--symbols", "BTC/USD,ETH/USD", "--speed", "100000", "--port", "0"]
     return subprocess.Popen(
         [sys.executable, "-m", "tradepulse.cli.main", "up", "--state", str(state), *arguments],
@@ -75,6 +78,23 @@ def wait_until_gone(state: Path) -> None:
         time.sleep(0.1)
 
 
+def open_to_others(state: Path) -> list[Path]:
+    """What another user could read of the logs and of the broker's files."""
+    found = []
+    for name in ("logs", "kafka"):
+        for path in (state / name, *(state / name).rglob("*")):
+            # some are gone again before they are looked at
+            with suppress(FileNotFoundError):
+                if path.lstat().st_mode & 0o077:
+                    found.append(path)
+    return found
+
+
+def executor_of(state: Path) -> int | None:
+    found = processes_of(state).items()
+    return next((pid for pid, command in found if "executor_svc.app" in command), None)
+
+
 async def ledger(state: Path) -> tuple[int, list[tuple[object, ...]]]:
     """How many jobs there are, and the closed trades in their order."""
     url = f"postgresql://postgres@/tradepulse?host={state / 'postgres'}&port=5432"
@@ -104,6 +124,7 @@ def test_a_killed_run_leaves_nothing_and_goes_on(state: Path) -> None:
             assert "is in use by another" in second.stdout.read()
         jobs, before = asyncio.run(ledger(state))
         assert jobs == 1
+        assert open_to_others(state) == []
         first.kill()
         wait_until_gone(state)
 
@@ -113,6 +134,15 @@ def test_a_killed_run_leaves_nothing_and_goes_on(state: Path) -> None:
         jobs, after = asyncio.run(ledger(state))
         assert jobs == 1
         assert after[: len(before)] == before
+        # one that hangs is replaced like one that ended
+        hanging = executor_of(state)
+        assert hanging is not None
+        os.kill(hanging, signal.SIGSTOP)
+        deadline = time.monotonic() + PATIENCE
+        while executor_of(state) in {None, hanging}:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert "executor_svc does not answer" in (state / "logs" / "up.log").read_text()
         again.send_signal(signal.SIGINT)
         read_until(again, "^Stopping")
         assert again.wait(PATIENCE) == 0

@@ -71,5 +71,5 @@ async def read_figures(pool: "asyncpg.Pool[asyncpg.Record]", start: int) -> Figu
         start: first open time of the replay, epoch ms: earlier candles are not counted.
     """
     row = await pool.fetchrow(_QUERY, ACCOUNT)
-    candles = await pool.fetchval("select count(*) from candles where open_time >= $1", start)
+    candles = await pool.fetchval(_CANDLES, start)
     return Figures(candles=candles, **dict(row or {}))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+import time
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Protocol
@@ -247,14 +248,17 @@ class Run:
     ) -> None:
         names = [*EARLY, INGEST]
         while True:
+            begun = time.monotonic()
             try:
                 self._view.figures = await read_figures(pool, market.start)
                 self._view.note = when_full(self._state.path).removeprefix("; ")
             except (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 self._view.note = f"the figures wait for the database: {error}"
+            took = time.monotonic() - begun
             self._view.unready = await services.all_unready(client, names)
             self._say(market.phase(self._view.figures))
-            await asyncio.sleep(1.0)
+            # a ledger of years takes longer to count: at most a tenth of the time goes to it
+            await asyncio.sleep(max(1.0, 9 * took))
 
     def _say(self, phase: str) -> None:
         self._view.phase = phase
