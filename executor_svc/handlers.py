@@ -7,15 +7,14 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from contracts.topics import CANDLES
 from executor_svc.ledger import Ledger, Settled
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts, Offset
 from tradepulse.runtime.health import Pulse
+from tradepulse.runtime.hold_back import to_hold_back
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
-from tradepulse.runtime.publisher import partition_of
 from tradepulse.runtime.reading import AssignedReading
 
 log = logging.getLogger(__name__)
@@ -24,8 +23,6 @@ CLOSES_PER_TRANSACTION = 250
 LOOK_EVERY_S = 0.2
 PATIENCE_MS = 30_000
 """How long a close may wait before the log says for whom."""
-FAR_AHEAD = 2_000
-"""Closes gathered beyond the one that is waited for, at which the partitions that lead pause."""
 
 
 class ExecutorMeters:
@@ -227,17 +224,7 @@ class Executor:
         """Bound memory: stop reading what is far ahead until the others have caught up."""
         ahead = self._ledger.event_time.ahead()
         self._meters.ahead.set(ahead)
-        held: dict[str, set[int]] = {}
-        if ahead > FAR_AHEAD:
-            needed = {partition_of_series(series) for series in self._ledger.event_time.blocking()}
-            for name in self._ledger.event_time.leaders():
-                topic, _, partition = name.rpartition("/")
-                if int(partition) not in needed:
-                    held.setdefault(topic, set()).add(int(partition))
+        waits_for = self._ledger.event_time
+        held = to_hold_back(ahead, waits_for.blocking(), waits_for.leaders())
         for reading in (self._candles, self._evaluations):
             reading.pause_only(held.get(reading.topic.name, ()))
-
-
-def partition_of_series(series: str) -> int:
-    """Return the partition of a series on the candles' and the evaluations' topic."""
-    return partition_of(series.rpartition(":")[0].encode(), CANDLES.partitions)

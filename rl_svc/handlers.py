@@ -11,6 +11,7 @@ from rl_svc.store import WeightStore
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts
 from tradepulse.runtime.health import Pulse
+from tradepulse.runtime.hold_back import to_hold_back
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
@@ -114,6 +115,7 @@ class WeightDecider:
                     break
                 decided.append(event)
             if not decided:
+                self._hold_back()
                 return
             event_time = self._portfolio.event_time
             await self._store.record(
@@ -128,3 +130,9 @@ class WeightDecider:
             self._decided.inc(len(decided))
             self._missing.inc(sum(len(event.missing) for event in decided))
             self._event_time.set(decided[-1].close_time / 1000)
+
+    def _hold_back(self) -> None:
+        """Bound memory: a candle takes 240 bytes, a replay waits for a silent series for ever."""
+        waits_for = self._portfolio.event_time
+        held = to_hold_back(waits_for.ahead(), waits_for.blocking(), waits_for.leaders())
+        self._candles.pause_only(held.get(self._candles.topic.name, ()))
