@@ -139,7 +139,11 @@ class Broker(KafkaBroker):
 
     async def stop(self, *args: Any) -> None:
         """Let every reading handle what it has in hand, and disconnect."""
-        await asyncio.gather(*(reading.stop() for reading in self._readings))
+        stopping = [reading.stop() for reading in self._readings]
+        for error in await asyncio.gather(*stopping, return_exceptions=True):
+            # a client that stops while its broker is away raises a cancellation of its own making
+            if isinstance(error, BaseException) and not isinstance(error, asyncio.CancelledError):
+                log.warning("a reading did not stop cleanly: %r", error)
         await super().stop(*args)
 
     @property
