@@ -85,6 +85,8 @@ AREAS = (
             "tests/integration/test_reading.py",
             "tests/integration/test_ledger_store.py",
             "tests/integration/test_db.py",
+            "tests/integration/test_outbox.py",
+            "tests/integration/test_ownership.py",
             "tests/integration/test_dead_letters.py",
             "tests/component/test_frame.py",
         ),
