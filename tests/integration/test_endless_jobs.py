@@ -117,7 +117,7 @@ async def test_a_search_without_an_end_fails_by_itself_and_the_next_job_goes_on(
 async def test_a_long_search_gives_way_and_ends_as_if_undisturbed(pool: Pool) -> None:
     own = TrialProcess(1)
     try:
-        spec = spec_of(method="bayesian", trials=60, keep=2)
+        spec = spec_of(method="bayesian", trials=60)
         undisturbed = await run_to_end(pool, own, spec)
         await pool.execute("delete from training_jobs where status = 'QUEUED'")
         long = await submit_job(pool, spec)
