@@ -6,7 +6,7 @@ stored, and ends as it would have ended undisturbed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +27,13 @@ from optimizer_svc.search.processes import (
 )
 from optimizer_svc.search.samplers import Sampler, make_sampler
 from optimizer_svc.search.trials import Costs, FloatArray, Measured, TrialSetup, Verdict
-from optimizer_svc.search.turns import TURN_S, CancelRequestedError, Turn, TurnOverError
+from optimizer_svc.search.turns import (
+    TURN_S,
+    CancelRequestedError,
+    Turn,
+    TurnOverError,
+    together,
+)
 from optimizer_svc.store import Batch, Store
 from optimizer_svc.tried import luck_of
 from tradepulse.candles.arrays import Candles
@@ -122,7 +128,9 @@ class Searching:
             }
         )
         try:
-            await _together([partial(self._search, study, search) for search in study.searches])
+            await together(
+                [partial(self._search, study, search) for search in study.searches], IN_FLIGHT
+            )
         finally:
             await self._runner.take_back([study.held(symbol) for symbol in study.candles])
         if study.turn.is_given_up:
@@ -343,20 +351,3 @@ def _replay(sampler: Sampler, goal: Goal, stored: Batch) -> None:
             "trials cannot be continued: submit the job again"
         )
     sampler.tell(asked, *goal.losses(stored.figures))
-
-
-async def _together(searches: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Run all, a few at a time; the first failure ends the rest and is raised as it is."""
-    slots = asyncio.Semaphore(IN_FLIGHT)
-
-    async def in_turn(search: Callable[[], Awaitable[None]]) -> None:
-        async with slots:
-            await search()
-
-    tasks = [asyncio.create_task(in_turn(search)) for search in searches]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,6 +1,7 @@
 """How a job that is not at its end ends all the same: cancelled, or because it had its turn."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 TURN_S = 300.0
 """How long a job is worked on while others wait; then they have their turn."""
@@ -41,3 +42,20 @@ class Turn:
         """Whether it is for others to go on, if there are any."""
         enough = max(self._seconds, REPLAYS * self._replayed)
         return self._clock() - self._began > enough
+
+
+async def together(searches: Sequence[Callable[[], Awaitable[None]]], at_once: int) -> None:
+    """Run all, a few at a time; the first failure ends the rest and is raised as it is."""
+    slots = asyncio.Semaphore(at_once)
+
+    async def in_turn(search: Callable[[], Awaitable[None]]) -> None:
+        async with slots:
+            await search()
+
+    tasks = [asyncio.create_task(in_turn(search)) for search in searches]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
