@@ -12,7 +12,7 @@ from pydantic import Field
 from contracts.topics import CONFIGURATIONS
 from optimizer_svc.search.cluster import DaskCluster
 from optimizer_svc.search.job import Searching
-from optimizer_svc.search.processes import TrialProcess, TrialRunner
+from optimizer_svc.search.processes import TRIAL_LIMIT_S, TrialProcess, TrialRunner
 from optimizer_svc.store import Store
 from optimizer_svc.validation.job import Validating
 from optimizer_svc.validation.run import run_gates
@@ -35,6 +35,8 @@ class OptimizerSettings(StrategySettings):
     """Threads that run trials."""
     heartbeat_s: float = Field(default=5.0, gt=0, le=300)
     """A job whose worker is silent for three of these is taken over."""
+    trial_limit_s: float = Field(default=TRIAL_LIMIT_S, gt=0, le=86_400)
+    """Seconds that parameter sets which run side by side may take; then their job fails."""
     dask_scheduler: str | None = Field(default=None, pattern=r"^\w+://\S+$")
     """Address of a Dask scheduler on whose cluster trials run instead."""
     account: str = "main"
@@ -69,10 +71,12 @@ def declare(service: Service, settings: OptimizerSettings) -> None:
     counted = Counter("tradepulse_trials_total", "Trials measured", registry=service.registry)
 
     async def begin() -> None:
-        process = TrialProcess(settings.optimizer_workers)
+        process = TrialProcess(settings.optimizer_workers, settings.trial_limit_s)
         runner: TrialRunner = process
         if settings.dask_scheduler is not None:
-            runner = cluster = await DaskCluster.connect(settings.dask_scheduler)
+            runner = cluster = await DaskCluster.connect(
+                settings.dask_scheduler, limit_s=settings.trial_limit_s
+            )
             service.background(cluster.stay, "dask")
         # no two lives of a process share a name: the former one may still be writing
         name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"

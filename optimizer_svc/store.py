@@ -1,4 +1,4 @@
-"""Jobs in PostgreSQL. Every write names the worker that holds the job."""
+"""What jobs leave in PostgreSQL. Every write names the worker that holds the job."""
 
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,13 +10,14 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer_svc.claims import Claims
 from optimizer_svc.search.plan import Range, Search
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.loader import MarketData
 from tradepulse.market_data.store import load_candles
 from tradepulse.market_data.venues.errors import VenueDownError, VenueRefusedError
-from tradepulse.research.jobs import JobKind, JobSpec
+from tradepulse.research.jobs import JobSpec
 from tradepulse.research.reality_check import Luck
 from tradepulse.runtime.db import Connection
 from tradepulse.strategies import get_strategy
@@ -26,45 +27,7 @@ log = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float64]
 
-_CLAIM = """
-update training_jobs
-set status = 'RUNNING', worker = $1, heartbeat_at = now(), attempts = attempts + 1,
-    started_at = coalesce(started_at, now())
-where job_id = (
-    select job_id from training_jobs
-    where status = 'QUEUED'
-        or (status = 'RUNNING'
-            and (heartbeat_at is null or heartbeat_at < now() - make_interval(secs => $2)))
-    order by kind, created_at, job_id
-    limit 1
-    for update skip locked
-)
-returning job_id, kind, spec, cancel_requested, attempts,
-    coalesce(result -> 'ranges', '{}') as ranges
-"""
-_HELD = "where job_id = $1 and worker = $2 and status = 'RUNNING'"
 _BATCHES_AT_ONCE = 32
-
-
-class LostJobError(RuntimeError):
-    """Another worker holds the job now: this one was silent for too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A claimed job.
-
-    Attributes:
-        attempts: claims since it last made progress, this one included.
-        ranges: by series, those of an earlier worker, if there was one.
-    """
-
-    job_id: UUID
-    kind: JobKind
-    spec: dict[str, Any]
-    cancel_requested: bool
-    attempts: int
-    ranges: dict[str, Range]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +38,7 @@ class Batch:
     figures: FloatArray
 
 
-class Store:
+class Store(Claims):
     """The database as one worker sees it.
 
     Args:
@@ -90,28 +53,8 @@ class Store:
         worker: str,
         market: MarketData | None = None,
     ) -> None:
-        self.pool = pool
-        self._worker = worker
+        super().__init__(pool, worker)
         self._market = market or MarketData(pool)
-
-    async def claim(self, stale_s: float) -> Job | None:
-        """Take the oldest job that waits or whose worker has been silent for `stale_s` seconds.
-
-        Searches before validations: people wait for them.
-        """
-        row = await self.pool.fetchrow(_CLAIM, self._worker, stale_s)
-        if row is None:
-            return None
-        ranges = {series: Range(**used) for series, used in row["ranges"].items()}
-        return Job(**{**dict(row), "ranges": ranges})
-
-    async def beat(self, job_id: UUID) -> None:
-        """Say that the job is being worked on."""
-        await self.pool.execute(
-            f"update training_jobs set heartbeat_at = now() {_HELD}",  # noqa: S608 - a constant
-            job_id,
-            self._worker,
-        )
 
     async def candles(
         self, spec: JobSpec, symbol: str, lookback: int, used: Range | None
@@ -295,30 +238,3 @@ class Store:
             error,
             None if result is None else dict(result),
         )
-
-    async def release(self, job_id: UUID) -> None:
-        """Leave the job to whoever comes first, at once."""
-        await self.pool.execute(
-            "update training_jobs set status = 'QUEUED', worker = null, "  # noqa: S608 - a constant
-            f"attempts = greatest(attempts - 1, 0) {_HELD}",
-            job_id,
-            self._worker,
-        )
-
-    async def _held(
-        self,
-        connection: "Connection | asyncpg.Pool[asyncpg.Record]",
-        job_id: UUID,
-        change: str,
-        *values: Any,
-    ) -> bool:
-        """Change the job's row if this worker holds it; return whether a cancel is requested."""
-        cancel = await connection.fetchval(
-            f"update training_jobs set {change} {_HELD} returning cancel_requested",  # noqa: S608 - constants
-            job_id,
-            self._worker,
-            *values,
-        )
-        if cancel is None:
-            raise LostJobError(str(job_id))
-        return bool(cancel)

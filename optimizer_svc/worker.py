@@ -9,15 +9,18 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import ValidationError
 
-from optimizer_svc.search.job import CancelRequestedError
+from optimizer_svc.claims import Job, LostJobError
 from optimizer_svc.search.processes import TrialProcess
-from optimizer_svc.store import Job, LostJobError, Store
+from optimizer_svc.search.turns import CancelRequestedError, TurnOverError
+from optimizer_svc.store import Store
 from tradepulse.research.jobs import JobKind, JobState
 from tradepulse.runtime.db import UNREACHABLE, Connection
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
+LOOK_S = 0.5
+"""How often is looked whether the job's user wants it to end."""
 MISSED_BEATS = 3
 """A job is taken over when its worker was silent for so many heartbeats."""
 MOST_ATTEMPTS = 3
@@ -33,6 +36,7 @@ class Work(Protocol):
         Raises:
             ValueError: it cannot succeed; the message is one line for its user.
             CancelRequestedError: its user wants it to end.
+            TurnOverError: it is for other jobs to go on.
         """
         ...
 
@@ -118,6 +122,9 @@ class Worker:
         except LostJobError:
             log.warning("another worker has taken the job", extra={"job_id": str(job.job_id)})
             return "lost"
+        except TurnOverError:
+            await self._store.release(job.job_id, last=True)
+            return "interrupted"
         except asyncio.CancelledError:
             # does nothing where it has ended
             await self._store.release(job.job_id)
@@ -128,20 +135,37 @@ class Worker:
         """Work on the job; return how it is to end, and why."""
         try:
             _check(job)
-            await self._kinds[job.kind].work(job)
+            await self._unless_cancelled(job)
         except CancelRequestedError:
             return "CANCELLED", "cancelled"
         except ValidationError as error:
             return "FAILED", _in_one_line(error)
         except ValueError as error:
             return "FAILED", " ".join(str(error).split())
-        except (LostJobError, *UNREACHABLE):
-            # not the job's fault: the process ends, and the job is resumed
+        except (LostJobError, TurnOverError, *UNREACHABLE):
+            # not the job's fault: it is resumed, here or, where the process ends, elsewhere
             raise
         except Exception as error:
             log.exception("job failed", extra={"job_id": str(job.job_id)})
             return "FAILED", " ".join(f"unexpected {type(error).__name__}: {error}".split())
         return "SUCCEEDED", ""
+
+    async def _unless_cancelled(self, job: Job) -> None:
+        """Work on the job, and leave it within a second where its user wants it to end.
+
+        What it does in the trial process is ended with that process, whatever it is.
+        """
+        working = asyncio.ensure_future(self._kinds[job.kind].work(job))
+        try:
+            while True:
+                await asyncio.wait([working], timeout=LOOK_S)
+                if working.done():
+                    return working.result()
+                if await self._store.is_cancelled(job.job_id):
+                    raise CancelRequestedError
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
 
     async def _end(self, job: Job, state: JobState, reason: str) -> None:
         async with self._store.pool.acquire() as connection, connection.transaction():

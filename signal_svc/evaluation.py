@@ -2,42 +2,101 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from contracts.events import CandleEvaluated, Signal
 from tradepulse.candles.arrays import Candles
-from tradepulse.strategies.evaluate import Configuration, signals_of
+from tradepulse.strategies import StrategyError
+from tradepulse.strategies.evaluate import (
+    Configuration,
+    entries_in,
+    evaluations_of,
+    signals_in,
+)
+from tradepulse.strategies.faults import named
 
 log = logging.getLogger(__name__)
+
+
+class Failures(Protocol):
+    """Who is told of what went wrong, to count it."""
+
+    def failed(self, configuration: Configuration, candles: int) -> None:
+        """Count candles that passed without this configuration's signal: its strategy failed."""
+
+    def refused(self, configuration: Configuration, entries: int) -> None:
+        """Count entries that are not made for their levels."""
 
 
 def evaluate(
     configurations: Sequence[Configuration],
     candles: Candles,
     first: int,
-    on_failure: Callable[[Configuration], None],
+    failures: Failures,
 ) -> dict[int, list[Signal]]:
     """Return the signals by row, for rows from `first` on.
 
-    Each kernel runs once over its warm-up and all new rows. A configuration that raises is
-    reported and left out: the others, and the candle, go on.
+    Each kernel runs once over its warm-up and all new rows. A configuration whose strategy fails
+    at a candle is left out there, and there only: how candles come in batches changes no signal.
+    The others, and the candle, go on.
     """
     by_row: dict[int, list[Signal]] = {}
     for configuration in configurations:
-        start = max(0, first - configuration.lookback + 1)
-        rows = candles.rows(start, len(candles))
-        try:
-            found = list(signals_of(configuration, rows, first - start))
-        except Exception:
-            # a strategy is a user's code: whatever it raises must not stop the others
-            log.exception(
-                "strategy failed", extra={"configuration_id": configuration.configuration_id}
-            )
-            on_failure(configuration)
-            continue
-        for row, signal in found:
-            by_row.setdefault(row + start, []).append(signal)
+        for row, signal in _said(configuration, candles, first, failures):
+            by_row.setdefault(row, []).append(signal)
     return by_row
+
+
+def _said(
+    configuration: Configuration, candles: Candles, first: int, failures: Failures
+) -> list[tuple[int, Signal]]:
+    """Return (row, signal) of one configuration."""
+    try:
+        return _of_rows(configuration, candles, first, len(candles), failures)
+    except Exception as error:  # noqa: BLE001 - a user's code: it must not stop the others
+        fault = error
+    said: list[tuple[int, Signal]] = []
+    failed = 0
+    for row in range(first, len(candles)):
+        try:
+            said += _of_rows(configuration, candles, row, row + 1, failures)
+        except Exception as error:  # noqa: BLE001 - as above
+            fault = fault if failed else error
+            failed += 1
+    if failed:
+        known = {"configuration_id": str(configuration.configuration_id), "candles": failed}
+        where = f"strategy {configuration.strategy} on {candles.series}"
+        what = fault if isinstance(fault, StrategyError) else f"{where}: {named(fault)}"
+        log.error("%s", what, extra=known)
+        log.debug("the strategy failed so", exc_info=fault)
+        failures.failed(configuration, failed)
+    return said
+
+
+def _of_rows(
+    configuration: Configuration, candles: Candles, first: int, end: int, failures: Failures
+) -> list[tuple[int, Signal]]:
+    """Return (row, signal) of rows from `first` to `end`, with the warm-up that they need."""
+    start = max(0, first - configuration.lookback + 1)
+    rows = candles.rows(start, end)
+    found = evaluations_of(configuration, rows, first - start)
+    refused = entries_in(found, rows, first - start).refused
+    for reason, count in refused.items():
+        known = {"configuration_id": str(configuration.configuration_id)}
+        log.warning(
+            "%d entries of %s on %s refused: %s",
+            count,
+            configuration.strategy,
+            rows.series,
+            reason,
+            extra=known,
+        )
+        failures.refused(configuration, count)
+    return [
+        (row + start, signal)
+        for row, signal in signals_in(found, configuration, rows, first - start)
+    ]
 
 
 def encode(

@@ -16,6 +16,7 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import WireCandle
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.strategies.evaluate import Configuration
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,13 @@ class SignalMeters:
         )
         self.failures = Counter(
             "tradepulse_strategy_failures_total",
-            "Evaluations in which a strategy raised; the candle passed without its signal",
+            "Candles at which a strategy failed; they passed without its signal",
+            ["configuration"],
+            registry=registry,
+        )
+        self.refusals = Counter(
+            "tradepulse_refused_levels_total",
+            "Entries that were not made because a level is on the wrong side",
             ["configuration"],
             registry=registry,
         )
@@ -56,6 +63,14 @@ class SignalMeters:
             "Close time of the last evaluated candle",
             registry=registry,
         )
+
+    def failed(self, configuration: Configuration, candles: int) -> None:
+        """See `evaluation.Failures`."""
+        self.failures.labels(str(configuration.configuration_id)).inc(candles)
+
+    def refused(self, configuration: Configuration, entries: int) -> None:
+        """See `evaluation.Failures`."""
+        self.refusals.labels(str(configuration.configuration_id)).inc(entries)
 
 
 class CandleHandler:
@@ -124,17 +139,12 @@ class CandleHandler:
             )
         candles = new if before is None or not len(before) else joined(before, new)
         first = len(candles) - len(new)
-
-        def evaluated() -> dict[int, list[Signal]]:
-            return evaluate(
-                configurations,
-                candles,
-                first,
-                lambda c: self._meters.failures.labels(str(c.configuration_id)).inc(),
-            )
-
         # a long stretch takes its time: the partitions must not be lost meanwhile
-        signals = await asyncio.to_thread(evaluated) if len(new) > LONG else evaluated()
+        signals = (
+            await asyncio.to_thread(evaluate, configurations, candles, first, self._meters)
+            if len(new) > LONG
+            else evaluate(configurations, candles, first, self._meters)
+        )
         for row in sorted(signals):
             close_time = int(candles.close_time[row])
             said += [(close_time, series, signal) for signal in signals[row]]

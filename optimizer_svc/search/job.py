@@ -6,7 +6,7 @@ stored, and ends as it would have ended undisturbed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,12 +16,25 @@ import numpy as np
 from prometheus_client import Counter
 
 from contracts.events import NAMESPACE
+from optimizer_svc.claims import Job
 from optimizer_svc.search import plan, trials
 from optimizer_svc.search.plan import Chosen, Range, Search
-from optimizer_svc.search.processes import SWEEPS, TrialProcess, TrialRunner
+from optimizer_svc.search.processes import (
+    SWEEPS,
+    SlowTrialsError,
+    TrialProcess,
+    TrialRunner,
+)
 from optimizer_svc.search.samplers import Sampler, make_sampler
-from optimizer_svc.search.trials import Costs, TrialSetup, Verdict
-from optimizer_svc.store import Batch, Job, Store
+from optimizer_svc.search.trials import Costs, FloatArray, Measured, TrialSetup, Verdict
+from optimizer_svc.search.turns import (
+    TURN_S,
+    CancelRequestedError,
+    Turn,
+    TurnOverError,
+    together,
+)
+from optimizer_svc.store import Batch, Store
 from optimizer_svc.tried import luck_of
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.configurations import NewConfiguration, activate_within, add_discovered
@@ -36,8 +49,8 @@ IN_FLIGHT = SWEEPS
 """Searches of a job that go on at once: while one asks, the batch of another is measured."""
 
 
-class CancelRequestedError(Exception):
-    """The job's user wants it to end."""
+JUDGE_LIMIT_S = 1_800.0
+"""What the backtests of the kept parameter sets of a symbol may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,7 @@ class Study:
     """By symbol."""
     ranges: Mapping[str, Range]
     """By symbol."""
+    turn: Turn
 
     def held(self, symbol: str) -> str:
         """Return the name under which trials find the candles of a symbol."""
@@ -77,6 +91,7 @@ class Searching:
         process: where what is kept is judged.
         counted: counts the trials.
         rules: of the lifecycle.
+        turn_s: how long a job is worked on while others wait.
     """
 
     def __init__(
@@ -86,12 +101,15 @@ class Searching:
         process: TrialProcess,
         counted: Counter,
         rules: LifecycleRules,
+        *,
+        turn_s: float = TURN_S,
     ) -> None:
         self._store = store
         self._runner = runner
         self._process = process
         self._counted = counted
         self._rules = rules
+        self._turn_s = turn_s
 
     async def work(self, job: Job) -> None:
         """Bring a job to its success.
@@ -99,6 +117,7 @@ class Searching:
         Raises:
             ValueError: it cannot succeed; the message is one line for its user.
             CancelRequestedError: its user wants it to end.
+            TurnOverError: it is for other jobs to go on.
         """
         study = await self._understand(job)
         await self._runner.give(
@@ -109,9 +128,13 @@ class Searching:
             }
         )
         try:
-            await _together([partial(self._search, study, search) for search in study.searches])
+            await together(
+                [partial(self._search, study, search) for search in study.searches], IN_FLIGHT
+            )
         finally:
             await self._runner.take_back([study.held(symbol) for symbol in study.candles])
+        if study.turn.is_given_up:
+            raise TurnOverError
         kept, result = await self._judge(study)
         async with self._store.pool.acquire() as connection, connection.transaction():
             await self._store.end(connection, job.job_id, "SUCCEEDED", result=result)
@@ -137,7 +160,8 @@ class Searching:
             candles[symbol], ranges[symbol] = loaded, known
         by_series = {spec.series(symbol): used for symbol, used in ranges.items()}
         await self._store.begin(job.job_id, spec, by_series, searches)
-        return Study(job, spec, searches, candles, ranges)
+        turn = Turn(self._turn_s, asyncio.get_running_loop().time)
+        return Study(job, spec, searches, candles, ranges, turn)
 
     async def _search(self, study: Study, search: Search) -> None:
         """Run and store the trials of one search that are missing."""
@@ -152,16 +176,19 @@ class Searching:
             seed=spec.seed,
             goals=goal.goals,
         )
-        batch, done = 0, 0
+        clock, turn = asyncio.get_running_loop().time, study.turn
+        began, batch, done = clock(), 0, 0
         luck = await luck_of(self._store, job_id, search.number)
         async for stored in self._store.batches(job_id, search.number):
             await asyncio.to_thread(_replay, sampler, goal, stored)
             batch, done = batch + 1, done + len(stored.params)
-        setup = _setup(study, search)
-        size = plan.batch_size(study.ranges[search.symbol].rows)
-        while asked := await asyncio.to_thread(sampler.ask, size):
-            tried = plan.vectors(asked)
-            found = await self._runner.measure(study.held(search.symbol), setup, tried)
+        turn.add_replay(clock() - began)
+        most = plan.batch_size(study.ranges[search.symbol].rows)
+        size = min(self._runner.at_once, most)
+        while not turn.is_given_up and (asked := await asyncio.to_thread(sampler.ask, size)):
+            tried, began = plan.vectors(asked), clock()
+            found = await self._measure(study, search, tried)
+            size = plan.next_size(len(asked), clock() - began, self._runner.at_once, most)
             self._counted.inc(len(asked))
             luck = with_trials(luck, found.largest, len(asked))
             stored = Batch(tried, found.figures)
@@ -169,8 +196,23 @@ class Searching:
                 raise CancelRequestedError
             await asyncio.to_thread(sampler.tell, asked, *goal.losses(found.figures))
             batch, done = batch + 1, done + len(asked)
-        if done < spec.trials:
+            if turn.is_over and await self._store.others_wait(job_id):
+                turn.is_given_up = True
+        if done < spec.trials and not turn.is_given_up:
             await self._store.expect_fewer(job_id, spec.trials - done)
+
+    async def _measure(self, study: Study, search: Search, tried: FloatArray) -> Measured:
+        """Measure a batch; one that takes too long again in parts, each trial of which may."""
+        name, setup, parts = study.held(search.symbol), _setup(study, search), self._runner.at_once
+        try:
+            return await self._runner.measure(name, setup, tried)
+        except SlowTrialsError:
+            if len(tried) <= parts:
+                raise
+        cuts = range(parts, len(tried), parts)
+        return trials.joined(
+            [await self._runner.measure(name, setup, part) for part in np.split(tried, cuts)]
+        )
 
     async def _judge(self, study: Study) -> tuple[list[Kept], dict[str, Any]]:
         """Choose the best and measure them in and out of sample.
@@ -217,13 +259,20 @@ class Searching:
 
     async def _kept(self, study: Study, symbol: str, chosen: Sequence[Chosen]) -> list[Kept]:
         of_symbol = [one for one in chosen if one.search.symbol == symbol]
-        verdicts = await self._process.call(
-            trials.judge,
-            study.candles[symbol],
-            study.ranges[symbol],
-            [(one.search.strategy, one.params) for one in of_symbol],
-            Costs(**plan.costs_of(study.spec)),
-        )
+        try:
+            verdicts = await self._process.call_within(
+                JUDGE_LIMIT_S,
+                trials.judge,
+                study.candles[symbol],
+                study.ranges[symbol],
+                [(one.search.strategy, one.params) for one in of_symbol],
+                Costs(**plan.costs_of(study.spec)),
+            )
+        except TimeoutError:
+            raise ValueError(
+                f"the backtests of what is kept of {symbol} took longer than {JUDGE_LIMIT_S:g} s: "
+                "keep fewer, or take fewer candles"
+            ) from None
         return [
             self._describe(study, one, verdict, 1 / len(of_symbol))
             for one, verdict in zip(of_symbol, verdicts, strict=True)
@@ -302,20 +351,3 @@ def _replay(sampler: Sampler, goal: Goal, stored: Batch) -> None:
             "trials cannot be continued: submit the job again"
         )
     sampler.tell(asked, *goal.losses(stored.figures))
-
-
-async def _together(searches: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Run all, a few at a time; the first failure ends the rest and is raised as it is."""
-    slots = asyncio.Semaphore(IN_FLIGHT)
-
-    async def in_turn(search: Callable[[], Awaitable[None]]) -> None:
-        async with slots:
-            await search()
-
-    tasks = [asyncio.create_task(in_turn(search)) for search in searches]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

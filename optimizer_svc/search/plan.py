@@ -22,8 +22,12 @@ from tradepulse.trading.metrics import FIGURES
 FloatArray = NDArray[np.float64]
 
 ROWS_PER_BATCH = 20_000_000
-"""Candles times trials of one batch: about a second, so that a cancel is felt at once."""
+"""Candles times trials of one batch at most."""
 MOST_PER_BATCH = 1_024
+BATCH_S = 2.0
+"""What a batch is to take: the progress of a job, and its turn, end with one."""
+GROWTH = 4
+"""How much larger or smaller a batch is than the one before at most: the first one compiles."""
 SAMPLES = 100
 """Parameter sets that are looked at where a strategy refuses its own upper bounds."""
 
@@ -171,6 +175,20 @@ def check_unchanged(stored: Range, candles: Candles) -> None:
 def batch_size(rows: int) -> int:
     """Return how many trials to run in one go on so many candles."""
     return max(1, min(MOST_PER_BATCH, ROWS_PER_BATCH // max(rows, 1)))
+
+
+def next_size(size: int, took_s: float, least: int, most: int) -> int:
+    """Return how many trials to run in one go after so many took so long.
+
+    Args:
+        size: of the batch before.
+        took_s: seconds, with the time that it waited for those of other searches.
+        least: trials that run side by side: fewer would take as long.
+        most: of `batch_size`.
+    """
+    wanted = int(size * BATCH_S / max(took_s, 1e-3))
+    nearer = min(max(wanted, size // GROWTH), size * GROWTH)
+    return max(1, min(max(nearer, least), most))
 
 
 def vectors(sets: list[dict[str, float]]) -> FloatArray:

@@ -1,7 +1,9 @@
 """The process in which trials run: threads over shared candles, apart from the event loop.
 
 One process, so that candles are there once however many threads read them; a process of its own,
-so that a strategy which takes it down does not take down the service.
+so that a strategy which takes it down does not take down the service, and because compiled code
+cannot be interrupted: a call that is no longer wanted, or takes too long, is ended with its
+process.
 """
 
 import asyncio
@@ -34,15 +36,41 @@ DEATHS = 3
 """Of trial processes, after which the job itself is blamed."""
 
 
+TRIAL_LIMIT_S = 300.0
+"""Seconds that a batch may take before its process is ended."""
+
+
+class SlowTrialsError(ValueError):
+    """A batch took too long; one line for the job's user."""
+
+    def __init__(self, strategy: str, sets: int, limit_s: float) -> None:
+        super().__init__(
+            f"strategy {strategy}: {sets} parameter sets side by side took longer than "
+            f"{limit_s:g} s: look for a loop without an end, or for work in each row that grows "
+            "with the row; take fewer candles or raise TRIAL_LIMIT_S"
+        )
+
+
 class TrialRunner(Protocol):
     """Where trials run: in the process below, or on a cluster. The figures are the same."""
+
+    @property
+    def at_once(self) -> int:
+        """How many trials run side by side."""
+        ...
 
     async def give(self, candles: Mapping[str, Candles]) -> None:
         """Hand over candles, once, under names that no one else uses."""
         ...
 
     async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> Measured:
-        """Measure parameter vectors, float64 `(t, p)`, on the candles of that name."""
+        """Measure parameter vectors, float64 `(t, p)`, on the candles of that name.
+
+        Who is cancelled leaves nothing running behind.
+
+        Raises:
+            SlowTrialsError: they took too long.
+        """
         ...
 
     async def take_back(self, names: list[str]) -> None:
@@ -119,31 +147,44 @@ async def _outcome(call: Future[R]) -> R:
 
 
 class TrialProcess:
-    """A spawned process, replaced when it dies.
+    """A spawned process, replaced when it dies. One call at a time; others wait their turn.
 
     Args:
         threads: how many run trials in it.
+        limit_s: seconds that a batch of trials may take.
     """
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
+    def __init__(self, threads: int, limit_s: float = TRIAL_LIMIT_S) -> None:
+        self.threads = self.at_once = threads
+        self.limit_s = limit_s
         self.deaths = 0
         """Since it was last set to 0."""
         self._candles: dict[str, Candles] = {}
         self._context = multiprocessing.get_context("spawn")
+        self._turn: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._start()
 
-    def _start(self) -> None:
+    def _start(self) -> ProcessPoolExecutor:
         # threads share the work already: those of a matrix product would get in their way
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self._progress = self._context.Value("d", 0.0)
-        self._pool = ProcessPoolExecutor(
+        before = set(multiprocessing.active_children())
+        pool = ProcessPoolExecutor(
             1, mp_context=self._context, initializer=_begin, initargs=(self._progress,)
         )
-        self._pid: Future[int] = self._pool.submit(os.getpid)
         # calls are worked off in order: candles are there before what needs them
+        pool.submit(os.getpid)
         for name, candles in self._candles.items():
-            self._pool.submit(_hold, name, candles)
+            pool.submit(_hold, name, candles)
+        self._children = set(multiprocessing.active_children()) - before
+        self._pool: ProcessPoolExecutor | None = pool
+        return pool
+
+    def _in_turn(self) -> asyncio.Lock:
+        loop = asyncio.get_running_loop()
+        if self._turn is None or self._turn[0] is not loop:
+            self._turn = loop, asyncio.Lock()
+        return self._turn[1]
 
     @property
     def progress(self) -> float:
@@ -153,41 +194,68 @@ class TrialProcess:
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a function in the process; one that dies of it is replaced, and it runs again.
 
-        Who is cancelled waits no more; the function still runs to its end.
+        Where the caller is cancelled while it runs, the process is ended with it.
 
         Raises:
             ValueError: too many processes have died.
         """
-        while True:
-            pool = self._pool
-            try:
-                return await _outcome(pool.submit(function, *args, **kwargs))
-            # a pool that is replaced cancels the calls that it has not begun
-            except (BrokenProcessPool, CancelledError):
-                if pool is self._pool:
-                    self.deaths += 1
-                    self.restart()
-                if self.deaths >= DEATHS:
-                    raise ValueError(
-                        f"trial processes died {self.deaths} times, perhaps for lack of memory; "
-                        "give the service fewer workers or the job fewer candles"
-                    ) from None
+        return await self.call_within(None, function, *args, **kwargs)
+
+    async def call_within(
+        self, limit_s: float | None, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do what `call` does, for so many seconds at most.
+
+        Raises:
+            TimeoutError: it took longer; its process is ended.
+            ValueError: as `call`.
+        """
+        async with self._in_turn():
+            while True:
+                pool = self._pool or self._start()
+                bound = asyncio.timeout(limit_s)
+                try:
+                    async with bound:
+                        return await _outcome(pool.submit(function, *args, **kwargs))
+                # a pool that is replaced cancels the calls that it has not begun
+                except (BrokenProcessPool, CancelledError):
+                    if pool is self._pool:
+                        self.deaths += 1
+                        self.close()
+                    if self.deaths >= DEATHS:
+                        raise ValueError(
+                            f"trial processes died {self.deaths} times, perhaps for lack of "
+                            "memory; give the service fewer workers or the job fewer candles"
+                        ) from None
+                except asyncio.CancelledError:
+                    self.close()
+                    raise
+                except TimeoutError:
+                    if bound.expired():
+                        self.close()
+                    raise
 
     async def give(self, candles: Mapping[str, Candles]) -> None:
-        """See `TrialRunner`; a process that replaces a dead one is given them anew."""
-        self._candles.update(candles)
+        """See `TrialRunner`; a process that replaces another is given them anew."""
         for name, one in candles.items():
             await self.call(_hold, name, one)
+            self._candles[name] = one
 
     async def measure(self, name: str, setup: TrialSetup, tried: FloatArray) -> Measured:
         """See `TrialRunner`."""
-        return await self.call(_measure, name, setup, tried, self.threads)
+        try:
+            return await self.call_within(self.limit_s, _measure, name, setup, tried, self.threads)
+        except TimeoutError:
+            raise SlowTrialsError(setup.strategy, len(tried), self.limit_s) from None
 
     async def take_back(self, names: list[str]) -> None:
         """See `TrialRunner`."""
         for name in names:
             self._candles.pop(name, None)
-            await self.call(_drop, name)
+        # a process that is yet to be started is not given them
+        if self._pool is not None:
+            for name in names:
+                await self.call(_drop, name)
 
     def restart(self) -> None:
         """Replace the process, whatever it is doing."""
@@ -195,9 +263,9 @@ class TrialProcess:
         self._start()
 
     def close(self) -> None:
-        """End the process at once, whatever it is doing."""
-        begun = self._pid.done() and not self._pid.cancelled() and self._pid.exception() is None
-        for child in multiprocessing.active_children():
-            if begun and child.pid == self._pid.result():
-                child.kill()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the process at once, whatever it is doing; the next call starts another."""
+        for child in self._children:
+            child.kill()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = None

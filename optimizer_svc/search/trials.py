@@ -178,14 +178,9 @@ def measure(sweep: Sweep, tried: FloatArray, setup: TrialSetup) -> Measured:
     """Measure parameter sets, float64 `(t, p)`, on a sweep of this setup.
 
     Raises:
-        ValueError: the strategy raised.
+        StrategyError: the strategy failed.
     """
-    try:
-        result = sweep.run(tried, daily=True)
-    except Exception as error:  # noqa: BLE001 - whatever a user's strategy raises is told its job
-        raise ValueError(
-            f"strategy {sweep.strategy.name} raised {type(error).__name__}: {error}"
-        ) from None
+    result = sweep.run(tried, daily=True)
     if result.daily is None:
         raise RuntimeError("the sweep gave no daily returns")
     # a set that traded on few days only has a t that is easily large, and is not chosen for it

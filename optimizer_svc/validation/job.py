@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from optimizer_svc.claims import Job
 from optimizer_svc.search import plan, trials
-from optimizer_svc.search.job import CancelRequestedError
 from optimizer_svc.search.plan import Range
 from optimizer_svc.search.processes import TrialProcess
 from optimizer_svc.search.trials import Gates, Subject, Validated
-from optimizer_svc.store import Job, Store
+from optimizer_svc.search.turns import CancelRequestedError
+from optimizer_svc.store import Store
 from optimizer_svc.tried import searches_of_market, tried_for
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
@@ -28,6 +29,8 @@ from tradepulse.runtime.db import Connection
 from tradepulse.strategies import get_strategy
 
 LOOK_S = 1.0
+STALL_S = 1_800.0
+"""How long gates may come no further before their job is ended."""
 HELD_BACK = 0.25
 """Fraction out of sample of a configuration that no search found."""
 
@@ -40,15 +43,23 @@ class Validating:
         process: where the gates run.
         gates: judge a configuration; a function that the process can import.
         rules: of the lifecycle.
+        stall_s: how long they may come no further.
     """
 
     def __init__(
-        self, store: Store, process: TrialProcess, gates: Gates, rules: LifecycleRules
+        self,
+        store: Store,
+        process: TrialProcess,
+        gates: Gates,
+        rules: LifecycleRules,
+        *,
+        stall_s: float = STALL_S,
     ) -> None:
         self._store = store
         self._process = process
         self._gates = gates
         self._rules = rules
+        self._stall_s = stall_s
 
     async def work(self, job: Job) -> None:
         """Bring a job to its success.
@@ -118,21 +129,35 @@ class Validating:
     async def _validate(
         self, job: Job, candles: Candles, used: Range, subject: Subject
     ) -> Validated:
-        """Run the gates, telling how far they have come; a cancel ends them at once."""
+        """Run the gates, telling how far they have come; a cancel ends them at once.
+
+        Raises:
+            ValueError: they have come no further for too long.
+        """
         call = asyncio.ensure_future(
             self._process.call(trials.validated, candles, used, subject, self._gates)
         )
+        clock = asyncio.get_running_loop().time
+        moved, at = clock(), -1.0
         try:
             while not call.done():
                 await asyncio.wait([call], timeout=LOOK_S)
-                percent = min(99, int(100 * self._process.progress))
+                progress = self._process.progress
+                if progress != at:
+                    moved, at = clock(), progress
+                elif clock() - moved > self._stall_s:
+                    raise ValueError(
+                        f"strategy {subject.strategy}: its gates came no further for "
+                        f"{self._stall_s:g} s, at {at:.0%}: look for a loop without an end, or "
+                        "give fewer candles"
+                    )
+                percent = min(99, int(100 * progress))
                 if await self._store.progress(job.job_id, percent):
                     raise CancelRequestedError
             return call.result()
         finally:
-            if not call.done():
-                call.cancel()
-                self._process.restart()
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
 
     def _judged(self, used: Range, found: Validated) -> Judged:
         report: dict[str, Any] = found.report

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.strategies.read_only import columns_of, read_only
 from tradepulse.trading.fills import FinerPrices
 from tradepulse.trading.metrics import DAY_MS
 
@@ -54,16 +55,8 @@ class Span(NamedTuple):
 
 
 def arrays_of(candles: Candles) -> CandleArrays:
-    """Return the columns that the loop reads."""
-    # one memory layout, so that one compiled variant serves all callers
-    return CandleArrays(
-        np.ascontiguousarray(candles.open),
-        np.ascontiguousarray(candles.high),
-        np.ascontiguousarray(candles.low),
-        np.ascontiguousarray(candles.close),
-        np.ascontiguousarray(candles.volume),
-        np.ascontiguousarray(candles.open_time),
-    )
+    """Return the columns that the loop reads, and that no strategy in it can write to."""
+    return CandleArrays(*columns_of(candles), read_only(candles.open_time))
 
 
 def finer_of(candles: Candles, finer: Candles | None) -> FinerArrays:

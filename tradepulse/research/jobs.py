@@ -1,7 +1,7 @@
 """Jobs: what may be asked for, and their rows. optimizer_svc works them off.
 
 A search looks for parameters, a validation judges one configuration. Both wait in one queue;
-searches go first, because people wait for them.
+searches go before validations that have not waited long, because people wait for them.
 """
 
 from dataclasses import dataclass
@@ -264,7 +264,7 @@ async def list_jobs(pool: "asyncpg.Pool[asyncpg.Record]", limit: int = 100) -> l
 
 
 async def request_cancel(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> JobStatus:
-    """Cancel a job: a search at once where it waits, after its present batch where it runs.
+    """Cancel a job: a search at once where it waits, within a second or two where it runs.
 
     A validation is cancelled by its worker, which takes its configuration out of it. A job that has
     ended stays as it is.

@@ -17,6 +17,7 @@ from tradepulse.research.positions import REASONS, Rules
 from tradepulse.research.results import Record, Results
 from tradepulse.strategies import Evaluations, Strategy
 from tradepulse.strategies.compiled import Compiled, compiled, instance
+from tradepulse.strategies.faults import explained
 from tradepulse.trading.metrics import FIGURES
 
 FloatArray = NDArray[np.float64]
@@ -208,13 +209,16 @@ class Simulator:
 
         Raises:
             ValueError: as `run`.
+            StrategyError: the strategy failed.
         """
         columns = strategy.columns(candles, vector)
         asked = max(first, strategy.lookback_of(vector) - 1)
         max_ms = int(vector[-1]) * timeframe_ms(candles.timeframe)
-        # a copy that may be written to, as a sweep has: one compiled variant serves both
-        trial = Trial(columns, np.array(vector), asked, max_ms)
-        return self._trade(trade_by(strategy), candles, finer, first, trial)
+        trial = Trial(columns, vector, asked, max_ms)
+        try:
+            return self._trade(trade_by(strategy), candles, finer, first, trial)
+        except Exception as error:
+            raise explained(strategy, candles, [vector], asked, error) from error
 
     def _trade(
         self,

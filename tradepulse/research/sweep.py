@@ -22,7 +22,9 @@ from tradepulse.research.results import Record, Results
 from tradepulse.research.simulate import SimulationRules, trade_by
 from tradepulse.strategies import Strategy
 from tradepulse.strategies.compiled import Compiled, instance
+from tradepulse.strategies.faults import explained
 from tradepulse.strategies.features import MAX_FEATURES, Column, padded
+from tradepulse.strategies.read_only import read_only
 from tradepulse.trading.metrics import FIGURES
 
 FloatArray = NDArray[np.float64]
@@ -92,6 +94,7 @@ class Sweep:
         self.strategy = strategy
         self.rules = rules
         self.threads = threads
+        self._series = candles
         self._span = span_of(candles, first)
         self._candles = arrays_of(candles)
         self._finer = finer_of(candles, finer)
@@ -111,6 +114,7 @@ class Sweep:
 
         Raises:
             ValueError: the vectors do not have the strategy's parameters.
+            StrategyError: the strategy failed.
         """
         trials, width = vectors.shape
         if width != len(self.strategy.space):
@@ -123,6 +127,14 @@ class Sweep:
             np.empty((trials, len(self._span.days))) if daily else None,
         )
         plan = _plan(self.strategy, np.ascontiguousarray(vectors))
+        try:
+            self._run(plan, result)
+        except Exception as error:
+            first = self._span.first
+            raise explained(self.strategy, self._series, vectors, first, error) from error
+        return result
+
+    def _run(self, plan: "_Plan", result: SweepResult) -> None:
         with ThreadPoolExecutor(self.threads) as pool:
             for rows in plan.batches(self._columns.capacity):
                 slots = self._columns.slots(plan, rows, pool)
@@ -130,15 +142,14 @@ class Sweep:
                 part = partial(self._trade, plan, slots, result)
                 for _ in pool.map(part, np.array_split(rows, chunks)):
                     pass
-        return result
 
     def _trade(self, plan: "_Plan", slots: IntArray, result: SweepResult, rows: IntArray) -> None:
         figures = np.empty((len(rows), len(FIGURES)))
         daily = np.empty((len(rows) if result.daily is not None else 1, len(self._span.days)))
         trials = Trials(
-            self._columns.table,
+            self._columns.shown,
             slots[rows],
-            plan.vectors[rows],
+            read_only(plan.vectors[rows]),
             np.maximum(self._span.first, plan.lookback[rows] - 1),
             plan.vectors[rows, -1].astype(np.int64) * self._span.candle_ms,
         )
@@ -217,6 +228,7 @@ class _Columns:
         self.capacity = max(MAX_FEATURES + 1, fitting)
         self.table = np.empty((self.capacity, len(candles.open)))
         self.table[0] = np.nan
+        self.shown = read_only(self.table)
         self._inputs = candles[:5]
         self._slots: OrderedDict[Key, int] = OrderedDict()
 

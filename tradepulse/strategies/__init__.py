@@ -11,6 +11,7 @@ from tradepulse.strategies import (
     sma_cross,
     supertrend,
 )
+from tradepulse.strategies._evaluations import REFUSALS, Evaluations
 from tradepulse.strategies._kernels import (
     ENTER_LONG,
     ENTER_SHORT,
@@ -22,13 +23,13 @@ from tradepulse.strategies._kernels import (
 from tradepulse.strategies._registry import get_strategy, strategy, strategy_names
 from tradepulse.strategies._strategy import (
     COMMON,
-    Evaluations,
     Param,
     Params,
     Strategy,
 )
 from tradepulse.strategies._windows import FloatArray
 from tradepulse.strategies.compiled import compiled
+from tradepulse.strategies.faults import StrategyError
 from tradepulse.strategies.features import Feature
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "ENTER_SHORT",
     "EXIT",
     "NONE",
+    "REFUSALS",
     "Columns",
     "Decision",
     "Evaluations",
@@ -45,6 +47,7 @@ __all__ = [
     "Param",
     "Params",
     "Strategy",
+    "StrategyError",
     "bollinger_squeeze",
     "compiled",
     "donchian_breakout",

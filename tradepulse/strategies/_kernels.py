@@ -21,6 +21,12 @@ NONE = 0
 ENTER_LONG = 1
 ENTER_SHORT = -1
 EXIT = 2
+REFUSED_STOP = 3
+REFUSED_TARGET = 4
+REFUSED_LIMIT = 5
+REFUSED_STOP_BEFORE_LIMIT = 6
+"""An entry that is not made for its levels. Of `signal` and `evaluate` only: `Strategy.evaluate`
+makes `NONE` of it and says so apart."""
 
 Wire = tuple[int, int, int, int, int, int, int, int]
 """Where a feature's parameters stand in the vector: three arguments, then five switches."""
@@ -58,6 +64,12 @@ def _no_column(
     return open_
 
 
+@compiled
+def _no_value(column: FloatArray) -> FloatArray:
+    """Return as many NaN, to be read only: numba gives what may be one or the other one type."""
+    return np.full(len(column), np.nan) if len(column) > 0 else column
+
+
 _column_0 = _column_1 = _column_2 = _column_3 = _no_column
 _column_4 = _column_5 = _column_6 = _column_7 = _no_column
 
@@ -81,6 +93,31 @@ def _is_on(p: FloatArray, wire: Wire) -> bool:
     return on
 
 
+@compiled
+def _check(action: int, stop: float, target: float) -> None:
+    """Refuse what is no answer; `faults.py` tells it with its strategy and its candle."""
+    if action not in (NONE, ENTER_LONG, ENTER_SHORT, EXIT):
+        raise ValueError("unknown action")
+    if action in (ENTER_LONG, ENTER_SHORT) and (math.isinf(stop) or math.isinf(target)):
+        raise ValueError("infinite level")
+
+
+@compiled
+def _refusal(side: int, close: float, stop: float, target: float, limit: float) -> int:
+    """Return why an entry is not made for its levels, `NONE` where it is made."""
+    # such a stop would sell at once, such a target was never to come: not what was meant
+    if side * (stop - close) > 0.0:
+        return REFUSED_STOP
+    if side * (target - close) < 0.0:
+        return REFUSED_TARGET
+    # such an order could never fill, or its position would begin beyond its own stop
+    if limit <= 0.0:
+        return REFUSED_LIMIT
+    if side * (limit - stop) <= 0.0:
+        return REFUSED_STOP_BEFORE_LIMIT
+    return NONE
+
+
 def signal(
     i: int,
     open_: FloatArray,
@@ -91,12 +128,24 @@ def signal(
     f: Columns,
     p: FloatArray,
 ) -> SignalOf:
-    """Return action, stop, target, limit and trail of row i, by the strategy and common rules."""
+    """Return action, stop, target, limit and trail of row i, by the strategy and common rules.
+
+    Raises:
+        ValueError: the strategy returned no action that there is, or an infinite level.
+    """
     action, stop, target = _decide(i, open_, high, low, close, volume, f, p)
     limit = math.nan
     trail = math.nan
-    if action not in (ENTER_LONG, ENTER_SHORT):
+    if action == NONE:
         return action, math.nan, math.nan, limit, trail
+    _check(action, stop, target)
+    if action == EXIT:
+        return action, math.nan, math.nan, limit, trail
+    if p[LIMIT_ATR] > 0.0:
+        limit = close[i] - action * p[LIMIT_ATR] * f[ATR_COLUMN][i]
+    refusal = _refusal(action, close[i], stop, target, limit)
+    if refusal != NONE:
+        return refusal, math.nan, math.nan, math.nan, math.nan
     # a level at or below zero could never be touched, so it is none
     if stop <= 0.0:
         stop = math.nan
@@ -106,11 +155,6 @@ def signal(
         distance = p[TRAIL_ATR] * f[ATR_COLUMN][i]
         if distance > 0.0:
             trail = distance
-    if p[LIMIT_ATR] > 0.0:
-        limit = close[i] - action * p[LIMIT_ATR] * f[ATR_COLUMN][i]
-        # such an order could never fill, or its position would begin beyond its own stop
-        if limit <= 0.0 or action * (limit - stop) <= 0.0:
-            return NONE, math.nan, math.nan, math.nan, math.nan
     return action, stop, target, limit, trail
 
 
@@ -126,13 +170,18 @@ def evaluate(
     p: FloatArray,
     first: int,
 ) -> tuple[ActionArray, FloatArray]:
-    """Return actions and levels (stop, target, limit, trail), from row `first` on."""
+    """Return actions and levels (stop, target, limit, trail), from row `first` on.
+
+    The candles must be arrays that can only be read: then neither the strategy nor its features
+    compile if they write into them, or into the features.
+    """
     n = len(close)
     action = np.zeros(n, dtype=np.int8)
     levels = np.full((4, n), np.nan)
     if first < n:
         x = (open_, high, low, close, volume)
-        none = np.full(n, np.nan)
+        # one branch can only be read, so numba has all of them only be read
+        none = _no_value(open_)
         f = (
             _column_0(*x, _args(p, WIRES[0])) if _is_on(p, WIRES[0]) else none,
             _column_1(*x, _args(p, WIRES[1])) if _is_on(p, WIRES[1]) else none,

@@ -17,8 +17,14 @@ from tradepulse.strategies._strategy import (
     is_common_atr,
     no_rule,
 )
+from tradepulse.strategies.compiled import Compiled, names_in
 from tradepulse.strategies.features import MAX_ARGS, MAX_FEATURES, Feature
 
+_WRITERS = {
+    *("flat", "nditer", "objmode", "_ObjModeContextType"),
+    *("ascontiguousarray", "asfortranarray", "nan_to_num"),
+}
+"""What numba lets write into arrays that can only be read, or makes an array of that can be."""
 STRATEGIES: dict[str, Strategy] = {}
 
 
@@ -123,6 +129,21 @@ def _check_features(found: Strategy) -> None:
         for parameter in (*feature.args, *feature.only_if):
             if parameter not in found.index:
                 raise ValueError(f"{found.name}: a feature names no parameter: {parameter!r}")
+
+    _check_names(found)
+
+
+def _check_names(found: Strategy) -> None:
+    functions = [found.decide, *(feature.function for feature in found.features)]
+    for function in functions:
+        if not isinstance(function, Compiled):
+            continue
+        for place, name, meant in names_in(function):
+            if _WRITERS & {name, getattr(meant, "__name__", ""), type(meant).__name__}:
+                raise ValueError(
+                    f"{found.name}: {place} uses {name}, which may write into columns that can only"
+                    " be read: use plain indices, a copy(), np.where"
+                )
 
 
 def _with_common_atr(features: tuple[Feature, ...]) -> tuple[Feature, ...]:

@@ -8,10 +8,13 @@ import numpy as np
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.strategies import _kernels
+from tradepulse.strategies._evaluations import NO_REASONS, NO_ROWS, Evaluations
 from tradepulse.strategies._kernels import (
     ALWAYS,
+    EXIT,
     MAX_SWITCHES,
     NEVER,
+    NONE,
     UNUSED,
     ActionArray,
     Columns,
@@ -20,7 +23,9 @@ from tradepulse.strategies._kernels import (
 )
 from tradepulse.strategies._windows import FloatArray
 from tradepulse.strategies.compiled import Compiled, instance
+from tradepulse.strategies.faults import StrategyError, located, named
 from tradepulse.strategies.features import MAX_ARGS, MAX_FEATURES, Feature, atr, padded
+from tradepulse.strategies.read_only import columns_of, read_only
 
 Decide = Compiled[
     [int, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Columns, FloatArray],
@@ -86,30 +91,9 @@ ATR_WINDOW_DEFAULT = 14
 COMMON_ATR = atr("atr_window", only_if=("trail_atr", "limit_atr"))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Evaluations:
-    """What a strategy says at the close of each candle. Levels are NaN where there are none.
-
-    Attributes:
-        action: int8 `(n,)`: `NONE`, `ENTER_LONG`, `ENTER_SHORT` or `EXIT`.
-        stop: float64 `(n,)`, stop price of an entry.
-        take_profit: float64 `(n,)`, target price of an entry.
-        limit: float64 `(n,)`, limit price of an entry; NaN for an entry at market.
-        trail: float64 `(n,)`, how far an entry's stop trails, in the price's unit.
-        max_candles: candles after which a position is left, 0 for no such end.
-    """
-
-    action: ActionArray
-    stop: FloatArray
-    take_profit: FloatArray
-    limit: FloatArray
-    trail: FloatArray
-    max_candles: int = 0
-
-
 @lru_cache(maxsize=2)
 def _off(rows: int) -> FloatArray:
-    return np.full(rows, np.nan)
+    return read_only(np.full(rows, np.nan))
 
 
 def is_common_atr(feature: Feature) -> bool:
@@ -166,7 +150,10 @@ class Strategy:
                 whole[param.name] = float(self.defaults[param.name]) if off else given
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
-        problem = self.constraint(whole)
+        try:
+            problem = self.constraint(whole)
+        except Exception as error:
+            raise StrategyError(f"{self.name}: its constraint raises {named(error)}") from error
         if problem:
             raise ValueError(f"{self.name}: {problem}")
         return whole
@@ -205,8 +192,13 @@ class Strategy:
         needed = 1
         for feature in self.features:
             if self.is_on(feature, vector):
-                values = (float(vector[self.index[name]]) for name in feature.args)
-                needed = max(needed, feature.rows(*values))
+                values = [float(vector[self.index[name]]) for name in feature.args]
+                try:
+                    needed = max(needed, int(feature.rows(*values)))
+                except Exception as error:
+                    raise StrategyError(
+                        f"{self.name}: the rows of a feature raise {named(error)}"
+                    ) from error
         return needed + self.shift
 
     def is_on(self, feature: Feature, vector: FloatArray) -> bool:
@@ -234,34 +226,45 @@ class Strategy:
             candles: the series.
             vector: parameters from `vector()`.
             first: a live window needs its last rows only.
+
+        Raises:
+            StrategyError: the strategy failed, see `faults.py`.
         """
-        # one memory layout, so that one compiled variant serves all callers
-        action, levels = self._evaluate(
-            np.ascontiguousarray(candles.open),
-            np.ascontiguousarray(candles.high),
-            np.ascontiguousarray(candles.low),
-            np.ascontiguousarray(candles.close),
-            np.ascontiguousarray(candles.volume),
-            vector,
-            max(first, self._first(vector.tobytes())),
+        asked = max(first, self._first(vector.tobytes()))
+        try:
+            action, levels = self.answers(candles, vector, asked)
+        except Exception as error:
+            raise located(self, candles, vector, asked, error) from error
+        refused, refused_for = NO_ROWS, NO_REASONS
+        if len(candles) and action.max() > EXIT:
+            refused = np.flatnonzero(action > EXIT)
+            refused_for = action[refused]
+            action[refused] = NONE
+        return Evaluations(
+            action,
+            levels[0],
+            levels[1],
+            levels[2],
+            levels[3],
+            int(vector[-1]),
+            refused,
+            refused_for,
         )
-        return Evaluations(action, levels[0], levels[1], levels[2], levels[3], int(vector[-1]))
+
+    def answers(
+        self, candles: Candles, vector: FloatArray, first: int
+    ) -> tuple[ActionArray, FloatArray]:
+        """Return what the kernel says, refused entries among the actions; raises what it raises."""
+        return self._evaluate(*columns_of(candles), vector, first)
 
     def columns(self, candles: Candles, vector: FloatArray) -> Columns:
         """Compute the features, `MAX_FEATURES` columns of float64 `(n,)`, NaN for those off."""
-        off = _off(len(candles))
-        market = (
-            np.ascontiguousarray(candles.open),
-            np.ascontiguousarray(candles.high),
-            np.ascontiguousarray(candles.low),
-            np.ascontiguousarray(candles.close),
-            np.ascontiguousarray(candles.volume),
-        )
+        off, market = _off(len(candles)), columns_of(candles)
         found = [off] * MAX_FEATURES
         for place, feature in enumerate(self.features):
             if self.is_on(feature, vector):
                 values = [float(vector[self.index[name]]) for name in feature.args]
-                found[place] = feature.function(*market, padded(values))
+                found[place] = read_only(feature.function(*market, padded(values)))
         return tuple(found)
 
     @cached_property

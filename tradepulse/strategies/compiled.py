@@ -39,6 +39,7 @@ class Compiled(Generic[P, R]):
         inlined: its code becomes part of whoever calls it, however long it is. Python cannot call
             it then.
         checked: reading or writing beyond an array raises `IndexError`, and nothing is cached.
+        divides: a division by zero raises `ZeroDivisionError`, and nothing is cached.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Compiled(Generic[P, R]):
         row_by_row: bool = False,
         inlined: bool = False,
         checked: bool = False,
+        divides: bool = False,
     ) -> None:
         self.row_by_row = row_by_row
         self.inlined = inlined
         self.checked = checked
+        self.divides = divides
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.python = function
@@ -63,7 +66,7 @@ class Compiled(Generic[P, R]):
 
         sources = list(_sources(self.python, set()))
         # a function of no file, or one that closes over variables, is not known by its stamp
-        cached = not self.checked and all(
+        cached = not (self.checked or self.divides) and all(
             Path(s.__code__.co_filename).is_file() and not s.__closure__ for s in sources
         )
         options: Any = {
@@ -77,6 +80,8 @@ class Compiled(Generic[P, R]):
             options |= {"forceinline": True, "no_cpython_wrapper": True}
         if self.checked:
             options["boundscheck"] = True
+        if self.divides:
+            options["error_model"] = "python"
         function: Any = njit(cache=cached, **options)(self.python)
         if cached:
             files = function._cache._cache_file  # noqa: SLF001 - it cannot be told in another way
@@ -173,22 +178,47 @@ def bounds_checked(function: Compiled[..., Any]) -> Compiled[..., Any]:
     Compiled code does not look whether an index lies within an array: it takes what it finds in
     memory there. The copy raises `IndexError` instead. It is compiled anew in each process.
     """
+    return Compiled(_copied(function, bounds_checked), checked=True)
+
+
+@cache
+def division_checked(function: Compiled[..., Any]) -> Compiled[..., Any]:
+    """Return a copy, calling copies of all it calls, that raises where it divides by zero.
+
+    Compiled code gives infinity or NaN there, which most comparisons pass over in silence. The
+    copy raises `ZeroDivisionError` instead. It is compiled anew in each process.
+    """
+    return Compiled(_copied(function, division_checked), divides=True)
+
+
+def _copied(
+    function: Compiled[..., Any], copy_of: Callable[[Compiled[..., Any]], Compiled[..., Any]]
+) -> FunctionType:
     source = function.python
     if not isinstance(source, FunctionType):
         raise TypeError(f"{source!r} is no plain function")
     called: dict[str, Any] = {
-        name: bounds_checked(one)
+        name: copy_of(one)
         for name in source.__code__.co_names
         if isinstance(one := source.__globals__.get(name), Compiled)
     }
-    copy = FunctionType(
+    return FunctionType(
         source.__code__,
         {**source.__globals__, **called},
         source.__name__,
         source.__defaults__,
         source.__closure__,
     )
-    return Compiled(copy, checked=True)
+
+
+def names_in(function: Compiled[..., Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield the names that a function and all it calls look up: where, name, what it means there.
+
+    A name of an attribute means nothing there: None.
+    """
+    for source in _sources(function.python, set()):
+        for name in source.__code__.co_names:
+            yield source.__name__, name, source.__globals__.get(name)
 
 
 def _sources(function: Callable[..., Any], seen: set[int]) -> Iterator[FunctionType]:
@@ -200,8 +230,10 @@ def _sources(function: Callable[..., Any], seen: set[int]) -> Iterator[FunctionT
     for name in function.__code__.co_names:
         called = function.__globals__.get(name)
         for one in called if isinstance(called, tuple) else (called,):
-            if isinstance(one, Compiled):
-                yield from _sources(one.python, seen)
+            # a user's may be numba's own
+            python = one.python if isinstance(one, Compiled) else getattr(one, "py_func", None)
+            if python is not None:
+                yield from _sources(python, seen)
 
 
 def _function_stamp(function: FunctionType) -> tuple[str, int, tuple[str, int, int]]:

@@ -25,6 +25,7 @@ from tradepulse.strategies import (
 )
 from tradepulse.strategies.compiled import bounds_checked
 from tradepulse.strategies.features import padded
+from tradepulse.strategies.read_only import read_only
 
 Run = Callable[[Candles], Evaluations]
 
@@ -278,7 +279,7 @@ def _copy(candles: Candles, lo: int, hi: int) -> Candles:
     def alone(column: np.ndarray) -> np.ndarray:
         room = np.full(hi - lo + 2 * GUARD, np.nan)
         room[GUARD : GUARD + hi - lo] = column[lo:hi]
-        return room[GUARD : GUARD + hi - lo]
+        return read_only(room[GUARD : GUARD + hi - lo])
 
     prices = (candles.open, candles.high, candles.low, candles.close, candles.volume)
     return Candles(

@@ -1,6 +1,7 @@
 """From a strategy's arrays to signals: the same for the backtest and for signal_svc."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from tradepulse.strategies import (
     ENTER_SHORT,
     EXIT,
     NONE,
+    REFUSALS,
     Evaluations,
     get_strategy,
 )
@@ -72,11 +74,55 @@ def signals_of(
     output what it is in a longer series.
 
     Raises:
-        ValueError: the strategy is unknown or its parameters are wrong.
+        ValueError: the strategy is unknown or its parameters are wrong, or it failed
+            (`StrategyError`).
+    """
+    found = evaluations_of(configuration, candles, first)
+    return signals_in(found, configuration, candles, first)
+
+
+def evaluations_of(configuration: Configuration, candles: Candles, first: int = 0) -> Evaluations:
+    """Return what a configuration's strategy says, from row `first` on.
+
+    Raises:
+        ValueError: as `signals_of`.
     """
     _, vector = _prepared(configuration.strategy, tuple(configuration.params.items()))
-    found = get_strategy(configuration.strategy).evaluate(candles, vector, first)
-    return signals_in(found, configuration, candles, first)
+    return get_strategy(configuration.strategy).evaluate(candles, vector, first)
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The entries that a strategy asked for, whatever came of them.
+
+    Attributes:
+        asked: those refused for their levels included.
+        refused: by reason, how many were refused for their levels.
+        first_refused: open time of the first of these, epoch ms; None where there is none.
+        without_stop: not refused, without a stop, be it left out or not a number.
+        without_target: the same without a target.
+    """
+
+    asked: int
+    refused: Mapping[str, int]
+    first_refused: int | None
+    without_stop: int
+    without_target: int
+
+
+def entries_in(found: Evaluations, candles: Candles, first: int = 0) -> Entries:
+    """Count the entries that a strategy asked for, from row `first` on."""
+    enters = np.abs(found.action) == ENTER_LONG
+    enters[:first] = False
+    of_range = found.refused >= first
+    rows, reasons = found.refused[of_range], found.refused_for[of_range].tolist()
+    return Entries(
+        asked=int(np.count_nonzero(enters)) + len(rows),
+        refused=Counter(REFUSALS[reason] for reason in reasons),
+        first_refused=int(candles.open_time[rows[0]]) if len(rows) else None,
+        without_stop=int(np.count_nonzero(enters & np.isnan(found.stop) & np.isnan(found.trail))),
+        without_target=int(np.count_nonzero(enters & np.isnan(found.take_profit))),
+    )
 
 
 def signals_in(

@@ -20,6 +20,7 @@ from tradepulse.runtime.settings import RefusedError, RuntimeSettings
 from tradepulse.strategies import get_strategy
 from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies.compiled import Compiled
+from tradepulse.strategies.faults import is_compilation, named, one_line, plain, reason_of
 
 VARIABLE = "STRATEGY_FILES"
 
@@ -120,7 +121,7 @@ def _register(code: CodeType, module: ModuleType, place: Path, path: Path | str)
         ]
         where = f", line {lines[-1]}" if lines else ""
         what = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        raise StrategyFileError(f"strategy file {path}{where}: {what}{_one_line(error)}") from error
+        raise StrategyFileError(f"strategy file {path}{where}: {what}{one_line(error)}") from error
 
     names = tuple(name for name in STRATEGIES if name not in before)
     if not names:
@@ -138,30 +139,14 @@ def _compile(name: str, place: Path, path: Path | str) -> None:
     one = np.ones(1)
     candle = Candles("none", "NONE/NONE", "1h", np.zeros(1, np.int64), one, one, one, one, one)
     try:
-        found.run(candle, {})
+        found.answers(candle, found.vector({}), len(one))
     except Exception as error:
-        text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
         lines = re.findall(
             rf'File "[^"]*{re.escape(place.name)}", line (\d+)|{re.escape(str(place))} \((\d+)\)',
-            text,
+            plain(error),
         )
         where = f", line {''.join(lines[0])}" if lines else ""
-        raise StrategyFileError(
-            f"strategy file {path}{where}: {name} does not compile: {_reason(error, text)}"
-        ) from error
-
-
-def _reason(error: Exception, text: str) -> str:
-    """Take what says what is wrong from numba's report."""
-    if "NRT required" in text:
-        return "decide runs for every candle and may make no arrays or lists; a feature may"
-    noise = ("Failed in", "During:", "File ", "There are")
-    lines = (line.strip(" >-") for line in text.splitlines())
-    telling = [line for line in lines if line and not line.startswith(noise)]
-    if not telling:
-        return type(error).__name__
-    return _one_line(" ".join(telling[:2]) if telling[0].endswith(":") else telling[0])
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())[:300]
+        what = f"does not compile: {reason_of(error)}"
+        if not is_compilation(error):
+            what = f"cannot be run: {named(error)}"
+        raise StrategyFileError(f"strategy file {path}{where}: {name} {what}") from error

@@ -8,13 +8,20 @@ and the same `Account` settles each moment.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from uuid import UUID
 
 import numpy as np
 
 from contracts.events import Signal
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.strategies.evaluate import Configuration, signals_of
+from tradepulse.strategies.evaluate import (
+    Configuration,
+    Entries,
+    entries_in,
+    evaluations_of,
+    signals_in,
+)
 from tradepulse.trading.account import Account
 from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement, Weights
@@ -37,11 +44,14 @@ class BacktestResult:
         trades: in the order in which they closed.
         equity: one point per close time.
         refused: entries that were not made, with their reasons.
+        entries: by configuration, the entries that its strategy asked for; those refused for
+            their levels never became orders.
     """
 
     trades: list[Trade] = field(default_factory=list)
     equity: list[EquityPoint] = field(default_factory=list)
     refused: list[Order] = field(default_factory=list)
+    entries: dict[UUID, Entries] = field(default_factory=dict)
 
     def add(self, settlement: Settlement) -> None:
         """Take in one settled close."""
@@ -83,11 +93,11 @@ def backtest(
     begin, end = between
     warm = {one.series: one.between(None, end) for one in candles}
     traded = _traded(warm, configurations, begin)
-    signals = _signals(warm, configurations, begin)
+    result = BacktestResult()
+    signals = _signals(warm, configurations, begin, result)
     history = _warm_history(warm, traded, policy)
     spans = {name: _span(one) for name, one in traded.items()}
     account = Account(cash, rules)
-    result = BacktestResult()
     weights: Weights | None = None
     moments = _moments(traded, signals, _finer(traded, finer))
     for number, moment in enumerate(moments):
@@ -122,14 +132,19 @@ def _span(one: Candles) -> Span:
 
 
 def _signals(
-    warm: dict[str, Candles], configurations: Sequence[Configuration], begin: int | None
+    warm: dict[str, Candles],
+    configurations: Sequence[Configuration],
+    begin: int | None,
+    result: BacktestResult,
 ) -> dict[int, list[tuple[str, Signal]]]:
     by_close: dict[int, list[tuple[str, Signal]]] = {}
     for configuration in configurations:
         series = warm[configuration.series]
         first = 0 if begin is None else int(np.searchsorted(series.open_time, begin))
         close_times = series.close_time
-        for row, signal in signals_of(configuration, series, first):
+        found = evaluations_of(configuration, series, first)
+        result.entries[configuration.configuration_id] = entries_in(found, series, first)
+        for row, signal in signals_in(found, configuration, series, first):
             by_close.setdefault(int(close_times[row]), []).append((configuration.series, signal))
     return by_close
 

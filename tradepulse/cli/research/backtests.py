@@ -25,6 +25,7 @@ from tradepulse.cli.options import (
 
 if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
+    from tradepulse.strategies.divisions import Divisions
     from tradepulse.strategies.evaluate import Configuration
     from tradepulse.trading.sizing import AccountRules
     from tradepulse.trading.weights import WeightPolicy
@@ -155,12 +156,30 @@ def backtest(
     policy = _policy(portfolio.weights, series)
     inside = [] if fills.finer is None else _finer(fills.finer, series)
     result = _run(series, configurations, rules, policy, capital, first, last, inside)
-    report = Report(candles, series, configurations, rules, policy.name, capital, result, inside)
+    divided = _divided(configurations, series, last)
+    report = Report(
+        candles, series, configurations, rules, policy.name, capital, result, inside, divided
+    )
     if json_out is not None:
         write_json(json_out, report.as_json(first, last))
     report.show()
     if json_out is not None:
         typer.echo(f"written to {json_out}")
+
+
+def _divided(
+    configurations: "Sequence[Configuration]", series: "Sequence[Candles]", end: int | None
+) -> "dict[UUID, Divisions]":
+    """Look where strategies from a user's files divide by zero; those of the package are tested."""
+    from tradepulse.strategies import get_strategy
+    from tradepulse.strategies.divisions import TRUSTED, divisions
+
+    by_series = {one.series: one.between(None, end) for one in series}
+    return {
+        one.configuration_id: divisions(found, one.params, by_series[one.series])
+        for one in configurations
+        if not (found := get_strategy(one.strategy)).decide.python.__module__.startswith(TRUSTED)
+    }
 
 
 def _finer(path: Path, series: "Sequence[Candles]") -> "list[Candles]":

@@ -4,10 +4,11 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,7 +18,8 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_text
 from tradepulse.strategies import get_strategy
-from tradepulse.strategies.evaluate import Configuration
+from tradepulse.strategies.divisions import Divisions
+from tradepulse.strategies.evaluate import Configuration, Entries
 from tradepulse.trading.backtest import BacktestResult
 from tradepulse.trading.metrics import Metrics, ledger_metrics
 from tradepulse.trading.orders import Trade
@@ -43,6 +45,8 @@ class Report:
     cash: Decimal
     result: BacktestResult
     finer: Sequence[Candles] = ()
+    divided: Mapping[UUID, Divisions] = field(default_factory=dict)
+    """By configuration whose strategy is the user's own, where it divides by zero."""
 
     def figures(self) -> Metrics:
         """Return the figures of the account."""
@@ -90,6 +94,19 @@ class Report:
             "trades": [_plain(trade, _TRADE) for trade in self.result.trades],
             "equity": [_plain(point, _EQUITY) for point in self.result.equity],
             "refused": dict(self._refused().most_common()),
+            "entries": [
+                {
+                    "configuration_id": str(one.configuration_id),
+                    "asked": asked.asked,
+                    "refused": dict(asked.refused),
+                    "first_refused": asked.first_refused,
+                    "without_stop": asked.without_stop,
+                    "without_target": asked.without_target,
+                    "divisions_by_zero": self._divisions(one.configuration_id),
+                }
+                for one in self.configurations
+                if (asked := self.result.entries.get(one.configuration_id)) is not None
+            ],
         }
 
     def show(self) -> None:
@@ -107,6 +124,21 @@ class Report:
         console.print(self._by_configuration())
         for reason, count in self._refused().most_common():
             console.print(f"{count:,} entries refused: {escape(reason)}", style="yellow")
+        for one in self.configurations:
+            asked = self.result.entries.get(one.configuration_id)
+            refused, lacks = ((), ()) if asked is None else entry_notes(asked)
+            for line in refused:
+                console.print(f"{one.strategy} on {one.series}: {line}", style="yellow")
+            for line in lacks:
+                console.print(f"{one.strategy} on {one.series}: {line}", style="dim")
+            divided = self.divided.get(one.configuration_id)
+            for line in () if divided is None else division_notes(divided):
+                console.print(f"{one.strategy} on {one.series}: {line}", style="yellow")
+
+    def _divisions(self, configuration_id: UUID) -> int | None:
+        """Return in how many of the last rows a strategy divides by zero; None if not asked."""
+        found = self.divided.get(configuration_id)
+        return None if found is None else found.rows
 
     def _refused(self) -> Counter[str]:
         return Counter(order.reason for order in self.result.refused)
@@ -128,6 +160,31 @@ class Report:
                 f"{sum((t.fees for t in trades), Decimal(0)):,.2f}",
             )
         return table
+
+
+def entry_notes(entries: Entries) -> tuple[list[str], list[str]]:
+    """Say which entries are refused for their levels, and what the levels of the others lack."""
+    refused = [
+        f"{count:,} of {entries.asked:,} entries refused: {reason}, first at the candle of "
+        f"{time_text(entries.first_refused)} UTC"
+        for reason, count in entries.refused.items()
+    ]
+    made = entries.asked - sum(entries.refused.values())
+    lacks = []
+    if entries.without_stop:
+        lacks.append(f"{entries.without_stop:,} of {made:,} entries have no stop (NaN)")
+    # none at all is a choice, some is not
+    if 0 < entries.without_target < made:
+        lacks.append(f"{entries.without_target:,} of {made:,} entries have no target (NaN)")
+    return refused, lacks
+
+
+def division_notes(found: Divisions) -> list[str]:
+    """Say where a strategy divides by zero."""
+    goes_on = "compiled code goes on with infinity or NaN"
+    features = [f"a feature divides by zero; {goes_on}"] if found.features else []
+    rows = f"in {found.rows:,} of {found.of:,} rows, first in row {found.first}"
+    return [*features, *([f"decide divides by zero {rows}; {goes_on}"] if found.rows else [])]
 
 
 _LABELS = {

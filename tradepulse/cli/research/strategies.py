@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tradepulse.cli.errors import FAILED, values_refused
+from tradepulse.cli.errors import FAILED
 from tradepulse.cli.options import (
     OfFile,
     StrategyFiles,
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-MADE_UP = 5_000
-"""Candles of a random walk that strategies are checked on where none are given."""
-WARM_UPS = 8
-"""Lookbacks that a check wants candles for."""
-
 
 @app.callback(invoke_without_command=True)
 def strategies(
@@ -37,18 +32,21 @@ def strategies(
 
     Those of STRATEGY_FILES are among them.
     """
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = tuple(strategy_file or ())
+        return
     load_strategies(strategy_file)
-    if ctx.invoked_subcommand is None:
-        from tradepulse.strategies import get_strategy, strategy_names
+    from tradepulse.strategies import get_strategy, strategy_names
 
-        for name in strategy_names():
-            _show(get_strategy(name))
+    for name in strategy_names():
+        _show(get_strategy(name))
 
 
 @app.command()
 @grouped
 def check(
     *,
+    ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="Python file with strategies.")],
     candles: Annotated[
         Path | None, typer.Option(help="File of candles; without it, a random walk.")
@@ -57,28 +55,24 @@ def check(
     params: Annotated[
         str | None, typer.Option(help='Parameters, as {"fast": 10}; the rest are defaults.')
     ] = None,
+    time_limit: Annotated[
+        float,
+        typer.Option(min=1, help="Seconds that each step may take: loading, one look at one."),
+    ] = 60,
 ) -> None:
     """Load a file, and look whether its strategies know the future or never forget.
 
+    Also whether the levels of their entries are on their sides, and whether they divide by zero.
     Status 1 where anything is found.
     """
-    from tradepulse.strategies import get_strategy
-    from tradepulse.strategies.detectors import look_ahead, recursive
-    from tradepulse.strategies.files import load_strategy_file
+    from tradepulse.cli.research.checking import Wanted, findings
 
     read = None if candles is None else _read(candles, of_file)
     given = numbers_of("--params", json_of("--params", params or "{}"))
-    with values_refused():
-        names = load_strategy_file(file)
     passed = True
-    for name in names:
-        found = get_strategy(name)
-        with values_refused():
-            series = _series(read, found.lookback(given))
-            for detection in (look_ahead(found, given, series), recursive(found, given, series)):
-                verdict = "ok    " if detection.passed else "FOUND "
-                typer.echo(f"{verdict}{name}: {detection.name}: {detection.sentence}")
-                passed = passed and detection.passed
+    for verdict, line in findings(Wanted(file, read, given, ctx.obj or ()), time_limit):
+        typer.echo(f"{verdict:<6}{line}")
+        passed = passed and verdict != "FOUND"
     if not passed:
         raise typer.Exit(FAILED)
 
@@ -88,14 +82,6 @@ def _read(file: Path, of_file: OfFile) -> "Candles":
     from tradepulse.market_data.files import read_series
 
     return read_series(file, of_file.asked(), file_told)[0]
-
-
-def _series(read: "Candles | None", lookback: int) -> "Candles":
-    """Return what was read of a file, or a random walk; not longer than the check needs."""
-    from tradepulse.strategies.detectors import random_walk
-
-    count = max(MADE_UP, WARM_UPS * lookback)
-    return random_walk(count) if read is None else read.rows(0, count)
 
 
 def _show(strategy: "Strategy") -> None:

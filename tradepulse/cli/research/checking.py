@@ -1,0 +1,163 @@
+"""The check of a strategy file, in a process of its own.
+
+Compiled code that never ends cannot be interrupted: its process can only be killed.
+"""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tradepulse.cli.errors import CliError, one_line, readable, values_refused
+from tradepulse.cli.options import load_strategies
+
+if TYPE_CHECKING:
+    from tradepulse.candles.arrays import Candles
+    from tradepulse.strategies import Strategy
+
+MADE_UP = 5_000
+"""Candles of a random walk that strategies are checked on where none are given."""
+WARM_UPS = 8
+"""Lookbacks that a check wants candles for."""
+
+Kind = Literal["begins", "ok", "note", "FOUND", "refused", "ended"]
+Says = Callable[[Kind, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be checked.
+
+    Attributes:
+        file: with strategies.
+        candles: a series; None for a random walk.
+        params: by name; the rest are defaults.
+        others: strategy files that are loaded before.
+    """
+
+    file: Path
+    candles: "Candles | None"
+    params: Mapping[str, float]
+    others: tuple[Path, ...] = ()
+
+
+def findings(wanted: Wanted, limit_s: float) -> Iterator[tuple[Kind, str]]:
+    """Yield what a check finds, `ok`, `note` or `FOUND` with a line, as it is found.
+
+    Args:
+        wanted: what is to be checked.
+        limit_s: seconds that each step may take: to load the file, to look at one strategy once.
+
+    Raises:
+        CliError: the file is refused, a strategy failed, a step took too long or ended the process.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_check, args=(wanted, theirs), daemon=True)
+    child.start()
+    theirs.close()
+    step = f"loading {wanted.file}"
+    try:
+        while ours.poll(limit_s):
+            try:
+                kind, text = ours.recv()
+            except EOFError:
+                child.join()
+                raise CliError(
+                    f"{step}: its process ended with status {child.exitcode}: look for "
+                    "rows that are read far beyond the candles"
+                ) from None
+            if kind == "refused":
+                raise CliError(text)
+            if kind == "ended":
+                return
+            if kind == "begins":
+                step = text
+            else:
+                yield kind, text
+        raise CliError(
+            f"{step} did not end within {limit_s:g} s: look for a loop without an end, or for work "
+            "in each row that grows with the row; give fewer --candles or a longer --time-limit"
+        )
+    finally:
+        child.kill()
+        child.join()
+        ours.close()
+
+
+def _check(wanted: Wanted, connection: Connection) -> None:
+    """Do the check; runs in the child."""
+
+    def says(kind: Kind, text: str) -> None:
+        connection.send((kind, text))
+
+    try:
+        _look(wanted, says)
+    except Exception as error:  # noqa: BLE001 - told by the parent, in one line
+        says("refused", readable(error) or one_line(f"unexpected {type(error).__name__}: {error}"))
+    else:
+        says("ended", "")
+
+
+def _look(wanted: Wanted, says: Says) -> None:
+    from tradepulse.strategies import get_strategy
+    from tradepulse.strategies.files import load_strategy_file, load_strategy_files
+
+    with values_refused():
+        load_strategy_files()
+        load_strategies(wanted.others)
+        names = load_strategy_file(wanted.file)
+        for name in names:
+            _look_at(get_strategy(name), wanted, says)
+
+
+def _look_at(strategy: "Strategy", wanted: Wanted, says: Says) -> None:
+    from tradepulse.strategies.detectors import look_ahead, recursive
+
+    name, params = strategy.name, wanted.params
+    says("begins", f"{name}: its lookback")
+    series = _series(wanted.candles, strategy.lookback(params))
+    # first once over all candles: what fails there is told with its candle
+    says("begins", f"{name}: levels")
+    _levels(strategy, series, wanted, says)
+    for title, detector in (("look-ahead", look_ahead), ("recursive", recursive)):
+        says("begins", f"{name}: {title}")
+        detection = detector(strategy, params, series)
+        verdict: Kind = "ok" if detection.passed else "FOUND"
+        says(verdict, f"{name}: {title}: {detection.sentence}")
+    says("begins", f"{name}: divisions")
+    _divisions(strategy, series, wanted, says)
+
+
+def _levels(strategy: "Strategy", series: "Candles", wanted: Wanted, says: Says) -> None:
+    from tradepulse.cli.research.report import entry_notes
+    from tradepulse.strategies.evaluate import entries_in
+
+    entries = entries_in(strategy.run(series, wanted.params), series)
+    refused, notes = entry_notes(entries)
+    for line in refused:
+        says("FOUND", f"{strategy.name}: levels: {line}")
+    for line in notes:
+        says("note", f"{strategy.name}: levels: {line}")
+    if not refused and not notes:
+        says(
+            "ok", f"{strategy.name}: levels: those of {entries.asked:,} entries are on their sides"
+        )
+
+
+def _divisions(strategy: "Strategy", series: "Candles", wanted: Wanted, says: Says) -> None:
+    from tradepulse.cli.research.report import division_notes
+    from tradepulse.strategies.divisions import divisions
+
+    for line in division_notes(divisions(strategy, wanted.params, series)):
+        says("note", f"{strategy.name}: divisions: {line}")
+
+
+def _series(read: "Candles | None", lookback: int) -> "Candles":
+    """Return what was read of a file, or a random walk; not longer than the check needs."""
+    from tradepulse.strategies.detectors import random_walk
+
+    count = max(MADE_UP, WARM_UPS * lookback)
+    return random_walk(count) if read is None else read.rows(0, count)

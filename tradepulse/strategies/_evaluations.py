@@ -1,0 +1,51 @@
+"""What a strategy says of a whole series."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradepulse.strategies._kernels import (
+    REFUSED_LIMIT,
+    REFUSED_STOP,
+    REFUSED_STOP_BEFORE_LIMIT,
+    REFUSED_TARGET,
+    ActionArray,
+)
+from tradepulse.strategies._windows import FloatArray
+
+REFUSALS = {
+    REFUSED_STOP: "its stop is on the wrong side of the price",
+    REFUSED_TARGET: "its target is on the wrong side of the price",
+    REFUSED_LIMIT: "its limit is at or below zero",
+    REFUSED_STOP_BEFORE_LIMIT: "its stop comes before its limit",
+}
+"""Why an entry is not made for its levels."""
+NO_ROWS = np.empty(0, dtype=np.int64)
+NO_REASONS = np.empty(0, dtype=np.int8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluations:
+    """What a strategy says at the close of each candle. Levels are NaN where there are none.
+
+    Attributes:
+        action: int8 `(n,)`: `NONE`, `ENTER_LONG`, `ENTER_SHORT` or `EXIT`.
+        stop: float64 `(n,)`, stop price of an entry.
+        take_profit: float64 `(n,)`, target price of an entry.
+        limit: float64 `(n,)`, limit price of an entry; NaN for an entry at market.
+        trail: float64 `(n,)`, how far an entry's stop trails, in the price's unit.
+        max_candles: candles after which a position is left, 0 for no such end.
+        refused: int64 `(m,)`, rows of entries that are not made for their levels; their action
+            is `NONE`.
+        refused_for: int8 `(m,)`, keys of `REFUSALS`.
+    """
+
+    action: ActionArray
+    stop: FloatArray
+    take_profit: FloatArray
+    limit: FloatArray
+    trail: FloatArray
+    max_candles: int = 0
+    refused: NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
+    refused_for: NDArray[np.int8] = field(default_factory=lambda: NO_REASONS)
