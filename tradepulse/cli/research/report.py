@@ -90,6 +90,7 @@ class Report:
             "trades": [_plain(trade, _TRADE) for trade in self.result.trades],
             "equity": [_plain(point, _EQUITY) for point in self.result.equity],
             "refused": dict(self._refused().most_common()),
+            "ruined_at": self.result.ruined_at,
         }
 
     def show(self) -> None:
@@ -105,6 +106,12 @@ class Report:
             table.add_row(name, text)
         console.print(table)
         console.print(self._by_configuration())
+        if self.result.ruined_at is not None:
+            console.print(
+                f"the account was ruined at {time_text(self.result.ruined_at)} UTC: its equity was "
+                "not above zero. All that it held was liquidated, nothing was traded after that",
+                style="red",
+            )
         for reason, count in self._refused().most_common():
             console.print(f"{count:,} entries refused: {escape(reason)}", style="yellow")
 
