@@ -37,7 +37,7 @@ Stage = Literal["DISCOVERY", "VALIDATION", "PAPER", "MATURE", "DECAY"]
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "stop", "take_profit", "limit"]
 OrderStatus = Literal["OPEN", "FILLED", "REFUSED", "EXPIRED"]
-ExitReason = Literal["signal", "stop", "take_profit", "end_of_data", "time"]
+ExitReason = Literal["signal", "stop", "take_profit", "end_of_data", "time", "liquidation"]
 
 
 def check_time(time: int, name: str, timeframe: str | None = None) -> None:
@@ -260,11 +260,14 @@ class OrderDecided(Event):
     side: Side
     order_type: OrderType
     quantity: Decimal
+    """0 where it is not known: of an entry at market until its fill, and of a refused one."""
     reference_price: float
     status: OrderStatus
     reason: str = ""
     decided_at: int
     limit_price: Decimal | None = None
+    notional: Decimal | None = None
+    """What an entry may spend, slippage and fee included, in the quote currency."""
 
     @property
     def id(self) -> str:

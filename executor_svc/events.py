@@ -37,6 +37,7 @@ def _decided(account: str, order: Order) -> OrderDecided:
         reason=order.reason,
         decided_at=order.decided_at,
         limit_price=order.limit_price,
+        notional=order.notional,
     )
 
 

@@ -207,6 +207,12 @@ class Executor:
             )
 
     def _log(self, settled: Settled) -> None:
+        if settled.settlement.ruined:
+            log.error(
+                "the account is ruined: its equity is not above zero. All that it held was "
+                "liquidated, and it enters nothing any more. Begin another one with ACCOUNT",
+                extra={"close_time": settled.settlement.close_time},
+            )
         for order in settled.settlement.orders.values():
             log.info(
                 "order",

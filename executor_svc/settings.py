@@ -15,8 +15,8 @@ class MarketSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    price_tick: Decimal = Field(default=InstrumentRules().price_tick, gt=0)
-    quantity_step: Decimal = Field(default=InstrumentRules().quantity_step, gt=0)
+    price_tick: Decimal | None = Field(default=None, gt=0)
+    quantity_step: Decimal | None = Field(default=None, gt=0)
     min_notional: Decimal = Field(default=InstrumentRules().min_notional, ge=0)
     allows_margin: bool = False
 

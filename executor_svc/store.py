@@ -17,10 +17,11 @@ from tradepulse.trading.orders import Order, Position, Trade
 UPSERT_ORDERS = """
 insert into orders (order_id, account, signal_id, configuration_id, exchange, symbol, timeframe,
     side, order_type, quantity, reference_price, stop_price, take_profit_price, opens_position,
-    exit_reason, status, reason, decided_at, limit_price, trail, max_holding_ms)
+    exit_reason, status, reason, decided_at, limit_price, trail, max_holding_ms, notional)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21)
-on conflict (order_id) do update set status = excluded.status, reason = excluded.reason
+    $21, $22)
+on conflict (order_id) do update
+    set status = excluded.status, reason = excluded.reason, quantity = excluded.quantity
 """
 INSERT_FILLS = """
 insert into fills (fill_id, order_id, quantity, price, fee, filled_at)
@@ -184,6 +185,7 @@ class LedgerStore:
             o.limit_price,
             o.trail,
             o.max_holding_ms,
+            o.notional,
         )
 
     def _position_row(self, p: Position, closed: Trade | None) -> tuple[Any, ...]:
@@ -251,4 +253,5 @@ def _order(row: asyncpg.Record) -> Order:
         limit_price=row["limit_price"],
         trail=row["trail"],
         max_holding_ms=row["max_holding_ms"],
+        notional=row["notional"],
     )

@@ -142,10 +142,8 @@ class Validated:
 def simulation_rules(rules: AccountRules, instrument: str) -> SimulationRules:
     """Return what these rules amount to for one configuration that has the account to itself."""
     market = rules.market(instrument)
-    cost = 1 + float(rules.fee) + rules.slippage
-    fraction = min(
-        float(rules.limits.max_symbol_notional), float(rules.limits.max_total_notional) / cost
-    )
+    limits = rules.limits
+    fraction = min(float(limits.max_symbol_notional), float(limits.max_total_notional))
     return SimulationRules(
         initial_cash=float(CASH),
         fee=float(rules.fee),

@@ -8,7 +8,8 @@ from signals order by decided_at desc, signal_id limit $1
 
 ORDERS = """
 select o.order_id, o.configuration_id, o.exchange, o.symbol, o.timeframe, o.side, o.order_type,
-       o.quantity, o.reference_price, o.status, o.reason, o.decided_at,
+       nullif(o.quantity, 0) as quantity, o.notional, o.reference_price, o.status, o.reason,
+       o.decided_at,
        f.price as fill_price, f.fee, f.filled_at
 from (select * from orders where account = $1
       order by decided_at desc, order_id limit $2) o

@@ -32,7 +32,10 @@ class OrderView(View):
     symbol: str
     side: str
     order_type: str
-    quantity: Money
+    quantity: Money | None
+    """Null where it is not known: of an entry at market before its fill, and of a refused one."""
+    notional: Money | None
+    """What an entry may spend, its costs included, quote currency."""
     reference_price: float
     status: str
     reason: str
@@ -114,7 +117,7 @@ def signals_of(evaluation: CandleEvaluated) -> list[SignalView]:
 def order_of(event: OrderDecided) -> OrderView:
     """Return an order event as the API shows it."""
     fields = event.model_dump(include=set(OrderView.model_fields))
-    return OrderView(series=_series(event), **fields)
+    return OrderView(series=_series(event), **fields | {"quantity": event.quantity or None})
 
 
 def fill_of(event: OrderFilled) -> FillView:

@@ -208,8 +208,8 @@ def test_finer_candles_must_be_of_a_symbol_that_trades(tmp_path: Path) -> None:
 def test_money_is_written_without_an_exponent(tmp_path: Path) -> None:
     call(*BASE, "--symbol", "BTC/USD", "--fee", "0", "--json", "o.json")
     found = json.loads((tmp_path / "o.json").read_text())
-    assert {t["fees"] for t in found["trades"]} == {"0.00000000"}
-    assert found["equity"][0]["exposure"] == "0.00000000"
+    assert {t["fees"] for t in found["trades"]} == {f"{0:.18f}"}
+    assert found["equity"][0]["exposure"] == f"{0:.18f}"
 
 
 def test_no_trades_is_a_result(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from studio_svc.web_app.thinning import extremes
 
 BTC, ETH = series_of("BTC/USD"), series_of("ETH/USD")
 ID = uuid5(NAMESPACE, "x")
+OTHER_ID = uuid5(NAMESPACE, "y")
 WHERE = {"exchange": "kraken", "symbol": "BTC/USD", "timeframe": "30m"}
 
 
@@ -304,6 +305,11 @@ class TestEvents:
             order_type="market", quantity=Decimal("0.10"), reference_price=2.0, status="REFUSED",
             reason="stale", decided_at=5,
         )  # fmt: skip
+        waits = OrderDecided(
+            account="main", order_id=OTHER_ID, signal_id=ID, configuration_id=ID, **WHERE,
+            side="buy", order_type="market", quantity=Decimal(0), reference_price=2.0,
+            status="OPEN", decided_at=5, notional=Decimal(500),
+        )  # fmt: skip
         fill = OrderFilled(
             account="main", fill_id=ID, order_id=ID, configuration_id=ID, **WHERE, side="buy",
             quantity=Decimal(1), price=Decimal("2.50"), fee=Decimal("0.01"), filled_at=6,
@@ -328,6 +334,7 @@ class TestEvents:
             ),
             PortfolioWeightsDecided(portfolio="other", close_time=1, policy="p", weights={}),
             order,
+            waits,
             fill,
             trade,
             equity,
@@ -344,6 +351,7 @@ class TestEvents:
         assert push["weights"]["weights"] == {"kraken:BTC/USD": 0.5}
         assert push["orders"][0]["quantity"] == "0.10"
         assert push["orders"][0]["reason"] == "stale"
+        assert (push["orders"][1]["quantity"], push["orders"][1]["notional"]) == (None, "500")
         assert push["fills"] == [
             {"order_id": str(ID), "fill_price": "2.50", "fee": "0.01", "filled_at": 6}
         ]

@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import asyncpg
 import pytest
@@ -124,9 +125,42 @@ async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_s
     await pool.close()
 
 
+def of_its_own(signal: Signal, number: int) -> Signal:
+    one = UUID(int=1000 * number + signal.configuration_id.int)
+    return signal.model_copy(update={"configuration_id": one, "id": uuid5(signal.id, str(one))})
+
+
+async def test_two_accounts_in_one_database_leave_each_other_alone(database_url: str) -> None:
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    found: dict[str, list[Settlement]] = {}
+    for name, seed in (("main", 1), ("other", 2)):
+        store, owner = LedgerStore(pool, name), await take_over(pool, f"executor:{name}")
+        account = Account(await store.open_account(CASH * seed), RULES)
+        said = moments(60, random.Random(seed))[:-1]
+        # ids come from the signals, so each account hears configurations of its own
+        said = [replace(m, signals=[(s, of_its_own(g, seed)) for s, g in m.signals]) for m in said]
+        found[name] = [account.settle(moment, None, INSTRUMENTS) for moment in said]
+        await store.record(found[name], account.cash, owner, 1, {}, {"marks": account.marks})
+        again = LedgerStore(pool, name)
+        assert await again.open_account(Decimal(1)) == account.cash
+        assert {p.position_id for p in await again.open_positions()} == {
+            p.position_id for p in account.positions.values()
+        }
+        assert {o.order_id: o for o in await again.open_orders()} == {
+            o.order_id: o for o in account.orders.values()
+        }
+    cash = dict(await pool.fetch("select account, cash from accounts"))
+    for name, settled in found.items():
+        assert settled[-1].equity is not None
+        assert cash[name] == settled[-1].equity.cash
+    await pool.close()
+
+
 async def kept(pool: "Pool[asyncpg.Record]") -> dict[str, set[tuple[object, ...]]]:
     orders = await pool.fetch("select order_id, status, order_type, limit_price, trail, "
-                              "max_holding_ms, reason from orders")  # fmt: skip
+                              "max_holding_ms, reason, quantity, notional "
+                              "from orders")  # fmt: skip
     positions = await pool.fetch("select position_id, stop_price, trail, exit_at, exit_price "
                                  "from positions")  # fmt: skip
     return {"orders": set(map(tuple, orders)), "positions": set(map(tuple, positions))}
@@ -138,7 +172,10 @@ def in_memory(settled: Sequence[Settlement]) -> dict[str, set[tuple[object, ...]
     prices = {t.position_id: t.exit_price for s in settled for t in s.closed}
     return {
         "orders": {
-            (o.order_id, o.status, o.order_type, o.limit_price, o.trail, o.max_holding_ms, o.reason)
+            (
+                *(o.order_id, o.status, o.order_type, o.limit_price, o.trail),
+                *(o.max_holding_ms, o.reason, o.quantity, o.notional),
+            )
             for o in orders.values()
         },
         "positions": {
@@ -196,6 +233,8 @@ async def test_a_ledger_written_before_these_rules_loads_and_trades_on(database_
     assert [(p.entry_price, p.trail, p.exit_at) for p in done.opened] == [
         (Decimal(101), None, None)
     ]
+    # sized as 5 at 100 before; now it spends that
+    assert [(f.quantity * f.price).quantize(Decimal("1e-9")) for f in done.fills[:1]] == [500]
     await store.record([done], account.cash, owner, 3 * HOUR, {}, {"marks": account.marks})
     assert [p.configuration_id.int for p in await store.open_positions()] == [2]
     assert not await store.open_orders()

@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 
 from tradepulse.research.arrays import CandleArrays, FinerArrays, Span
 from tradepulse.research.positions import (
-    END_OF_DATA,
     NEVER,
-    Exit,
     Rules,
     decided_exit,
     entry_order,
     entry_side,
+    exit_at_close,
     fill_entry,
-    is_touched,
     market_exit,
+    may_leave,
     prices_at,
     protective_exit,
     trailed,
@@ -37,7 +36,7 @@ from tradepulse.research.results import (
     mark,
     stand,
 )
-from tradepulse.trading.fills import NO_EXIT, to_tick
+from tradepulse.trading.fills import NO_EXIT
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -132,15 +131,15 @@ def trade(
                 # an exit decided at a close comes before the stop of the candle that fills it
                 left = market_exit(waiting, position, open_[i], volume[i], rules)
                 break
-            if is_touched(position, high[i], low[i]):
+            if may_leave(position, high[i], low[i]):
                 left = protective_exit(position, candles, finer, i, rules)
                 if left.reason != NO_EXIT:
                     break
-            if i == last:
-                left = Exit(END_OF_DATA, to_tick(close[i]), rules.fee)
-                break
             held = position.quantity * close[i]
             equity = cash + position.side * held
+            if equity <= 0.0 or i == last:
+                left = exit_at_close(position, close[i], equity, rules)
+                break
             exposed += held / equity
             drawdown = deeper(drawdown, equity)
             days = mark(days, i, equity, held, span, results)

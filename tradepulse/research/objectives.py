@@ -156,6 +156,8 @@ def fronts(losses: FloatArray) -> IntArray:
 
 
 def _from_ideal(losses: FloatArray) -> FloatArray:
+    # the span of two floats may be larger than a float holds, half of it is not
+    losses = losses / 2
     best = losses.min(axis=0)
     span = losses.max(axis=0) - best
     scaled = (losses - best) / np.where(span > 0, span, 1)

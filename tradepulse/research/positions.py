@@ -21,24 +21,26 @@ from tradepulse.trading.fills import (
     TAKE_PROFIT,
     Prices,
     candle_exit,
-    entry_cost,
-    entry_quantity,
-    is_affordable,
+    entry_price,
     limit_fill,
     market_price,
-    to_tick,
+    quiet_range,
+    to_digits,
     trailed_stop,
+    within_limit,
 )
 
 SIGNAL = 3
 TIME = 4
 END_OF_DATA = 5
+LIQUIDATION = 6
 REASONS = {
     STOP: "stop",
     TAKE_PROFIT: "take_profit",
     SIGNAL: "signal",
     TIME: "time",
     END_OF_DATA: "end_of_data",
+    LIQUIDATION: "liquidation",
 }
 """Names of the exit reasons, as in the events."""
 NEVER = np.iinfo(np.int64).max
@@ -67,7 +69,7 @@ class EntryOrder(NamedTuple):
         target: see `stop`.
         limit: of a limit order.
         trail: how far behind the price the stop follows.
-        expected: price by which it is sized: the limit, or the signal's close.
+        expected: price by which its risk is judged: the limit, or the signal's close.
     """
 
     side: int
@@ -93,6 +95,8 @@ class Position(NamedTuple):
         target: NaN for none.
         trail: how far behind the price the stop follows, NaN for a stop that stays.
         limit: in the candle of an entry inside it, the limit that filled it, else NaN.
+        below: a candle that lies between this and `above` touches neither stop nor target.
+        above: see `below`.
     """
 
     side: int
@@ -103,6 +107,8 @@ class Position(NamedTuple):
     target: float
     trail: float
     limit: float
+    below: float
+    above: float
 
 
 class Exit(NamedTuple):
@@ -144,61 +150,79 @@ def entry_order(
     """Return the order of a flat account after a signal (action, stop, target, limit, trail)."""
     _, stop, target, limit, trail = said
     stop = trailed_stop(side, stop, trail, close, close)
-    limit = to_tick(limit)
+    limit = to_digits(limit)
     expected = close if math.isnan(limit) else limit
-    return EntryOrder(side, stop, to_tick(target), limit, trail, expected)
+    return EntryOrder(side, stop, to_digits(target), limit, trail, expected)
 
 
 @step
-def size_at_fill(order: EntryOrder, cash: float, rules: Rules) -> float:
-    """Return the quantity that an entry fills for an account that is all cash, 0 for none."""
-    cost = entry_cost(rules.fee, rules.slippage)
-    return entry_quantity(
-        cash,
-        order.expected,
-        order.stop,
-        rules.fraction,
-        rules.risk_per_trade,
-        cost,
-        rules.min_notional,
-    )
+def spend_of(order: EntryOrder, cash: float, rules: Rules) -> float:
+    """Return what an entry may spend, costs included, for an account that is all cash."""
+    spend = min(rules.fraction, 1.0) * cash
+    distance = abs(order.expected - order.stop)
+    # false for NaN
+    if rules.risk_per_trade > 0.0 and distance > 0.0:
+        spend = min(spend, rules.risk_per_trade * cash / distance * order.expected)
+    return spend
 
 
 @step
 def fill_entry(order: EntryOrder, candle: Prices, cash: float, rules: Rules) -> Position:
     """Fill an entry in its candle, at a quantity of 0 if it is refused or expires."""
     side, limit = order.side, order.limit
-    quantity = size_at_fill(order, cash, rules)
-    rate = rules.fee
+    is_buy, rate = side == LONG, rules.fee
+    spend = spend_of(order, cash, rules)
     if math.isnan(limit):
-        price = market_price(
-            candle.open, side == LONG, rules.slippage, rules.impact, quantity, candle.volume
+        price = entry_price(
+            spend, candle.open, is_buy, rate, rules.slippage, rules.impact, candle.volume
         )
+        notional = spend / (1.0 + rate)
+        quantity = notional / price
     else:
+        # whether it takes or makes its candle tells
+        notional = spend / (1.0 + max(rules.fee, rules.maker_fee))
+        quantity = notional / limit
         outcome, price = limit_fill(side, limit, candle.open, candle.high, candle.low)
         if outcome == AT_LIMIT:
             rate = rules.maker_fee
         else:
+            price = taken_price(price, limit, is_buy, quantity, candle.volume, rules)
             limit = math.nan
         if outcome == EXPIRED:
             quantity = 0.0
-    # without leverage, a gap up may have made the entry unaffordable
-    if side == LONG and not is_affordable(quantity, price, rate, cash):
+    if notional < rules.min_notional:
         quantity = 0.0
     fee = quantity * price * rate
-    return Position(side, quantity, price, fee, order.stop, order.target, order.trail, limit)
+    stop, target, trail = order.stop, order.target, order.trail
+    below, above = quiet_range(side, stop, target)
+    return Position(side, quantity, price, fee, stop, target, trail, limit, below, above)
+
+
+@step
+def taken_price(
+    price: float,
+    limit: float,
+    is_buy: bool,  # noqa: FBT001 - numba takes no keyword-only arguments
+    quantity: float,
+    volume: float,
+    rules: Rules,
+) -> float:
+    """Return the price of a limit order that the market is already beyond."""
+    worse = market_price(price, is_buy, rules.slippage, rules.impact, quantity, volume)
+    return within_limit(worse, is_buy, limit)
 
 
 @step
 def trailed(position: Position, candles: CandleArrays, i: int) -> Position:
     """Return a position that was held to the close of candle i: its stop has followed the price."""
-    stop = position.stop
+    stop, below, above = position.stop, position.below, position.above
     if position.trail > 0.0:
         # in the candle of an entry inside it, high and low may be from before the entry
         is_inside = not math.isnan(position.limit)
         top = candles.close[i] if is_inside else candles.high[i]
         bottom = candles.close[i] if is_inside else candles.low[i]
         stop = trailed_stop(position.side, stop, position.trail, top, bottom)
+        below, above = quiet_range(position.side, stop, position.target)
     return Position(
         position.side,
         position.quantity,
@@ -208,6 +232,8 @@ def trailed(position: Position, candles: CandleArrays, i: int) -> Position:
         position.target,
         position.trail,
         math.nan,
+        below,
+        above,
     )
 
 
@@ -226,11 +252,9 @@ def market_exit(reason: int, position: Position, price: float, volume: float, ru
 
 
 @step
-def is_touched(position: Position, high: float, low: float) -> bool:
-    """Tell whether a candle touches the stop or the target."""
-    stop, target = position.stop, position.target
-    below, above = (stop, target) if position.side == LONG else (target, stop)
-    return low <= below or high >= above
+def may_leave(position: Position, high: float, low: float) -> bool:
+    """Tell whether a candle may touch the stop or the target."""
+    return low <= position.below or high >= position.above
 
 
 @row_by_row
@@ -252,6 +276,11 @@ def protective_exit(
     )
     if reason == STOP:
         return market_exit(STOP, position, price, candle.volume, rules)
+    if reason == TAKE_PROFIT and price != position.target:
+        taken = taken_price(
+            price, position.target, position.side == SHORT, position.quantity, candle.volume, rules
+        )
+        return Exit(TAKE_PROFIT, taken, rules.fee)
     return Exit(reason, price, rules.maker_fee)
 
 
@@ -261,3 +290,12 @@ def decided_exit(action: int, open_time: int, deadline: int) -> int:
     if action == EXIT:
         return SIGNAL
     return TIME if open_time >= deadline else NO_EXIT
+
+
+@step
+def exit_at_close(position: Position, close: float, equity: float, rules: Rules) -> Exit:
+    """Leave at a close: a ruined account by a market order, any other at the end of its data."""
+    if equity <= 0.0:
+        worse = market_price(close, position.side == SHORT, rules.slippage)
+        return Exit(LIQUIDATION, worse, rules.fee)
+    return Exit(END_OF_DATA, to_digits(close), rules.fee)

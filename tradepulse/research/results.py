@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tradepulse.research.arrays import Span
 from tradepulse.research.positions import NEVER, Exit, Position
 from tradepulse.strategies.compiled import compiled, step
-from tradepulse.trading.metrics import DAYS_PER_YEAR, ROUNDING
+from tradepulse.trading.metrics import DAYS_PER_YEAR, LEAST_DAYS_OF_A_RATE, ROUNDING
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -209,7 +209,7 @@ def _ratios(initial: float, daily: FloatArray, drawdown: float, figures: FloatAr
         figures[1] = mean / deviation * year
     if downside > 0.0:
         figures[2] = mean / downside * year
-    if drawdown > 0.0:
+    if drawdown > 0.0 and days >= LEAST_DAYS_OF_A_RATE:
         figures[3] = ((final / initial) ** (DAYS_PER_YEAR / days) - 1.0) / drawdown
     figures[4] = deviation * year
 
@@ -248,3 +248,6 @@ def fill_figures(
         figures[7] = (tally.gains - tally.losses) / tally.trades
         figures[8] = tally.won / tally.trades
     figures[10] = tally.trades
+    for k in range(len(figures)):
+        if not math.isfinite(figures[k]):
+            figures[k] = math.nan

@@ -37,7 +37,8 @@ class SimulationRules:
         slippage: fraction by which the price of a market order or stop is worsened.
         impact: fraction added to the slippage of an order as large as its candle's volume; it
             grows with the square of the share. Together with `slippage` below 1.
-        fraction: an entry's notional as a fraction of the equity at the signal's close.
+        fraction: what an entry spends, costs included, as a fraction of the equity at the signal's
+            close; never more than all.
         risk_per_trade: most that an entry may lose at its first stop, fraction of the equity; 0
             for no such cap.
         min_notional: a smaller entry is refused, quote currency.
@@ -51,7 +52,7 @@ class SimulationRules:
     impact: float = 0.0
     fraction: float = 0.5
     risk_per_trade: float = 0.0
-    min_notional: float = 10.0
+    min_notional: float = 0.0
     allows_margin: bool = False
 
     def __post_init__(self) -> None:

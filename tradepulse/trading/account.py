@@ -3,7 +3,7 @@
 The backtest and the executor both call `Account.settle`, one close time after another; that is
 why a replay gives the backtest's trades. The order inside a close is stated in
 docs/reference/semantics.md: fills of waiting orders, stops and targets, marks at the closes,
-trailing stops, exits, entries.
+ruin, trailing stops, exits, entries.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,16 +17,16 @@ from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.trading.decisions import binding_weight, entry_order, exit_order
 from tradepulse.trading.executions import (
     Execution,
+    entry_execution,
     followed_stop,
     last_execution,
-    limit_execution,
+    liquidation,
     market_execution,
     protective_execution,
 )
 from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import (
     ARITHMETIC,
-    SIGN,
     EquityPoint,
     Fill,
     Order,
@@ -34,10 +34,18 @@ from tradepulse.trading.orders import (
     decimal,
     fill_id,
     money,
+    movement,
     position_of,
     trade_of,
 )
-from tradepulse.trading.sizing import AccountRules, Exposure, Refused, entry_levels, size_entry
+from tradepulse.trading.sizing import (
+    AccountRules,
+    Exposure,
+    Refused,
+    Size,
+    entry_levels,
+    size_entry,
+)
 
 ZERO = Decimal(0)
 Inside = dict[UUID, float]
@@ -95,6 +103,7 @@ class Account:
         self._fill_protective(moment, inside, done)
         for series in sorted(moment.candles):
             self.marks[series.rpartition(":")[0]] = moment.candles[series].close
+        self._liquidate_if_ruined(moment, done)
         self._follow(moment, inside, done)
         signals = sorted(moment.signals, key=lambda s: (s[0], str(s[1].configuration_id)))
         self._decide_exits(signals, moment, done)
@@ -110,7 +119,7 @@ class Account:
         """Mark the account at the last closes."""
         value = exposure = ZERO
         for position in self.positions.values():
-            notional = position.signed_quantity * decimal(self.marks[position.instrument])
+            notional = self._marked(position)
             value += notional
             exposure += abs(notional)
         return EquityPoint(
@@ -136,20 +145,19 @@ class Account:
             del self.orders[order.configuration_id]
             opened_at = moment.close_time - timeframe_ms(order.timeframe)
             # a market order fills at the open; stops and targets are known at the close
-            if order.limit_price is None:
-                filled = market_execution(order, candle.open, candle, opened_at, self.rules)
-                if not order.opens_position:
-                    self._close(self.positions[order.configuration_id], filled, done)
-                    continue
+            if not order.opens_position:
+                leaving = market_execution(order, candle.open, candle, opened_at, self.rules)
+                self._close(self.positions[order.configuration_id], leaving, done)
+                continue
+            filled = entry_execution(order, candle, moment.close_time, self.cash, self.rules)
+            if filled is None:
+                done.orders[order.order_id] = replace(
+                    order, status="EXPIRED", reason="the price did not reach the limit"
+                )
+            elif isinstance(filled, Refused):
+                _refuse(order, filled.reason, done)
             else:
-                found = limit_execution(order, candle, moment.close_time, self.rules)
-                if found is None:
-                    done.orders[order.order_id] = replace(
-                        order, status="EXPIRED", reason="the price did not reach the limit"
-                    )
-                    continue
-                filled = found
-            if self._open(filled, opened_at, done):
+                self._open(filled, opened_at, done)
                 inside[order.configuration_id] = filled.inside_at
         return inside
 
@@ -168,6 +176,24 @@ class Account:
             )
             if filled is not None:
                 self._close(position, filled, done)
+
+    def _liquidate_if_ruined(self, moment: Moment, done: Settlement) -> None:
+        """Close everything for good once debts are as large as what is owned."""
+        value = sum((self._marked(p) for p in self.positions.values()), ZERO)
+        if self.cash + value > 0 or not (self.positions or done.closed):
+            return
+        done.ruined = True
+        for order in self._waiting():
+            if order.opens_position:
+                del self.orders[order.configuration_id]
+                _refuse(order, "the account is ruined", done)
+        for position in self._held():
+            close = self.marks[position.instrument]
+            left = liquidation(position, close, moment.close_time, self.rules)
+            self._close(position, left, done)
+
+    def _marked(self, position: Position) -> Decimal:
+        return position.signed_quantity * decimal(self.marks[position.instrument])
 
     def _follow(self, moment: Moment, inside: Inside, done: Settlement) -> None:
         for position in self._held():
@@ -207,9 +233,7 @@ class Account:
         for order in self._waiting():
             if order.series in moment.ended:
                 del self.orders[order.configuration_id]
-                done.orders[order.order_id] = replace(
-                    order, status="REFUSED", reason="the series ended before it could fill"
-                )
+                _refuse(order, "the series ended before it could fill", done)
         for position in self._held():
             if position.series in moment.ended:
                 close = self.marks[position.instrument]
@@ -231,15 +255,15 @@ class Account:
         instrument = series.rpartition(":")[0]
         market = self.rules.market(instrument)
         levels = entry_levels(signal, market)
-        quantity: Decimal | Refused = Refused("the series ended")
+        size: Size | Refused = Refused("the series ended")
         if series not in moment.ended:
             weight, is_fallback = binding_weight(
                 weights, series, instruments, now, self.rules.max_weight_age_ms
             )
             done.fallback_weights += is_fallback
             exposure = self._exposure(instrument)
-            quantity = size_entry(signal, levels, weight, exposure, self.rules, market, now)
-        order = entry_order(series, signal, quantity, levels, moment.close_time)
+            size = size_entry(signal, levels, weight, exposure, self.rules, market, now)
+        order = entry_order(series, signal, size, levels, moment.close_time)
         done.orders[order.order_id] = order
         if order.status == "OPEN":
             self.orders[order.configuration_id] = order
@@ -247,52 +271,45 @@ class Account:
     def _exposure(self, instrument: str) -> Exposure:
         total = symbol = value = ZERO
         for position in self.positions.values():
-            notional = position.signed_quantity * decimal(self.marks[position.instrument])
+            notional = self._marked(position)
             value += notional
             total += abs(notional)
             if position.instrument == instrument:
                 symbol += abs(notional)
         waiting = [order for order in self.orders.values() if order.opens_position]
         for order in waiting:
-            notional = order.quantity * decimal(order.reference_price)
+            # with its costs, so that those that wait can all be paid
+            notional = order.notional or ZERO
             total += notional
             if order.instrument == instrument:
                 symbol += notional
         return Exposure(self.cash + value, symbol, total, len(self.positions) + len(waiting))
 
-    def _open(self, filled: Execution, opened_at: int, done: Settlement) -> bool:
+    def _open(self, filled: Execution, opened_at: int, done: Settlement) -> None:
         order, price, fee = filled.order, filled.price, filled.fee
-        notional = order.quantity * price
-        if order.side == "buy" and notional + fee > self.cash:
-            # a venue without leverage refuses what the cash cannot pay, here after a gap up
-            done.orders[order.order_id] = replace(
-                order, status="REFUSED", reason="not enough cash at the fill"
-            )
-            return False
-        self.cash += -notional - fee if order.side == "buy" else notional - fee
-        self.cash = money(self.cash)
-        _keep(filled, done)
         position = position_of(order, price, fee, opened_at)
+        self.cash -= movement(position.side, position.quantity, price) + fee
+        _keep(filled, done)
         self.positions[order.configuration_id] = position
         # a position can be opened before its instrument has a close of its own
         self.marks.setdefault(position.instrument, float(price))
         done.opened.append(position)
-        return True
 
     def _close(self, position: Position, filled: Execution, done: Settlement) -> None:
         order = filled.order
-        notional = position.quantity * filled.price
-        self.cash = money(self.cash + notional * SIGN[position.side] - filled.fee)
+        self.cash += movement(position.side, position.quantity, filled.price) - filled.fee
         del self.positions[position.configuration_id]
         # a stop may take the position out while its exit order still waits over a hole
         waiting = self.orders.get(position.configuration_id)
         if waiting is not None and waiting.order_id != order.order_id:
             del self.orders[position.configuration_id]
-            done.orders[waiting.order_id] = replace(
-                waiting, status="REFUSED", reason=f"position left by {order.exit_reason}"
-            )
+            _refuse(waiting, f"position left by {order.exit_reason}", done)
         _keep(filled, done)
         done.closed.append(trade_of(position, order, filled.price, filled.fee, filled.filled_at))
+
+
+def _refuse(order: Order, reason: str, done: Settlement) -> None:
+    done.orders[order.order_id] = replace(order, status="REFUSED", reason=reason)
 
 
 def _keep(filled: Execution, done: Settlement) -> None:

@@ -46,17 +46,21 @@ class BacktestResult:
         refused: entries that were not made, with their reasons.
         entries: by configuration, the entries that its strategy asked for; those refused for
             their levels never became orders.
+        ruined_at: close at which the equity was not above zero, epoch ms; None if it never was.
     """
 
     trades: list[Trade] = field(default_factory=list)
     equity: list[EquityPoint] = field(default_factory=list)
     refused: list[Order] = field(default_factory=list)
     entries: dict[UUID, Entries] = field(default_factory=dict)
+    ruined_at: int | None = None
 
     def add(self, settlement: Settlement) -> None:
         """Take in one settled close."""
         self.trades += settlement.closed
         self.refused += [o for o in settlement.orders.values() if o.status == "REFUSED"]
+        if settlement.ruined:
+            self.ruined_at = settlement.close_time
         if settlement.equity is not None:
             self.equity.append(settlement.equity)
 

@@ -7,7 +7,7 @@ from contracts.events import ExitReason, OrderType, Signal
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.trading.moments import Weights
 from tradepulse.trading.orders import Order, Position
-from tradepulse.trading.sizing import Levels, Refused
+from tradepulse.trading.sizing import Levels, Refused, Size
 
 
 def binding_weight(
@@ -35,11 +35,11 @@ def binding_weight(
 
 
 def entry_order(
-    series: str, signal: Signal, quantity: Decimal | Refused, levels: Levels, decided_at: int
+    series: str, signal: Signal, size: Size | Refused, levels: Levels, decided_at: int
 ) -> Order:
     """Return the order of an entry signal, open or refused."""
     exchange, symbol, timeframe = series.split(":")
-    refusal = quantity.reason if isinstance(quantity, Refused) else ""
+    refusal = size.reason if isinstance(size, Refused) else ""
     return Order(
         order_id=uuid5(signal.id, "entry"),
         signal_id=signal.id,
@@ -49,7 +49,7 @@ def entry_order(
         timeframe=timeframe,
         side="buy" if signal.action == "enter_long" else "sell",
         order_type="market" if levels.limit is None else "limit",
-        quantity=Decimal(0) if isinstance(quantity, Refused) else quantity,
+        quantity=Decimal(0) if isinstance(size, Refused) else size.quantity,
         reference_price=signal.reference_price,
         opens_position=True,
         status="REFUSED" if refusal else "OPEN",
@@ -60,6 +60,7 @@ def entry_order(
         limit_price=levels.limit,
         trail=signal.trail,
         max_holding_ms=signal.max_holding_ms,
+        notional=None if isinstance(size, Refused) else size.notional,
     )
 
 

@@ -3,7 +3,7 @@
 Between `fills.py`, which knows prices only, and the account, which keeps the money.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import nan
 
@@ -22,13 +22,16 @@ from tradepulse.trading.fills import (
     FinerPrices,
     Prices,
     candle_exit,
+    entry_price,
     limit_fill,
     market_price,
-    to_tick,
+    quiet_range,
+    to_digits,
     trailed_stop,
+    within_limit,
 )
 from tradepulse.trading.orders import SIGN, Order, Position, money
-from tradepulse.trading.sizing import AccountRules
+from tradepulse.trading.sizing import AccountRules, Refused, quantity_for
 
 _NOTHING = FinerPrices(np.empty(0), np.empty(0), np.empty(0))
 
@@ -59,21 +62,84 @@ def market_execution(
     quantity = float(order.quantity)
     is_buy = order.side == "buy"
     worse = market_price(price, is_buy, rules.slippage, rules.impact, quantity, candle.volume)
-    return _execution(order, worse, filled_at, rules)
+    return _execution(order, rules.market(order.instrument).price(worse), filled_at, rules)
 
 
-def limit_execution(
+def entry_execution(
+    order: Order, candle: Prices, close_time: int, cash: Decimal, rules: AccountRules
+) -> Execution | Refused | None:
+    """Fill an entry in its candle, or refuse it; None for a limit order that expires.
+
+    An entry at market buys what its notional pays at the fill. What the cash does not pay is not
+    bought: there is no leverage.
+
+    Args:
+        order: an entry that waits.
+        candle: of its series.
+        close_time: of the candle, epoch ms.
+        cash: of the account, quote currency.
+        rules: the account's.
+    """
+    market, is_buy = rules.market(order.instrument), order.side == "buy"
+    if not market.can_write(candle.open):
+        return Refused("a price cannot be written with the market's tick")
+    if order.limit_price is not None:
+        filled = _limit_execution(order, candle, close_time, rules)
+        if (
+            filled is not None
+            and is_buy
+            and money(order.quantity * filled.price) + (filled.fee) > cash
+        ):
+            return Refused("not enough cash at the fill")
+        return filled
+    wanted = order.notional or Decimal(0)
+    spend = min(wanted, cash) if is_buy else wanted
+    price = market.price(
+        entry_price(
+            max(float(spend), 0.0),
+            candle.open,
+            is_buy,
+            float(rules.fee),
+            rules.slippage,
+            rules.impact,
+            candle.volume,
+        )
+    )
+    quantity = quantity_for(spend, price, rules.fee, market)
+    if isinstance(quantity, Refused):
+        return quantity if spend == wanted else Refused("not enough cash at the fill")
+    opened_at = close_time - timeframe_ms(order.timeframe)
+    return _execution(replace(order, quantity=quantity), price, opened_at, rules)
+
+
+def _limit_execution(
     order: Order, candle: Prices, close_time: int, rules: AccountRules
 ) -> Execution | None:
-    """Fill an entry by a limit order, or return None: it expires."""
-    limit = _or_nan(order.limit_price)
-    side = LONG if order.side == "buy" else SHORT
+    limit, is_buy = _or_nan(order.limit_price), order.side == "buy"
+    side = LONG if is_buy else SHORT
     outcome, price = limit_fill(side, limit, candle.open, candle.high, candle.low)
     if outcome == EXPIRED:
         return None
     if outcome == AT_LIMIT:
-        return _execution(order, price, close_time, rules, is_maker=True, inside_at=limit)
-    return _execution(order, price, close_time - timeframe_ms(order.timeframe), rules)
+        at = rules.market(order.instrument).price(price)
+        return _execution(order, at, close_time, rules, is_maker=True, inside_at=limit)
+    opened_at = close_time - timeframe_ms(order.timeframe)
+    return _taking(order, price, limit, candle, opened_at, rules)
+
+
+def _taking(
+    order: Order,
+    price: float,
+    limit: float,
+    candle: Prices,
+    filled_at: int,
+    rules: AccountRules,
+) -> Execution:
+    """Fill a limit order that the market is already beyond."""
+    is_buy, quantity = order.side == "buy", float(order.quantity)
+    worse = market_price(price, is_buy, rules.slippage, rules.impact, quantity, candle.volume)
+    at = rules.market(order.instrument).price(within_limit(worse, is_buy, limit))
+    return _execution(order, at, filled_at, rules)
 
 
 def protective_execution(
@@ -95,15 +161,18 @@ def protective_execution(
         inside_at: limit price of an entry that was filled inside this candle.
         finer: lower-timeframe candles of the instrument.
     """
+    side = SIGN[position.side]
+    stop, target = _or_nan(position.stop_price), _or_nan(position.take_profit_price)
+    below, above = quiet_range(side, stop, target)
+    # comparisons with NaN are false
+    if not (candle.low <= below or candle.high >= above):
+        return None
     columns, begin, end = _NOTHING, 0, 0
     if finer is not None:
         columns = FinerPrices(finer.open, finer.high, finer.low)
         inside = (close_time - timeframe_ms(position.timeframe), close_time)
         begin, end = np.searchsorted(finer.open_time, inside).tolist()
-    stop, target = _or_nan(position.stop_price), _or_nan(position.take_profit_price)
-    outcome, price = candle_exit(
-        SIGN[position.side], stop, target, inside_at, candle, columns, begin, end
-    )
+    outcome, price = candle_exit(side, stop, target, inside_at, candle, columns, begin, end)
     if outcome == NO_EXIT:
         return None
     price = float(price)
@@ -111,7 +180,10 @@ def protective_execution(
         order = exit_order(position, "stop", price, close_time, order_type="stop")
         return market_execution(order, price, candle, close_time, rules)
     order = exit_order(position, "take_profit", price, close_time, order_type="take_profit")
-    return _execution(order, price, close_time, rules, is_maker=True)
+    if price != target:
+        return _taking(order, price, target, candle, close_time, rules)
+    at = rules.market(order.instrument).price(price)
+    return _execution(order, at, close_time, rules, is_maker=True)
 
 
 def last_execution(
@@ -119,7 +191,17 @@ def last_execution(
 ) -> Execution:
     """Leave a position at the last close of its series; there is no next open."""
     order = exit_order(position, "end_of_data", close, close_time)
-    return _execution(order, to_tick(close), close_time, rules)
+    at = rules.market(position.instrument).price(to_digits(close))
+    return _execution(order, at, close_time, rules)
+
+
+def liquidation(
+    position: Position, close: float, close_time: int, rules: AccountRules
+) -> Execution:
+    """Leave a position of a ruined account at its last close, as a market order does."""
+    order = exit_order(position, "liquidation", close, close_time)
+    worse = market_price(close, order.side == "buy", rules.slippage)
+    return _execution(order, rules.market(position.instrument).price(worse), close_time, rules)
 
 
 def followed_stop(
@@ -140,14 +222,13 @@ def followed_stop(
 
 def _execution(
     order: Order,
-    price: float,
+    at: Decimal,
     filled_at: int,
     rules: AccountRules,
     *,
     is_maker: bool = False,
     inside_at: float = nan,
 ) -> Execution:
-    at = rules.market(order.instrument).price(price)
     fee = money(order.quantity * at * rules.fee_of(is_maker=is_maker))
     return Execution(order, at, fee, filled_at, inside_at)
 

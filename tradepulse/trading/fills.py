@@ -1,9 +1,10 @@
 """Prices at which orders fill, by one candle. The only copy of these rules.
 
 Python calls these functions as they are written (the account engine), compiled code calls them
-compiled (the simulator). The rules are stated in docs/reference/semantics.md. Every
-price and level returned is a multiple of 1e-8, the smallest tick, so that the account's decimals
-and the simulator's floats compare equal numbers with a candle.
+compiled (the simulator). The rules are stated in docs/reference/semantics.md. Prices and
+levels are compared and returned with the digits that a float is sure to hold (`to_digits`), so that
+a market does the same at any scale, and the account's decimals and the simulator's floats compare
+equal numbers with a candle.
 """
 
 import math
@@ -26,8 +27,17 @@ TAKE_PROFIT = 2
 EXPIRED = 0
 AT_OPEN = 1
 AT_LIMIT = 2
-_WIDE = 5e7
-"""Above, a float's own spacing is wider than the tick."""
+_WIDE = 1e15
+"""Above, a float has no more digits than the 15 that it is sure to hold."""
+_MOST = 1e22
+"""The last power of ten that a float holds exactly."""
+_USUAL = 1e10
+"""By what most prices have 15 digits before the point, or nearly."""
+_ROUNDING = 1.5 * 2.0**52
+"""Added and taken away again, it leaves a whole number, half to even: where it is, a float has no
+fraction."""
+_NEAR = 1e-11
+"""More than `to_digits` moves a price, as a fraction of it."""
 
 
 class Prices(NamedTuple):
@@ -65,11 +75,23 @@ def scalar(function: Callable[P, R]) -> Scalar[P, R]:
 
 
 @scalar
-def to_tick(price: float) -> float:
-    """Round a price or level to 1e-8, half to even; NaN stays NaN."""
-    if not abs(price) < _WIDE:
+def to_digits(price: float) -> float:
+    """Round a price or level to 15 significant digits and 22 decimals; NaN stays NaN.
+
+    What a market writes has no more digits and stays as it is. What is computed loses the last
+    bits, in which 0.95 x 0.29 is not the 0.2755 of a candle.
+    """
+    size = abs(price)
+    if not 0.0 < size < _WIDE:
         return price
-    return round(price * 1e8) / 1e8
+    # powers of ten that a float holds exactly: a whole number divided by one is the float nearest
+    # to its decimal
+    power = _USUAL
+    while size * power >= _WIDE:
+        power /= 10.0
+    while size * power < _WIDE / 10.0 and power < _MOST:
+        power *= 10.0
+    return ((price * power + _ROUNDING) - _ROUNDING) / power
 
 
 @scalar
@@ -97,15 +119,52 @@ def market_price(
     """
     share = min(1.0, quantity / volume) if volume > 0.0 else 1.0
     fraction = slippage + impact * share * share
-    return to_tick(price * (1.0 + fraction) if is_buy else price * (1.0 - fraction))
+    return to_digits(price * (1.0 + fraction) if is_buy else price * (1.0 - fraction))
+
+
+@scalar
+def entry_price(
+    spend: float,
+    price: float,
+    is_buy: bool,  # noqa: FBT001 - as above
+    fee: float,
+    slippage: float,
+    impact: float,
+    volume: float,
+) -> float:
+    """Return what a market entry pays (or gets) that spends an amount, its costs included.
+
+    The impact is that of the quantity which it would be without impact, so a little too large for
+    a buy.
+
+    Args:
+        spend: quote currency, with slippage and fee.
+        price: the open of the candle after the decision.
+        is_buy: as of `market_price`; so are `slippage`, `impact` and `volume`.
+        fee: taker fee, fraction of the notional.
+        slippage: see `is_buy`.
+        impact: see `is_buy`.
+        volume: see `is_buy`.
+    """
+    worse = market_price(price, is_buy, slippage)
+    if impact > 0.0:
+        quantity = spend / (worse * (1.0 + fee))
+        worse = market_price(price, is_buy, slippage, impact, quantity, volume)
+    return worse
+
+
+@scalar
+def within_limit(price: float, is_buy: bool, limit: float) -> float:  # noqa: FBT001 - as above
+    """Return the price of a limit order that takes: worsened as a market order, up to its limit."""
+    return min(price, limit) if is_buy else max(price, limit)
 
 
 @scalar
 def limit_fill(side: int, limit: float, open_: float, high: float, low: float) -> tuple[int, float]:
     """Tell whether a candle fills an entry by a limit order, and at what price.
 
-    Touching the limit is not enough: others were there first. No slippage in either case; a fill
-    at the open takes (taker fee), one at the limit makes (maker fee).
+    Touching the limit is not enough: others were there first. An order that the open is already
+    beyond takes: `market_price` and `within_limit` worsen that fill. One that rested makes.
 
     Args:
         side: of the position to be, `LONG` or `SHORT`.
@@ -117,16 +176,17 @@ def limit_fill(side: int, limit: float, open_: float, high: float, low: float) -
     Returns:
         `(AT_OPEN | AT_LIMIT, price)`, or `(EXPIRED, nan)`: it rests for one candle only.
     """
+    limit, open_ = to_digits(limit), to_digits(open_)
     if side == LONG:
         if open_ <= limit:
-            return AT_OPEN, to_tick(open_)
-        if low < limit:
-            return AT_LIMIT, to_tick(limit)
+            return AT_OPEN, open_
+        if to_digits(low) < limit:
+            return AT_LIMIT, limit
     else:
         if open_ >= limit:
-            return AT_OPEN, to_tick(open_)
-        if high > limit:
-            return AT_LIMIT, to_tick(limit)
+            return AT_OPEN, open_
+        if to_digits(high) > limit:
+            return AT_LIMIT, limit
     return EXPIRED, math.nan
 
 
@@ -138,12 +198,13 @@ def exit_fill(
 
     A stop or target that the open is already beyond fills at the open. Where one candle touches
     both, the stop wins: the candle cannot tell which came first. A stop is a market order, so
-    `market_price` still worsens it; a target is a resting limit and gets its price.
+    `market_price` still worsens it. A target is a limit order: one that rested gets its price,
+    one that the open is beyond (the price is not the target) takes, as an entry does.
 
     Args:
         side: `LONG` or `SHORT`.
-        stop: stop price, NaN for none.
-        take_profit: target price, NaN for none.
+        stop: stop price of `to_digits`, NaN for none.
+        take_profit: target price of `to_digits`, NaN for none.
         open_: the candle's open.
         high: the candle's high.
         low: the candle's low.
@@ -153,16 +214,23 @@ def exit_fill(
     """
     if side == LONG:
         # comparisons with NaN are false, so a missing level never triggers
-        if low <= stop:
-            return STOP, to_tick(min(stop, open_))
-        if high >= take_profit:
-            return TAKE_PROFIT, to_tick(max(take_profit, open_))
+        if to_digits(low) <= stop:
+            return STOP, min(stop, to_digits(open_))
+        if to_digits(high) >= take_profit:
+            return TAKE_PROFIT, max(take_profit, to_digits(open_))
     else:
-        if high >= stop:
-            return STOP, to_tick(max(stop, open_))
-        if low <= take_profit:
-            return TAKE_PROFIT, to_tick(min(take_profit, open_))
+        if to_digits(high) >= stop:
+            return STOP, max(stop, to_digits(open_))
+        if to_digits(low) <= take_profit:
+            return TAKE_PROFIT, min(take_profit, to_digits(open_))
     return NO_EXIT, math.nan
+
+
+@scalar
+def quiet_range(side: int, stop: float, take_profit: float) -> tuple[float, float]:
+    """Return `(below, above)`: a candle that lies between finds no exit in `exit_fill`."""
+    below, above = (stop, take_profit) if side == LONG else (take_profit, stop)
+    return below * (1.0 + _NEAR), above * (1.0 - _NEAR)
 
 
 @scalar
@@ -183,7 +251,7 @@ def _finer_exit(
     for k in range(begin, end):
         high, low = finer.high[k], finer.low[k]
         if is_inside:
-            if low < limit if side == LONG else high > limit:
+            if to_digits(low) < limit if side == LONG else to_digits(high) > limit:
                 is_inside = False
                 found, at = exit_fill(side, stop, math.nan, limit, high, low)
                 if found != NO_EXIT:
@@ -230,8 +298,10 @@ def candle_exit(
         outcome, price = exit_fill(side, stop, take_profit, candle.open, high, low)
     else:
         outcome, price = exit_fill(side, stop, math.nan, limit, high, low)
-    reached = high >= take_profit if side == LONG else low <= take_profit
-    if begin >= end or not reached or (outcome == TAKE_PROFIT):
+    if begin >= end or outcome == TAKE_PROFIT:
+        return outcome, price
+    reached = to_digits(high) >= take_profit if side == LONG else to_digits(low) <= take_profit
+    if not reached:
         return outcome, price
     found, at = _finer_exit(side, stop, take_profit, limit, finer, begin, end)
     # if they contradict their candle, the candle's own answer stands
@@ -255,65 +325,9 @@ def trailed_stop(side: int, stop: float, trail: float, high: float, low: float) 
         low: lowest price that counts; used by a short.
     """
     if math.isnan(trail):
-        return to_tick(stop)
+        return to_digits(stop)
     if side == LONG:
         moved = high - trail
-        return to_tick(moved if math.isnan(stop) else max(stop, moved))
+        return to_digits(moved if math.isnan(stop) else max(stop, moved))
     moved = low + trail
-    return to_tick(moved if math.isnan(stop) else min(stop, moved))
-
-
-@scalar
-def entry_cost(fee: float, slippage: float) -> float:
-    """Return what a buy pays for each unit of its notional, fee and slippage included.
-
-    A millionth more keeps the rounding of prices and fees from asking for more than the cash.
-
-    Args:
-        fee: taker fee, fraction of the notional.
-        slippage: fixed fraction of the price.
-    """
-    return (1.0 + fee) * (1.0 + slippage) * (1.0 + 1e-6)
-
-
-@scalar
-def entry_quantity(
-    equity: float,
-    price: float,
-    stop: float,
-    fraction: float,
-    risk_per_trade: float,
-    cost: float,
-    min_notional: float,
-) -> float:
-    """Return the quantity of an entry of a configuration that is alone on its account, 0 for none.
-
-    `sizing.size_entry` is the same for several on one account, in decimals.
-
-    Args:
-        equity: at the signal's close.
-        price: the signal's close, or the limit of a limit order.
-        stop: the first stop (`trailed_stop` at the signal), NaN for none.
-        fraction: notional as a fraction of the equity.
-        risk_per_trade: most that an entry stopped out may lose, fraction of equity; 0 for no cap.
-        cost: of `entry_cost`.
-        min_notional: a smaller entry is not made, quote currency.
-    """
-    notional = fraction * equity
-    distance = abs(price - stop)
-    # false for NaN
-    if risk_per_trade > 0.0 and distance > 0.0:
-        notional = min(notional, risk_per_trade * equity / distance * price)
-    quantity = min(notional, equity / cost) / price
-    if 0.0 < quantity < _WIDE:
-        quantity = math.floor(quantity * 1e8) / 1e8
-    return quantity if quantity > 0.0 and quantity * price >= min_notional else 0.0
-
-
-@scalar
-def is_affordable(quantity: float, price: float, fee: float, cash: float) -> bool:
-    """Tell whether cash pays for a buy and its fee; there is no leverage.
-
-    The account compares decimals. A float's last digits must not refuse what they accept.
-    """
-    return quantity * price * (1.0 + fee) <= cash * (1.0 + 1e-12)
+    return to_digits(moved if math.isnan(stop) else min(stop, moved))

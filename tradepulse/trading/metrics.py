@@ -8,7 +8,8 @@ of the population (`ddof` 0). Drawdown is taken at every close, not only at the 
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ FloatArray = NDArray[np.float64]
 
 DAY_MS = 86_400_000
 DAYS_PER_YEAR = 365
+LEAST_DAYS_OF_A_RATE = 30
+"""The growth of fewer days, compounded to a year, tells nothing: 5 % in two days are 736,000 %."""
 ROUNDING = 1e-12
 """A deviation below this, relative to the returns, is rounding: the variance is zero."""
 FIGURES = (
@@ -49,8 +52,8 @@ class Metrics:
             days or no variance.
         sortino: the same over the root mean square of the negative returns, counted over all
             days. None with fewer than two days or no loss.
-        calmar: yearly growth, compounded, over the deepest fall. None with fewer than two days
-            or no fall. Source: T. W. Young, "Calmar Ratio", Futures (1991), over all of the time.
+        calmar: yearly growth, compounded, over the deepest fall. None with fewer than 30 days or
+            no fall. Source: T. W. Young, "Calmar Ratio", Futures (1991), over all of the time.
         volatility: deviation of the daily returns, times sqrt(365). None with fewer than two days.
         max_drawdown_pct: deepest fall below an earlier peak, in percent of the peak, positive.
         profit_factor: net gains over net losses of the trades. None without a loss.
@@ -76,6 +79,7 @@ class Metrics:
         return asdict(self)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def metrics(
     *,
     initial_equity: float,
@@ -106,7 +110,7 @@ def metrics(
     volatility, sharpe, sortino = _ratios(returns)
     drawdown = _max_drawdown_pct(initial_equity, equity)
     lost = -float(net[net < 0].sum())
-    return Metrics(
+    found = Metrics(
         net_profit_pct=(
             100 * (float(equity[-1]) / initial_equity - 1) if len(equity) > 0 else None
         ),
@@ -123,6 +127,13 @@ def metrics(
         ),
         trades=len(net),
     )
+    # what does not fit into a float is undefined, too
+    beyond: dict[str, Any] = {
+        name: None
+        for name, value in asdict(found).items()
+        if value is not None and not math.isfinite(value)
+    }
+    return replace(found, **beyond)
 
 
 def ledger_metrics(
@@ -188,10 +199,10 @@ def _ratios(
 
 
 def _calmar(returns: FloatArray | None, max_drawdown_pct: float | None) -> float | None:
-    if returns is None or len(returns) < 2 or not max_drawdown_pct:  # noqa: PLR2004 - as above
+    if returns is None or len(returns) < LEAST_DAYS_OF_A_RATE or not max_drawdown_pct:
         return None
-    growth = math.pow(float(np.prod(1 + returns)), DAYS_PER_YEAR / len(returns)) - 1
-    return 100 * growth / max_drawdown_pct
+    growth = np.float_power(np.prod(1 + returns), DAYS_PER_YEAR / len(returns)) - 1
+    return 100 * float(growth) / max_drawdown_pct
 
 
 def _max_drawdown_pct(initial_equity: float, equity: FloatArray) -> float | None:

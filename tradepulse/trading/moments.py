@@ -58,3 +58,5 @@ class Settlement:
     equity: EquityPoint | None = None
     fallback_weights: int = 0
     """Entries sized by equal weights because no fresh vector was there."""
+    ruined: bool = False
+    """The account's equity was not above zero: all that it held was liquidated at this close."""

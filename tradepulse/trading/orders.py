@@ -4,7 +4,7 @@ Every id is derived, so that the same decision has the same id in every run and 
 """
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
 from uuid import UUID, uuid5
 
@@ -14,15 +14,20 @@ from tradepulse.trading.fills import LONG, SHORT
 
 PositionSide = Literal["long", "short"]
 SIGN: dict[PositionSide, int] = {"long": LONG, "short": SHORT}
-MONEY = Decimal("0.00000001")
-"""Cash and fees are kept to this unit."""
-ARITHMETIC = Context(prec=28, rounding=ROUND_HALF_EVEN)
+MONEY = Decimal("1e-18")
+"""Cash and fees are kept to this unit, fine enough for any quote currency."""
+ARITHMETIC = Context(prec=60, rounding=ROUND_HALF_EVEN)
 """How `Account.settle` calculates, whatever a library did to the process's own context."""
 
 
 def money(value: Decimal) -> Decimal:
     """Round an amount to the ledger's unit, half to even."""
-    return value.quantize(MONEY)
+    return value.quantize(MONEY, ROUND_HALF_EVEN, ARITHMETIC)
+
+
+def money_down(value: Decimal) -> Decimal:
+    """Round an amount down to the ledger's unit."""
+    return value.quantize(MONEY, ROUND_DOWN, ARITHMETIC)
 
 
 def decimal(value: float) -> Decimal:
@@ -37,6 +42,8 @@ class Order(OnSeries):
     Attributes:
         order_id: client order id, derived from the signal or from the position it protects.
         signal_id: None for stops, targets, the end of time and the end of data.
+        quantity: base currency; 0 where it is not known before the fill: of an entry at market.
+        notional: of an entry, what it may spend, slippage and fee included, quote currency.
         opens_position: an entry, as against an exit.
         limit_price: of an entry by a limit order.
         stop_price: of an entry, the stop of the position to be; `take_profit_price` likewise.
@@ -68,6 +75,7 @@ class Order(OnSeries):
     limit_price: Decimal | None = None
     trail: float | None = None
     max_holding_ms: int | None = None
+    notional: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +189,20 @@ def position_of(order: Order, price: Decimal, fee: Decimal, opened_at: int) -> P
     )
 
 
+def movement(side: PositionSide, quantity: Decimal, price: Decimal) -> Decimal:
+    """Return what cash loses when a position of this side is entered at a price, before fees.
+
+    It gains the same when the position is left at that price. Negative for a short.
+    """
+    return money(quantity * price) * SIGN[side]
+
+
 def trade_of(position: Position, order: Order, price: Decimal, fee: Decimal, time: int) -> Trade:
-    """Return the trade that a filled exit completes."""
+    """Return the trade that a filled exit completes; its profit is the sum of what cash moved."""
     if order.exit_reason is None:
         raise ValueError(f"order {order.order_id} closes a position without a reason")
-    gross = (price - position.entry_price) * position.signed_quantity
+    side, quantity = position.side, position.quantity
+    gross = movement(side, quantity, price) - movement(side, quantity, position.entry_price)
     fees = position.fees + fee
     return Trade(
         position_id=position.position_id,
@@ -193,13 +210,13 @@ def trade_of(position: Position, order: Order, price: Decimal, fee: Decimal, tim
         exchange=position.exchange,
         symbol=position.symbol,
         timeframe=position.timeframe,
-        side=position.side,
-        quantity=position.quantity,
+        side=side,
+        quantity=quantity,
         entry_time=position.entry_time,
         entry_price=position.entry_price,
         exit_time=time,
         exit_price=price,
         exit_reason=order.exit_reason,
         fees=fees,
-        profit=money(gross - fees),
+        profit=gross - fees,
     )

@@ -1,39 +1,79 @@
-"""How much: the size of an entry, at which levels, or the reason to refuse it."""
+"""How much: what an entry may spend, at which levels, what that buys, or why it is refused."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 from math import nan
 
 from contracts.events import Signal
-from tradepulse.trading.fills import LONG, SHORT, entry_cost, to_tick, trailed_stop
-from tradepulse.trading.orders import decimal
+from tradepulse.trading.fills import LONG, SHORT, to_digits, trailed_stop
+from tradepulse.trading.orders import decimal, money, money_down
+
+_DIGITS = Context(prec=15, rounding=ROUND_DOWN)
+"""Of a quantity without a step, so that an account works alike at any scale of prices."""
+
+_DUST = Decimal("1e-12")
+"""Room as small as this, as a fraction of the equity, is what rounding left of none."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstrumentRules:
-    """What a venue accepts for one instrument.
+    """What a venue accepts for one instrument; by default nothing is known.
 
     Attributes:
-        price_tick: prices are multiples of it, quote currency.
-        quantity_step: quantities are multiples of it, base currency.
+        price_tick: prices are multiples of it, quote currency; None to let them keep their digits.
+        quantity_step: quantities are multiples of it, base currency; None for 15 digits.
         min_notional: smallest order, quote currency.
         allows_margin: whether it may be sold short.
+
+    Raises:
+        ValueError: a tick or step is not above zero, or the least notional is below it.
     """
 
-    price_tick: Decimal = Decimal("0.00000001")
-    quantity_step: Decimal = Decimal("0.00000001")
-    min_notional: Decimal = Decimal(10)
+    price_tick: Decimal | None = None
+    quantity_step: Decimal | None = None
+    min_notional: Decimal = Decimal(0)
     allows_margin: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("price_tick", "quantity_step"):
+            value = getattr(self, name)
+            if value is not None and not (value.is_finite() and value > 0):
+                raise ValueError(f"{name} is {value}; it must be above 0, or none")
+        if not (self.min_notional.is_finite() and self.min_notional >= 0):
+            raise ValueError(f"min_notional is {self.min_notional}; it must be 0 or more")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether tick, step or least notional is known."""
+        return (
+            self.price_tick is not None or self.quantity_step is not None or (self.min_notional > 0)
+        )
 
     def price(self, value: float) -> Decimal:
         """Round a price to the tick, half to even."""
+        if self.price_tick is None:
+            return decimal(to_digits(value))
         ticks = (decimal(value) / self.price_tick).to_integral_value(ROUND_HALF_EVEN)
         return ticks * self.price_tick
 
+    def can_write(self, value: float) -> bool:
+        """Tell whether a price of the market is a multiple of the tick, as it must be."""
+        return self.price_tick is None or decimal(to_digits(value)) % self.price_tick == 0
+
     def quantity(self, value: Decimal) -> Decimal:
         """Round a quantity down to the step."""
-        return (value / self.quantity_step).to_integral_value(ROUND_DOWN) * self.quantity_step
+        if self.quantity_step is not None:
+            return (value / self.quantity_step).to_integral_value(ROUND_DOWN) * self.quantity_step
+        kept = _DIGITS.plus(value)
+        # whole numbers are written out
+        return kept.quantize(Decimal(1)) if kept.adjusted() >= _DIGITS.prec else kept
+
+    def less(self, quantity: Decimal) -> Decimal:
+        """Return the next smaller quantity."""
+        if self.quantity_step is not None:
+            return quantity - self.quantity_step
+        return _DIGITS.next_minus(quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +82,8 @@ class RiskLimits:
 
     Attributes:
         max_symbol_notional: all positions and waiting entries in one instrument.
-        max_total_notional: all positions and waiting entries; 1 means no leverage.
+        max_total_notional: all positions and waiting entries; 1 means no leverage. A waiting
+            entry counts with all that it may spend.
         max_open_positions: positions and waiting entries.
         risk_per_trade: most that a stopped-out entry may lose, None for no such cap.
     """
@@ -88,6 +129,11 @@ class AccountRules:
         """Return the fee of an order that rested, or of one that took."""
         return self.fee if self.maker_fee is None or not is_maker else self.maker_fee
 
+    @property
+    def dearest_fee(self) -> Decimal:
+        """What a limit order may cost: it takes if the next open is beyond its limit."""
+        return max(self.fee, self.fee_of(is_maker=True))
+
     def market(self, instrument: str) -> InstrumentRules:
         """Return the market of an instrument."""
         return self.markets.get(instrument, _DEFAULT_RULES)
@@ -125,7 +171,7 @@ class Levels:
     """Prices of an entry, on the market's ticks.
 
     Attributes:
-        expected: price by which it is sized: the limit, or the signal's close.
+        expected: price by which its risk is judged: the limit, or the signal's close.
         limit: of a limit order.
         stop: the first stop.
         take_profit: the target.
@@ -137,6 +183,19 @@ class Levels:
     take_profit: Decimal | None
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large an entry is.
+
+    Attributes:
+        notional: what it may spend, slippage and fee included, quote currency.
+        quantity: of a limit order, base currency; 0 for a market order: its fill tells.
+    """
+
+    notional: Decimal
+    quantity: Decimal = Decimal(0)
+
+
 def entry_levels(signal: Signal, market: InstrumentRules) -> Levels:
     """Return the levels of an entry; a trailing stop begins behind the signal's close."""
     close = signal.reference_price
@@ -146,7 +205,7 @@ def entry_levels(signal: Signal, market: InstrumentRules) -> Levels:
         stop = trailed_stop(side, nan if stop is None else stop, signal.trail, close, close)
     limit = _on_tick(signal.limit_price, market)
     return Levels(
-        decimal(close) if limit is None else limit,
+        decimal(to_digits(close)) if limit is None else limit,
         limit,
         _on_tick(stop, market),
         _on_tick(signal.take_profit_price, market),
@@ -154,7 +213,7 @@ def entry_levels(signal: Signal, market: InstrumentRules) -> Levels:
 
 
 def _on_tick(price: float | None, market: InstrumentRules) -> Decimal | None:
-    return None if price is None else market.price(to_tick(price))
+    return None if price is None else market.price(to_digits(price))
 
 
 def size_entry(  # noqa: PLR0911 - one return per reason to refuse
@@ -165,11 +224,11 @@ def size_entry(  # noqa: PLR0911 - one return per reason to refuse
     rules: AccountRules,
     market: InstrumentRules,
     now: int,
-) -> Decimal | Refused:
-    """Return an entry's quantity in the base currency, or why it is refused.
+) -> Size | Refused:
+    """Return what an entry may spend, and a limit order's quantity, or why it is refused.
 
     Notional = equity x weight x share x confidence, capped by the risk per trade, then by the
-    limits, then rounded down to the market's step.
+    limits.
 
     Args:
         signal: an entry.
@@ -180,33 +239,82 @@ def size_entry(  # noqa: PLR0911 - one return per reason to refuse
         market: the instrument's.
         now: the time by which staleness is judged, epoch ms.
     """
-    limits = rules.limits
+    limits, equity = rules.limits, exposure.equity
+    if equity <= 0:
+        return Refused("the account is ruined")
     if now > signal.expires_at:
         return Refused("stale signal")
-    if signal.action == "enter_short" and not market.allows_margin:
-        return Refused("a spot market cannot be sold short")
+    if (refused := _forbidden(signal, levels, market)) is not None:
+        return refused
     if exposure.open_positions >= limits.max_open_positions:
         return Refused("maximum open positions reached")
     if weight <= 0:
         return Refused("portfolio weight is zero")
-    price = levels.expected
-    notional = (
-        exposure.equity * decimal(weight) * decimal(signal.share) * decimal(signal.confidence)
-    )
-    if limits.risk_per_trade is not None and levels.stop is not None:
-        distance = abs(price - levels.stop)
-        if distance > 0:
-            notional = min(notional, limits.risk_per_trade * exposure.equity / distance * price)
-    symbol_room = limits.max_symbol_notional * exposure.equity - exposure.symbol_notional
-    if symbol_room <= 0:
+    symbol_room = limits.max_symbol_notional * equity - exposure.symbol_notional
+    if symbol_room <= _DUST * equity:
         return Refused("maximum notional of the symbol reached")
-    # an entry pays slippage and fee on top, so the room for its notional is smaller
-    cost = decimal(entry_cost(float(rules.fee), rules.slippage))
-    total_room = limits.max_total_notional * exposure.equity - exposure.total_notional
-    if total_room <= 0:
+    total_room = limits.max_total_notional * equity - exposure.total_notional
+    if total_room <= _DUST * equity:
         return Refused("maximum total notional reached")
-    notional = min(notional, symbol_room, total_room / cost)
-    quantity = market.quantity(notional / price)
-    if quantity * price < market.min_notional or quantity <= 0:
+    wanted = _wanted(signal, levels, weight, equity, limits)
+    notional = money_down(min(wanted, symbol_room, total_room))
+    return _size(notional, levels, rules, market)
+
+
+def _forbidden(signal: Signal, levels: Levels, market: InstrumentRules) -> Refused | None:
+    """Return why the market takes no such order, if so."""
+    if signal.action == "enter_short" and not market.allows_margin:
+        return Refused("a spot market cannot be sold short")
+    if not market.can_write(signal.reference_price) or levels.expected <= 0:
+        return Refused("a price cannot be written with the market's tick")
+    return None
+
+
+def _size(
+    notional: Decimal, levels: Levels, rules: AccountRules, market: InstrumentRules
+) -> Size | Refused:
+    if levels.limit is None:
+        if notional < market.min_notional * (1 + rules.fee) or notional <= 0:
+            return Refused("below the market's minimum notional")
+        return Size(notional)
+    quantity = quantity_for(notional, levels.limit, rules.dearest_fee, market)
+    return quantity if isinstance(quantity, Refused) else Size(notional, quantity)
+
+
+def _wanted(
+    signal: Signal, levels: Levels, weight: float, equity: Decimal, limits: RiskLimits
+) -> Decimal:
+    """Return the notional that weight and risk ask for."""
+    notional = equity * decimal(weight) * decimal(signal.share) * decimal(signal.confidence)
+    if limits.risk_per_trade is not None and levels.stop is not None:
+        distance = abs(levels.expected - levels.stop)
+        if distance > 0:
+            return min(notional, limits.risk_per_trade * equity / distance * levels.expected)
+    return notional
+
+
+def quantity_for(
+    spend: Decimal, price: Decimal, fee: Decimal, market: InstrumentRules
+) -> Decimal | Refused:
+    """Return the quantity that an amount buys (or sells), or why an order cannot be so small.
+
+    Args:
+        spend: quote currency, fee included.
+        price: of the fill, slippage included.
+        fee: fraction of the notional.
+        market: the instrument's.
+    """
+    if price <= 0:
+        return Refused("a price cannot be written with the market's tick")
+    quantity = market.quantity(spend / (price * (1 + fee)))
+    # the ledger rounds notional and fee each by itself
+    if money(quantity * price) + money(quantity * price * fee) > spend:
+        quantity = market.less(quantity)
+    if quantity <= 0:
+        return Refused("less than the market's quantity step")
+    # without a step the last digit is rounding, not a smaller order
+    stepped = market.quantity_step is not None
+    notional = quantity * price if stepped else spend / (1 + fee)
+    if notional < market.min_notional:
         return Refused("below the market's minimum notional")
     return quantity

@@ -76,8 +76,8 @@ def test_the_limits_of_the_semantics_are_those_of_the_code() -> None:
         ("MAX_TOTAL_NOTIONAL", limits.max_total_notional),
         ("MAX_OPEN_POSITIONS", limits.max_open_positions),
         ("MAX_WEIGHT_AGE_S", rules.max_weight_age_ms // 1000),
-        ("MARKETS`, `price_tick", market.price_tick),
-        ("MARKETS`, `quantity_step", market.quantity_step),
+        ("MARKETS`, `price_tick", market.price_tick or "none"),
+        ("MARKETS`, `quantity_step", market.quantity_step or "none"),
         ("MARKETS`, `min_notional", market.min_notional),
     ):
         assert f"| `{name}` | {written(value)} |" in SEMANTICS, name
@@ -95,10 +95,11 @@ def test_every_metric_is_described() -> None:
 
 
 def test_every_refusal_is_explained() -> None:
-    code = (ROOT / "tradepulse" / "trading" / "sizing.py").read_text()
-    code += (ROOT / "tradepulse" / "trading" / "account.py").read_text()
-    reasons = re.findall(r'(?:Refused\(|(?<!exit_)reason=f?)"([^"{]+?) ?(?:\{[^"]*)?"', code)
-    assert len(reasons) == 12
+    folder = ROOT / "tradepulse" / "trading"
+    code = "".join((folder / f"{n}.py").read_text() for n in ("sizing", "executions", "account"))
+    said = r'(?:Refused\(|_refuse\(\w+, f?|(?<!exit_)reason=f?)"([^"{]+?) ?(?:\{[^"]*)?"'
+    reasons = set(re.findall(said, code))
+    assert len(reasons) == 15
     for reason in reasons:
         assert f"`{reason}" in SEMANTICS, reason
 

@@ -164,12 +164,12 @@ def compare(candles: Candles, mine: Simulation, theirs: BacktestResult) -> None:
 
     close_to(mine.entry_price, "entry_price", rel=1e-9, abs=0)
     close_to(mine.exit_price, "exit_price", rel=1e-9, abs=0)
-    # quantities are rounded down to 8 digits, so money may differ by little more than that
-    close_to(mine.net, "profit", abs=1e-3)
+    # a profit is the difference of amounts of up to the cash
+    close_to(mine.net, "profit", abs=1e-6)
     equity = [float(point.equity) for point in theirs.equity]
-    assert mine.equity == pytest.approx(equity, rel=1e-8)
+    assert mine.equity == pytest.approx(equity, rel=1e-11)
     exposure = [float(point.exposure) for point in theirs.equity]
-    assert mine.exposure == pytest.approx(exposure, rel=1e-6, abs=1e-3)
+    assert mine.exposure == pytest.approx(exposure, rel=1e-11)
 
 
 @settings(max_examples=150, deadline=None)

@@ -107,3 +107,12 @@ def test_wrong_goals_are_refused() -> None:
         **dict.fromkeys(OBJECTIVES, 1),
         "profit_drawdown": 2,
     }
+
+
+def test_figures_at_the_end_of_what_floats_hold_are_ranked() -> None:
+    found = figures(
+        {"net_profit_pct": 1e308, "max_drawdown_pct": 5.0},
+        {"net_profit_pct": -1e308, "max_drawdown_pct": 4.0},
+        {"net_profit_pct": 1e308, "max_drawdown_pct": 1.0},
+    )
+    assert Goal("profit_drawdown").rank(found).tolist() == [2, 0, 1]

@@ -174,7 +174,7 @@ class TestWords:
     def test_a_dash_has_its_reason(self) -> None:
         text = page().text
         assert "Calmar ratio growth a year / drawdown \u2013 \u2013" in text
-        assert "\u2013 is undefined. Calmar ratio: fewer than two days, or no fall." in text
+        assert "\u2013 is undefined. Calmar ratio: fewer than 30 days, or no fall." in text
         defined = dict.fromkeys(REPORT["figures"]["in_sample"], 1.0)
         whole = page(figures={"in_sample": defined, "out_of_sample": defined})
         assert "is undefined" not in whole.text

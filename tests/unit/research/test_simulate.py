@@ -124,20 +124,33 @@ def test_fees_slippage_equity_and_exposure_by_hand() -> None:
     result = Simulator(rules).run(
         candles_of(rows), says(4, r0=(ENTER_LONG, NAN, NAN), r1=(EXIT, NAN, NAN))
     )
-    # 5 units; in at 102 + 5.10 fee, marked at 110, out at 117.6 - 5.88 fee
+    # 500 buy 500 / (102 x 1.01) units, marked at 110, out at 117.6 less 1 %
+    units = 500 / 103.02
+    left = 500 + units * 117.6 * 0.99
     assert trades_of(result) == [(1, 2, LONG, 102, 117.6, "signal")]
-    assert result.equity == pytest.approx([1000, 1000 - 515.1 + 550, 1067.02, 1067.02])
-    assert result.exposure == pytest.approx([0, 550, 0, 0])
-    assert result.gross == pytest.approx([78.0])
-    assert result.net == pytest.approx([67.02])
+    assert result.equity == pytest.approx([1000, 500 + units * 110, left, left])
+    assert result.exposure == pytest.approx([0, units * 110, 0, 0])
+    assert result.gross == pytest.approx([units * 15.6])
+    assert result.net == pytest.approx([left - 1000])
 
 
-def test_an_entry_that_a_gap_made_too_dear_is_refused() -> None:
+def test_an_entry_buys_what_its_notional_pays_at_the_fill() -> None:
     candles = candles_of([CALM, (120, 121, 119, 120), CALM, CALM])
-    all_in = SimulationRules(fee=0, slippage=0, fraction=0.9)
-    assert not len(Simulator(all_in).run(candles, says(4, r0=LONG_95_105)).entry)
-    result = Simulator(all_in).run(candles, says(4, r0=LONG_95_105, r2=(ENTER_LONG, NAN, NAN)))
-    assert trades_of(result) == [(3, 3, LONG, 100, 100, "end_of_data")]
+    all_in = SimulationRules(initial_cash=1_000, fee=0, slippage=0, fraction=1)
+    result = Simulator(all_in).run(candles, says(4, r0=(ENTER_LONG, NAN, NAN)))
+    assert trades_of(result) == [(1, 3, LONG, 120, 100, "end_of_data")]
+    assert result.equity[1:] == pytest.approx([1_000, 1_000 / 1.2, 1_000 / 1.2])
+
+
+def test_a_ruined_account_is_liquidated_and_trades_no_more() -> None:
+    rows = [CALM, CALM, (100, 205, 100, 201), (400, 400, 400, 400), CALM, CALM]
+    rules = SimulationRules(fee=0, slippage=0.01, fraction=1, allows_margin=True)
+    said = says(6, r0=(ENTER_SHORT, NAN, NAN), r2=(ENTER_LONG, NAN, NAN), r3=(EXIT, NAN, NAN))
+    result = Simulator(rules).run(candles_of(rows), said)
+    (trade,) = trades_of(result)
+    assert trade == (1, 2, SHORT, 99, pytest.approx(203.01), "liquidation")
+    debt = 200_000 - 100_000 / 99 * 203.01
+    assert result.equity == pytest.approx([100_000, 200_000 - 10_000 / 99 * 1_000] + [debt] * 4)
 
 
 def test_an_entry_below_the_minimum_notional_is_refused() -> None:

@@ -1,7 +1,7 @@
 """The account's rules, each on a hand-worked case."""
 
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 from uuid import UUID
 
 import pytest
@@ -25,7 +25,9 @@ def rules(**limits) -> AccountRules:
         slippage=0.0,
         limits=RiskLimits(max_symbol_notional=Decimal(1), **limits),
         markets={
-            "x:BTC/USD": InstrumentRules(price_tick=Decimal("0.01"), quantity_step=Decimal("0.001"))
+            "x:BTC/USD": InstrumentRules(
+                Decimal("0.01"), Decimal("0.001"), min_notional=Decimal(10)
+            )
         },
     )
 
@@ -62,15 +64,18 @@ def test_entry_is_sized_by_weight_and_fills_at_the_next_open():
     weights = Weights(0, {"x:BTC/USD": 0.5})
     first = account.settle(moment(HOUR, FLAT, signal()), weights, INSTRUMENTS)
     (order,) = first.orders.values()
-    assert (order.status, order.quantity) == ("OPEN", Decimal("5.000"))
+    # a market entry is an amount of money; what it buys the next open tells
+    assert (order.status, order.notional, order.quantity) == ("OPEN", Decimal(500), Decimal(0))
     assert not first.fills
     second = account.settle(moment(2 * HOUR, (102.0, 103.0, 101.0, 103.0)), weights, INSTRUMENTS)
     (fill,) = second.fills
     assert (fill.price, fill.filled_at) == (Decimal("102.00"), HOUR)
-    assert fill.fee == Decimal("0.51")
-    assert account.cash == Decimal(1000) - Decimal(510) - Decimal("0.51")
+    # 500 / (102 x 1.001) = 4.8970...
+    assert fill.quantity == fill.order.quantity == Decimal("4.897")
+    assert fill.fee == Decimal("0.499494")
+    assert account.cash == Decimal(1000) - Decimal("499.494") - Decimal("0.499494")
     assert second.equity is not None
-    assert second.equity.equity == account.cash + 5 * Decimal(103)
+    assert second.equity.equity == account.cash + Decimal("4.897") * 103
 
 
 @pytest.mark.parametrize(
@@ -170,12 +175,8 @@ def test_each_entry_sees_what_those_before_it_left():
     assert states == {1: ("OPEN", ""), 2: ("REFUSED", "maximum open positions reached")}
     room = Account(Decimal(1000), rules())
     done = room.settle(moment(HOUR, FLAT, *two), None, INSTRUMENTS)
-    total = sum(o.quantity * 100 for o in done.orders.values())
-    assert total <= 1000
-    assert {o.reason for o in done.orders.values() if o.status == "REFUSED"} <= {
-        "maximum notional of the symbol reached",
-        "below the market's minimum notional",
-    }
+    found = [(o.notional, o.reason) for o in done.orders.values()]
+    assert found == [(1000, ""), (None, "maximum notional of the symbol reached")]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,8 @@ def test_risk_per_trade_caps_the_loss_at_the_stop():
     account = Account(Decimal(1000), rules(risk_per_trade=Decimal("0.01")))
     done = account.settle(moment(HOUR, FLAT, signal(stop=95.0)), None, INSTRUMENTS)
     (order,) = done.orders.values()
-    assert order.quantity * 5 == Decimal("10.000")
+    # 1 % of 1,000 between 100 and 95: 2 units
+    assert order.notional == 200
 
 
 def test_an_old_weight_vector_gives_way_to_equal_weights():
@@ -207,7 +209,7 @@ def test_an_old_weight_vector_gives_way_to_equal_weights():
     at = 3 * HOUR
     done = account.settle(moment(at, FLAT, signal(at=at)), old, both)
     (order,) = done.orders.values()
-    assert (order.quantity, done.fallback_weights) == (Decimal("5.000"), 1)
+    assert (order.notional, done.fallback_weights) == (Decimal(500), 1)
 
 
 def test_a_vector_of_the_previous_close_is_fresh_on_any_timeframe():
@@ -219,16 +221,36 @@ def test_a_vector_of_the_previous_close_is_fresh_on_any_timeframe():
         Moment(at, {series: Prices(*FLAT, 1000.0)}, [(series, daily)]), weights, INSTRUMENTS
     )
     (order,) = done.orders.values()
-    assert (order.quantity, done.fallback_weights) == (Decimal("1.000"), 0)
+    assert (order.notional, done.fallback_weights) == (Decimal(100), 0)
 
 
-def test_a_gap_up_that_the_cash_cannot_pay_is_refused():
-    account = Account(Decimal(1000), rules())
+@pytest.mark.parametrize("price", [100.0, 100.01, 120.0], ids=["flat", "a tick higher", "a gap"])
+def test_an_entry_of_all_the_cash_buys_what_that_pays_at_the_fill(price):
+    account = Account(Decimal(1000), replace(rules(), slippage=0.0005))
     account.settle(moment(HOUR, FLAT, signal()), None, INSTRUMENTS)
-    done = account.settle(moment(2 * HOUR, (120.0, 120.0, 120.0, 120.0)), None, INSTRUMENTS)
-    assert [o.reason for o in done.orders.values()] == ["not enough cash at the fill"]
-    assert account.cash == 1000
-    assert not account.positions
+    done = account.settle(moment(2 * HOUR, (price,) * 4), None, INSTRUMENTS)
+    (fill,) = done.fills
+    assert fill.price == (Decimal(str(price)) * Decimal("1.0005")).quantize(Decimal("0.01"))
+    assert fill.quantity == (1000 / (fill.price * Decimal("1.001"))).quantize(
+        Decimal("0.001"), ROUND_DOWN
+    )
+    # less than what one more step costs is left
+    assert 0 <= account.cash < Decimal("0.001") * fill.price * Decimal("1.001")
+
+
+def test_what_the_cash_no_longer_pays_is_bought_smaller_or_refused():
+    for lost, bought in ((40, True), (100, False)):
+        account = Account(Decimal(100), replace(rules(), fee=Decimal(0)))
+        account.settle(moment(HOUR, FLAT, signal()), None, INSTRUMENTS)
+        # a short that was left meanwhile took its loss out of the cash
+        account.cash -= lost
+        done = account.settle(moment(2 * HOUR, FLAT), None, INSTRUMENTS)
+        (order,) = done.orders.values()
+        expected = ("FILLED", "", Decimal("0.6")) if bought else (
+            "REFUSED", "not enough cash at the fill", Decimal(0)
+        )  # fmt: skip
+        assert (order.status, order.reason, order.quantity) == expected
+        assert account.cash == 0
 
 
 def test_an_order_waits_over_a_hole_of_its_series():
@@ -253,15 +275,15 @@ def test_ids_are_derived_from_the_signal():
 
 def test_no_library_changes_how_the_ledger_rounds():
     # ccxt sets the rounding of the whole process when it formats a price
-    fee = {"fee": Decimal("0.00000005")}
+    fee = {"fee": Decimal("15e-18")}
 
     def cash() -> Decimal:
         account = Account(Decimal(1000), replace(rules(), **fee))
         whole = {"x:BTC/USD": 0.1}
         account.settle(moment(HOUR, FLAT, signal()), Weights(0, whole), INSTRUMENTS)
-        # 1 at 100.10: a fee of 0.000005005, half a unit between two
-        account.settle(moment(2 * HOUR, (100.1, 100.1, 100.1, 100.1)), None, INSTRUMENTS)
-        assert account.positions
+        # 0.999 at 100: a fee of 1498.5e-18, half a unit between two
+        (fill,) = account.settle(moment(2 * HOUR, FLAT), Weights(0, whole), INSTRUMENTS).fills
+        assert fill.fee == Decimal("1498e-18")
         return account.cash
 
     usual = cash()

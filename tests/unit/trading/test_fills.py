@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradepulse.trading import fills
-from tradepulse.trading.fills import LONG, SHORT, FinerPrices, Prices, Scalar, to_tick
+from tradepulse.trading.fills import LONG, SHORT, FinerPrices, Prices, Scalar, to_digits
 
 SIDE = st.sampled_from([LONG, SHORT])
 PRICE = st.one_of(st.floats(90, 110), st.sampled_from([95.0, 100.0, 105.0]))
@@ -29,21 +29,23 @@ def finer_candles(draw: Callable[..., float]) -> tuple[object, ...]:
     return (candle, FinerPrices(open_, high, low), begin, 3)
 
 
+ANY_SCALE = st.one_of(LEVEL, st.floats(-1e17, 1e17), st.floats(0, 1e-6))
 CALLS: list[tuple[Scalar[..., object], st.SearchStrategy[tuple[object, ...]]]] = [
-    (fills.to_tick, st.tuples(st.one_of(LEVEL, st.floats(-1e12, 1e12)))),
+    (fills.to_digits, st.tuples(ANY_SCALE)),
     (fills.market_price, st.tuples(PRICE, st.booleans(), SHARE, SHARE, QUANTITY, QUANTITY)),
+    (
+        fills.entry_price,
+        st.tuples(QUANTITY, PRICE, st.booleans(), SHARE, SHARE, SHARE, QUANTITY),
+    ),
+    (fills.within_limit, st.tuples(PRICE, st.booleans(), PRICE)),
     (fills.limit_fill, st.tuples(SIDE, PRICE, PRICE, PRICE, PRICE)),
     (fills.exit_fill, st.tuples(SIDE, LEVEL, LEVEL, PRICE, PRICE, PRICE)),
+    (fills.quiet_range, st.tuples(SIDE, LEVEL, LEVEL)),
     (
         fills.candle_exit,
         st.tuples(st.tuples(SIDE, LEVEL, LEVEL, LEVEL), finer_candles()).map(lambda t: t[0] + t[1]),
     ),
     (fills.trailed_stop, st.tuples(SIDE, LEVEL, LEVEL, PRICE, PRICE)),
-    (
-        fills.entry_quantity,
-        st.tuples(QUANTITY, PRICE, LEVEL, SHARE, SHARE, st.just(1.001), st.just(10.0)),
-    ),
-    (fills.is_affordable, st.tuples(QUANTITY, PRICE, SHARE, QUANTITY)),
 ]
 
 
@@ -60,15 +62,59 @@ def test_compiled_rules_are_the_written_ones(
     agree()
 
 
-@given(st.floats(1e-9, 1e7))
-def test_a_tick_is_the_ledger_s_smallest_unit(price: float) -> None:
-    rounded = Decimal(repr(to_tick(price)))
-    assert rounded == rounded.quantize(Decimal("1e-8"))
-    # half a tick, and the roundings of the product, the quotient and the two texts
-    assert abs(rounded - Decimal(repr(price))) <= Decimal("5e-9") + 3 * Decimal(math.ulp(price))
-    assert to_tick(to_tick(price)) == to_tick(price)
+@given(st.integers(1, 10**15 - 1), st.integers(-22, 10))
+def test_a_price_of_fifteen_digits_keeps_them(digits: int, exponent: int) -> None:
+    price = float(f"{digits}e{exponent}")
+    assert to_digits(price) == price
+    assert to_digits(-price) == -price
 
 
-def test_a_price_whose_own_spacing_is_wider_than_a_tick_stays() -> None:
-    for price in (6e7 + 0.1, 1.5e9 + 1 / 3, -1e12, math.inf):
-        assert to_tick(price) == price
+@given(st.floats(1e-11, 1e10))
+def test_a_computed_price_is_the_nearest_of_fifteen_digits(price: float) -> None:
+    found = Decimal(repr(to_digits(price)))
+    assert len(found.normalize().as_tuple().digits) <= 15
+    # half of the last digit, and the roundings of the product and of the two texts
+    unit = max(Decimal(10) ** (Decimal(repr(price)).adjusted() - 14), Decimal("1e-22"))
+    assert abs(found - Decimal(repr(price))) <= unit / 2 + 3 * Decimal(math.ulp(price))
+    assert to_digits(to_digits(price)) == to_digits(price)
+
+
+@pytest.mark.parametrize("scale", range(-11, 11))
+def test_what_is_computed_meets_what_is_written_at_any_scale(scale: int) -> None:
+    missed = [
+        (price, percent)
+        for price in range(101, 999, 7)
+        for percent in range(1, 40)
+        if to_digits(float(f"{price}e{scale - 2}") * (1 - percent / 100))
+        != float(f"{price * (100 - percent)}e{scale - 4}")
+    ]
+    assert not missed
+
+
+def test_a_price_without_more_digits_than_a_float_stays() -> None:
+    for price in (1.5e15 + 0.5, -1e18, math.inf, 0.0):
+        assert to_digits(price) == price
+    assert math.isnan(to_digits(math.nan))
+
+
+@given(SIDE, LEVEL, LEVEL, st.floats(1e-11, 1e10), st.floats(-1e-15, 1e-15))
+def test_a_candle_within_the_quiet_range_touches_nothing(
+    side: int, stop: float, target: float, scale: float, noise: float
+) -> None:
+    stop, target = to_digits(stop * scale), to_digits(target * scale)
+    for level in (stop, target):
+        if not math.isnan(level):
+            price = level * (1 + noise)
+            found, _ = fills.exit_fill(side, stop, target, price, price, price)
+            below, above = fills.quiet_range(side, stop, target)
+            assert found == fills.NO_EXIT or price <= below or price >= above
+
+
+def test_a_level_is_touched_in_spite_of_a_candle_s_last_bits() -> None:
+    # 0.29 x 0.95 is 0.27549999999999997
+    stop = fills.trailed_stop(LONG, 0.29 * 0.95, math.nan, 0.29, 0.29)
+    assert fills.exit_fill(LONG, stop, math.nan, 0.29, 0.3, 0.2755) == (fills.STOP, 0.2755)
+    # as some files have it: 4e-8 x 0.99
+    low = 3.9600000000000004e-08
+    assert fills.exit_fill(LONG, 3.96e-08, math.nan, 4e-8, 4e-8, low) == (fills.STOP, 3.96e-08)
+    assert fills.limit_fill(LONG, 3.96e-08, 4e-8, 4e-8, 3.9599999999999996e-08)[0] == fills.EXPIRED

@@ -137,6 +137,31 @@ def test_a_ruined_account_has_no_ratios() -> None:
     assert found.net_profit_pct == pytest.approx(-80)
 
 
+def test_a_year_s_growth_is_told_from_thirty_days_on() -> None:
+    days = [100.0, 90.0, *(100.0 + day for day in range(28))]
+    found = figures(days)
+    assert len(days) == 30
+    assert found.calmar == pytest.approx(100 * (1.27 ** (365 / 30) - 1) / 10)
+    assert figures(days[:-1]).calmar is None
+
+
+@pytest.mark.parametrize(
+    ("equity", "kept"),
+    [
+        ([90, *[1e30] * 30], {"net_profit_pct", "max_drawdown_pct"}),
+        ([1e-300, *[1e300] * 30], {"max_drawdown_pct"}),
+    ],
+    ids=["its power", "its returns"],
+)
+def test_a_figure_that_no_float_holds_is_undefined(equity: list[float], kept: set[str]) -> None:
+    found = figures(equity, net=[1e308, 1e308, -5e-324]).as_dict()
+    assert found["calmar"] is None
+    assert found["profit_factor"] is None
+    assert found["expectancy"] is None
+    assert all(value is None or math.isfinite(value) for value in found.values())
+    assert all(found[name] is not None for name in kept)
+
+
 def test_wrong_input_is_refused() -> None:
     with pytest.raises(ValueError, match="initial equity is 0, not positive"):
         figures([1.0], initial=0)

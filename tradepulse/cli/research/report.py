@@ -107,6 +107,7 @@ class Report:
                 for one in self.configurations
                 if (asked := self.result.entries.get(one.configuration_id)) is not None
             ],
+            "ruined_at": self.result.ruined_at,
         }
 
     def show(self) -> None:
@@ -122,6 +123,12 @@ class Report:
             table.add_row(name, text)
         console.print(table)
         console.print(self._by_configuration())
+        if self.result.ruined_at is not None:
+            console.print(
+                f"the account was ruined at {time_text(self.result.ruined_at)} UTC: its equity was "
+                "not above zero. All that it held was liquidated, nothing was traded after that",
+                style="red",
+            )
         for reason, count in self._refused().most_common():
             console.print(f"{count:,} entries refused: {escape(reason)}", style="yellow")
         for one in self.configurations:

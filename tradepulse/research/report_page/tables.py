@@ -26,7 +26,7 @@ FIGURES: dict[str, tuple[str, str, float, int, str]] = {
     "net_profit_pct": ("Net profit", "%", 1, 2, "no candle"),
     "sharpe": ("Sharpe ratio", "a year", 1, 2, "fewer than two days, or no variance"),
     "sortino": ("Sortino ratio", "a year", 1, 2, "fewer than two days, or no day with a loss"),
-    "calmar": ("Calmar ratio", "growth a year / drawdown", 1, 2, "fewer than two days, or no fall"),
+    "calmar": ("Calmar ratio", "growth a year / drawdown", 1, 2, "fewer than 30 days, or no fall"),
     "volatility": ("Volatility", "% a year", 100, 1, "fewer than two days"),
     "max_drawdown_pct": ("Largest drawdown", "%", 1, 2, "no candle"),
     "profit_factor": ("Profit factor", "gains / losses", 1, 2, "no trade with a loss"),

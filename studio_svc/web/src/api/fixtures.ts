@@ -66,6 +66,7 @@ export const order = (id: string, fields: Partial<Order> = {}): Order => ({
   side: "buy",
   order_type: "market",
   quantity: "2",
+  notional: "201",
   reference_price: 100,
   status: "OPEN",
   reason: "",

@@ -200,7 +200,8 @@ export interface OrderView {
   symbol: string;
   side: string;
   order_type: string;
-  quantity: string;
+  quantity: string | null;
+  notional: string | null;
   reference_price: number;
   status: string;
   reason: string;

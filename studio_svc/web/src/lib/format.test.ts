@@ -56,6 +56,8 @@ describe("numbers", () => {
     expect(quantity(10)).toBe("10");
     expect(quantity(1200)).toBe("1,200");
     expect(quantity("0.00001234")).toBe("0.00001234");
+    expect(quantity("0.000000000012")).toBe("0.000000000012");
+    expect(price(1.5e-10)).toBe("0.00000000015000");
     expect(quantity(0)).toBe("0");
   });
 });

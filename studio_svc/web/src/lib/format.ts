@@ -33,7 +33,7 @@ export function signedPercent(value: number | null | undefined, digits = 2): str
 export function priceDigits(price: number): number {
   const size = Math.abs(price);
   if (!Number.isFinite(size) || size === 0 || size >= 100) return 2;
-  return size >= 1 ? 4 : Math.min(8, 4 - Math.floor(Math.log10(size)));
+  return size >= 1 ? 4 : Math.min(20, 4 - Math.floor(Math.log10(size)));
 }
 
 export function price(value: number | string | null | undefined): string {
@@ -47,7 +47,7 @@ export function quantity(value: number | string): string {
   const number = Number(value);
   if (!Number.isFinite(number)) return NOTHING;
   if (number === 0) return "0";
-  const digits = Math.max(0, Math.min(8, 5 - Math.floor(Math.log10(Math.abs(number)))));
+  const digits = Math.max(0, Math.min(20, 5 - Math.floor(Math.log10(Math.abs(number)))));
   const text = fixed(number, digits);
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }

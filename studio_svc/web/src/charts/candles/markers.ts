@@ -21,6 +21,7 @@ const REASONS: Record<string, string> = {
   take_profit: "target",
   end_of_data: "end of data",
   time: "time",
+  liquidation: "liquidated",
 };
 
 /** Reasons of exits that were decided at a close and filled at the next open. */

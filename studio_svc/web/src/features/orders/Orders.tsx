@@ -4,7 +4,7 @@ import { memo } from "react";
 
 import type { Known } from "../../api/known";
 import type { Order } from "../../api/types";
-import { price, quantity, shortTime, words } from "../../lib/format";
+import { NOTHING, price, quantity, shortTime, words } from "../../lib/format";
 import { Side } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Table } from "../../ui/Table";
@@ -15,6 +15,13 @@ const STATES: Record<string, string> = {
   REFUSED: "refused",
   EXPIRED: "expired",
 };
+
+/** The quantity; of an entry at market that waits, the money that it may spend. */
+function size(order: Order): string {
+  if (order.quantity !== null) return quantity(order.quantity);
+  if (order.status !== "OPEN" || order.notional === null) return NOTHING;
+  return `for ${quantity(order.notional)} ${order.symbol.split("/")[1] ?? ""}`.trimEnd();
+}
 
 export const Orders = memo(function Orders({
   orders,
@@ -51,7 +58,7 @@ export const Orders = memo(function Orders({
                 <span className="muted"> {words(order.order_type)}</span>
               )}
             </td>
-            <td className="number wide">{Number(order.quantity) ? quantity(order.quantity) : "–"}</td>
+            <td className="number wide">{size(order)}</td>
             <td className="number">{price(order.fill_price ?? order.reference_price)}</td>
             <td className="reason">
               <span className={`state ${order.status.toLowerCase()}`}>

@@ -20,9 +20,18 @@ describe("orders and what comes of them", () => {
   });
 
   it("show a refusal with its reason", () => {
-    const refused = order("a", { status: "REFUSED", quantity: "0", reason: "signal is stale" });
+    const refused = order("a", { status: "REFUSED", quantity: null, reason: "signal is stale" });
     const shown = text(renderToStaticMarkup(<Orders known={READY} orders={[refused]} />));
     expect(shown).toContain("refused signal is stale");
+  });
+
+  it("show what an entry at market may spend until its fill tells what that bought", () => {
+    const waits = order("a", { quantity: null, notional: "500.000000000000000000" });
+    expect(text(renderToStaticMarkup(<Orders known={READY} orders={[waits]} />))).toContain("for 500 USD");
+    const filled = order("a", { status: "FILLED", quantity: "4.897", notional: "500" });
+    const shown = text(renderToStaticMarkup(<Orders known={READY} orders={[filled]} />));
+    expect(shown).toContain("4.897");
+    expect(shown).not.toContain("for 500");
   });
 
   it("show a position with its profit", () => {
