@@ -6,8 +6,7 @@ stored, and ends as it would have ended undisturbed.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from uuid import uuid5
@@ -18,7 +17,7 @@ from prometheus_client import Counter
 from contracts.events import NAMESPACE
 from optimizer_svc.claims import Job
 from optimizer_svc.search import plan, trials
-from optimizer_svc.search.plan import Chosen, Range, Search
+from optimizer_svc.search.plan import Chosen, Search
 from optimizer_svc.search.processes import (
     SWEEPS,
     SlowTrialsError,
@@ -26,6 +25,7 @@ from optimizer_svc.search.processes import (
     TrialRunner,
 )
 from optimizer_svc.search.samplers import Sampler, make_sampler
+from optimizer_svc.search.study import Kept, Study
 from optimizer_svc.search.trials import Costs, FloatArray, Measured, TrialSetup, Verdict
 from optimizer_svc.search.turns import (
     TURN_S,
@@ -36,7 +36,6 @@ from optimizer_svc.search.turns import (
 )
 from optimizer_svc.store import Batch, Store
 from optimizer_svc.tried import luck_of
-from tradepulse.candles.arrays import Candles
 from tradepulse.research.configurations import NewConfiguration, activate_within, add_discovered
 from tradepulse.research.decay import LifecycleRules, reference_of
 from tradepulse.research.jobs import JobSpec, queue_validation
@@ -51,35 +50,6 @@ IN_FLIGHT = SWEEPS
 
 JUDGE_LIMIT_S = 1_800.0
 """What the backtests of the kept parameter sets of a symbol may take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """A search job that is understood: what it tries, on which candles."""
-
-    job: Job
-    spec: JobSpec
-    searches: list[Search]
-    candles: Mapping[str, Candles]
-    """By symbol."""
-    ranges: Mapping[str, Range]
-    """By symbol."""
-    turn: Turn
-
-    def held(self, symbol: str) -> str:
-        """Return the name under which trials find the candles of a symbol."""
-        return f"{self.job.job_id}:{symbol}"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A configuration to be stored, and why."""
-
-    configuration: NewConfiguration
-    found: str
-    """Reason of its discovery."""
-    activated: str
-    """Reason of its activation; empty where it is not activated."""
 
 
 class Searching:

@@ -1,0 +1,40 @@
+"""What a search job is about once it is understood, and what it keeps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from optimizer_svc.claims import Job
+from optimizer_svc.search.plan import Range, Search
+from optimizer_svc.search.turns import Turn
+from tradepulse.candles.arrays import Candles
+from tradepulse.research.configurations import NewConfiguration
+from tradepulse.research.jobs import JobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A search job that is understood: what it tries, on which candles."""
+
+    job: Job
+    spec: JobSpec
+    searches: list[Search]
+    candles: Mapping[str, Candles]
+    """By symbol."""
+    ranges: Mapping[str, Range]
+    """By symbol."""
+    turn: Turn
+
+    def held(self, symbol: str) -> str:
+        """Return the name under which trials find the candles of a symbol."""
+        return f"{self.job.job_id}:{symbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A configuration to be stored, and why."""
+
+    configuration: NewConfiguration
+    found: str
+    """Reason of its discovery."""
+    activated: str
+    """Reason of its activation; empty where it is not activated."""
