@@ -104,7 +104,8 @@ def largest_t(daily: FloatArray, drawn: Drawn, threads: int = 1) -> FloatArray:
         float64 `(DRAWS,)`, at least 0, which is what cash has; rounded to `KEPT` decimals.
     """
     days = daily.shape[1]
-    if days <= 2 * BLOCK_DAYS:
+    # of no trial at all the largest would be no array
+    if days <= 2 * BLOCK_DAYS or len(daily) == 0:
         return np.zeros(len(drawn))
     parts = [daily[lo : lo + AT_ONCE] for lo in range(0, len(daily), AT_ONCE)]
     with ThreadPoolExecutor(threads) as pool:

@@ -199,3 +199,8 @@ def test_an_edge_is_found() -> None:
     draw = np.random.default_rng(12)
     assert sum(passes(draw, 1, 80, 0.9, edge=4.0) for _ in range(40)) >= 32
     assert sum(passes(draw, 6, 40, 0.9, edge=4.0) for _ in range(40)) >= 28
+
+
+def test_no_trials_have_the_t_of_cash() -> None:
+    drawn = drawn_days(100, 1)
+    assert largest_t(np.empty((0, 100)), drawn).tolist() == [0.0] * len(drawn)
