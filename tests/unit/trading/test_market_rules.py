@@ -122,6 +122,12 @@ def test_a_quantity_costs_what_may_be_spent_at_most_and_one_more_is_too_much(
     assert cost(found + 2 * one) > spend - Decimal("1e-15")
 
 
+def test_what_the_ledger_rounds_up_twice_is_bought_one_digit_smaller() -> None:
+    # amount and fee are 1.5 units each, rounded to 2: one more than may be spent
+    found = quantity_for(Decimal("3e-18"), Decimal("1.5e-18"), Decimal(1), InstrumentRules())
+    assert found == Decimal("0.999999999999999")
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("price_tick", 0), ("price_tick", -1), ("quantity_step", 0), ("min_notional", -1),
