@@ -442,7 +442,11 @@ def test_a_feature_that_is_off_reads_as_none_and_needs_no_rows(gated: Strategy) 
     assert np.isnan(gated.run(candles, {"on": 0}).stop).all()
     result = gated.run(candles, {"on": 1, "width": 20})
     assert np.isnan(result.stop[:19]).all()
-    assert result.stop[19:].tolist() == (candles.close[19:] * 0.5).tolist()
+    longs = candles.close[19:] >= candles.open[19:]
+    assert 3 < longs.sum() < len(longs)
+    assert result.stop[19:][longs].tolist() == (candles.close[19:][longs] * 0.5).tolist()
+    # a short's stop below the price is on the wrong side: the entry is refused
+    assert np.isnan(result.stop[19:][~longs]).all()
 
 
 def test_every_strategy_can_enter_by_limit_and_trail(gated: Strategy) -> None:
