@@ -96,7 +96,8 @@ class Ledger:
         if gathered is None or not self._has_weights(gathered, now):
             return None
         time = gathered.close_time
-        for decided in sorted(d for d in self._coming if d < time):
+        # they came in the order of their times; thousands may have come ahead
+        while self._coming and (decided := next(iter(self._coming))) < time:
             self.weights = self._coming.pop(decided)
         moment = self._moment(gathered)
         instruments = instruments_of(traded_at(self.event_time.series, time))
