@@ -12,7 +12,7 @@ from executor_svc.store import LedgerStore
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts, Offset
 from tradepulse.runtime.health import Pulse
-from tradepulse.runtime.hold_back import to_hold_back
+from tradepulse.runtime.hold_back import hold_back
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
@@ -228,9 +228,5 @@ class Executor:
 
     def _hold_back(self) -> None:
         """Bound memory: stop reading what is far ahead until the others have caught up."""
-        ahead = self._ledger.event_time.ahead()
-        self._meters.ahead.set(ahead)
-        waits_for = self._ledger.event_time
-        held = to_hold_back(ahead, waits_for.blocking(), waits_for.leaders())
-        for reading in (self._candles, self._evaluations):
-            reading.pause_only(held.get(reading.topic.name, ()))
+        event_time = self._ledger.event_time
+        self._meters.ahead.set(hold_back(event_time, self._candles, self._evaluations))

@@ -11,7 +11,7 @@ from rl_svc.store import WeightStore
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts
 from tradepulse.runtime.health import Pulse
-from tradepulse.runtime.hold_back import to_hold_back
+from tradepulse.runtime.hold_back import hold_back
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
@@ -133,6 +133,4 @@ class WeightDecider:
 
     def _hold_back(self) -> None:
         """Bound memory: a candle takes 240 bytes, a replay waits for a silent series for ever."""
-        waits_for = self._portfolio.event_time
-        held = to_hold_back(waits_for.ahead(), waits_for.blocking(), waits_for.leaders())
-        self._candles.pause_only(held.get(self._candles.topic.name, ()))
+        hold_back(self._portfolio.event_time, self._candles)

@@ -4,9 +4,11 @@ What leads is paused until what lags has caught up. Nothing is lost: it stays in
 """
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from contracts.topics import CANDLES
 from tradepulse.runtime.publisher import partition_of
+from tradepulse.runtime.reading import AssignedReading
 
 FAR_AHEAD = 2_000
 """Closes gathered beyond the one that is waited for, at which the partitions that lead pause."""
@@ -15,6 +17,28 @@ FAR_AHEAD = 2_000
 def partition_of_series(series: str) -> int:
     """Return the partition of a series on the candles' and the evaluations' topic."""
     return partition_of(series.rpartition(":")[0].encode(), CANDLES.partitions)
+
+
+class Gathering(Protocol):
+    """What is gathered; see `tradepulse.trading.event_time.EventTime`."""
+
+    def ahead(self) -> int: ...  # noqa: D102 - see class
+
+    def blocking(self) -> list[str]: ...  # noqa: D102 - see class
+
+    def leaders(self) -> list[str]: ...  # noqa: D102 - see class
+
+
+def hold_back(gathering: Gathering, *readings: AssignedReading) -> int:
+    """Pause what has run far ahead, go on with the rest; return how many closes are gathered."""
+    ahead = gathering.ahead()
+    held: dict[str, set[int]] = {}
+    # this is asked at every batch, and what blocks is asked of every series
+    if ahead > FAR_AHEAD:
+        held = to_hold_back(ahead, gathering.blocking(), gathering.leaders())
+    for reading in readings:
+        reading.pause_only(held.get(reading.topic.name, ()))
+    return ahead
 
 
 def to_hold_back(
