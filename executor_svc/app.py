@@ -43,6 +43,7 @@ async def recovered(store: LedgerStore, owner: Ownership, settings: ExecutorSett
     account = Account(
         await store.open_account(settings.initial_cash),
         settings.rules(),
+        name=settings.account,
         positions=await store.open_positions(),
         orders=await store.open_orders(),
         marks=owner.state.get("marks"),

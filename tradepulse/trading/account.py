@@ -60,11 +60,13 @@ class Account:
         cash: Decimal,
         rules: AccountRules,
         *,
+        name: str = "main",
         positions: Iterable[Position] = (),
         orders: Iterable[Order] = (),
         marks: Mapping[str, float] | None = None,
     ) -> None:
         self.cash = cash
+        self.name = name
         self.rules = rules
         self.positions = {position.configuration_id: position for position in positions}
         self.orders = {order.configuration_id: order for order in orders}
@@ -263,7 +265,7 @@ class Account:
             done.fallback_weights += is_fallback
             exposure = self._exposure(instrument)
             size = size_entry(signal, levels, weight, exposure, self.rules, market, now)
-        order = entry_order(series, signal, size, levels, moment.close_time)
+        order = entry_order(self.name, series, signal, size, levels, moment.close_time)
         done.orders[order.order_id] = order
         if order.status == "OPEN":
             self.orders[order.configuration_id] = order

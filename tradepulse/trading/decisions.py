@@ -35,13 +35,21 @@ def binding_weight(
 
 
 def entry_order(
-    series: str, signal: Signal, size: Size | Refused, levels: Levels, decided_at: int
+    account: str,
+    series: str,
+    signal: Signal,
+    size: Size | Refused,
+    levels: Levels,
+    decided_at: int,
 ) -> Order:
-    """Return the order of an entry signal, open or refused."""
+    """Return the order of an entry signal, open or refused.
+
+    Its id is the account's own: several accounts may follow one signal.
+    """
     exchange, symbol, timeframe = series.split(":")
     refusal = size.reason if isinstance(size, Refused) else ""
     return Order(
-        order_id=uuid5(signal.id, "entry"),
+        order_id=uuid5(signal.id, f"entry:{account}"),
         signal_id=signal.id,
         configuration_id=signal.configuration_id,
         exchange=exchange,
@@ -75,9 +83,7 @@ def exit_order(
 ) -> Order:
     """Return the order that leaves a position, by its signal or of itself."""
     return Order(
-        order_id=uuid5(position.position_id, reason)
-        if signal is None
-        else uuid5(signal.id, "exit"),
+        order_id=uuid5(position.position_id, reason),
         signal_id=None if signal is None else signal.id,
         configuration_id=position.configuration_id,
         exchange=position.exchange,
