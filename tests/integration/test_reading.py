@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from topic_reader import broker_for
 
 from contracts.events import CandleClosed, PortfolioWeightsDecided
@@ -256,6 +257,42 @@ async def test_what_is_committed_was_handled_and_garbage_does_not_hold_it_up(
     assert failures == []
     ends = {partition: max(offsets) + 1 for partition, offsets in taken.offsets.items()}
     assert await committed(kafka_bootstrap, "shared") == ends
+
+
+@pytest.mark.parametrize(("kept", "said"), [(2, "the 1 before it are lost"), (9, "set up anew")])
+async def test_a_group_whose_offset_the_topic_does_not_hold_says_so_and_goes_on(
+    kafka_bootstrap: str,
+    publisher: Publisher,
+    caplog: pytest.LogCaptureFixture,
+    kept: int,
+    said: str,
+) -> None:
+    """It begins at the oldest message that is there, and nobody has to guess why."""
+    await publish(publisher, range(5), WEIGHTS)
+    partition = TopicPartition(WEIGHTS.name, 0)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    await admin.delete_records({partition: RecordsToDelete(before_offset=3)})
+    await admin.close()
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap, group_id=f"gone-{kept}")
+    await consumer.start()
+    consumer.assign([partition])
+    await consumer.commit({partition: kept})
+    await consumer.stop()
+    failures: list[BaseException] = []
+    broker = broker_for(kafka_bootstrap, publisher, failures)
+    taken = Taken()
+    broker.then(
+        SharedReading(broker, WEIGHTS, taken.take, group=f"gone-{kept}", forget=lambda: None)
+    )
+    await broker.start()
+    await until(lambda: len(taken.deliveries) == 2)
+    await broker.stop()
+    assert failures == []
+    assert taken.offsets == {0: [3, 4]}
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    expected = f"holds the offsets 3 to 5, but this group has handled up to {kept}: "
+    assert [message for message in told if expected in message and said in message]
 
 
 @pytest.mark.parametrize("way", ["shares", "follows"])

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -34,17 +34,23 @@ _TROUBLE = (KafkaError, BrokerUnavailableError, asyncpg.PostgresError, *UNREACHA
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    def __init__(self, on_revoked: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        on_revoked: Callable[[], None],
+        on_assigned: Callable[[Collection[Partition]], Awaitable[None]],
+    ) -> None:
         self._on_revoked = on_revoked
+        self._on_assigned = on_assigned
 
     async def on_partitions_revoked(self, revoked: object) -> None:
         """Forget what belongs to partitions that may move."""
         del revoked
         self._on_revoked()
 
-    async def on_partitions_assigned(self, assigned: Sequence[object]) -> None:
+    async def on_partitions_assigned(self, assigned: Collection[Partition]) -> None:
         """Log what this replica was given."""
         log.info("partitions assigned", extra={"count": len(assigned)})
+        await self._on_assigned(assigned)
 
 
 class SharedReading(Reading):
@@ -88,7 +94,7 @@ class SharedReading(Reading):
             # the shortest the broker allows: a killed replica's partitions move after this
             session_timeout_ms=6_000,
             heartbeat_interval_ms=1_500,
-            listener=_Listener(self._on_revoked),
+            listener=_Listener(self._on_revoked, self._tell_what_is_gone),
         )
 
     async def on_batch(self, batch: list[Delivery], records: Sequence[ConsumerRecord]) -> None:
@@ -128,6 +134,29 @@ class SharedReading(Reading):
                 async with asyncio.timeout(COMMIT_EVERY_S):
                     await self.commit()
         await super().stop()
+
+    async def _tell_what_is_gone(self, assigned: Collection[Partition]) -> None:
+        """Warn where the group's offset is not among what the topic holds: it begins at the front.
+
+        There is nothing better to go on with, and it bears repeats; so it is said, not refused.
+        """
+        first = await self.consumer.beginning_offsets(assigned)
+        end = await self.consumer.end_offsets(assigned)
+        for one in sorted(assigned):
+            offset = await self.consumer.committed(one)
+            if offset is None or first[one] <= offset <= end[one]:
+                continue
+            lost = (
+                f"the {first[one] - offset} before it are lost"
+                if offset < first[one]
+                else ("it was set up anew")
+            )
+            log.warning(
+                "%s/%d holds the offsets %d to %d, but this group has handled up to %d: %s. It goes"
+                " on at the oldest message that is there; what it repeats is dropped. See"
+                " docs/guides/recovery.md",
+                *(one.topic, one.partition, first[one], end[one], offset, lost),
+            )
 
     def _on_revoked(self) -> None:
         self._handled = {}
