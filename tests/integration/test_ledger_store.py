@@ -2,9 +2,8 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -122,38 +121,6 @@ async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_s
     reasons = {trade.exit_reason for settled in found for trade in settled.closed}
     assert reasons == {"signal", "stop", "take_profit", "time", "end_of_data"}
     assert await kept(pool) == in_memory(expected)
-    await pool.close()
-
-
-def of_its_own(signal: Signal, number: int) -> Signal:
-    one = UUID(int=1000 * number + signal.configuration_id.int)
-    return signal.model_copy(update={"configuration_id": one, "id": uuid5(signal.id, str(one))})
-
-
-async def test_two_accounts_in_one_database_leave_each_other_alone(database_url: str) -> None:
-    await migrate(database_url)
-    pool = await connect_pool(database_url)
-    found: dict[str, list[Settlement]] = {}
-    for name, seed in (("main", 1), ("other", 2)):
-        store, owner = LedgerStore(pool, name), await take_over(pool, f"executor:{name}")
-        account = Account(await store.open_account(CASH * seed), RULES)
-        said = moments(60, random.Random(seed))[:-1]
-        # ids come from the signals, so each account hears configurations of its own
-        said = [replace(m, signals=[(s, of_its_own(g, seed)) for s, g in m.signals]) for m in said]
-        found[name] = [account.settle(moment, None, INSTRUMENTS) for moment in said]
-        await store.record(found[name], account.cash, owner, 1, {}, {"marks": account.marks})
-        again = LedgerStore(pool, name)
-        assert await again.open_account(Decimal(1)) == account.cash
-        assert {p.position_id for p in await again.open_positions()} == {
-            p.position_id for p in account.positions.values()
-        }
-        assert {o.order_id: o for o in await again.open_orders()} == {
-            o.order_id: o for o in account.orders.values()
-        }
-    cash = dict(await pool.fetch("select account, cash from accounts"))
-    for name, settled in found.items():
-        assert settled[-1].equity is not None
-        assert cash[name] == settled[-1].equity.cash
     await pool.close()
 
 
