@@ -255,7 +255,7 @@ class Account:
         if signal.configuration_id in self.positions or signal.configuration_id in self.orders:
             return
         instrument = series.rpartition(":")[0]
-        market = self.rules.market(instrument)
+        market = self.rules.market(instrument).beside(signal.reference_price)
         levels = entry_levels(signal, market)
         size: Size | Refused = Refused("the series ended")
         if series not in moment.ended:

@@ -30,8 +30,8 @@ from tradepulse.trading.fills import (
     trailed_stop,
     within_limit,
 )
-from tradepulse.trading.orders import SIGN, Order, Position, money
-from tradepulse.trading.sizing import AccountRules, Refused, quantity_for
+from tradepulse.trading.orders import SIGN, Order, Position, decimal, money
+from tradepulse.trading.sizing import AccountRules, InstrumentRules, Refused, quantity_for
 
 _NOTHING = FinerPrices(np.empty(0), np.empty(0), np.empty(0))
 
@@ -42,7 +42,7 @@ class Execution:
 
     Attributes:
         order: as it was before.
-        price: quote currency, on the market's tick.
+        price: quote currency.
         fee: for the whole order, quote currency.
         filled_at: see `Fill`, epoch ms.
         inside_at: limit price of an entry that is filled inside its candle, else NaN.
@@ -62,7 +62,8 @@ def market_execution(
     quantity = float(order.quantity)
     is_buy = order.side == "buy"
     worse = market_price(price, is_buy, rules.slippage, rules.impact, quantity, candle.volume)
-    return _execution(order, rules.market(order.instrument).price(worse), filled_at, rules)
+    market = rules.market(order.instrument).beside(candle.open)
+    return _execution(order, _on_tick(worse, price, market), filled_at, rules)
 
 
 def entry_execution(
@@ -80,7 +81,8 @@ def entry_execution(
         cash: of the account, quote currency.
         rules: the account's.
     """
-    market, is_buy = rules.market(order.instrument), order.side == "buy"
+    market = rules.market(order.instrument).beside(candle.open)
+    is_buy = order.side == "buy"
     if not market.can_write(candle.open):
         return Refused("a price cannot be written with the market's tick")
     if order.limit_price is not None:
@@ -94,17 +96,16 @@ def entry_execution(
         return filled
     wanted = order.notional or Decimal(0)
     spend = min(wanted, cash) if is_buy else wanted
-    price = market.price(
-        entry_price(
-            max(float(spend), 0.0),
-            candle.open,
-            is_buy,
-            float(rules.fee),
-            rules.slippage,
-            rules.impact,
-            candle.volume,
-        )
+    worse = entry_price(
+        max(float(spend), 0.0),
+        candle.open,
+        is_buy,
+        float(rules.fee),
+        rules.slippage,
+        rules.impact,
+        candle.volume,
     )
+    price = _on_tick(worse, candle.open, market)
     quantity = quantity_for(spend, price, rules.fee, market)
     if isinstance(quantity, Refused):
         return quantity if spend == wanted else Refused("not enough cash at the fill")
@@ -121,8 +122,7 @@ def _limit_execution(
     if outcome == EXPIRED:
         return None
     if outcome == AT_LIMIT:
-        at = rules.market(order.instrument).price(price)
-        return _execution(order, at, close_time, rules, is_maker=True, inside_at=limit)
+        return _execution(order, decimal(price), close_time, rules, is_maker=True, inside_at=limit)
     opened_at = close_time - timeframe_ms(order.timeframe)
     return _taking(order, price, limit, candle, opened_at, rules)
 
@@ -138,8 +138,10 @@ def _taking(
     """Fill a limit order that the market is already beyond."""
     is_buy, quantity = order.side == "buy", float(order.quantity)
     worse = market_price(price, is_buy, rules.slippage, rules.impact, quantity, candle.volume)
-    at = rules.market(order.instrument).price(within_limit(worse, is_buy, limit))
-    return _execution(order, at, filled_at, rules)
+    market = rules.market(order.instrument).beside(candle.open)
+    at = _on_tick(within_limit(worse, is_buy, limit), price, market)
+    most = decimal(limit)
+    return _execution(order, min(at, most) if is_buy else max(at, most), filled_at, rules)
 
 
 def protective_execution(
@@ -182,8 +184,7 @@ def protective_execution(
     order = exit_order(position, "take_profit", price, close_time, order_type="take_profit")
     if price != target:
         return _taking(order, price, target, candle, close_time, rules)
-    at = rules.market(order.instrument).price(price)
-    return _execution(order, at, close_time, rules, is_maker=True)
+    return _execution(order, decimal(price), close_time, rules, is_maker=True)
 
 
 def last_execution(
@@ -191,7 +192,7 @@ def last_execution(
 ) -> Execution:
     """Leave a position at the last close of its series; there is no next open."""
     order = exit_order(position, "end_of_data", close, close_time)
-    at = rules.market(position.instrument).price(to_digits(close))
+    at = rules.market(position.instrument).beside(close).price(to_digits(close))
     return _execution(order, at, close_time, rules)
 
 
@@ -201,7 +202,8 @@ def liquidation(
     """Leave a position of a ruined account at its last close, as a market order does."""
     order = exit_order(position, "liquidation", close, close_time)
     worse = market_price(close, order.side == "buy", rules.slippage)
-    return _execution(order, rules.market(position.instrument).price(worse), close_time, rules)
+    market = rules.market(position.instrument).beside(close)
+    return _execution(order, _on_tick(worse, close, market), close_time, rules)
 
 
 def followed_stop(
@@ -214,10 +216,15 @@ def followed_stop(
     if is_entered_inside:
         # these may be from before the entry
         high = low = candle.close
-    stop = trailed_stop(
-        SIGN[position.side], _or_nan(position.stop_price), position.trail, high, low
-    )
-    return rules.market(position.instrument).price(stop)
+    before, side = _or_nan(position.stop_price), SIGN[position.side]
+    stop = trailed_stop(side, before, position.trail, high, low)
+    if stop == before:
+        return position.stop_price
+    moved = rules.market(position.instrument).beside(candle.close).price(stop)
+    if position.stop_price is None:
+        return moved
+    # nor does rounding move it back
+    return max(moved, position.stop_price) if side == LONG else min(moved, position.stop_price)
 
 
 def _execution(
@@ -231,6 +238,12 @@ def _execution(
 ) -> Execution:
     fee = money(order.quantity * at * rules.fee_of(is_maker=is_maker))
     return Execution(order, at, fee, filled_at, inside_at)
+
+
+def _on_tick(worse: float, price: float, market: InstrumentRules) -> Decimal:
+    """Round what a market order pays to the tick, unless that leaves nothing of the slippage."""
+    at = market.price(worse)
+    return decimal(worse) if at == decimal(to_digits(price)) else at
 
 
 def _or_nan(price: Decimal | None) -> float:

@@ -1,9 +1,10 @@
 """How much: what an entry may spend, at which levels, what that buys, or why it is refused."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 from math import nan
+from typing import Self
 
 from contracts.events import Signal
 from tradepulse.trading.fills import LONG, SHORT, to_digits, trailed_stop
@@ -25,30 +26,45 @@ class InstrumentRules:
         quantity_step: quantities are multiples of it, base currency; None for 15 digits.
         min_notional: smallest order, quote currency.
         allows_margin: whether it may be sold short.
+        min_quantity: smallest order, base currency.
+        tick_is_of_now: whether the market may have had another tick on older candles; else one
+            that cannot write the market's own price is not that market's.
 
     Raises:
-        ValueError: a tick or step is not above zero, or the least notional is below it.
+        ValueError: a tick or step is not above zero, or a least amount is below it.
     """
 
     price_tick: Decimal | None = None
     quantity_step: Decimal | None = None
     min_notional: Decimal = Decimal(0)
     allows_margin: bool = False
+    min_quantity: Decimal = Decimal(0)
+    tick_is_of_now: bool = False
 
     def __post_init__(self) -> None:
         for name in ("price_tick", "quantity_step"):
             value = getattr(self, name)
             if value is not None and not (value.is_finite() and value > 0):
                 raise ValueError(f"{name} is {value}; it must be above 0, or none")
-        if not (self.min_notional.is_finite() and self.min_notional >= 0):
-            raise ValueError(f"min_notional is {self.min_notional}; it must be 0 or more")
+        for name in ("min_notional", "min_quantity"):
+            value = getattr(self, name)
+            if not (value.is_finite() and value >= 0):
+                raise ValueError(f"{name} is {value}; it must be 0 or more")
 
     @property
     def is_known(self) -> bool:
-        """Whether tick, step or least notional is known."""
-        return (
-            self.price_tick is not None or self.quantity_step is not None or (self.min_notional > 0)
-        )
+        """Whether tick, step or a least amount is known."""
+        known = self.price_tick is not None or self.quantity_step is not None
+        return known or self.min_notional > 0 or self.min_quantity > 0
+
+    def beside(self, price: float) -> Self:
+        """Return the rules of when the market itself traded at a price.
+
+        A tick of now that cannot write it was not the market's tick then: prices keep their digits.
+        """
+        if not self.tick_is_of_now or self.can_write(price):
+            return self
+        return replace(self, price_tick=None)
 
     def price(self, value: float) -> Decimal:
         """Round a price to the tick, half to even."""
@@ -312,6 +328,8 @@ def quantity_for(
         quantity = market.less(quantity)
     if quantity <= 0:
         return Refused("less than the market's quantity step")
+    if quantity < market.min_quantity:
+        return Refused("below the market's least quantity")
     # without a step the last digit is rounding, not a smaller order
     stepped = market.quantity_step is not None
     notional = quantity * price if stepped else spend / (1 + fee)

@@ -78,6 +78,7 @@ def test_the_limits_of_the_semantics_are_those_of_the_code() -> None:
         ("MAX_WEIGHT_AGE_S", rules.max_weight_age_ms // 1000),
         ("MARKETS`, `price_tick", market.price_tick or "none"),
         ("MARKETS`, `quantity_step", market.quantity_step or "none"),
+        ("MARKETS`, `min_quantity", market.min_quantity),
         ("MARKETS`, `min_notional", market.min_notional),
     ):
         assert f"| `{name}` | {written(value)} |" in SEMANTICS, name
@@ -99,7 +100,7 @@ def test_every_refusal_is_explained() -> None:
     code = "".join((folder / f"{n}.py").read_text() for n in ("sizing", "executions", "account"))
     said = r'(?:Refused\(|_refuse\(\w+, f?|(?<!exit_)reason=f?)"([^"{]+?) ?(?:\{[^"]*)?"'
     reasons = set(re.findall(said, code))
-    assert len(reasons) == 15
+    assert len(reasons) == 16
     for reason in reasons:
         assert f"`{reason}" in SEMANTICS, reason
 

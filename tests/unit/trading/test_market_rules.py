@@ -130,7 +130,8 @@ def test_what_the_ledger_rounds_up_twice_is_bought_one_digit_smaller() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("price_tick", 0), ("price_tick", -1), ("quantity_step", 0), ("min_notional", -1),
+    [("min_quantity", -1), ("min_quantity", "Infinity"),
+     ("price_tick", 0), ("price_tick", -1), ("quantity_step", 0), ("min_notional", -1),
      ("price_tick", "NaN"), ("min_notional", "NaN")],
 )  # fmt: skip
 def test_rules_that_no_market_has_are_refused(field: str, value: object) -> None:
@@ -146,6 +147,105 @@ def test_a_step_that_leaves_too_little_is_refused_at_the_fill() -> None:
     account = Account(Decimal(200), rules(replace(market, min_notional=Decimal(0))))
     settle(account, 1, 100.0, signal(100.0))
     assert reasons(settle(account, 2, 100.0)) == ["less than the market's quantity step"]
+
+
+# a tick of now on the candles of then
+
+
+OF_NOW = InstrumentRules(Decimal("0.1"), tick_is_of_now=True)
+
+
+@given(
+    st.integers(1, 10**9),
+    st.integers(0, 10**9),
+    st.sampled_from(["0.1", "25", "0.00000001"]),
+    st.sampled_from(["0.001", "1e-11"]),
+)
+def test_a_coarser_tick_of_now_refuses_no_price_of_then(
+    close: int, higher: int, tick: str, then: str
+) -> None:
+    first, second = (float(n * Decimal(then)) for n in (close, close + higher))
+    market = InstrumentRules(Decimal(tick), tick_is_of_now=True)
+    account = Account(Decimal(10**6), rules(market))
+    assert reasons(settle(account, 1, first, signal(first))) == [""]
+    assert reasons(settle(account, 2, second)) == [""]
+    (position,) = account.positions.values()
+    assert position.entry_price == Decimal(repr(second))
+
+
+def test_an_orders_own_prices_lie_on_the_tick_where_the_markets_do() -> None:
+    account = Account(Decimal(1000), rules(OF_NOW))
+    told = signal(100.3, stop_price=90.26, take_profit_price=110.04, limit_price=99.77)
+    (order,) = settle(account, 1, 100.3, told).orders.values()
+    written = order.stop_price, order.take_profit_price, order.limit_price
+    assert written == (Decimal("90.3"), Decimal("110.0"), Decimal("99.8"))
+    # the market traded at 100.33, so 0.1 was not its tick
+    account = Account(Decimal(1000), rules(OF_NOW))
+    told = told.model_copy(update={"reference_price": 100.33})
+    (order,) = settle(account, 1, 100.33, told).orders.values()
+    written = order.stop_price, order.take_profit_price, order.limit_price
+    assert written == (Decimal("90.26"), Decimal("110.04"), Decimal("99.77"))
+
+
+def test_a_tick_far_above_the_prices_of_then_moves_no_stop_to_nothing() -> None:
+    account = Account(Decimal(1000), rules(OF_NOW))
+    told = signal(0.0123, stop_price=0.0111, take_profit_price=0.0222)
+    (order,) = settle(account, 1, 0.0123, told).orders.values()
+    assert (order.stop_price, order.take_profit_price) == (Decimal("0.0111"), Decimal("0.0222"))
+    settle(account, 2, 0.0123)
+    (trade,) = settle(account, 3, 0.011).closed
+    assert (trade.exit_reason, trade.exit_price) == ("stop", Decimal("0.011"))
+
+
+@pytest.mark.parametrize(
+    ("action", "close", "first", "high", "low"),
+    [
+        ("enter_long", 100.03, "95.03", 100.048, 100.0),
+        ("enter_short", 100.08, "105.08", 100.1, 100.06),
+    ],
+)
+def test_a_trailing_stop_is_never_rounded_back_to_a_tick(
+    action: str, close: float, first: str, high: float, low: float
+) -> None:
+    account = Account(Decimal(1000), rules(replace(OF_NOW, allows_margin=True)))
+    # the close is off the tick, so the first stop keeps its digits
+    settle(account, 1, close, signal(close, action=action, trail=5.0))
+    settle(account, 2, close)
+    # this close is on it, and the stop is to move by less than half a tick
+    candle = Prices(100.1, high, low, 100.1, 1.0)
+    account.settle(Moment(3 * HOUR, {SERIES: candle}, []), None, frozenset({"x:A/USD"}))
+    (after,) = account.positions.values()
+    assert after.stop_price == Decimal(first)
+
+
+@pytest.mark.parametrize("is_of_now", [True, False])
+@pytest.mark.parametrize("exit_", ["signal", "stop"])
+def test_a_coarse_tick_leaves_the_slippage(*, is_of_now: bool, exit_: str) -> None:
+    market = InstrumentRules(Decimal("1e-8"), tick_is_of_now=is_of_now)
+    account = Account(Decimal(1000), rules(market, slippage=0.001))
+    stop = {"stop_price": 3e-8} if exit_ == "stop" else {}
+    settle(account, 1, 4e-8, signal(4e-8, **stop))
+    (fill,) = settle(account, 2, 4e-8).fills
+    assert fill.price == Decimal("4.004e-8")
+    if exit_ == "stop":
+        (fill,) = settle(account, 3, 3e-8).fills
+        assert fill.price == Decimal("2.997e-8")
+        return
+    settle(account, 3, 4e-8, signal(4e-8, 3, "exit"))
+    (fill,) = settle(account, 4, 4e-8).fills
+    assert fill.price == Decimal("3.996e-8")
+
+
+def test_less_than_the_least_quantity_is_refused() -> None:
+    market = InstrumentRules(min_quantity=Decimal(5))
+    account = Account(Decimal(499), rules(market))
+    settle(account, 1, 100.0, signal(100.0))
+    assert reasons(settle(account, 2, 100.0)) == ["below the market's least quantity"]
+    done = settle(account, 3, 100.0, signal(100.0, 3, limit_price=99.9))
+    assert reasons(done) == ["below the market's least quantity"]
+    account = Account(Decimal(500), rules(market))
+    settle(account, 1, 100.0, signal(100.0))
+    assert reasons(settle(account, 2, 100.0)) == [""]
 
 
 # ruin
