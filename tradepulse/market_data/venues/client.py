@@ -4,16 +4,18 @@ ccxt brings a hundred exchanges along, which takes seconds: it is imported with 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any, Self
 
 from tradepulse.candles.checks import time_text
 from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.market_data.instrument_rules import KeptRules
 from tradepulse.market_data.venues import answers
 from tradepulse.market_data.venues.answers import CandlePage, Span, TradePage
 from tradepulse.market_data.venues.errors import VenueDownError, VenueRefusedError
+from tradepulse.market_data.venues.listed import listed_rules
 from tradepulse.market_data.venues.options import VenuesOptions
 from tradepulse.market_data.venues.pace import Pace
 from tradepulse.market_data.venues.requests import Requests
@@ -57,14 +59,30 @@ class Venue:
         """
         if timeframe is not None:
             check_timeframe(self.rules, timeframe)
-        async with self._loading:
-            if not self.client.markets:
-                await self._requests.ask(self.client.load_markets)
+        await self._load()
         market = self.client.markets.get(symbol)
         if market is None or not market.get("spot", True):
             raise VenueRefusedError(
                 f"{self.name} has no {symbol}{_similar(symbol, self.client.markets)}"
             )
+
+    async def list_again(self) -> None:
+        """Load anew what the venue lists."""
+        await self._load(again=True)
+
+    def listed(self, symbols: Iterable[str] | None = None) -> list[KeptRules]:
+        """Return what orders the venue accepts; of what is loaded, nothing is asked.
+
+        Args:
+            symbols: those that are meant, as far as it has them; all spot markets by default.
+        """
+        markets, mode, now = self.client.markets or {}, self.client.precisionMode, wall_clock()
+        names = sorted(markets) if symbols is None else [s for s in symbols if s in markets]
+        return [
+            listed_rules(self.name, markets[name], mode, now)
+            for name in names
+            if markets[name].get("spot", True)
+        ]
 
     async def candles(self, symbol: str, timeframe: str, start: int, end: int) -> CandlePage:
         """Ask for the closed candles that open in `[start, end)`; one request.
@@ -141,6 +159,11 @@ class Venue:
     async def close(self) -> None:
         """Close every connection."""
         await self.client.close()
+
+    async def _load(self, *, again: bool = False) -> None:
+        async with self._loading:
+            if again or not self.client.markets:
+                await self._requests.ask(lambda: self.client.load_markets(again))
 
     def _candle_arguments(self, step: int, window: Span) -> tuple[int | None, dict[str, int]]:
         if not self.rules.honours_since:
