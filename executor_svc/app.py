@@ -3,6 +3,7 @@
 from contracts.topics import ACCOUNT, CANDLES, EVALUATIONS, FEEDS, WEIGHTS
 from executor_svc.handlers import Executor, ExecutorMeters
 from executor_svc.ledger import CANDLE, EVALUATION, Ledger, weights_of
+from executor_svc.markets import Markets
 from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.clock import wall_clock
@@ -15,13 +16,15 @@ from tradepulse.trading.event_time import EventTime
 def declare(service: Service, settings: ExecutorSettings) -> None:
     """Declare what the service reads and publishes."""
     store = LedgerStore(service.pool, settings.account)
-    executor = Executor(store, service.relay_outbox(), ExecutorMeters(service.registry), wall_clock)
+    markets = Markets(service.pool, settings.by_hand())
+    meters = ExecutorMeters(service.registry)
+    executor = Executor(store, markets, service.relay_outbox(), meters, wall_clock)
 
     async def recover() -> None:
         owner = await become_owner(
             service, f"executor:{settings.account}", "the account (another executor holds it)"
         )
-        executor.take_over(owner, await recovered(store, owner, settings))
+        executor.take_over(owner, await recovered(store, owner, settings, markets))
 
     service.on_startup(recover)
     service.publishes(ACCOUNT)
@@ -38,14 +41,18 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
     service.liveness["ledger"] = executor.pulse.is_beating
 
 
-async def recovered(store: LedgerStore, owner: Ownership, settings: ExecutorSettings) -> Ledger:
+async def recovered(
+    store: LedgerStore, owner: Ownership, settings: ExecutorSettings, markets: Markets
+) -> Ledger:
     """Return the ledger as it stood at the last settled close."""
+    positions, orders = await store.open_positions(), await store.open_orders()
+    await markets.learn(one.instrument for one in (*positions, *orders))
     account = Account(
         await store.open_account(settings.initial_cash),
-        settings.rules(),
+        settings.rules(markets.rules),
         name=settings.account,
-        positions=await store.open_positions(),
-        orders=await store.open_orders(),
+        positions=positions,
+        orders=orders,
         marks=owner.state.get("marks"),
     )
     is_replay = settings.clock == "replay"

@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from executor_svc.ledger import Ledger, Settled
+from executor_svc.markets import Markets
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts, Offset
@@ -92,11 +93,13 @@ class Executor:
     def __init__(
         self,
         store: LedgerStore,
+        markets: Markets,
         relay: Relay,
         meters: ExecutorMeters,
         now: Callable[[], int],
     ) -> None:
         self._store = store
+        self._markets = markets
         self._relay = relay
         self._meters = meters
         self._now = now
@@ -129,6 +132,8 @@ class Executor:
         """Learn which series to wait for."""
         async with self._lock:
             for delivery in await self._doubts.believed(self._feeds, batch, self._now()):
+                series = [one.series for one in delivery.event.series]
+                await self._markets.learn(name.rpartition(":")[0] for name in series)
                 self._ledger.on_feed(delivery.event)
 
     async def on_candles(self, batch: list[Delivery]) -> None:

@@ -1,10 +1,12 @@
 """What the executor is told by its environment."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tradepulse.market_data.instrument_rules import market_rules
 from tradepulse.runtime.settings import RuntimeSettings
 from tradepulse.trading.event_time import GRACE_MS, TOLERANCE_MS
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
@@ -17,12 +19,9 @@ class MarketSettings(BaseModel):
 
     price_tick: Decimal | None = Field(default=None, gt=0)
     quantity_step: Decimal | None = Field(default=None, gt=0)
+    min_quantity: Decimal = Field(default=InstrumentRules().min_quantity, ge=0)
     min_notional: Decimal = Field(default=InstrumentRules().min_notional, ge=0)
     allows_margin: bool = False
-
-    def market(self) -> InstrumentRules:
-        """Return the rules' form of it."""
-        return InstrumentRules(**self.model_dump())
 
 
 class ExecutorSettings(RuntimeSettings):
@@ -50,7 +49,7 @@ class ExecutorSettings(RuntimeSettings):
     risk_per_trade: Decimal | None = Field(default=None, gt=0, lt=1)
     max_weight_age_s: int = Field(default=AccountRules().max_weight_age_ms // 1000, gt=0)
     markets: dict[str, MarketSettings] = Field(default_factory=dict)
-    """By instrument, as in `{"binanceus:BTC/USD": {"price_tick": "0.01"}}`."""
+    """By instrument, as in `{"binanceus:BTC/USD": {"price_tick": "0.01"}}`; above what is kept."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -60,8 +59,16 @@ class ExecutorSettings(RuntimeSettings):
             raise ValueError("SLIPPAGE and IMPACT together must be below 1")
         return self
 
-    def rules(self) -> AccountRules:
-        """Return the account's rules."""
+    def by_hand(self) -> dict[str, dict[str, Any]]:
+        """Return what `MARKETS` says, by instrument and field."""
+        return {name: one.model_dump(exclude_unset=True) for name, one in self.markets.items()}
+
+    def rules(self, markets: Mapping[str, InstrumentRules] | None = None) -> AccountRules:
+        """Return the account's rules.
+
+        Args:
+            markets: those that it trades; by default as `MARKETS` says, and nothing else.
+        """
         return AccountRules(
             fee=self.fee,
             maker_fee=self.maker_fee,
@@ -74,5 +81,5 @@ class ExecutorSettings(RuntimeSettings):
                 self.risk_per_trade,
             ),
             max_weight_age_ms=self.max_weight_age_s * 1000,
-            markets={name: market.market() for name, market in self.markets.items()},
+            markets=market_rules(self.markets, {}, self.by_hand()) if markets is None else markets,
         )
