@@ -1,9 +1,8 @@
 """`backtest`: trade recorded candles on a paper account, without any server."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID, uuid5
@@ -21,6 +20,12 @@ from tradepulse.cli.options import (
     json_of,
     load_strategies,
     numbers_of,
+)
+from tradepulse.cli.research.account_rules import (
+    Fills,
+    Limits,
+    account_rules,
+    decimal_of,
 )
 
 if TYPE_CHECKING:
@@ -83,45 +88,6 @@ class Portfolio:
     ] = "equal"
 
 
-@dataclass(frozen=True, slots=True)
-class Fills:
-    """How orders are filled, and what that costs."""
-
-    fee: Annotated[str, typer.Option(help="Taker fee, fraction of the notional.")] = "0.001"
-    maker_fee: Annotated[
-        str | None, typer.Option(help="Fee of limits that rested and of targets; as --fee.")
-    ] = None
-    slippage: Annotated[
-        float,
-        typer.Option(min=0, max=0.5, help="Fraction by which market orders and stops worsen."),
-    ] = 0.0005
-    impact: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=0.4,
-            help="Added for an order as large as its candle's volume; share squared.",
-        ),
-    ] = 0.0
-    finer: Annotated[
-        Path | None,
-        typer.Option(help="File of lower-timeframe candles: which came first, stop or target?"),
-    ] = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the account may hold."""
-
-    margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False
-    max_symbol_notional: Annotated[str, typer.Option(help="Most in one symbol, of equity.")] = "0.5"
-    max_total_notional: Annotated[str, typer.Option(help="Most in all, of equity.")] = "1"
-    max_open_positions: Annotated[int, typer.Option(min=1)] = 50
-    risk_per_trade: Annotated[
-        str | None, typer.Option(help="Most that a stopped-out entry may lose, of equity.")
-    ] = None
-
-
 @grouped
 def backtest(
     *,
@@ -140,7 +106,8 @@ def backtest(
     """Trade recorded candles on a paper account, offline.
 
     The symbols (all of the file by default) are the portfolio that the weights share out. Candles
-    before --from only warm up the strategies.
+    before --from only warm up the strategies. What the venue accepts is not looked up: give it by
+    --markets-file, or by --tick and the like.
     """
     from tradepulse.cli.research.report import Report, write_json
     from tradepulse.market_data.files import read_series
@@ -151,8 +118,9 @@ def backtest(
     series = read_series(candles, of_file.asked(last), file_told)
     _one_quote_currency(series)
     configurations = _configurations(wanted, series, str(traded.configs or "--params"))
-    rules = _rules(series, fills, limits)
-    capital = _decimal("--cash", portfolio.cash, positive=True)
+    instruments = list(dict.fromkeys(one.instrument for one in series))
+    rules = account_rules(instruments, fills, limits)
+    capital = decimal_of("--cash", portfolio.cash, positive=True)
     policy = _policy(portfolio.weights, series)
     inside = [] if fills.finer is None else _finer(fills.finer, series)
     result = _run(series, configurations, rules, policy, capital, first, last, inside)
@@ -279,28 +247,6 @@ def _configurations_of(
     ]
 
 
-def _rules(series: "Sequence[Candles]", fills: Fills, limits: Limits) -> "AccountRules":
-    from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
-
-    def optional(option: str, text: str | None, **bounds: Any) -> Decimal | None:
-        return None if text is None else _decimal(option, text, **bounds)
-
-    return AccountRules(
-        fee=_decimal("--fee", fills.fee, below=1),
-        maker_fee=optional("--maker-fee", fills.maker_fee, below=1),
-        slippage=fills.slippage,
-        impact=fills.impact,
-        limits=RiskLimits(
-            _decimal("--max-symbol-notional", limits.max_symbol_notional, positive=True),
-            # more would need leverage, which there is not
-            _decimal("--max-total-notional", limits.max_total_notional, positive=True, to=1),
-            limits.max_open_positions,
-            optional("--risk-per-trade", limits.risk_per_trade, positive=True, below=1),
-        ),
-        markets={one.instrument: InstrumentRules(allows_margin=limits.margin) for one in series},
-    )
-
-
 def _policy(text: str, series: "Sequence[Candles]") -> "WeightPolicy":
     """Return the weight policy; fixed weights go by symbol or by `exchange:symbol`."""
     from tradepulse.trading.weights import policy_named
@@ -328,23 +274,3 @@ def _one_quote_currency(series: "Sequence[Candles]") -> None:
             f"one account has one currency, but these symbols are quoted in "
             f"{', '.join(sorted(quotes))}: choose some with --symbol"
         )
-
-
-def _decimal(
-    option: str,
-    text: str,
-    *,
-    positive: bool = False,
-    below: float = math.inf,
-    to: float = math.inf,
-) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise CliError(f"{option} {text}: no number") from None
-    if not value.is_finite() or value < 0 or (positive and value == 0):
-        raise CliError(f"{option} {text}: must be {'above zero' if positive else 'zero or more'}")
-    if value >= below or value > to:
-        limit = f"below {below:g}" if value >= below else f"at most {to:g}"
-        raise CliError(f"{option} {text}: must be {limit}")
-    return value

@@ -17,13 +17,14 @@ from rich.table import Table
 from tradepulse.candles.arrays import Candles
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_text
+from tradepulse.market_data.instrument_rules import FIELDS
 from tradepulse.strategies import get_strategy
 from tradepulse.strategies.divisions import Divisions
 from tradepulse.strategies.evaluate import Configuration, Entries
 from tradepulse.trading.backtest import BacktestResult
 from tradepulse.trading.metrics import Metrics, ledger_metrics
 from tradepulse.trading.orders import Trade
-from tradepulse.trading.sizing import AccountRules
+from tradepulse.trading.sizing import AccountRules, InstrumentRules
 
 _TRADE = (
     *("position_id", "configuration_id", "exchange", "symbol", "timeframe", "side", "quantity"),
@@ -77,6 +78,7 @@ class Report:
                 if limits.risk_per_trade is None
                 else money_text(limits.risk_per_trade),
                 "allows_margin": any(m.allows_margin for m in self.rules.markets.values()),
+                "markets": {n: _accepted(m) for n, m in self.rules.markets.items()},
             },
             "configurations": [
                 {
@@ -128,6 +130,12 @@ class Report:
                 f"the account was ruined at {time_text(self.result.ruined_at)} UTC: its equity was "
                 "not above zero. All that it held was liquidated, nothing was traded after that",
                 style="red",
+            )
+        if unknown := [n for n, market in self.rules.markets.items() if not market.is_known]:
+            console.print(
+                f"{', '.join(unknown)}: no rules of the venue are known; prices keep their digits, "
+                "the least notional is 0 (--markets-file, or --tick, --step, --min-notional)",
+                style="dim",
             )
         for reason, count in self._refused().most_common():
             console.print(f"{count:,} entries refused: {escape(reason)}", style="yellow")
@@ -253,6 +261,11 @@ def _won(trades: Sequence[Trade]) -> str:
 def money_text(value: Decimal) -> str:
     """Write an amount with all its digits; `str` writes a zero of eight places as 0E-8."""
     return f"{value:f}"
+
+
+def _accepted(market: InstrumentRules) -> dict[str, str | None]:
+    told = {name: getattr(market, name) for name in FIELDS}
+    return {name: None if value is None else money_text(value) for name, value in told.items()}
 
 
 def _plain(item: Any, names: Sequence[str]) -> dict[str, Any]:
