@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from optimizer_svc.markets import Markets
 from optimizer_svc.search.plan import Range
 from tradepulse.research.jobs import JobKind
 from tradepulse.runtime.db import Connection
@@ -30,7 +31,7 @@ where job_id = (
     for update skip locked
 )
 returning job_id, kind, spec, cancel_requested, attempts,
-    coalesce(result -> 'ranges', '{{}}') as ranges
+    coalesce(result -> 'ranges', '{{}}') as ranges, coalesce(result -> 'markets', '{{}}') as markets
 """  # noqa: S608 - constants
 _HELD = "where job_id = $1 and worker = $2 and status = 'RUNNING'"
 
@@ -46,6 +47,7 @@ class Job:
     Attributes:
         attempts: claims since it last made progress, this one included.
         ranges: by series, those of an earlier worker, if there was one.
+        markets: by instrument, the rules of its venue that an earlier worker began with.
     """
 
     job_id: UUID
@@ -54,6 +56,7 @@ class Job:
     cancel_requested: bool
     attempts: int
     ranges: dict[str, Range]
+    markets: Markets
 
 
 class Claims:

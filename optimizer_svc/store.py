@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer_svc.claims import Claims
+from optimizer_svc.markets import Markets
 from optimizer_svc.search.plan import Range, Search
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
@@ -110,7 +111,12 @@ class Store(Claims):
         return ""
 
     async def begin(
-        self, job_id: UUID, spec: JobSpec, ranges: Mapping[str, Range], searches: Sequence[Search]
+        self,
+        job_id: UUID,
+        spec: JobSpec,
+        ranges: Mapping[str, Range],
+        markets: Markets,
+        searches: Sequence[Search],
     ) -> None:
         """Store what the job works on.
 
@@ -124,7 +130,7 @@ class Store(Claims):
                 job_id,
                 "total = $3, result = $4",
                 spec.trials * len(searches),
-                {"ranges": written},
+                {"ranges": written, "markets": markets},
             )
             await connection.executemany(
                 "insert into training_searches (job_id, search, strategy, exchange, symbol, "

@@ -16,6 +16,7 @@ from prometheus_client import Counter
 
 from contracts.events import NAMESPACE
 from optimizer_svc.claims import Job
+from optimizer_svc.markets import markets_now
 from optimizer_svc.search import plan, trials
 from optimizer_svc.search.plan import Chosen, Search
 from optimizer_svc.search.processes import (
@@ -26,7 +27,7 @@ from optimizer_svc.search.processes import (
 )
 from optimizer_svc.search.samplers import Sampler, make_sampler
 from optimizer_svc.search.study import Kept, Study
-from optimizer_svc.search.trials import Costs, FloatArray, Measured, TrialSetup, Verdict
+from optimizer_svc.search.trials import FloatArray, Measured, TrialSetup, Verdict
 from optimizer_svc.search.turns import (
     TURN_S,
     CancelRequestedError,
@@ -129,9 +130,11 @@ class Searching:
             plan.check_unchanged(known, loaded)
             candles[symbol], ranges[symbol] = loaded, known
         by_series = {spec.series(symbol): used for symbol, used in ranges.items()}
-        await self._store.begin(job.job_id, spec, by_series, searches)
+        instruments = [one.instrument for one in candles.values()]
+        markets = job.markets or await markets_now(self._store.pool, instruments)
+        await self._store.begin(job.job_id, spec, by_series, markets, searches)
         turn = Turn(self._turn_s, asyncio.get_running_loop().time)
-        return Study(job, spec, searches, candles, ranges, turn)
+        return Study(job, spec, searches, candles, ranges, markets, turn)
 
     async def _search(self, study: Study, search: Search) -> None:
         """Run and store the trials of one search that are missing."""
@@ -236,7 +239,7 @@ class Searching:
                 study.candles[symbol],
                 study.ranges[symbol],
                 [(one.search.strategy, one.params) for one in of_symbol],
-                Costs(**plan.costs_of(study.spec)),
+                study.costs(symbol),
             )
         except TimeoutError:
             raise ValueError(
@@ -251,6 +254,7 @@ class Searching:
     def _describe(self, study: Study, chosen: Chosen, verdict: Verdict, share: float) -> Kept:
         spec, search, job_id = study.spec, chosen.search, study.job.job_id
         metrics = plan.evidence(spec, study.ranges[search.symbol], chosen, verdict.figures)
+        metrics["market"] = study.market(search.symbol)
         reference = reference_of(
             verdict.returns["out_of_sample"], verdict.returns["in_sample"], self._rules
         )
@@ -291,7 +295,7 @@ async def _keep(connection: Connection, kept: Kept) -> None:
 def _setup(study: Study, search: Search) -> TrialSetup:
     spec = study.spec
     instrument = study.candles[search.symbol].instrument
-    costs = Costs(**plan.costs_of(spec))
+    costs = study.costs(search.symbol)
     return TrialSetup(
         search.strategy,
         study.ranges[search.symbol].start,

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from optimizer_svc.claims import Job
-from optimizer_svc.search.plan import Range, Search
+from optimizer_svc.markets import Markets
+from optimizer_svc.search.plan import Range, Search, costs_of
+from optimizer_svc.search.trials import Costs
 from optimizer_svc.search.turns import Turn
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.configurations import NewConfiguration
@@ -22,7 +25,16 @@ class Study:
     """By symbol."""
     ranges: Mapping[str, Range]
     """By symbol."""
+    markets: Markets
     turn: Turn
+
+    def market(self, symbol: str) -> dict[str, Any] | None:
+        """Return the rules of the venue for a symbol, None where nothing is known."""
+        return self.markets.get(self.candles[symbol].instrument)
+
+    def costs(self, symbol: str) -> Costs:
+        """Return what its backtests are told."""
+        return Costs(**costs_of(self.spec), market=self.market(symbol))
 
     def held(self, symbol: str) -> str:
         """Return the name under which trials find the candles of a symbol."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from contracts.events import NAMESPACE
 from optimizer_svc.search.plan import Range
 from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.instrument_rules import KeptRules, market_rules
 from tradepulse.research.reality_check import Luck, drawn_days, largest_t
 from tradepulse.research.simulate import SimulationRules
 from tradepulse.research.sweep import Sweep
@@ -22,7 +23,7 @@ from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import BacktestResult, backtest
 from tradepulse.trading.metrics import FIGURES, ledger_metrics
 from tradepulse.trading.orders import Trade
-from tradepulse.trading.sizing import AccountRules, InstrumentRules
+from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import EqualWeights
 
 FloatArray = NDArray[np.float64]
@@ -73,22 +74,25 @@ def joined(parts: Sequence[Measured]) -> Measured:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Costs and market of a configuration's backtests."""
+    """Costs and market of a configuration's backtests; `market` as `KeptRules` writes it."""
 
     fee: float = 0.001
     maker_fee: float | None = None
     slippage: float = 0.0005
     impact: float = 0.0
     allows_margin: bool = False
+    market: Mapping[str, Any] | None = None
 
     def account_rules(self, instrument: str) -> AccountRules:
         """Return the rules by which a configuration on `exchange:symbol` is judged."""
+        kept = {} if self.market is None else {instrument: KeptRules.from_json(self.market)}
+        by_hand = {instrument: {"allows_margin": self.allows_margin}}
         return AccountRules(
             fee=Decimal(str(self.fee)),
             maker_fee=None if self.maker_fee is None else Decimal(str(self.maker_fee)),
             slippage=self.slippage,
             impact=self.impact,
-            markets={instrument: InstrumentRules(allows_margin=self.allows_margin)},
+            markets=market_rules([instrument], kept, by_hand),
         )
 
 
@@ -255,5 +259,5 @@ def _backtest(
 
 
 def costs_from(metrics: Mapping[str, Any]) -> Costs:
-    """Return the costs that a configuration was searched with, from its metrics."""
-    return Costs(**metrics.get("costs", {}))
+    """Return the costs and rules that a configuration was searched with, from its metrics."""
+    return Costs(**metrics.get("costs", {}), market=metrics.get("market"))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from optimizer_svc.claims import Job
+from optimizer_svc.markets import markets_now
 from optimizer_svc.search import plan, trials
 from optimizer_svc.search.plan import Range
 from optimizer_svc.search.processes import TrialProcess
@@ -74,17 +75,21 @@ class Validating:
         row = await configuration_of(self._store.pool, spec.configuration_id)
         candles, used = await self._candles(row, spec)
         searches = await searches_of_market(self._store, row.symbol)
+        # one that no search found, or of a market that was not known then, is judged by what is now
+        market = row.metrics.get("market")
+        if market is None:
+            (market,) = (await markets_now(self._store.pool, [candles.instrument])).values()
         subject = Subject(
             strategy=row.strategy,
             params=row.params,
             share=row.share,
-            metrics=row.metrics,
+            metrics={**row.metrics, "market": market},
             trials=sum(one.trials for one in searches),
             tried=await tried_for(self._store, row),
             searches=searches,
             threads=self._process.threads,
         )
-        judged = self._judged(used, await self._validate(job, candles, used, subject))
+        judged = self._judged(used, subject, await self._validate(job, candles, used, subject))
         async with self._store.pool.acquire() as connection, connection.transaction():
             await self._store.end(
                 connection, job.job_id, "SUCCEEDED", result=_result(spec, subject, judged)
@@ -159,7 +164,7 @@ class Validating:
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
 
-    def _judged(self, used: Range, found: Validated) -> Judged:
+    def _judged(self, used: Range, subject: Subject, found: Validated) -> Judged:
         report: dict[str, Any] = found.report
         returns = found.verdict.returns
         return Judged(
@@ -171,6 +176,7 @@ class Validating:
                 **found.verdict.figures,
                 RANGES[0]: [used.start, used.split],
                 RANGES[1]: [used.split, used.end],
+                "market": subject.metrics["market"],
             },
             reference=reference_of(returns["out_of_sample"], returns["in_sample"], self._rules),
         )

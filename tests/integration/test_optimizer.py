@@ -7,6 +7,8 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -35,6 +37,7 @@ from optimizer_svc.tried import searches_of_market
 from optimizer_svc.validation.job import STALL_S, Validating
 from optimizer_svc.worker import Worker
 from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.instrument_rules import KeptRules, keep_rules
 from tradepulse.market_data.store import load_candles, store_candles
 from tradepulse.research.configurations import activate, deactivate, list_configurations
 from tradepulse.research.decay import LifecycleRules
@@ -261,6 +264,75 @@ async def test_stored_figures_are_those_of_the_backtest(
     assert ranges[0][0] == START + 500 * HALF_HOUR
     assert ranges[0][1] == ranges[1][0] == START + (500 + 1875) * HALF_HOUR
     assert ranges[1][1] == START + ROWS * HALF_HOUR
+
+
+KEPT = KeptRules(
+    "venue", "A/USD", Decimal("0.000001"), Decimal("0.5"), Decimal(1), Decimal(10),
+    source="hand", valid_from=START,
+)  # fmt: skip
+
+
+async def test_a_job_trades_by_the_rules_that_are_kept_and_says_so(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    process: TrialProcess,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with pool.acquire() as connection:
+        assert await keep_rules(connection, [KEPT]) == [KEPT]
+    status = await run_to_end(pool, process, spec_of(strategies=("sma_cross",)))
+    told = [one for one in caplog.records if "no rules of the venue are known" in one.message]
+    assert [getattr(one, "instrument", None) for one in told] == ["venue:B/USD"]
+    first, second = await list_configurations(pool, job_id=status.job_id)
+    assert first.metrics["market"] == KEPT.as_json()
+    assert second.metrics["market"] is None
+    assert status.result is not None
+    assert status.result["configurations"][0]["market"] == KEPT.as_json()
+    rules = [AccountRules(markets={"venue:A/USD": KEPT.rules()}), AccountRules()]
+    candles = await load_one(pool)
+    one = Configuration(UUID(int=0), "sma_cross", "venue", "A/USD", "30m", first.params)
+    results = [
+        backtest(
+            [candles], [one], each, EqualWeights(), cash=CASH,
+            between=tuple(first.metrics["out_of_sample_range"]),
+        )
+        for each in rules
+    ]  # fmt: skip
+    figures = [ledger_metrics(float(CASH), r.equity, r.trades).as_dict() for r in results]
+    assert first.metrics["out_of_sample"] == figures[0] != figures[1]
+
+
+async def test_a_validation_takes_the_rules_of_the_search_or_those_of_now(
+    pool: "asyncpg.Pool[asyncpg.Record]", process: TrialProcess
+) -> None:
+    status = await run_to_end(pool, process, spec_of(strategies=("sma_cross",)))
+    later = replace(KEPT, quantity_step=Decimal(2))
+    async with pool.acquire() as connection:
+        await keep_rules(connection, [KEPT, replace(later, symbol="B/USD")])
+        await connection.execute(
+            "update trained_configurations set metrics = metrics || $1 where symbol = 'A/USD'",
+            {"market": later.as_json()},
+        )
+    worker = worker_of(pool, process, "w")
+    while await worker.work_once():
+        pass
+    first, second = await list_configurations(pool, job_id=status.job_id)
+    assert first.metrics["market"] == later.as_json()
+    assert second.metrics["market"] == replace(later, symbol="B/USD").as_json()
+
+
+async def test_a_job_goes_on_with_the_rules_that_it_began_with(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    await submit_job(pool, spec_of())
+    store = Store(pool, "w")
+    job = await store.claim(60)
+    assert job is not None
+    assert job.markets == {}
+    markets = {"venue:A/USD": KEPT.as_json(), "venue:B/USD": None}
+    await store.begin(job.job_id, spec_of(), {}, markets, [])
+    again = await store.claim(-1)
+    assert again is not None
+    assert again.markets == markets
 
 
 async def load_one(pool: "asyncpg.Pool[asyncpg.Record]") -> Candles:
