@@ -8,6 +8,7 @@ from contracts.topics import CANDLES, FEEDS
 from market_ingest.history.scanner import start_scanner
 from market_ingest.live.feed import LiveFeed, RealMarket
 from market_ingest.live.followed import LiveOptions
+from market_ingest.live.listings import Listings
 from market_ingest.live.meters import LiveMeters
 from market_ingest.live.series_track import Timing
 from market_ingest.live.shares import Shares
@@ -105,9 +106,11 @@ def declare_live(
         pace = SharedPace(service.pool, counted_waits(service.registry))
         venues = Venues(reached, pace, clock)
         lock = await connect(settings.database_url)
+        market = RealMarket(venues, lambda name: open_client(name, reached))
+        store = LiveStore(service.pool)
         feed = LiveFeed(
-            RealMarket(venues, lambda name: open_client(name, reached)),
-            LiveStore(service.pool),
+            market,
+            store,
             Shares(lock),
             service.publisher,
             LiveMeters(service.registry),
@@ -126,6 +129,7 @@ def declare_live(
 
         service.readiness["the subscriptions to be read"] = lambda: feed.is_ready
         service.background(follow, "live feed")
+        service.background(Listings(market, store, clock).run, "rules of the venues")
         start_scanner(service, settings.scan_every_s, clock=clock, venues=venues)
 
     service.on_startup(begin)

@@ -1,5 +1,6 @@
 """What the live feed keeps in PostgreSQL: candles, positions, and what is subscribed to."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,12 @@ from contracts.events import CandleClosed, Source
 from market_ingest.live.bars import Bar
 from market_ingest.live.rest_candles import candles_of
 from tradepulse.market_data.corrections import store_corrections
+from tradepulse.market_data.instrument_rules import KeptRules, keep_rules
 from tradepulse.market_data.store import upsert_candles
 from tradepulse.market_data.subscriptions import Subscription, feed_of, list_subscriptions
 from tradepulse.runtime.db import Connection
+
+log = logging.getLogger(__name__)
 
 Series = tuple[str, str, str]
 """(exchange, symbol, timeframe)"""
@@ -87,7 +91,7 @@ class FeedPosition:
 
 
 class LiveStore:
-    """The tables `market_data`, `feeds`, `subscriptions` and `venue_answers`."""
+    """The tables `market_data`, `feeds`, `subscriptions`, `venue_answers`, `instrument_rules`."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
@@ -137,6 +141,16 @@ class LiveStore:
     async def tell_trouble(self, series: Series, trouble: str | None) -> None:
         """Say why a series is not followed, or that all is well."""
         await self._pool.execute(_TROUBLE, *series, trouble)
+
+    async def keep_rules(self, found: Sequence[KeptRules]) -> None:
+        """Keep what a venue lists of symbols, where that is news."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            new = await keep_rules(connection, found)
+        for one in new:
+            log.info(
+                "the venue lists new rules; an account takes them up when it starts",
+                extra={"instrument": one.instrument, "rules": one.as_json()},
+            )
 
     async def unchecked(self, series: Series, length: int, position: int) -> list[Bar]:
         """Return the last candles that came from a stream: a crash may have left out their check.

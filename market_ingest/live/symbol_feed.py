@@ -168,6 +168,8 @@ class SymbolFeed:
                 await asyncio.sleep(backoff.next_s())
             else:
                 self._meters.venues.answered(self._venue.name)
+                # before its feed is announced: whoever hears of it looks for its rules
+                await self._store.keep_rules(self._venue.listed([self._symbol]))
                 await self._tell_trouble(None)
                 self._is_listed = True
                 self._wake.set()

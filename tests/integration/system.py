@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.topics import create_topics
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import BacktestResult, backtest
-from tradepulse.trading.sizing import AccountRules
+from tradepulse.trading.sizing import AccountRules, InstrumentRules
 from tradepulse.trading.weights import WeightPolicy
 
 ROOT = Path(__file__).parents[2]
@@ -101,10 +102,14 @@ def configurations_for(candles: Sequence[Candles]) -> list[Configuration]:
 
 
 def expected(
-    candles: Sequence[Candles], configurations: Sequence[Configuration], policy: WeightPolicy
+    candles: Sequence[Candles],
+    configurations: Sequence[Configuration],
+    policy: WeightPolicy,
+    markets: Mapping[str, InstrumentRules] | None = None,
 ) -> BacktestResult:
     """Return what the backtest of the same thing does."""
-    return backtest(candles, configurations, RULES, policy, between=(START, None))
+    rules = replace(RULES, markets=markets or {})
+    return backtest(candles, configurations, rules, policy, between=(START, None))
 
 
 def announcement(candles: Sequence[Candles]) -> FeedAnnounced:

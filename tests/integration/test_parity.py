@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import signal
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from system import (
 )
 
 from contracts.topics import CANDLES
+from tradepulse.market_data.instrument_rules import KeptRules, keep_rules, market_rules
 from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect, ms
 from tradepulse.runtime.publisher import Publisher
@@ -35,6 +37,22 @@ FIXED = {
     "bitfinex:XRP/USD": 0.15,
     "bitfinex:EOS/USD": 0.1,
 }
+
+
+KEPT = {
+    one.instrument: one
+    for one in (
+        # coarser than the market's: many of its prices do not lie on it
+        KeptRules("bitfinex", "BTC/USD", Decimal(5), Decimal("0.0005"), Decimal("0.002"),
+                  Decimal(10), source="ccxt", valid_from=START),
+        KeptRules("bitfinex", "ETH/USD", Decimal("0.01"), Decimal("0.01"), min_notional=Decimal(25),
+                  source="file", valid_from=START),
+        KeptRules("bitfinex", "LTC/USD", Decimal(1), Decimal("0.1"), source="ccxt",
+                  valid_from=START),
+    )
+}  # fmt: skip
+BY_HAND = {"bitfinex:LTC/USD": {"price_tick": "0.001"}}
+"""The rules of the first case, as they are kept, and as the environment says."""
 
 
 async def publish_shuffled(system: System, events: dict, chance: random.Random) -> None:
@@ -62,9 +80,17 @@ async def stutter(system: System, names: list[str], chance: random.Random) -> No
         await asyncio.sleep(chance.random() * 0.3)
 
 
-@pytest.mark.parametrize("policy", ["fixed", "inverse_volatility"])
+@pytest.mark.parametrize(
+    ("policy", "kept", "by_hand"), [("fixed", KEPT, BY_HAND), ("inverse_volatility", {}, {})]
+)
 async def test_replay_gives_the_trades_of_the_backtest(
-    policy: str, kafka_bootstrap: str, database_url: str, no_topics: None, tmp_path: Path
+    policy: str,
+    kept: dict[str, KeptRules],
+    by_hand: dict[str, dict[str, str]],
+    kafka_bootstrap: str,
+    database_url: str,
+    no_topics: None,
+    tmp_path: Path,
 ) -> None:
     chance = random.Random(policy)
     candles = with_four_hours(demo_candles(DAYS))
@@ -73,16 +99,25 @@ async def test_replay_gives_the_trades_of_the_backtest(
         candles,
         configurations,
         FixedWeights(FIXED) if policy == "fixed" else InverseVolatility(96),
+        market_rules(
+            {one.instrument for one in candles},
+            kept,
+            {
+                name: {field: Decimal(text) for field, text in told.items()}
+                for name, told in by_hand.items()
+            },
+        ),
     )
     system = System(kafka_bootstrap, database_url, tmp_path)
     await system.prepare(configurations)
     connection = await connect(database_url)
     await store_candles(connection, candles, "replay")
+    await keep_rules(connection, list(kept.values()))
     await connection.close()
     try:
         system.start("signal_svc")
         system.start("rl_svc", POLICY=policy, FIXED_WEIGHTS=json.dumps(FIXED))
-        system.start("executor_svc")
+        system.start("executor_svc", MARKETS=json.dumps(by_hand))
         await system.announce(announcement(candles))
         events = {one.series: candle_events(one) for one in candles}
         count = sum(map(len, events.values()))
@@ -110,3 +145,9 @@ async def test_replay_gives_the_trades_of_the_backtest(
     first_stops = {row[11] for row in ledger["orders"]}
     assert any(row[10] not in first_stops for row in ledger["positions"])
     assert result.trades[0].exit_time > START
+    told = (tmp_path / "executor_svc.log").read_text().count("no rules of the venue are known")
+    assert told == len({one.instrument for one in candles} - kept.keys())
+    bitcoins = [trade for trade in result.trades if trade.symbol == "BTC/USD"]
+    if kept:
+        assert all(t.quantity % Decimal("0.0005") == 0 for t in bitcoins)
+        assert {t.entry_price % 5 == 0 for t in bitcoins} == {True, False}

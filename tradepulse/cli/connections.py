@@ -1,9 +1,11 @@
 """Which broker and database a command means: the environment's, or those of a running `up`."""
 
+import asyncio
 import json
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import typer
@@ -11,6 +13,10 @@ import typer
 from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.runtime.database_url import readable
 
+if TYPE_CHECKING:
+    import asyncpg
+
+R = TypeVar("R")
 KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 DATABASE = "DATABASE_URL"
 State = Annotated[
@@ -66,3 +72,18 @@ def _running(state: Path, variable: str) -> Path:
             f"{variable} is not set and no `tradepulse up` runs in {state}: set it, or start one"
         )
     return state
+
+
+def with_database(url: str, work: Callable[["asyncpg.Connection[Any]"], Awaitable[R]]) -> R:
+    """Do something with a connection to a database, closed at the end."""
+
+    async def run() -> R:
+        from tradepulse.runtime.db import connect
+
+        connection = await connect(url)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())

@@ -41,6 +41,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "data.subscriptions:app",
         "List the series that are followed live, follow more, or fewer.",
     ),
+    "rules": (
+        "data.rules:app",
+        "List what venues accept as orders, import it, fetch it, set it.",
+    ),
     "import": ("data.candle_data:import_candles", "Store the candles of a file, all or none."),
     "export": ("data.candle_data:export_candles", "Write stored candles to a parquet or CSV file."),
     "gaps": ("data.gaps:app", "Look for holes and bad candles, list them, repair them."),

@@ -1,10 +1,12 @@
 """Options that several commands share, how they are gathered, and how their texts are read."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -209,6 +211,38 @@ def numbers_of(what: str, value: Any) -> dict[str, float]:
         isinstance(v, bool) or not isinstance(v, int | float) for v in value.values()
     ):
         raise CliError(f'{what} must be a JSON object of numbers, as {{"fast": 10}}')
+    return value
+
+
+def decimal_of(
+    option: str,
+    text: str,
+    *,
+    positive: bool = False,
+    below: float = math.inf,
+    to: float = math.inf,
+) -> Decimal:
+    """Read a number.
+
+    Args:
+        option: for the message.
+        text: as it was given.
+        positive: whether zero is refused.
+        below: it must be less.
+        to: it must not be more.
+
+    Raises:
+        CliError: it is none, or out of its bounds.
+    """
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise CliError(f"{option} {text}: no number") from None
+    if not value.is_finite() or value < 0 or (positive and value == 0):
+        raise CliError(f"{option} {text}: must be {'above zero' if positive else 'zero or more'}")
+    if value >= below or value > to:
+        limit = f"below {below:g}" if value >= below else f"at most {to:g}"
+        raise CliError(f"{option} {text}: must be {limit}")
     return value
 
 

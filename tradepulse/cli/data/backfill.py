@@ -129,6 +129,7 @@ def _check_names(exchange: str, timeframes: Sequence[str]) -> None:
 
 async def _run(url: str, wanted: _Wanted, *, dry_run: bool) -> None:
     from tradepulse.cli.progress import progress_bar
+    from tradepulse.market_data.instrument_rules import keep_rules
     from tradepulse.market_data.venues.client import Venues
     from tradepulse.market_data.venues.options import VENUES_FILE, read_venues_file
     from tradepulse.market_data.venues.pace import SharedPace
@@ -148,6 +149,8 @@ async def _run(url: str, wanted: _Wanted, *, dry_run: bool) -> None:
         turns = asyncio.Semaphore(_AT_ONCE)
         with progress_bar() as bars:
             await _all([_fill(pool, venue, wanted, one, bars, turns) for one in wanted.series])
+        async with pool.acquire() as connection:
+            await keep_rules(connection, venue.listed({one.symbol for one in wanted.series}))
 
 
 async def _all(works: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -2,21 +2,20 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tradepulse.cli.connections import STATE, State, database_url
+from tradepulse.cli.connections import STATE, State, database_url, with_database
 from tradepulse.cli.errors import CliError, one_line, values_refused
 from tradepulse.cli.options import time_text
 
 if TYPE_CHECKING:
     import asyncpg
 
+    from tradepulse.market_data.instrument_rules import KeptRules
     from tradepulse.market_data.subscriptions import Subscription
 
-R = TypeVar("R")
 SeriesNames = Annotated[
     list[str], typer.Argument(metavar="SERIES...", help="As kraken:BTC/USD:5m; several at once.")
 ]
@@ -39,7 +38,7 @@ def list_subscribed(state: State = STATE) -> None:
     async def look(connection: "asyncpg.Connection[Any]") -> tuple[list["Subscription"], int]:
         return await list_subscriptions(connection), await replicas(connection)
 
-    found, count = _with_database(database_url(state), look)
+    found, count = with_database(database_url(state), look)
     if not found:
         typer.echo("no subscriptions; `tradepulse subscriptions add kraken:BTC/USD:5m` makes one")
         return
@@ -59,19 +58,22 @@ def add(
     state: State = STATE,
 ) -> None:
     """Follow series from now on; history comes by `tradepulse backfill`."""
+    from tradepulse.market_data.instrument_rules import keep_rules
     from tradepulse.market_data.subscriptions import subscribe
 
     wanted = [_parts(one) for one in series]
     url = database_url(state)
+    listed: list[KeptRules] = []
     if not unchecked:
-        for line in asyncio.run(_unanswered(wanted)):
+        for line in asyncio.run(_unanswered(wanted, listed)):
             typer.echo(line, err=True)
 
     async def store(connection: "asyncpg.Connection[Any]") -> list[bool]:
         async with connection.transaction():
+            await keep_rules(connection, listed)
             return [await subscribe(connection, *one) for one in wanted]
 
-    for one, is_new in zip(wanted, _with_database(url, store), strict=True):
+    for one, is_new in zip(wanted, with_database(url, store), strict=True):
         typer.echo(f"{':'.join(one)} {'is followed from now on' if is_new else 'was there before'}")
 
 
@@ -93,7 +95,7 @@ def remove(
             return [await unsubscribe(connection, *one, force=force) for one in wanted]
 
     with values_refused():
-        removed = _with_database(database_url(state), store)
+        removed = with_database(database_url(state), store)
     for one, was_there in zip(wanted, removed, strict=True):
         typer.echo(
             f"{':'.join(one)} {'is followed no longer' if was_there else 'was not followed'}"
@@ -122,8 +124,10 @@ def _parts(text: str, *, known: bool = True) -> tuple[str, str, str]:
     return exchange, symbol, timeframe
 
 
-async def _unanswered(wanted: list[tuple[str, str, str]]) -> list[str]:
+async def _unanswered(wanted: list[tuple[str, str, str]], listed: list["KeptRules"]) -> list[str]:
     """Ask the venues whether they have the symbols; return a line for each that does not answer.
+
+    `listed` is given the rules of those that they have.
 
     Raises:
         CliError: a venue does not have one.
@@ -142,6 +146,7 @@ async def _unanswered(wanted: list[tuple[str, str, str]]) -> list[str]:
                 continue
             try:
                 await venues.venue(exchange).check(symbol)
+                listed += venues.venue(exchange).listed([symbol])
             except VenueRefusedError as error:
                 raise CliError(str(error)) from error
             except VenueDownError as error:
@@ -161,16 +166,3 @@ def _show(found: list["Subscription"]) -> None:
     for one in found:
         table.add_row(one.series, time_text(one.published_until), escape(one.trouble or ""))
     Console().print(table)
-
-
-def _with_database(url: str, work: Callable[["asyncpg.Connection[Any]"], Awaitable[R]]) -> R:
-    async def run() -> R:
-        from tradepulse.runtime.db import connect
-
-        connection = await connect(url)
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())

@@ -1,15 +1,15 @@
 """The account of a backtest, as options: fills and their costs, limits, what the venue accepts."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tradepulse.cli.errors import CliError, values_refused
+from tradepulse.cli.errors import values_refused
+from tradepulse.cli.options import decimal_of
 
 if TYPE_CHECKING:
     from tradepulse.trading.sizing import AccountRules, InstrumentRules
@@ -117,35 +117,3 @@ def account_rules(instruments: Sequence[str], fills: Fills, limits: Limits) -> "
         ),
         markets=limits.markets(instruments),
     )
-
-
-def decimal_of(
-    option: str,
-    text: str,
-    *,
-    positive: bool = False,
-    below: float = math.inf,
-    to: float = math.inf,
-) -> Decimal:
-    """Read a number.
-
-    Args:
-        option: for the message.
-        text: as it was given.
-        positive: whether zero is refused.
-        below: it must be less.
-        to: it must not be more.
-
-    Raises:
-        CliError: it is none, or out of its bounds.
-    """
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise CliError(f"{option} {text}: no number") from None
-    if not value.is_finite() or value < 0 or (positive and value == 0):
-        raise CliError(f"{option} {text}: must be {'above zero' if positive else 'zero or more'}")
-    if value >= below or value > to:
-        limit = f"below {below:g}" if value >= below else f"at most {to:g}"
-        raise CliError(f"{option} {text}: must be {limit}")
-    return value

@@ -14,6 +14,7 @@ from tradepulse.cli.options import (
     OfFile,
     StrategyFiles,
     TimeRange,
+    decimal_of,
     file_told,
     grouped,
     json_file,
@@ -25,7 +26,6 @@ from tradepulse.cli.research.account_rules import (
     Fills,
     Limits,
     account_rules,
-    decimal_of,
 )
 
 if TYPE_CHECKING:
