@@ -133,7 +133,7 @@ class Report:
             )
         if unknown := [n for n, market in self.rules.markets.items() if not market.is_known]:
             console.print(
-                f"{', '.join(unknown)}: no rules of the venue are known; prices keep their digits, "
+                f"{escape(', '.join(unknown))}: no rules of the venue are known; prices keep their digits, "
                 "the least notional is 0 (--markets-file, or --tick, --step, --min-notional)",
                 style="dim",
             )
