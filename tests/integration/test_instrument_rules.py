@@ -156,7 +156,7 @@ async def test_a_venue_s_markets_are_fetched_and_written_for_a_backtest(
         assert (status, told) == (0, "0 of 1 kept, the others were known\n")
         for arguments, reason in (
             (("kraken", "--symbol", "DOGE/USD"), "kraken has no DOGE/USD: check its spelling"),
-            (("mtgox",), "mtgox"),
+            (("mtgox",), "unknown venue 'mtgox'; known are binanceus"),
         ):
             status, told = await tradepulse(
                 database_url, "rules", "fetch", *arguments, **environment

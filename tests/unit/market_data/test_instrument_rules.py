@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import ccxt
 import pytest
 
 from tradepulse.market_data.files.markets import MarketsFileError, markets_text, read_markets
@@ -15,7 +16,13 @@ from tradepulse.market_data.instrument_rules import (
     market_rules,
     newest,
 )
-from tradepulse.market_data.venues.listed import DECIMAL_PLACES, SIGNIFICANT_DIGITS, listed_rules
+from tradepulse.market_data.venues.listed import (
+    DECIMAL_PLACES,
+    SIGNIFICANT_DIGITS,
+    TICK_SIZE,
+    listed_rules,
+)
+from tradepulse.market_data.venues.rules import VENUES
 from tradepulse.trading.sizing import InstrumentRules
 
 BTC = "kraken:BTC/USD"
@@ -162,3 +169,10 @@ def test_a_markets_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MarketsFileError, match="no text in UTF-8"):
         read_markets(tmp_path / "m")
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_the_precisions_of_our_venues_are_steps(venue: str) -> None:
+    modes = ccxt.DECIMAL_PLACES, ccxt.SIGNIFICANT_DIGITS, ccxt.TICK_SIZE
+    assert modes == (DECIMAL_PLACES, SIGNIFICANT_DIGITS, TICK_SIZE)
+    assert getattr(ccxt, venue)().precisionMode == TICK_SIZE

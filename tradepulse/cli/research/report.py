@@ -133,8 +133,9 @@ class Report:
             )
         if unknown := [n for n, market in self.rules.markets.items() if not market.is_known]:
             console.print(
-                f"{escape(', '.join(unknown))}: no rules of the venue are known; prices keep their digits, "
-                "the least notional is 0 (--markets-file, or --tick, --step, --min-notional)",
+                f"{escape(', '.join(unknown))}: no rules of the venue are known; prices keep their "
+                "digits, the least notional is 0 (--markets-file, or --tick, --step, "
+                "--min-notional)",
                 style="dim",
             )
         for reason, count in self._refused().most_common():
