@@ -41,10 +41,11 @@ class Listings:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await self._look()
+            await self.look()
             await asyncio.sleep(self._look_s)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Ask each venue whose day is over, and keep what is news."""
         symbols: dict[str, set[str]] = {}
         for one in await self._store.subscriptions():
             symbols.setdefault(one.exchange, set()).add(one.symbol)

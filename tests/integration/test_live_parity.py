@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from tests.fakes.exchange.faults import (
     TruncatedFrame,
 )
 from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.instrument_rules import KeptRules, binding_rules, market_rules
 from tradepulse.market_data.store import store_candles
 from tradepulse.market_data.subscriptions import subscribe
 from tradepulse.runtime.db import connect, ms
@@ -80,11 +82,22 @@ def market() -> list[Candles]:
     ]
 
 
+def instrument(one: Candles) -> Instrument:
+    """Return what a venue lists of a series' symbol."""
+    return Instrument(one.symbol, price_decimals=8, amount_decimals=8, min_cost=Decimal(5))
+
+
+def listed(one: Candles) -> KeptRules:
+    """Return what market_ingest keeps of that."""
+    item = instrument(one)
+    amounts = item.tick, item.lot, item.min_amount, item.min_cost
+    return KeptRules(one.exchange, one.symbol, *amounts, source="ccxt", valid_from=0)
+
+
 def tape(one: Candles) -> Tape:
     """Return the market of a series: four trades for each candle."""
     columns = one.open_time, one.open, one.high, one.low, one.close, one.volume
-    instrument = Instrument(one.symbol, price_decimals=8, amount_decimals=8)
-    return Tape(instrument, candles=np.column_stack(columns), timeframe=SLOT)
+    return Tape(instrument(one), candles=np.column_stack(columns), timeframe=SLOT)
 
 
 class Going:
@@ -197,7 +210,9 @@ async def test_live_candles_give_the_trades_of_the_backtest(
 ) -> None:
     candles = market()
     configurations = configurations_for(candles)
-    result = backtest(candles, configurations, RULES, InverseVolatility(96), between=(START, None))
+    kept = {one.instrument: listed(one) for one in candles}
+    rules = replace(RULES, markets=market_rules(kept, kept, {}))
+    result = backtest(candles, configurations, rules, InverseVolatility(96), between=(START, None))
     system = System(kafka_bootstrap, database_url, tmp_path)
     await system.prepare(configurations)
     connection = await connect(database_url)
@@ -220,6 +235,8 @@ async def test_live_candles_give_the_trades_of_the_backtest(
     hits = {name: sum(one.hits for one in some) for name, some in faults.items()}
     sources = await check_candles(connection, candles)
     entries = await entries_by_source(connection)
+    binding = await binding_rules(connection)
+    assert {n: replace(one, valid_from=0) for n, one in binding.items()} == kept
     await connection.close()
     trades = await system.trades()
     check_ledger(trades, await system.ledger(), result)
