@@ -55,19 +55,18 @@ async def recovered(
         orders=orders,
         marks=owner.state.get("marks"),
     )
-    is_replay = settings.clock == "replay"
     return Ledger(
         account,
         EventTime(
             (CANDLE, EVALUATION),
             settled=owner.settled,
             frontiers=owner.state.get("frontiers"),
-            grace_ms=None if is_replay else settings.grace_ms,
+            grace_ms=settings.waits_ms,
             tolerance_ms=settings.clock_tolerance_s * 1000,
         ),
         portfolio=None if settings.portfolio in ("", "none") else settings.portfolio,
         weights=weights_of(owner.state),
-        clock_is_event_time=is_replay,
+        clock_is_event_time=settings.waits_ms is None,
     )
 
 

@@ -59,6 +59,11 @@ class ExecutorSettings(RuntimeSettings):
             raise ValueError("SLIPPAGE and IMPACT together must be below 1")
         return self
 
+    @property
+    def waits_ms(self) -> int | None:
+        """How long a close waits for stragglers; None without limit."""
+        return None if self.clock == "replay" else self.grace_ms
+
     def by_hand(self) -> dict[str, dict[str, Any]]:
         """Return what `MARKETS` says, by instrument and field."""
         return {name: one.model_dump(exclude_unset=True) for name, one in self.markets.items()}

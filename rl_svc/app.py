@@ -34,7 +34,7 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
             (CANDLE,),
             settled=owner.settled,
             frontiers=owner.state.get("frontiers"),
-            grace_ms=None if settings.clock == "replay" else settings.grace_ms,
+            grace_ms=settings.waits_ms,
             tolerance_ms=settings.clock_tolerance_s * 1000,
         )
         decider.take_over(owner, Portfolio(settings.portfolio, policy, event_time), policy.lookback)

@@ -25,6 +25,11 @@ class PortfolioSettings(RuntimeSettings):
     fixed_weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     """Weight by instrument (`exchange:symbol`), for the fixed policy."""
 
+    @property
+    def waits_ms(self) -> int | None:
+        """How long a close waits for stragglers; None without limit."""
+        return None if self.clock == "replay" else self.grace_ms
+
     def weight_policy(self) -> WeightPolicy:
         """Return the policy.
 

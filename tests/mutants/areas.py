@@ -59,7 +59,15 @@ AREAS = (
     Area(
         "event time and weights",
         ("tradepulse/trading/event_time.py", "tradepulse/trading/weights.py", "rl_svc/*.py"),
-        ("tests/unit/trading", "tests/unit/executor_svc", "tests/integration/test_parity.py"),
+        (
+            "tests/unit/rl_svc",
+            "tests/unit/trading",
+            "tests/unit/executor_svc",
+            "tests/unit/runtime/test_declared.py",
+            "tests/unit/contracts",
+            "tests/integration/test_weight_store.py",
+            "tests/integration/test_parity.py",
+        ),
         needs_servers=True,
     ),
     Area(
@@ -82,6 +90,7 @@ AREAS = (
         (
             "tests/unit/runtime",
             "tests/unit/executor_svc",
+            "tests/unit/contracts",
             "tests/integration/test_reading.py",
             "tests/integration/test_ledger_store.py",
             "tests/integration/test_db.py",

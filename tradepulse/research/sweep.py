@@ -191,7 +191,8 @@ class _Plan:
         # by the feature of most variants first: the others' few columns stay
         variants = [len(np.unique(column)) for column in self.columns.T]
         order = np.lexsort(self.columns.T[np.argsort(variants)])
-        begin, used = 0, {0}
+        begin = 0
+        used = {0}
         for at, row in enumerate(order):
             wider = used | set(self.columns[row].tolist())
             if len(wider) > capacity:

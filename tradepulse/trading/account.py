@@ -293,8 +293,6 @@ class Account:
         self.cash -= movement(position.side, position.quantity, price) + fee
         _keep(filled, done)
         self.positions[order.configuration_id] = position
-        # a position can be opened before its instrument has a close of its own
-        self.marks.setdefault(position.instrument, float(price))
         done.opened.append(position)
 
     def _close(self, position: Position, filled: Execution, done: Settlement) -> None:

@@ -217,7 +217,7 @@ class EventTime:
     def still_reading(self, now: int) -> None:
         """Note that what lay there at the start is not all read: what has come is backlog."""
         self._backlog_at = now
-        self._backlog_until = max(self._backlog_until, self._newest)
+        self._backlog_until = self._newest
 
     def heard(self, close_time: int, now: int) -> None:
         """Note that something of a close has come: of a backlog more may be on its way."""

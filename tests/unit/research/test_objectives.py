@@ -70,6 +70,18 @@ def test_profit_against_drawdown_ranks_by_fronts_and_balance() -> None:
     assert Goal("profit_drawdown", max_drawdown_pct=10).rank(found).tolist() == [2, 1, 3]
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("figure", ["net_profit_pct", "max_drawdown_pct"])
+def test_in_what_unit_a_goal_is_measured_does_not_matter(figure: str, scale: float) -> None:
+    # the second is at 0.45 and 0.45 of the way from the best to the worst, the third at 0.9 and 0
+    rows = [(10.0, 11.0), (5.5, 5.5), (1.0, 1.0), (9.0, 9.9), (2.0, 1.9)]
+    found = figures(*({"net_profit_pct": p, "max_drawdown_pct": d} for p, d in rows))
+    usual = Goal("profit_drawdown").rank(found).tolist()
+    assert usual == [1, 4, 3, 0, 2]
+    found[:, FIGURES.index(figure)] *= scale
+    assert Goal("profit_drawdown").rank(found).tolist() == usual
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 6), st.integers(0, 6)).map(lambda p: (float(p[0]), float(p[1]))),

@@ -172,7 +172,16 @@ def test_a_grid_holds_each_set_once_where_parameters_mean_nothing() -> None:
     assert len(grid_within(replaced(space), 100)) == 7
 
 
+def test_a_grid_that_fits_exactly_is_taken_whole() -> None:
+    # fast must be below slow, so fewer are allowed than there are points
+    for trials in (10, 50, 100):
+        found = grid_within(CROSS, trials, {"stop_atr": 2, "target_atr": 3})
+        exact = grid_within(CROSS, len(found), {"stop_atr": 2, "target_atr": 3})
+        assert exact == found
+
+
 def test_a_grid_uses_its_trials() -> None:
     # two points on each of five axes are 32 sets, three on each 243: 108 are between
     space = tuple(Param(name, 0, 1) for name in "abcde")
-    assert len(grid_within(replaced(space), 110)) == 3 * 3 * 3 * 2 * 2
+    for trials in (108, 110):
+        assert len(grid_within(replaced(space), trials)) == 3 * 3 * 3 * 2 * 2

@@ -184,15 +184,16 @@ def test_figures_that_no_float_holds_are_undefined(days: int) -> None:
 
 
 @pytest.mark.parametrize("hour", range(24))
-def test_a_range_that_begins_at_any_hour_has_the_days_of_metrics(hour: int) -> None:
-    # the first close of a range that begins at 23:00 is midnight, the end of a day of its own
+def test_a_range_that_begins_and_ends_at_any_hour_has_the_days_of_metrics(hour: int) -> None:
+    # the first close of a range that begins at 23:00 is midnight, the end of a day of its own;
+    # the last close of one that ends at 01:00 is the only one of its day
     found = get_strategy("sma_cross")
     vector = found.vector({"fast": 3, "slow": 9, "stop_atr": 1})
-    first = 240 + hour
-    result = Sweep(CANDLES, found, SimulationRules(), first=first).run(vector[None], daily=True)
-    figures, returns = figures_of(CANDLES, "sma_cross", vector, SimulationRules(), first)
+    first, candles = 240 + hour, CANDLES.rows(0, 1_440 + hour)
+    result = Sweep(candles, found, SimulationRules(), first=first).run(vector[None], daily=True)
+    figures, returns = figures_of(candles, "sma_cross", vector, SimulationRules(), first)
     assert result.daily is not None
-    days = CANDLES.close_time[first:]
+    days = candles.close_time[first:]
     assert len(result.daily[0]) == len({(int(t) - 1) // (24 * HOUR) for t in days})
     np.testing.assert_allclose(result.daily[0], returns, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(result.figures[0], figures, rtol=1e-9, atol=1e-12)

@@ -1,8 +1,10 @@
 """How a broker is left: what a client raises on its way out does not hide why the process ends."""
 
 import asyncio
+import logging
 from typing import cast
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from contracts.topics import CANDLES
@@ -27,7 +29,9 @@ class Leaving:
             raise self.error
 
 
-async def test_a_client_that_cancels_itself_ends_like_any_other() -> None:
+async def test_a_client_that_cancels_itself_ends_like_any_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """aiokafka's does where it is stopped in the pause after a failed fetch."""
     registry = CollectorRegistry()
     letters = DeadLetters(Publisher("nowhere:1", "test"), "test", registry)
@@ -35,5 +39,7 @@ async def test_a_client_that_cancels_itself_ends_like_any_other() -> None:
     readings = [Leaving(asyncio.CancelledError()), Leaving(OSError("gone")), Leaving()]
     for reading in readings:
         broker.then(cast(Reading, reading))
-    await broker.stop()
+    with caplog.at_level(logging.WARNING):
+        await broker.stop()
     assert all(reading.stopped for reading in readings)
+    assert caplog.messages == ["a reading did not stop cleanly: OSError('gone')"]

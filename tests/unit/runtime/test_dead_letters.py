@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
+from pydantic import BaseModel, ValidationError
 
 from contracts.topics import ACCOUNT, CANDLES
-from tradepulse.runtime.dead_letters import CUT_BYTES, DeadLetters
+from tradepulse.runtime.dead_letters import CUT_BYTES, DeadLetters, reason_of
 from tradepulse.runtime.publisher import MOST_BYTES, Headers, Publisher
 
 
@@ -35,6 +37,29 @@ def record(offset: int, value: bytes | None, key: bytes | None = b"x:A/B") -> Co
 
 def letters_on(sent: Sent, registry: CollectorRegistry | None = None) -> DeadLetters:
     return DeadLetters(sent, "signal_svc", registry or CollectorRegistry())
+
+
+def test_a_reason_is_one_line_with_the_first_three_faults() -> None:
+    assert reason_of(ValueError("no\n  JSON")) == "no JSON"
+
+    class Five(BaseModel):
+        a: int
+        b: int
+        c: int
+        d: int
+        e: int
+
+    def said(**given: int) -> str:
+        with pytest.raises(ValidationError) as caught:
+            Five.model_validate(given)
+        return reason_of(caught.value)
+
+    assert said(d=1, e=1) == "a: Field required; b: Field required; c: Field required"
+    assert said(e=1).endswith("c: Field required; and 1 more")
+    assert said().endswith("c: Field required; and 2 more")
+    with pytest.raises(ValidationError) as caught:
+        Five.model_validate_json("[1")
+    assert reason_of(caught.value).startswith("message: Invalid JSON")
 
 
 async def test_a_letter_tells_who_why_and_where_it_stood() -> None:

@@ -253,6 +253,21 @@ def test_what_the_cash_no_longer_pays_is_bought_smaller_or_refused():
         assert account.cash == 0
 
 
+@pytest.mark.parametrize(("cash", "status"), [("100.1", "FILLED"), ("100.09", "REFUSED")])
+def test_a_limit_entry_is_paid_with_its_fee_or_not_at_all(cash, status):
+    account = Account(Decimal(1000), rules())
+    said = signal(limit_price=100.0)
+    account.settle(moment(HOUR, FLAT, said), Weights(0, {"x:BTC/USD": 0.1001}), INSTRUMENTS)
+    # a short that was left meanwhile took its loss out of the cash
+    account.cash = Decimal(cash)
+    low = (101.0, 101.0, 99.0, 101.0)
+    (order,) = account.settle(moment(2 * HOUR, low), None, INSTRUMENTS).orders.values()
+    assert order.quantity == 1, "100 and a fee of 0.1"
+    assert order.status == status
+    assert order.reason == ("" if status == "FILLED" else "not enough cash at the fill")
+    assert account.cash == (0 if status == "FILLED" else Decimal(cash))
+
+
 def test_an_order_waits_over_a_hole_of_its_series():
     half = Weights(0, {"x:BTC/USD": 0.5})
     account = Account(Decimal(1000), rules())

@@ -112,6 +112,13 @@ def test_no_candles() -> None:
     )
 
 
+def test_one_close_has_the_figures_that_need_no_second() -> None:
+    found = figures([0.5], initial=0.25, exposure=[0.125], net=[0.25], gross=[0.5])
+    assert (found.net_profit_pct, found.exposure, found.max_drawdown_pct) == (100, 0.25, 0)
+    assert (found.expectancy, found.gross_win_rate, found.trades) == (0.25, 1, 1)
+    assert (found.calmar, found.sharpe) == (None, None)
+
+
 def test_one_day_has_no_deviation() -> None:
     found = figures([101, 102], step=HALF, start=HALF)
     assert (found.sharpe, found.sortino, found.volatility) == (None, None, None)

@@ -27,6 +27,18 @@ def test_equal_weights_never_sum_to_more_than_one():
         assert 0.9999 < math.fsum(weights.values()) <= 1
 
 
+def test_fixed_weights_sum_to_one_but_for_rounding():
+    assert FixedWeights({"x:A": 1.0, "x:B": 1e-9}).weights({"x:B": [], "x:C": []}) == {
+        "x:B": 1e-9,
+        "x:C": 0.0,
+    }
+    with pytest.raises(ValueError, match="sum to more than 1"):
+        FixedWeights({"x:A": 1.0, "x:B": 2e-9})
+    for wrong in (-1e-9, 1 + 1e-9):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            FixedWeights({"x:A": wrong, "x:B": 0.0})
+
+
 def test_inverse_volatility_halves_the_weight_of_twice_the_volatility():
     weights = InverseVolatility(4).weights(
         {"x:A": [0.01, -0.01, 0.01, -0.01], "x:B": [0.02, -0.02, 0.02, -0.02]}
@@ -40,6 +52,11 @@ def test_an_instrument_without_history_gets_the_median_volatility():
     weights = policy.weights({"x:A": [0.01] * 4, "x:B": [], "x:C": [0.0] * 4})
     assert weights["x:A"] == weights["x:B"] == weights["x:C"]
     assert policy.weights({"x:A": [], "x:B": []}) == {"x:A": 0.5, "x:B": 0.5}
+    for count in (2, 3, 4, 5):
+        known = {f"x:{k}": [0.01 * k] * 4 for k in range(1, count + 1)}
+        weights = policy.weights({**known, "x:new": []})
+        # of an even number the upper one
+        assert weights["x:new"] == weights[f"x:{count // 2 + 1}"]
 
 
 @pytest.mark.parametrize(("have", "is_known"), [(1, False), (2, True), (3, True)])

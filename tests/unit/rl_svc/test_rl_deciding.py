@@ -1,0 +1,198 @@
+"""rl_svc between Kafka and the portfolio: what it asks, stores, tells and waits for."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from contracts.events import CandleClosed, FeedAnnounced, FeedSeries, PortfolioWeightsDecided
+from contracts.topics import CANDLES, FEEDS, Topic
+from rl_svc import handlers
+from rl_svc.handlers import WeightDecider
+from rl_svc.portfolio import CANDLE, Portfolio
+from rl_svc.store import WeightStore
+from tradepulse.runtime.delivery import Delivery
+from tradepulse.runtime.health import Pulse
+from tradepulse.runtime.outbox import Relay
+from tradepulse.runtime.ownership import Ownership
+from tradepulse.runtime.reading import AssignedReading
+from tradepulse.trading.event_time import EventTime
+from tradepulse.trading.weights import InverseVolatility
+
+HOUR = 3_600_000
+
+
+class Reading:
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
+        self.is_behind = False
+        self.aside: list[str] = []
+
+    def pause_only(self, numbers: Collection[int]) -> None:
+        pass
+
+    async def put_aside(self, refused: Sequence[tuple[Delivery, str]]) -> None:
+        self.aside += [reason for _, reason in refused]
+
+
+class Store:
+    """Keeps what is recorded and asked; each record takes some seconds."""
+
+    def __init__(self) -> None:
+        self.recorded: list[tuple[list[int], int, dict[str, int], dict[str, Any]]] = []
+        self.asked: list[tuple[str, int, int]] = []
+        self.takes_s = 0.0
+        self.seconds = 0.0
+
+    async def closes_until(
+        self, series: FeedSeries, until: int, count: int
+    ) -> list[tuple[int, float]]:
+        self.asked.append((series.series, until, count))
+        return [(HOUR, 1.0), (2 * HOUR, 2.0)] if until else []
+
+    async def record(
+        self,
+        decided: list[PortfolioWeightsDecided],
+        owner: Ownership,
+        settled: int,
+        offsets: dict[str, int],
+        state: dict[str, Any],
+    ) -> None:
+        assert owner.consumer == "weights:main"
+        self.seconds += self.takes_s
+        self.recorded.append(([one.close_time for one in decided], settled, offsets, state))
+
+
+class Waker:
+    def __init__(self) -> None:
+        self.woken = 0
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+class World:
+    def __init__(self, *, settled: int = 0, grace_ms: int | None = None) -> None:
+        self.now = 0
+        self.store, self.relay, self.registry = Store(), Waker(), CollectorRegistry()
+        self.decider = WeightDecider(
+            cast(WeightStore, self.store),
+            cast(Relay, self.relay),
+            self.registry,
+            lambda: self.now,
+        )
+        self.feeds, self.candles = Reading(FEEDS), Reading(CANDLES)
+        self.decider.reads(cast(AssignedReading, self.feeds), cast(AssignedReading, self.candles))
+        frontiers = {f"{CANDLE} x:A/USD:1h": settled}
+        event_time = EventTime((CANDLE,), settled=settled, frontiers=frontiers, grace_ms=grace_ms)
+        self.portfolio = Portfolio("main", InverseVolatility(4), event_time)
+        owner = Ownership("weights:main", 1, settled, {"candles/0": 7}, {})
+        self.decider.take_over(owner, self.portfolio, 4)
+        self._offset = 0
+
+    def delivery(self, event: Any) -> Delivery:
+        self._offset += 1
+        return Delivery(event, SimpleNamespace(topic="t", partition=0, offset=self._offset))
+
+    async def announce(self, *symbols: str, first: int = 0) -> None:
+        series = tuple(
+            FeedSeries(exchange="x", symbol=symbol, timeframe="1h", first_open_time=first)
+            for symbol in symbols
+        )
+        await self.decider.on_feeds([self.delivery(FeedAnnounced(feed="f", series=series))])
+
+    async def close(self, *closes: int, symbol: str = "A/USD") -> None:
+        await self.decider.on_candles(
+            [
+                self.delivery(
+                    CandleClosed(
+                        exchange="x", symbol=symbol, timeframe="1h", open_time=(c - 1) * HOUR,
+                        close_time=c * HOUR, open=1.0, high=1.0, low=1.0, close=1.0, volume=1.0,
+                        source="replay",
+                    )
+                )
+                for c in closes
+            ]
+        )  # fmt: skip
+
+    def told(self, name: str) -> float | None:
+        return self.registry.get_sample_value(f"tradepulse_{name}")
+
+
+async def test_what_is_decided_is_stored_with_its_place_told_and_published() -> None:
+    world = World()
+    assert world.decider.offsets() == {"candles/0": 7}
+    await world.announce("A/USD")
+    await world.close(1, 2)
+    ((closes, settled, offsets, state),) = world.store.recorded
+    assert (closes, settled, offsets) == ([HOUR, 2 * HOUR], 2 * HOUR, {"t/0": 4})
+    assert state == {"frontiers": {"candle x:A/USD:1h": 2 * HOUR}}
+    assert world.relay.woken == 1
+    assert (world.told("weights_decided_total"), world.told("missing_total")) == (2, 0)
+    assert world.told("event_time_seconds") == 7_200
+
+
+async def test_a_series_begins_with_one_close_more_than_the_returns_that_count() -> None:
+    world = World(settled=2 * HOUR)
+    await world.announce("A/USD")
+    assert world.store.asked == [("x:A/USD:1h", 2 * HOUR, 5)]
+    assert len(world.portfolio._history.returns(["x:A/USD:1h"])["x:A/USD"]) == 1
+    await world.announce("A/USD")
+    assert len(world.store.asked) == 1, "it is known"
+
+
+async def test_a_long_way_to_catch_up_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "CLOSES_PER_TRANSACTION", 3)
+    world = World()
+    pulse = world.decider.pulse = Pulse(60, clock=lambda: world.store.seconds)
+    pulse.beat()
+    world.store.takes_s = 50
+    await world.announce("A/USD")
+    await world.close(*range(1, 11))
+    assert [len(closes) for closes, *_ in world.store.recorded] == [3, 3, 3, 1]
+    assert pulse.is_beating()
+    assert world.relay.woken == 4
+
+
+async def test_what_no_candle_decides_is_decided_beside_once_its_grace_is_over() -> None:
+    world = World(grace_ms=100)
+    world.now = 10 * HOUR
+    await world.announce("A/USD", "B/USD")
+    await world.close(1)
+    assert world.store.recorded == []
+    world.now += 100
+    beside = asyncio.create_task(world.decider.keep_deciding())
+    while not world.store.recorded or world.decider.pulse._last is None:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    beside.cancel()
+    await asyncio.gather(beside, return_exceptions=True)
+    assert world.told("missing_total") == 1
+
+
+async def test_while_a_backlog_is_read_no_grace_runs() -> None:
+    world = World(grace_ms=100)
+    world.now = 10 * HOUR
+    await world.announce("A/USD", "B/USD")
+    world.candles.is_behind = True
+    await world.close(1)
+    world.now += 100
+    await world.close(2)
+    assert world.store.recorded == []
+    world.candles.is_behind = False
+    world.now += 100
+    await world.close(3)
+    assert world.store.recorded != []
+
+
+async def test_what_is_ahead_of_the_clock_goes_aside() -> None:
+    world = World(grace_ms=100)
+    world.now = HOUR
+    await world.announce("A/USD")
+    await world.close(1, 9)
+    assert len(world.candles.aside) == 1
+    await world.announce("B/USD", first=9 * HOUR)
+    assert len(world.feeds.aside) == 1
+    assert set(world.portfolio.event_time.series) == {"x:A/USD:1h"}
