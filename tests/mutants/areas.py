@@ -73,12 +73,23 @@ AREAS = (
     Area(
         "figures",
         ("tradepulse/trading/metrics.py", "tradepulse/research/objectives.py"),
-        ("tests/unit/trading/test_metrics.py", "tests/unit/research"),
+        (
+            "tests/unit/trading/test_metrics.py",
+            "tests/unit/research/test_objectives.py",
+            "tests/unit/research/test_sweep.py",
+        ),
     ),
     Area(
         "validation and decay",
         ("tradepulse/research/validation/*.py", "tradepulse/research/decay.py"),
-        ("tests/unit/research",),
+        (
+            "tests/unit/research/test_decay.py",
+            "tests/unit/research/test_validation_statistics.py",
+            "tests/unit/research/test_gate_figures.py",
+            "tests/unit/research/test_reality_check.py",
+            "tests/unit/research/test_validation_gates.py",
+            "tests/unit/research/test_report_page.py",
+        ),
     ),
     Area(
         "frame and messaging",
@@ -107,8 +118,11 @@ AREAS = (
         (
             "tests/unit/signal_svc",
             "tests/unit/contracts",
+            "tests/unit/runtime/test_declared.py",
             "tests/unit/strategies/test_strategies.py",
+            "tests/integration/test_signal_store.py",
         ),
+        needs_servers=True,
     ),
     Area(
         "live ingest",

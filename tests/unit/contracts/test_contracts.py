@@ -24,7 +24,7 @@ from contracts.events import (
     Timeframe,
     signal_id,
 )
-from contracts.topics import TOPICS
+from contracts.topics import DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS
 from studio_svc.stream.feed import TOPICS as STUDIO_TOPICS
 from tradepulse.candles.timeframes import TIMEFRAMES_MS
 from tradepulse.cli.asyncapi import SERVICES, document, write_documents
@@ -144,6 +144,11 @@ def test_what_is_read_is_documented_with_its_events_and_its_dead_letters():
         letters = {"tradepulse.account"} if service == "studio_svc" else topics
         sent = {name for name in channels(service, "send") if name.endswith(".dlq")}
         assert sent == {name + ".dlq" for name in letters}
+
+
+def test_how_long_messages_are_kept():
+    assert {topic.retention_ms for topic in TOPICS} == {30 * 86_400_000}
+    assert (DEAD_LETTERS_MS, DEAD_LETTERS_BYTES) == (90 * 86_400_000, 2**30)
 
 
 def test_events_are_frozen_and_ignore_what_a_newer_writer_adds():

@@ -16,7 +16,7 @@ from contracts.topics import CONFIGURATIONS
 from signal_svc import evaluation
 from signal_svc.active import ActiveConfigurations
 from signal_svc.handlers import CandleHandler, SignalMeters
-from signal_svc.windows import Windows, segments
+from signal_svc.windows import Windows, joined, segments, to_candles
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.delivery import Delivery
@@ -134,11 +134,16 @@ def expected(one: Candles, config: int = 1) -> dict:
 def test_batches_of_any_size_say_what_the_whole_series_says(size):
     one = candles(300)
     store, publisher = FakeStore(one), FakePublisher()
-    handler, _, _ = handler_on(store, publisher, configuration())
+    handler, _, registry = handler_on(store, publisher, configuration())
     batch = events(one)
     for start in range(0, 300, size):
         deliver(handler, batch[start : start + size])
     found = sent(publisher)
+    assert registry.get_sample_value("tradepulse_candles_evaluated_total") == 300
+    assert registry.get_sample_value("tradepulse_event_time_seconds") == 300 * HOUR / 1000
+    assert registry.get_sample_value("tradepulse_signals_total", {"strategy": "sma_cross"}) == len(
+        expected(one)
+    )
     assert [e.close_time for e in found] == one.close_time.tolist()
     assert {e.close_time: e.signals[0] for e in found if e.signals} == expected(one)
     assert set(store.archived) == {s.id for s in expected(one).values()}
@@ -212,6 +217,17 @@ def test_a_repair_reaches_the_window_also_in_one_batch_with_its_candle(size):
     assert [e.close_time for e in sent(publisher)] == true.close_time.tolist()
     after = {e.close_time: e.signals[0] for e in sent(publisher)[32:] if e.signals}
     assert after == {t: s for t, s in expected(true).items() if t > true.close_time[31]}
+
+
+def test_a_window_has_every_figure_in_its_place():
+    one = candles(9)
+    one = replace(one, volume=np.arange(9.0))
+    told = to_candles(events(one))
+    both = joined(told.rows(0, 4), told.rows(4, 9))
+    for name in ("open_time", "open", "high", "low", "close", "volume"):
+        for found in (told, both):
+            np.testing.assert_array_equal(getattr(found, name), getattr(one, name), name)
+    assert told.series == both.series == SERIES
 
 
 def test_a_hole_splits_the_batch():

@@ -1,0 +1,65 @@
+"""signal_svc's tables: signals are kept once, and windows end before their candle."""
+
+from uuid import UUID
+
+import pytest
+
+from contracts.events import Signal, signal_id
+from signal_svc.store import SignalStore
+from tests.candle_series import random_walk
+from tradepulse.market_data.store import store_candles
+from tradepulse.runtime.db import at, connect_pool, migrate
+
+pytestmark = pytest.mark.integration
+HOUR = 3_600_000
+SERIES = "x:A/USD:1h"
+
+
+def signal(number: int, **more: float) -> Signal:
+    return Signal(
+        id=signal_id(UUID(int=1), SERIES, number * HOUR),
+        configuration_id=UUID(int=1),
+        strategy="s",
+        action="enter_long",
+        reference_price=100.0 + number,
+        expires_at=(number + 2) * HOUR,
+        **more,  # type: ignore[arg-type]  # prices, and one time
+    )
+
+
+async def test_a_signal_is_kept_as_it_was_first_said(database_url: str) -> None:
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    store = SignalStore(pool)
+    full = signal(2, stop_price=90.0, take_profit_price=120.0, confidence=0.5, limit_price=99.0,
+                  trail=3.0, max_holding_ms=7 * HOUR)  # fmt: skip
+    await store.archive([(2 * HOUR, SERIES, signal(1)), (3 * HOUR, SERIES, full)])
+    changed = signal(1).model_copy(update={"reference_price": 7.0})
+    await store.archive([(9 * HOUR, SERIES, changed), (4 * HOUR, SERIES, signal(3))])
+    rows = await pool.fetch("select * from signals order by decided_at")
+    assert [(row["decided_at"], row["reference_price"]) for row in rows] == [
+        (at(2 * HOUR), 101.0), (at(3 * HOUR), 102.0), (at(4 * HOUR), 103.0)
+    ]  # fmt: skip
+    kept = rows[1]
+    assert (kept["signal_id"], kept["configuration_id"], kept["strategy"]) == (
+        full.id, UUID(int=1), "s"
+    )  # fmt: skip
+    assert (kept["exchange"], kept["symbol"], kept["timeframe"]) == ("x", "A/USD", "1h")
+    for name in ("action", "stop_price", "take_profit_price", "confidence", "limit_price", "trail",
+                 "max_holding_ms"):  # fmt: skip
+        assert kept[name] == getattr(full, name), name
+    await pool.close()
+
+
+async def test_a_window_ends_before_its_candle(database_url: str) -> None:
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    candles = random_walk("A/USD", 20, timeframe="1h")
+    async with pool.acquire() as connection:
+        await store_candles(connection, [candles], "import")
+    store = SignalStore(pool)
+    opens = candles.open_time.tolist()
+    for row, count in ((10, 4), (2, 4), (0, 4)):
+        found = await store.candles_before("test", "A/USD", "1h", opens[row], count)
+        assert found.open_time.tolist() == opens[max(0, row - count) : row]
+    await pool.close()
