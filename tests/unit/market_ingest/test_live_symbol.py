@@ -416,7 +416,7 @@ class Symbol:
 
     async def looks(self, count: int) -> None:
         goal = self.feed.looks + count
-        while self.feed.looks < goal and not self.running.done():
+        while self.feed.looks < goal and not self.running.done():  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
 
     async def stop(self) -> None:
