@@ -635,6 +635,11 @@ async def test_only_the_ends_are_read_between_two_scans_of_everything(pool: Pool
         wanted = GapFilter(SeriesFilter(symbol=BTC), status=["open"])
         open_ones = await list_gaps(connection, wanted)
         assert [g.finding.count for g in open_ones] == [9, 20]
+        # seen again alone, without witnesses, it is judged no other
+        again = await tails.scan(connection, now=now, followed=followed)
+        assert [(f.count, f.first) for f in again.found] == [(9, edge)]
+        assert (again.saved.new, again.saved.grown, again.saved.gone) == (0, 0, 0)
+        assert await list_gaps(connection, wanted) == open_ones
 
         # and is gone when its candles come
         await store_candles(connection, [walks[0].rows(450, 470)], "import")

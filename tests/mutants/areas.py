@@ -144,8 +144,12 @@ AREAS = (
         ),
         (
             "tests/unit/candles",
+            "tests/unit/market_data/test_gap_work.py",
+            "tests/unit/market_ingest/test_before_replay.py",
+            "tests/integration/test_coverage_db.py",
             "tests/integration/test_gap_repairs.py",
             "tests/integration/test_backfill.py",
+            "tests/integration/test_gaps_cli.py",
         ),
         needs_servers=True,
     ),

@@ -24,7 +24,7 @@ from tradepulse.candles.gaps.records import (
     reconcile,
 )
 from tradepulse.cli.data.heat import columns_of, mark_of, marks_of
-from tradepulse.market_data.gaps.scan import StoredSeries, _parts
+from tradepulse.market_data.gaps.scan import EDGE_GRACE_MS, StoredSeries, _parts, lifetimes_of
 
 STEP = 1_800_000
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -203,6 +203,18 @@ def test_the_parts_of_a_scan_are_all_time_once(series, at_once):
     assert parts[-1][1] > 501 * DAY_MS
     assert all(a[1] == b[0] for a, b in pairwise(parts))
     assert all(lo < hi for lo, hi in parts)
+
+
+def test_what_is_followed_is_expected_until_now_but_for_a_grace():
+    known = [StoredSeries("test", name, "30m", 4 * STEP, 9 * STEP, 6) for name in "AB"]
+    now = 20 * STEP
+    assert lifetimes_of(known, {"test:A:30m"}, now) == {
+        "test:A:30m": (4 * STEP, now - EDGE_GRACE_MS)
+    }
+    # what is there was expected
+    for now in (10 * STEP, 10 * STEP + EDGE_GRACE_MS):
+        assert lifetimes_of(known, {"test:A:30m"}, now) == {"test:A:30m": (4 * STEP, 10 * STEP)}
+    assert lifetimes_of(known, {"test:A:30m"}, None) == lifetimes_of(known, set(), now) == {}
 
 
 def test_the_map_of_coverage():
