@@ -28,10 +28,15 @@ from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import StrategySettings
 
 
+def threads_of(cores: int | None) -> int:
+    """Return how many threads run trials by default: one core is left to all else."""
+    return max(1, (cores or 1) - 1)
+
+
 class OptimizerSettings(StrategySettings):
     """How much of the machine a job may use, and what is watched."""
 
-    optimizer_workers: int = Field(default=max(1, (os.cpu_count() or 1) - 1), ge=1, le=256)
+    optimizer_workers: int = Field(default=threads_of(os.cpu_count()), ge=1, le=256)
     """Threads that run trials."""
     heartbeat_s: float = Field(default=5.0, gt=0, le=300)
     """A job whose worker is silent for three of these is taken over."""

@@ -635,11 +635,6 @@ async def test_only_the_ends_are_read_between_two_scans_of_everything(pool: Pool
         wanted = GapFilter(SeriesFilter(symbol=BTC), status=["open"])
         open_ones = await list_gaps(connection, wanted)
         assert [g.finding.count for g in open_ones] == [9, 20]
-        # seen again alone, without witnesses, it is judged no other
-        again = await tails.scan(connection, now=now, followed=followed)
-        assert [(f.count, f.first) for f in again.found] == [(9, edge)]
-        assert (again.saved.new, again.saved.grown, again.saved.gone) == (0, 0, 0)
-        assert await list_gaps(connection, wanted) == open_ones
 
         # and is gone when its candles come
         await store_candles(connection, [walks[0].rows(450, 470)], "import")
@@ -655,6 +650,25 @@ async def test_only_the_ends_are_read_between_two_scans_of_everything(pool: Pool
         assert not tails.changed
         full = await scan_all(connection)
         assert (full.saved.new, full.saved.gone) == (2, 1)
+
+
+async def test_what_was_judged_by_its_witnesses_is_not_judged_again_without_them(
+    pool: Pool,
+) -> None:
+    walks = [random_walk(s, COUNT, seed=i, timeframe="1m") for i, s in enumerate((BTC, ETH, LTC))]
+    for walk in walks:
+        await store(pool, walk.rows(0, 450))
+    now = int(walks[0].open_time[0]) + 460 * MINUTE + 120_000
+    followed = [walk.series for walk in walks]
+    tails = TailScanner()
+    async with pool.acquire() as connection:
+        await tails.note(connection)
+        await scan_all(connection)
+        for new in (3, 0):
+            scan = await tails.scan(connection, now=now, followed=followed)
+            assert (scan.saved.new, scan.saved.grown, scan.saved.gone) == (new, 0, 0)
+            told = [(g.finding.count, g.finding.cause) for g in await list_gaps(connection)]
+            assert told == [(10, "outage")] * 3
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -120,6 +120,7 @@ AREAS = (
             "tests/unit/contracts",
             "tests/unit/runtime/test_declared.py",
             "tests/unit/strategies/test_strategies.py",
+            "tests/unit/strategies/test_strategy_faults.py",
             "tests/integration/test_signal_store.py",
         ),
         needs_servers=True,
@@ -165,6 +166,9 @@ AREAS = (
         ),
         (
             "tests/unit/optimizer_svc",
+            "tests/unit/runtime/test_declared.py",
+            "tests/integration/test_claims.py",
+            "tests/integration/test_optimizer_fetch.py",
             "tests/integration/test_lifecycle.py",
             "tests/integration/test_optimizer.py",
         ),
@@ -173,7 +177,13 @@ AREAS = (
     Area(
         "page",
         ("studio_svc/*.py", "studio_svc/*/*.py"),
-        ("tests/component/test_studio.py", "tests/component/test_studio_stream.py"),
+        (
+            "tests/unit/studio_svc",
+            "tests/unit/runtime/test_declared.py",
+            "tests/component/test_studio.py",
+            "tests/component/test_studio_stream.py",
+            "tests/component/test_studio_market_data.py",
+        ),
         needs_servers=True,
     ),
     Area("contracts", ("contracts/*.py",), ("tests/unit/contracts", "tests/unit/trading")),

@@ -223,6 +223,27 @@ def test_both_decoders_refuse_an_impossible_candle(change):
         decode_candle(value)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"open": 3.0},
+        {"open": 3.0, "close": 3.0},
+        {"close": 3.0},
+        {"low": 1.0},
+        {"low": 1.0, "close": 1.0},
+        {"low": 1.5, "open": 2.0, "close": 1.5},
+        {"open": 2.0, "high": 2.0, "low": 2.0},
+        {"volume": 1e300},
+    ],
+    ids=str,
+)
+def test_both_decoders_take_a_candle_whose_prices_meet(change):
+    value = json.dumps(json.loads(CANDLE.model_dump_json()) | change).encode()
+    for decode in (CandleClosed.model_validate_json, decode_candle):
+        candle = decode(value)
+        assert {name: getattr(candle, name) for name in change} == change
+
+
 ANYTHING = st.one_of(
     st.none(),
     st.booleans(),

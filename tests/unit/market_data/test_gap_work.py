@@ -73,9 +73,7 @@ def test_the_rest_of_a_gap_is_told_as_such(count: int, kind: str, told: str) -> 
 
 
 def test_trades_are_asked_for_where_they_are_served_and_few_enough() -> None:
-    all_, day = (
-        replace(rules_of("kraken"), trades_reach=reach) for reach in ("all", "last_day")
-    )
+    all_, day = (replace(rules_of("kraken"), trades_reach=reach) for reach in ("all", "last_day"))
     now = 100 * DAY_MS
     long = replace(HOLE, first=0, last=LONGEST_FROM_TRADES_MS - HOUR)
     assert has_trades(all_, long, now)
