@@ -217,6 +217,7 @@ async def test_a_person_s_activation_outlives_the_verdict(
     assert "the gates have not been passed" in activated.reason
     assert verdict.reason.startswith("passed all 2 gates" if passes else "refused by 1 of 2")
     assert verdict.reason.endswith("the stage stays PAPER")
+    assert not verdict.by_person
     assert (await configuration_of(pool, one)).revision == 2
 
 
