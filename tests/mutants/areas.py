@@ -130,6 +130,8 @@ AREAS = (
         ("market_ingest/live/*.py", "market_ingest/publishing.py", "market_ingest/replay.py"),
         (
             "tests/unit/market_ingest",
+            "tests/unit/runtime/test_declared.py",
+            "tests/integration/test_live_store.py",
             "tests/integration/test_live_feed.py",
             "tests/integration/test_live_subscriptions.py",
         ),
