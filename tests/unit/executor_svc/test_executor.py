@@ -1,7 +1,7 @@
 """The executor between Kafka and the ledger: what it stores, tells and waits for."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,6 +21,7 @@ from contracts.topics import CANDLES, EVALUATIONS, FEEDS, WEIGHTS, Topic
 from executor_svc import handlers
 from executor_svc.handlers import Executor, ExecutorMeters
 from executor_svc.ledger import CANDLE, EVALUATION, Ledger, Settled
+from executor_svc.markets import Markets
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.health import Pulse
@@ -71,6 +72,13 @@ class Store:
         self.recorded.append((settlements, cash, settled, offsets))
 
 
+class Unknown:
+    """Knows no venue's rules."""
+
+    async def learn(self, instruments: Iterable[str]) -> None:
+        """Learn nothing of any."""
+
+
 class Waker:
     def __init__(self) -> None:
         self.woken = 0
@@ -87,6 +95,7 @@ class World:
         self.store, self.relay, self.registry = Store(), Waker(), CollectorRegistry()
         self.executor = Executor(
             cast(LedgerStore, self.store),
+            cast(Markets, Unknown()),
             cast(Relay, self.relay),
             ExecutorMeters(self.registry),
             lambda: self.now,
