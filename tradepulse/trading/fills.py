@@ -89,6 +89,9 @@ def to_digits(price: float) -> float:
     power = _USUAL
     while size * power >= _WIDE:
         power /= 10.0
+    # four digits at a time as long as that is never too many
+    while size * power < _WIDE / 1e5 and power <= _MOST / 1e4:
+        power *= 1e4
     while size * power < _WIDE / 10.0 and power < _MOST:
         power *= 10.0
     return ((price * power + _ROUNDING) - _ROUNDING) / power
@@ -117,8 +120,10 @@ def market_price(
         quantity: of the order, base currency.
         volume: of the candle in which it fills, base currency; 0 counts as a share of 1.
     """
-    share = min(1.0, quantity / volume) if volume > 0.0 else 1.0
-    fraction = slippage + impact * share * share
+    fraction = slippage
+    if impact != 0.0:
+        share = min(1.0, quantity / volume) if volume > 0.0 else 1.0
+        fraction += impact * share * share
     return to_digits(price * (1.0 + fraction) if is_buy else price * (1.0 - fraction))
 
 

@@ -79,6 +79,20 @@ def test_a_computed_price_is_the_nearest_of_fifteen_digits(price: float) -> None
     assert to_digits(to_digits(price)) == to_digits(price)
 
 
+@given(
+    st.one_of(st.floats(1e-25, 1e16), st.floats(0.999999, 1.000001), st.just(1.0)),
+    st.integers(-25, 16),
+)
+def test_a_price_is_scaled_by_the_least_power_of_ten_that_shows_its_digits(
+    size: float, exponent: int
+) -> None:
+    price = size * 10.0**exponent
+    if 0.0 < price < 1e15:
+        powers = [float(f"1e{k}") for k in range(23)]
+        power = next((p for p in powers if price * p >= 1e14), 1e22)
+        assert to_digits(price) == round(price * power) / power
+
+
 @pytest.mark.parametrize("scale", range(-11, 11))
 def test_what_is_computed_meets_what_is_written_at_any_scale(scale: int) -> None:
     missed = [
