@@ -45,10 +45,22 @@ AREAS = (
         "simulator",
         tuple(
             f"tradepulse/research/{name}.py"
-            for name in ("arrays", "loop", "positions", "results", "simulate", "space", "sweep")
+            for name in (
+                "accounts",
+                "arrays",
+                "entries",
+                "loop",
+                "positions",
+                "results",
+                "said",
+                "simulate",
+                "space",
+                "sweep",
+            )
         ),
         (
             "tests/unit/research/test_simulate.py",
+            "tests/unit/research/test_tiles.py",
             "tests/unit/research/test_sweep.py",
             "tests/unit/research/test_search.py",
             "tests/unit/research/test_objectives.py",

@@ -1,9 +1,11 @@
-"""The loop that trades one configuration over all candles. Compiled once for each strategy.
+"""The loop that trades configurations over all candles. Compiled once for each strategy.
 
 Same rules and same order within a candle as `account.py`, in floats and without a ledger: waiting
 orders fill, then stops and targets, then the mark at the close, then decisions. A test compares
-the two trade by trade. While nothing is held only the strategy is asked; all figures are taken on
-the way, so that a trial of a search writes nothing but them.
+the two trade by trade. The candles are traded in tiles, each by all configurations before the
+next, so that candles and features are read from memory once. The rows at which a strategy says
+something are found first, for a whole tile (`said.py`); from one such row, touch of a level or end
+of time to the next, nothing happens to an account but that its closes are counted (`hold`).
 """
 
 from typing import NamedTuple
@@ -11,36 +13,34 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tradepulse.research.arrays import CandleArrays, FinerArrays, Span
+from tradepulse.research.accounts import (
+    FLAT,
+    close_account,
+    closed,
+    decided,
+    entered,
+    held_from,
+    held_through,
+    keep,
+    open_account,
+    resumed,
+)
+from tradepulse.research.arrays import CandleArrays, FinerArrays
+from tradepulse.research.entries import enter
 from tradepulse.research.positions import (
-    NEVER,
+    STAYS,
     Rules,
-    decided_exit,
-    entry_order,
-    entry_side,
-    exit_at_close,
-    fill_entry,
+    exit_in,
     market_exit,
-    may_leave,
-    prices_at,
-    protective_exit,
+    quiet_end,
     trailed,
 )
-from tradepulse.research.results import (
-    Drawdown,
-    Results,
-    Tally,
-    close_trade,
-    deeper,
-    fill_figures,
-    mark,
-    stand,
-)
+from tradepulse.research.results import Results
+from tradepulse.research.said import TILE_ROWS, Bits, Columns, Said, next_row, tiles_of
 from tradepulse.trading.fills import NO_EXIT
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-Columns = tuple[NDArray[np.int8] | FloatArray, ...]
 
 SHIFT = 0
 """Rows before i that the signal reads. Said in the loops, it spares every access the question
@@ -54,13 +54,13 @@ class Trial(NamedTuple):
         f: columns that the signal reads.
         p: parameters that the signal reads.
         asked: first row whose signal counts, at least the first that is traded.
-        max_ms: how long a position may be held, 0 for no such end.
+        held_ms: how long after its first close a position may be held, below 0 for no such end.
     """
 
     f: Columns
     p: FloatArray
     asked: int
-    max_ms: int
+    held_ms: int
 
 
 class Trials(NamedTuple):
@@ -70,15 +70,17 @@ class Trials(NamedTuple):
         table: columns of features, float64 `(capacity, n)`.
         slots: int64 `(t, 8)`, where in the table the columns of a trial are.
         vectors: float64 `(t, p)`, parameters.
-        asked: see `Trial`, int64 `(t,)`; so is `max_ms`.
-        max_ms: see `asked`.
+        asked: see `Trial`, int64 `(t,)`; so is `held_ms`.
+        held_ms: see `asked`.
+        kept: float64 `(t, KEPT)`, where each account is kept between two tiles.
     """
 
     table: FloatArray
     slots: IntArray
     vectors: FloatArray
     asked: IntArray
-    max_ms: IntArray
+    held_ms: IntArray
+    kept: FloatArray
 
 
 def _signal(
@@ -94,102 +96,137 @@ def _signal(
     raise NotImplementedError
 
 
-def trade(
+def advance(
     candles: CandleArrays,
     finer: FinerArrays,
-    span: Span,
     rules: Rules,
     trial: Trial,
     results: Results,
+    kept: FloatArray,
+    said: Said,
+) -> None:
+    """Trade one configuration over a tile. A template: `_signal` stands for the strategy's.
+
+    Args:
+        candles: the series.
+        finer: lower-timeframe candles, empty if there are none.
+        rules: costs and sizes.
+        trial: the configuration.
+        results: written to.
+        kept: the account as the tile before left it; written to.
+        said: what is said in the tile.
+    """
+    open_, high, low, close, volume, open_time = candles
+    row, account, held = resumed(kept, results.span)
+    last, end = len(close) - 1, said.end
+    speaks, leaves = next_row(said.enters, row, said), next_row(said.exits, row, said)
+    while SHIFT <= row < end:
+        position = held.position
+        if position.quantity <= 0.0:
+            if speaks >= end:
+                row = end
+                break
+            answer = _signal(speaks, open_, high, low, close, volume, trial.f, trial.p)
+            row = speaks + 1
+            speaks = next_row(said.enters, row, said)
+            position = enter(answer, candles, row, account.cash, rules)
+            if position.quantity > 0.0:
+                account = entered(account, position, row, results)
+                held = held_from(position, row, open_time, trial.held_ms)
+                leaves = next_row(said.exits, row, said) if leaves < row else leaves
+            continue
+        calm, left = row, STAYS
+        if held.waiting != NO_EXIT:
+            # an exit decided at a close comes before the stop of the candle that fills it
+            left = market_exit(held.waiting, position, open_[row], volume[row], rules)
+        else:
+            calm = min(min(speaks, leaves, held.expires) + 1, last, end)
+            calm = quiet_end(position, account.cash, candles, row, calm)
+            if calm == row:
+                calm, left = row + 1, exit_in(position, account.cash, candles, finer, row, rules)
+                position = trailed(position, candles, row)
+        if left.reason == NO_EXIT:
+            account = held_through(account, position, close, (row, calm), results)
+            row = calm
+            held = decided(held, position, row - 1, leaves)
+            if row > speaks:
+                # nothing is entered, but an answer that is none must not pass in silence
+                _signal(speaks, open_, high, low, close, volume, trial.f, trial.p)
+                speaks = next_row(said.enters, row, said)
+        else:
+            account, held = closed(account, held, left, row, results), FLAT
+    keep(kept, row, account, held)
+
+
+def _mark(*_: object) -> Said:
+    raise NotImplementedError
+
+
+def _advance(*_: object) -> None:
+    raise NotImplementedError
+
+
+def trade(
+    candles: CandleArrays,
+    finer: FinerArrays,
+    rules: Rules,
+    trial: Trial,
+    results: Results,
+    kept: FloatArray,
+    words: Bits,
 ) -> int:
     """Trade one configuration, fill its results and return the number of trades.
 
-    A template: `_signal` stands for the strategy's.
+    A template: `_mark` and `_advance` stand for the strategy's `mark_said` and `advance`.
+
+    Args:
+        candles: as of `advance`; so are the others up to `results`.
+        finer: see `candles`.
+        rules: see `candles`.
+        trial: see `candles`.
+        results: see `candles`.
+        kept: room for the account, float64 `(KEPT,)`.
+        words: room for what is said in a tile, uint64 `(2, TILE)`.
     """
-    open_, high, low, close, volume, open_time = candles
-    last, cash, exposed = len(close) - 1, rules.initial_cash, 0.0
-    drawdown, day, tally = Drawdown(0.0, cash, cash), 0, Tally(0, 0, 0.0, 0.0)
-    recorded, i = span.first, trial.asked
-    while SHIFT <= i < last:
-        # flat: nothing changes until an entry is filled
-        said = _signal(i, open_, high, low, close, volume, trial.f, trial.p)
-        side = entry_side(said[0], rules)
-        i += 1
-        if side == 0:
-            continue
-        order = entry_order(side, said, close[i - 1])
-        position = fill_entry(order, prices_at(candles, i), cash, rules)
-        if position.quantity <= 0.0:
-            continue
-        # held: from the candle of the entry to that of the exit
-        days = stand(day, recorded, i, cash, span, results)
-        cash -= position.side * position.quantity * position.price + position.fee
-        entered, waiting = i, NO_EXIT
-        deadline = open_time[i] + trial.max_ms - span.candle_ms if trial.max_ms > 0 else NEVER
-        while i >= SHIFT:
-            if waiting != NO_EXIT:
-                # an exit decided at a close comes before the stop of the candle that fills it
-                left = market_exit(waiting, position, open_[i], volume[i], rules)
-                break
-            if may_leave(position, high[i], low[i]):
-                left = protective_exit(position, candles, finer, i, rules)
-                if left.reason != NO_EXIT:
-                    break
-            held = position.quantity * close[i]
-            equity = cash + position.side * held
-            if equity <= 0.0 or i == last:
-                left = exit_at_close(position, close[i], equity, rules)
-                break
-            exposed += held / equity
-            drawdown = deeper(drawdown, equity)
-            days = mark(days, i, equity, held, span, results)
-            position = trailed(position, candles, i)
-            said = _signal(i, open_, high, low, close, volume, trial.f, trial.p)
-            waiting = decided_exit(said[0], open_time[i], deadline)
-            i += 1
-        cash, tally = close_trade(cash, position, left, (entered, i), tally, results.record)
-        drawdown = deeper(drawdown, cash)
-        day, recorded = days.ended, i
-    stand(day, recorded, last + 1, cash, span, results)
-    closes = last + 1 - span.first
-    fill_figures(results, tally, drawdown.depth, rules.initial_cash, cash, exposed, closes)
-    return tally.trades
-
-
-def _trade(*_: object) -> int:
-    raise NotImplementedError
+    open_account(kept, trial.asked, results.span, rules)
+    for tile in range(results.span.first // TILE_ROWS, tiles_of(len(candles.close))):
+        said = _mark(candles, trial.f, trial.p, trial.asked, tile, words)
+        _advance(candles, finer, rules, trial, results, kept, said)
+    return close_account(kept, len(candles.close), rules, results)
 
 
 def trade_all(
     candles: CandleArrays,
     finer: FinerArrays,
-    span: Span,
     rules: Rules,
     trials: Trials,
     results: Results,
+    words: Bits,
 ) -> None:
-    """Trade one configuration after the other. A template: `_trade` stands for the strategy's loop.
+    """Trade many configurations, each tile by all before the next. A template, as `trade`.
 
     Args:
         candles: the series.
         finer: lower-timeframe candles, empty if there are none.
-        span: what is traded of the candles.
         rules: costs and sizes.
         trials: the configurations.
-        results: figures with one row for each, daily returns with one for each or for all.
+        results: daily returns and figures with one row for each.
+        words: as of `trade`.
     """
-    table = trials.table
-    for t in range(len(trials.vectors)):
-        s = trials.slots[t]
-        f = (
-            table[s[0]], table[s[1]], table[s[2]], table[s[3]],
-            table[s[4]], table[s[5]], table[s[6]], table[s[7]],
-        )  # fmt: skip
-        _trade(
-            candles,
-            finer,
-            span,
-            rules,
-            Trial(f, trials.vectors[t], trials.asked[t], trials.max_ms[t]),
-            Results(results.daily[t % len(results.daily)], results.figures[t], results.record),
-        )
+    table, kept = trials.table, trials.kept
+    for t in range(len(kept)):
+        open_account(kept[t], trials.asked[t], results.span, rules)
+    for tile in range(results.span.first // TILE_ROWS, tiles_of(len(candles.close))):
+        for t in range(len(kept)):
+            s = trials.slots[t]
+            f = (
+                table[s[0]], table[s[1]], table[s[2]], table[s[3]],
+                table[s[4]], table[s[5]], table[s[6]], table[s[7]],
+            )  # fmt: skip
+            trial = Trial(f, trials.vectors[t], trials.asked[t], trials.held_ms[t])
+            said = _mark(candles, trial.f, trial.p, trial.asked, tile, words)
+            own = Results(results.daily[t], results.figures[t], results.record, results.span)
+            _advance(candles, finer, rules, trial, own, kept[t], said)
+    for t in range(len(kept)):
+        own = Results(results.daily[t], results.figures[t], results.record, results.span)
+        close_account(kept[t], len(candles.close), rules, own)

@@ -6,14 +6,9 @@ Same rules as the account (`trading/account.py`), in floats.
 import math
 from typing import NamedTuple
 
-import numpy as np
-
-from tradepulse.research.arrays import CandleArrays, FinerArrays
-from tradepulse.strategies import ENTER_LONG, ENTER_SHORT, EXIT
+from tradepulse.research.arrays import CandleArrays, FinerArrays, IntArray
 from tradepulse.strategies.compiled import row_by_row, step
 from tradepulse.trading.fills import (
-    AT_LIMIT,
-    EXPIRED,
     LONG,
     NO_EXIT,
     SHORT,
@@ -21,8 +16,6 @@ from tradepulse.trading.fills import (
     TAKE_PROFIT,
     Prices,
     candle_exit,
-    entry_price,
-    limit_fill,
     market_price,
     quiet_range,
     to_digits,
@@ -43,7 +36,10 @@ REASONS = {
     LIQUIDATION: "liquidation",
 }
 """Names of the exit reasons, as in the events."""
-NEVER = np.iinfo(np.int64).max
+
+
+NEVER = 2**53
+"""A row that no series has, and that a float holds."""
 
 
 class Rules(NamedTuple):
@@ -60,29 +56,6 @@ class Rules(NamedTuple):
     allows_margin: bool
 
 
-class EntryOrder(NamedTuple):
-    """An entry that waits for the next candle.
-
-    Attributes:
-        side: `LONG` or `SHORT`, 0 for no entry.
-        stop: the first stop, NaN for none; so are the target, the limit and the trail.
-        target: see `stop`.
-        limit: of a limit order.
-        trail: how far behind the price the stop follows.
-        expected: price by which its risk is judged: the limit, or the signal's close.
-    """
-
-    side: int
-    stop: float
-    target: float
-    limit: float
-    trail: float
-    expected: float
-
-
-NO_ENTRY = EntryOrder(0, math.nan, math.nan, math.nan, math.nan, math.nan)
-
-
 class Position(NamedTuple):
     """What is held.
 
@@ -95,7 +68,7 @@ class Position(NamedTuple):
         target: NaN for none.
         trail: how far behind the price the stop follows, NaN for a stop that stays.
         limit: in the candle of an entry inside it, the limit that filled it, else NaN.
-        below: a candle that lies between this and `above` touches neither stop nor target.
+        below: a candle that lies between this and `above` touches no level and moves no stop.
         above: see `below`.
     """
 
@@ -109,6 +82,9 @@ class Position(NamedTuple):
     limit: float
     below: float
     above: float
+
+
+NOTHING = Position(0, 0.0, *(math.nan,) * 8)
 
 
 class Exit(NamedTuple):
@@ -125,6 +101,9 @@ class Exit(NamedTuple):
     rate: float
 
 
+STAYS = Exit(NO_EXIT, math.nan, math.nan)
+
+
 @step
 def prices_at(candles: CandleArrays, i: int) -> Prices:
     """Return the figures of one candle."""
@@ -134,68 +113,18 @@ def prices_at(candles: CandleArrays, i: int) -> Prices:
 
 
 @step
-def entry_side(action: int, rules: Rules) -> int:
-    """Return the side that a flat account enters after a signal, 0 for none."""
-    if action == ENTER_LONG:
-        return LONG
-    if action == ENTER_SHORT and rules.allows_margin:
-        return SHORT
-    return 0
-
-
-@step
-def entry_order(
-    side: int, said: tuple[int, float, float, float, float], close: float
-) -> EntryOrder:
-    """Return the order of a flat account after a signal (action, stop, target, limit, trail)."""
-    _, stop, target, limit, trail = said
-    stop = trailed_stop(side, stop, trail, close, close)
-    limit = to_digits(limit)
-    expected = close if math.isnan(limit) else limit
-    return EntryOrder(side, stop, to_digits(target), limit, trail, expected)
-
-
-@step
-def spend_of(order: EntryOrder, cash: float, rules: Rules) -> float:
-    """Return what an entry may spend, costs included, for an account that is all cash."""
-    spend = min(rules.fraction, 1.0) * cash
-    distance = abs(order.expected - order.stop)
-    # false for NaN
-    if rules.risk_per_trade > 0.0 and distance > 0.0:
-        spend = min(spend, rules.risk_per_trade * cash / distance * order.expected)
-    return spend
-
-
-@step
-def fill_entry(order: EntryOrder, candle: Prices, cash: float, rules: Rules) -> Position:
-    """Fill an entry in its candle, at a quantity of 0 if it is refused or expires."""
-    side, limit = order.side, order.limit
-    is_buy, rate = side == LONG, rules.fee
-    spend = spend_of(order, cash, rules)
-    if math.isnan(limit):
-        price = entry_price(
-            spend, candle.open, is_buy, rate, rules.slippage, rules.impact, candle.volume
-        )
-        notional = spend / (1.0 + rate)
-        quantity = notional / price
-    else:
-        # whether it takes or makes its candle tells
-        notional = spend / (1.0 + max(rules.fee, rules.maker_fee))
-        quantity = notional / limit
-        outcome, price = limit_fill(side, limit, candle.open, candle.high, candle.low)
-        if outcome == AT_LIMIT:
-            rate = rules.maker_fee
-        else:
-            price = taken_price(price, limit, is_buy, quantity, candle.volume, rules)
-            limit = math.nan
-        if outcome == EXPIRED:
-            quantity = 0.0
-    if notional < rules.min_notional:
-        quantity = 0.0
-    fee = quantity * price * rate
-    stop, target, trail = order.stop, order.target, order.trail
+def quiet_prices(side: int, stop: float, target: float, trail: float) -> tuple[float, float]:
+    """Return `(below, above)`: a candle between touches no level and moves no stop."""
     below, above = quiet_range(side, stop, target)
-    return Position(side, quantity, price, fee, stop, target, trail, limit, below, above)
+    # false for NaN
+    if trail > 0.0:
+        if side == LONG:
+            _, moving = quiet_range(side, stop, stop + trail)
+            above = min(moving, above)
+        else:
+            moving, _ = quiet_range(side, stop, stop - trail)
+            below = max(moving, below)
+    return below, above
 
 
 @step
@@ -222,7 +151,7 @@ def trailed(position: Position, candles: CandleArrays, i: int) -> Position:
         top = candles.close[i] if is_inside else candles.high[i]
         bottom = candles.close[i] if is_inside else candles.low[i]
         stop = trailed_stop(position.side, stop, position.trail, top, bottom)
-        below, above = quiet_range(position.side, stop, position.target)
+        below, above = quiet_prices(position.side, stop, position.target, position.trail)
     return Position(
         position.side,
         position.quantity,
@@ -285,17 +214,87 @@ def protective_exit(
 
 
 @step
-def decided_exit(action: int, open_time: int, deadline: int) -> int:
-    """Return the reason to leave at the next open that a close gives, or `NO_EXIT`."""
-    if action == EXIT:
+def decided_exit(row: int, leaves: int, expires: int) -> int:
+    """Return the reason to leave at the next open that the close of a row gives, or `NO_EXIT`.
+
+    Args:
+        row: of the close.
+        leaves: row of the next signal to leave.
+        expires: row from which on time is up.
+    """
+    if row == leaves:
         return SIGNAL
-    return TIME if open_time >= deadline else NO_EXIT
+    return TIME if row >= expires else NO_EXIT
 
 
 @step
-def exit_at_close(position: Position, close: float, equity: float, rules: Rules) -> Exit:
-    """Leave at a close: a ruined account by a market order, any other at the end of its data."""
-    if equity <= 0.0:
+def row_of_expiry(open_time: IntArray, entered: int, held_ms: int) -> int:
+    """Return the row at whose close a position's time is up, `NEVER` if it has no end."""
+    if held_ms < 0:
+        return NEVER
+    deadline = open_time[entered] + held_ms
+    # halved, since a position may be left long before
+    row, end = entered, len(open_time)
+    while 0 <= row < end:
+        middle = (row + end) // 2
+        if open_time[middle] < deadline:
+            row = middle + 1
+        else:
+            end = middle
+    return row
+
+
+@step
+def quiet_end(position: Position, cash: float, candles: CandleArrays, begin: int, end: int) -> int:
+    """Return the first row in which something may happen to a position, `end` if there is none.
+
+    Args:
+        position: held since row `begin` or before.
+        cash: of the account, beside the position.
+        candles: the series.
+        begin: first row that is looked at.
+        end: row that follows the last one.
+    """
+    if not math.isnan(position.limit):
+        # high and low of this candle may be from before the entry
+        return begin
+    row, high, low = begin, candles.high, candles.low
+    below, above = position.below, position.above
+    if not (math.isnan(below) and math.isnan(above)):
+        while 0 <= row < end and not (low[row] <= below or high[row] >= above):
+            row += 1
+        end = row
+    if position.side == LONG and cash > 0.0:
+        return end
+    # what is owed may exceed what the account has
+    row, close = begin, candles.close
+    while 0 <= row < end and not cash + position.side * (position.quantity * close[row]) <= 0.0:
+        row += 1
+    return row
+
+
+@step
+def exit_in(
+    position: Position,
+    cash: float,
+    candles: CandleArrays,
+    finer: FinerArrays,
+    row: int,
+    rules: Rules,
+) -> Exit:
+    """Leave in a candle by the stop or target, or at its close if all is over.
+
+    At its close a ruined account is liquidated by a market order, any other leaves at the end of
+    its data.
+    """
+    if may_leave(position, candles.high[row], candles.low[row]):
+        left = protective_exit(position, candles, finer, row, rules)
+        if left.reason != NO_EXIT:
+            return left
+    close = candles.close[row]
+    if cash + position.side * (position.quantity * close) <= 0.0:
         worse = market_price(close, position.side == SHORT, rules.slippage)
         return Exit(LIQUIDATION, worse, rules.fee)
-    return Exit(END_OF_DATA, to_digits(close), rules.fee)
+    if row == len(candles.close) - 1:
+        return Exit(END_OF_DATA, to_digits(close), rules.fee)
+    return STAYS

@@ -38,19 +38,29 @@ class Results(NamedTuple):
         daily: the daily returns; NaN if the equity did not stay positive.
         figures: `metrics.FIGURES`; NaN for those undefined.
         record: equity, exposure and trades.
+        span: what is traded.
     """
 
     daily: FloatArray
     figures: FloatArray
     record: Record
+    span: Span
 
 
 class Drawdown(NamedTuple):
-    """The deepest fall so far, as a fraction; the highest equity, and where a deeper one begins."""
+    """The deepest fall before the highest equity, as a fraction; that equity, the least since."""
 
     depth: float
     peak: float
-    floor: float
+    least: float
+
+
+class Holding(NamedTuple):
+    """A position as its closes are counted: the cash beside it, its side and its quantity."""
+
+    cash: float
+    side: int
+    quantity: float
 
 
 class Days(NamedTuple):
@@ -72,29 +82,80 @@ class Tally(NamedTuple):
 @step
 def deeper(drawdown: Drawdown, equity: float) -> Drawdown:
     """Take in the equity at a moment."""
-    depth, peak, floor = drawdown
-    if equity > peak:
-        peak = equity
-        floor = peak * (1.0 - depth)
-    elif equity < floor:
-        depth = 1.0 - equity / peak
-        floor = equity
-    return Drawdown(depth, peak, floor)
+    if equity > drawdown.peak:
+        return Drawdown(deepest(drawdown), equity, equity)
+    least = min(drawdown.least, equity)
+    return Drawdown(drawdown.depth, drawdown.peak, least)
 
 
 @step
-def end_days(days: Days, row: int, equity: float, span: Span, daily: FloatArray) -> Days:
+def deepest(drawdown: Drawdown) -> float:
+    """Return the deepest fall so far, as a fraction."""
+    return max(drawdown.depth, 1.0 - drawdown.least / drawdown.peak)
+
+
+@step
+def hold(
+    holding: Holding, close: FloatArray, rows: tuple[int, int], drawdown: Drawdown
+) -> tuple[float, Drawdown]:
+    """Take in the closes of rows with a position, from the first to before the second.
+
+    Two rows at a time: their two shares have one division, which costs more than all the rest.
+
+    Returns:
+        The sum of the shares of the equity that were held, and the drawdown.
+    """
+    cash, side, quantity = holding
+    begin, end = rows
+    shares, highest, lowest = 0.0, -math.inf, math.inf
+    row = begin
+    while 0 <= row < end - 1:
+        first, second = close[row], close[row + 1]
+        held, later = quantity * first, quantity * second
+        equity, after = cash + side * held, cash + side * later
+        shares += (held * after + later * equity) / (equity * after)
+        upper, lower = (first, second) if first > second else (second, first)
+        highest = max(highest, upper)
+        lowest = min(lowest, lower)
+        row += 2
+    if 0 <= row < end:
+        only = close[row]
+        held = quantity * only
+        shares += held / (cash + side * held)
+        highest = max(highest, only)
+        lowest = min(lowest, only)
+    best = cash + side * (quantity * (highest if side > 0 else lowest))
+    if best > drawdown.peak:
+        row = begin
+        while 0 <= row < end:
+            drawdown = deeper(drawdown, cash + side * (quantity * close[row]))
+            row += 1
+    else:
+        worst = cash + side * (quantity * (lowest if side > 0 else highest))
+        drawdown = deeper(drawdown, worst)
+    return shares, drawdown
+
+
+@step
+def end_days(days: Days, row: int, equity: float, results: Results) -> Days:
     """Write the equity of the days that end up to a row."""
     ended, next_end = days
+    span = results.span
     while row >= next_end:
-        daily[ended] = equity
+        results.daily[ended] = equity
         ended += 1
         next_end = span.days[ended] if ended < len(span.days) else NEVER
     return Days(ended, next_end)
 
 
 @step
-def stand(ended: int, begin: int, end: int, cash: float, span: Span, results: Results) -> Days:
+def next_day(ended: int, span: Span) -> Days:
+    """Return the days after so many have ended."""
+    return Days(ended, span.days[ended] if ended < len(span.days) else NEVER)
+
+
+@step
+def stand(ended: int, begin: int, end: int, cash: float, results: Results) -> Days:
     """Write an account that is all cash from the close of row `begin` to that before row `end`.
 
     Args:
@@ -102,25 +163,35 @@ def stand(ended: int, begin: int, end: int, cash: float, span: Span, results: Re
         begin: first row that is not yet recorded.
         end: row that follows the last one.
         cash: what the account has.
-        span: what is traded.
         results: written to.
     """
-    record = results.record
+    record, span = results.record, results.span
     if len(record.equity) > 0:
         record.equity[begin - span.first : end - span.first] = cash
         record.exposure[begin - span.first : end - span.first] = 0.0
-    next_end = span.days[ended] if ended < len(span.days) else NEVER
-    return end_days(Days(ended, next_end), end - 1, cash, span, results.daily)
+    return end_days(next_day(ended, span), end - 1, cash, results)
 
 
 @step
-def mark(days: Days, row: int, equity: float, held: float, span: Span, results: Results) -> Days:
-    """Write an account that holds a position of this worth at the close of a row."""
-    record = results.record
+def mark(
+    days: Days, holding: Holding, close: FloatArray, rows: tuple[int, int], results: Results
+) -> Days:
+    """Write an account that holds a position at the closes of rows, from the first to the second.
+
+    The second is not among them.
+    """
+    cash, side, quantity = holding
+    begin, end = rows
+    record, span = results.record, results.span
     if len(record.equity) > 0:
-        record.equity[row - span.first] = equity
-        record.exposure[row - span.first] = held
-    return end_days(days, row, equity, span, results.daily)
+        for row in range(begin, end):
+            held = quantity * close[row]
+            record.equity[row - span.first] = cash + side * held
+            record.exposure[row - span.first] = held
+    while begin <= days.next_end < end:
+        equity = cash + side * (quantity * close[days.next_end])
+        days = end_days(days, days.next_end, equity, results)
+    return days
 
 
 @step

@@ -3,18 +3,22 @@
 The trading itself is in `loop.py`, which a search calls thousands of times (`sweep.py`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.research.accounts import KEPT
 from tradepulse.research.arrays import NOTHING, arrays_of, finer_of, span_of
-from tradepulse.research.loop import Trial, trade
+from tradepulse.research.loop import Trial, advance, trade, trade_all
 from tradepulse.research.positions import REASONS, Rules
 from tradepulse.research.results import Record, Results
+from tradepulse.research.said import TILE, mark_said
 from tradepulse.strategies import Evaluations, Strategy
 from tradepulse.strategies.compiled import Compiled, compiled, instance
 from tradepulse.strategies.faults import explained
@@ -22,6 +26,8 @@ from tradepulse.trading.metrics import FIGURES
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+Recorded = tuple[NDArray[np.int8], FloatArray, FloatArray, FloatArray, FloatArray]
 
 __all__ = ["REASONS", "Simulation", "SimulationRules", "Simulator"]
 
@@ -122,23 +128,57 @@ def _recorded(
     low: FloatArray,  # noqa: ARG001
     close: FloatArray,  # noqa: ARG001
     volume: FloatArray,  # noqa: ARG001
-    f: tuple[NDArray[np.int8], FloatArray, FloatArray, FloatArray, FloatArray],
+    f: Recorded,
     p: FloatArray,  # noqa: ARG001
 ) -> tuple[int, float, float, float, float]:
     return f[0][i], f[1][i], f[2][i], f[3][i], f[4][i]
 
 
+@compiled
+def _action_recorded(
+    i: int,
+    open_: FloatArray,  # noqa: ARG001 - the arguments of every decision
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,  # noqa: ARG001
+    volume: FloatArray,  # noqa: ARG001
+    f: Recorded,
+    p: FloatArray,  # noqa: ARG001
+) -> tuple[int, float, float]:
+    return f[0][i], f[1][i], f[2][i]
+
+
+class Loops(NamedTuple):
+    """The loops of `loop.py` with a strategy in them: over one configuration, over many."""
+
+    one: Compiled[..., int]
+    many: Compiled[..., None]
+
+
+def _loops(name: str, decide: Callable[..., Any], signal: Compiled[..., Any], shift: int) -> Loops:
+    asked = {"_decide": Compiled(decide, row_by_row=True), "SHIFT": shift}
+    steps = {
+        "_mark": instance(mark_said, name, asked, row_by_row=True, inlined=True),
+        "_advance": instance(
+            advance, name, {"_signal": signal, "SHIFT": shift}, row_by_row=True, inlined=True
+        ),
+    }
+    return Loops(
+        instance(trade, name, steps, row_by_row=True),
+        instance(trade_all, name, steps, row_by_row=True),
+    )
+
+
 @cache
-def _trade_recorded() -> Compiled[..., int]:
+def _loops_recorded() -> Loops:
     signal = Compiled(_recorded.python, row_by_row=True)
-    return instance(trade, "recorded", {"_signal": signal}, row_by_row=True)
+    return _loops("recorded", _action_recorded.python, signal, 0)
 
 
 @cache
-def trade_by(strategy: Strategy) -> Compiled[..., int]:
-    """Return the loop of `loop.py` with this strategy's signal in it."""
-    names = {"_signal": strategy.signal, "SHIFT": strategy.shift}
-    return instance(trade, strategy.name, names, row_by_row=True)
+def loops_by(strategy: Strategy) -> Loops:
+    """Return the loops with this strategy in them."""
+    return _loops(strategy.name, strategy.decide.python, strategy.signal, strategy.shift)
 
 
 class Simulator:
@@ -186,10 +226,11 @@ class Simulator:
             evaluations.take_profit,
             evaluations.limit,
             evaluations.trail,
+            *(NOTHING,) * 3,
         )
-        max_ms = evaluations.max_candles * timeframe_ms(candles.timeframe)
-        trial = Trial(said, NOTHING, first, max_ms)
-        return self._trade(_trade_recorded(), candles, finer, first, trial)
+        held_ms = (evaluations.max_candles - 1) * timeframe_ms(candles.timeframe)
+        trial = Trial(said, NOTHING, first, held_ms)
+        return self._trade(_loops_recorded().one, candles, finer, first, trial)
 
     def trade(
         self,
@@ -214,10 +255,10 @@ class Simulator:
         """
         columns = strategy.columns(candles, vector)
         asked = max(first, strategy.lookback_of(vector) - 1)
-        max_ms = int(vector[-1]) * timeframe_ms(candles.timeframe)
-        trial = Trial(columns, vector, asked, max_ms)
+        held_ms = (int(vector[-1]) - 1) * timeframe_ms(candles.timeframe)
+        trial = Trial(columns, vector, asked, held_ms)
         try:
-            return self._trade(trade_by(strategy), candles, finer, first, trial)
+            return self._trade(loops_by(strategy).one, candles, finer, first, trial)
         except Exception as error:
             raise explained(strategy, candles, [vector], asked, error) from error
 
@@ -239,10 +280,11 @@ class Simulator:
         trades = kernel(
             arrays_of(candles),
             finer_of(candles, finer),
-            span,
             self.rules.values(),
             trial,
-            Results(daily, figures, record),
+            Results(daily, figures, record, span),
+            np.empty(KEPT),
+            np.empty((2, TILE), dtype=np.uint64),
         )
         rows, prices = self._rows[:, :trades], self._prices[:, :trades]
         return Simulation(

@@ -10,18 +10,19 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
+from tradepulse.research.accounts import KEPT
 from tradepulse.research.arrays import NOTHING, CandleArrays, arrays_of, finer_of, span_of
-from tradepulse.research.loop import Trials, trade_all
+from tradepulse.research.loop import Trials
 from tradepulse.research.results import Record, Results
-from tradepulse.research.simulate import SimulationRules, trade_by
+from tradepulse.research.said import TILE
+from tradepulse.research.simulate import SimulationRules, loops_by
 from tradepulse.strategies import Strategy
-from tradepulse.strategies.compiled import Compiled, instance
 from tradepulse.strategies.faults import explained
 from tradepulse.strategies.features import MAX_FEATURES, Column, padded
 from tradepulse.strategies.read_only import read_only
@@ -36,9 +37,8 @@ __all__ = ["FIGURES", "Sweep", "SweepResult"]
 CACHE_BYTES = 128_000_000
 """Memory for the columns of features; so many of them at most:"""
 MAX_COLUMNS = 1_000
-CHUNKS = 8
-"""Parts of a batch for each thread: trials differ in length."""
-
+MAX_TRIALS = 1_000
+"""Sets of a batch: each keeps its days while it is traded."""
 
 NO_RECORD = Record(NOTHING, NOTHING, np.empty((4, 0), dtype=np.int64), np.empty((4, 0)))
 
@@ -55,11 +55,6 @@ class SweepResult:
 
     figures: FloatArray
     daily: FloatArray | None
-
-
-@cache
-def _trade_all_by(strategy: Strategy) -> Compiled[..., None]:
-    return instance(trade_all, strategy.name, {"_trade": trade_by(strategy)}, row_by_row=True)
 
 
 class Sweep:
@@ -138,28 +133,29 @@ class Sweep:
         with ThreadPoolExecutor(self.threads) as pool:
             for rows in plan.batches(self._columns.capacity):
                 slots = self._columns.slots(plan, rows, pool)
-                chunks = min(len(rows), CHUNKS * self.threads) if self.threads > 1 else 1
                 part = partial(self._trade, plan, slots, result)
-                for _ in pool.map(part, np.array_split(rows, chunks)):
+                # every so manieth: neighbours are alike, and the parts are to take as long
+                for _ in pool.map(part, (rows[k :: self.threads] for k in range(self.threads))):
                     pass
 
     def _trade(self, plan: "_Plan", slots: IntArray, result: SweepResult, rows: IntArray) -> None:
         figures = np.empty((len(rows), len(FIGURES)))
-        daily = np.empty((len(rows) if result.daily is not None else 1, len(self._span.days)))
+        daily = np.empty((len(rows), len(self._span.days)))
         trials = Trials(
             self._columns.shown,
             slots[rows],
             read_only(plan.vectors[rows]),
             np.maximum(self._span.first, plan.lookback[rows] - 1),
-            plan.vectors[rows, -1].astype(np.int64) * self._span.candle_ms,
+            (plan.vectors[rows, -1].astype(np.int64) - 1) * self._span.candle_ms,
+            np.empty((len(rows), KEPT)),
         )
-        _trade_all_by(self.strategy)(
+        loops_by(self.strategy).many(
             self._candles,
             self._finer,
-            self._span,
             self.rules.values(),
             trials,
-            Results(daily, figures, NO_RECORD),
+            Results(daily, figures, NO_RECORD, self._span),
+            np.empty((2, TILE), dtype=np.uint64),
         )
         result.figures[rows] = figures
         if result.daily is not None:
@@ -184,9 +180,13 @@ class _Plan:
 
     def batches(self, capacity: int) -> Iterator[IntArray]:
         """Yield rows of the sets, in parts that read at most so many columns."""
+        for rows in self._fitting(capacity):
+            for begin in range(0, len(rows), MAX_TRIALS):
+                yield rows[begin : begin + MAX_TRIALS]
+
+    def _fitting(self, capacity: int) -> Iterator[IntArray]:
         if len(self.keys) <= capacity:
-            if len(self.vectors) > 0:
-                yield np.arange(len(self.vectors))
+            yield np.arange(len(self.vectors))
             return
         # by the feature of most variants first: the others' few columns stay
         variants = [len(np.unique(column)) for column in self.columns.T]

@@ -148,7 +148,12 @@ def step(function: Callable[P, R]) -> Compiled[P, R]:
 
 
 def instance(
-    template: Callable[P, R], name: str, names: Mapping[str, Any], *, row_by_row: bool = False
+    template: Callable[P, R],
+    name: str,
+    names: Mapping[str, Any],
+    *,
+    row_by_row: bool = False,
+    inlined: bool = False,
 ) -> Compiled[P, R]:
     """Compile a function of its own from a template, with some of its globals replaced.
 
@@ -159,7 +164,8 @@ def instance(
         template: a plain function that calls the globals to be replaced.
         name: tells this instance from others; part of the name of its file in the cache.
         names: the replaced globals: functions made by `compiled`, and constants.
-        row_by_row: as `Compiled`.
+        row_by_row: as `Compiled`; so is `inlined`.
+        inlined: see `row_by_row`.
     """
     if not isinstance(template, FunctionType):
         raise TypeError(f"{template!r} is no plain function")
@@ -168,7 +174,7 @@ def instance(
     made.__qualname__ = f"{template.__qualname__}_{name}"
     made.__module__ = template.__module__
     made.__doc__ = template.__doc__
-    return Compiled(made, row_by_row=row_by_row)
+    return Compiled(made, row_by_row=row_by_row, inlined=inlined)
 
 
 @cache

@@ -122,6 +122,19 @@ def test_a_cache_that_is_too_small_changes_nothing(monkeypatch: pytest.MonkeyPat
     assert len(narrow._columns.table) < len(roomy._columns.table)
 
 
+@pytest.mark.parametrize("most", [1, 7, 80])
+def test_batches_of_few_sets_change_nothing(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    found = get_strategy("sma_cross")
+    vectors = vectors_of("sma_cross", 80, 2)
+    whole = Sweep(CANDLES, found, SimulationRules()).run(vectors, daily=True)
+    monkeypatch.setattr(sweep_module, "MAX_TRIALS", most)
+    parts = Sweep(CANDLES, found, SimulationRules(), threads=3).run(vectors, daily=True)
+    assert parts.figures.tobytes() == whole.figures.tobytes()
+    assert whole.daily is not None
+    assert parts.daily is not None
+    assert parts.daily.tobytes() == whole.daily.tobytes()
+
+
 def test_a_sweep_can_be_empty_short_or_without_days() -> None:
     found = get_strategy("sma_cross")
     rules = SimulationRules()
