@@ -72,13 +72,6 @@ class Store:
         self.recorded.append((settlements, cash, settled, offsets))
 
 
-class Unknown:
-    """Knows no venue's rules."""
-
-    async def learn(self, instruments: Iterable[str]) -> None:
-        """Learn nothing of any."""
-
-
 class Waker:
     def __init__(self) -> None:
         self.woken = 0
@@ -87,15 +80,26 @@ class Waker:
         self.woken += 1
 
 
+class Rules:
+    """The rules of instruments; keeps whose were asked for."""
+
+    def __init__(self) -> None:
+        self.learned: list[str] = []
+
+    async def learn(self, instruments: Iterable[str]) -> None:
+        self.learned += instruments
+
+
 class World:
     """An executor of one series whose neighbours are faked."""
 
     def __init__(self, *, grace_ms: int | None = None, portfolio: str | None = None) -> None:
         self.now = 0
         self.store, self.relay, self.registry = Store(), Waker(), CollectorRegistry()
+        self.rules = Rules()
         self.executor = Executor(
             cast(LedgerStore, self.store),
-            cast(Markets, Unknown()),
+            cast(Markets, self.rules),
             cast(Relay, self.relay),
             ExecutorMeters(self.registry),
             lambda: self.now,
@@ -158,6 +162,12 @@ async def test_what_is_settled_is_stored_with_its_place_told_and_published() -> 
     assert world.told("event_time_seconds") == 2 * HOUR / 1000
     assert (world.told("equity"), world.told("open_positions")) == (1000, 0)
     assert world.told("closes_ahead") == 0
+
+
+async def test_the_rules_of_what_is_announced_are_learned() -> None:
+    world = World()
+    await world.announce("A/USD", "B/USD")
+    assert world.rules.learned == ["x:A/USD", "x:B/USD"]
 
 
 async def test_weights_are_waited_for_and_taken() -> None:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -207,6 +208,16 @@ def test_a_correction_before_its_close_is_decided_counts_when_it_is():
     assert closes_seen(service, "x:A/USD:1h") == []
     assert len(service.decide(10)) == 2
     assert closes_seen(service, "x:A/USD:1h") == [0.0]
+
+
+def test_a_repeat_that_repairs_nothing_corrects_nothing():
+    feeds = [announced("x:A/USD:1h", 0, None)]
+    service = Service({"x:A/USD:1h": {}}, feeds, 10)
+    for close, price in ((1, 100.0), (2, 100.0)):
+        service.take(candle("x:A/USD:1h", close * HOUR, price), 0)
+    for source, returns in (("live", [0.0]), ("repaired", [pytest.approx(1.986, abs=1e-3)])):
+        assert service.take(candle("x:A/USD:1h", 2 * HOUR, 150.0, source), 0) == []
+        assert closes_seen(service, "x:A/USD:1h") == returns
 
 
 def test_what_is_stored_and_not_heard_of_is_not_known_after_a_restart_either():
