@@ -64,6 +64,12 @@ def test_combinatorial_splits_are_skfolios(
     assert paths(groups, tested).tolist() == oracle.recombined_paths.T.tolist()
 
 
+def test_of_groups_tested_one_by_one_each_is_tested_once() -> None:
+    folds = list(combinatorial(50, groups=5, tested=1, purge=4, embargo=5))
+    assert [fold.groups for fold in folds] == [(0,), (1,), (2,), (3,), (4,)]
+    assert folds[1].train.tolist() == [*range(6), *range(29, 50)]
+
+
 def test_every_path_tests_every_group_in_a_fold_that_did_not_train_on_it() -> None:
     folds = list(combinatorial(100, groups=10, tested=2, purge=1, embargo=2))
     for path in paths(10, 2):
@@ -82,6 +88,7 @@ def test_every_path_tests_every_group_in_a_fold_that_did_not_train_on_it() -> No
         (lambda: walk_forward(10, train=2, test=2, purge=-1), "purge -1"),
         (lambda: list(combinatorial(50, groups=10, tested=2, purge=3, embargo=2)), "leave nothing"),
         (lambda: list(combinatorial(50, groups=5, tested=5)), "5 of 5 groups"),
+        (lambda: list(combinatorial(50, groups=5, tested=0)), "0 of 5 groups"),
         (lambda: list(combinatorial(3, groups=5, tested=1)), "3 days make no 5 groups"),
     ],
 )
