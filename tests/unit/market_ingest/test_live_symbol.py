@@ -133,6 +133,9 @@ class Asked:
         candles = random_walk("A/USD", count, timeframe="1m", start=covered[0])
         return SimpleNamespace(candles=candles, covered=covered)
 
+    def listed(self, symbols: list[str]) -> list[str]:
+        return symbols
+
     async def check(self, symbol: str) -> None:
         assert symbol == "A/USD"
         if self.checks and (error := self.checks.pop(0)):
@@ -364,6 +367,9 @@ class Store:
         self.journal.append(("begin", position))
         return FeedPosition(position, position)
 
+    async def keep_rules(self, found: Any) -> None:
+        self.journal.append(("rules", found))
+
     async def unchecked(self, *_: Any) -> list[Bar]:
         return []
 
@@ -412,6 +418,8 @@ class Symbol:
 
     async def until(self, what: str) -> None:
         while not any(done == what for done, _ in self.store.journal):
+            if self.running.done():
+                self.running.result()
             await self.looks(1)
 
     async def looks(self, count: int) -> None:
@@ -433,9 +441,9 @@ async def test_a_candle_is_stored_then_published_and_its_place_noted_last() -> N
     assert symbol.feed.figures() == (1, 0, 65.0)
     await symbol.until("advance")
     assert [what for what, _ in symbol.store.journal] == [
-        "begin", "announce", "save", "send", "advance"
+        "rules", "begin", "announce", "save", "send", "advance"
     ]  # fmt: skip
-    assert symbol.store.journal[2:] == [
+    assert symbol.store.journal[3:] == [
         ("save", [START, at(1)]), ("send", 2), ("advance", at(2))
     ]  # fmt: skip
     assert symbol.told.group("candles_total", source="backfill") == 2

@@ -86,7 +86,9 @@ class Kind:
 class World:
     def __init__(self, kind: Kind, *, attempts: int = 1, cancel: bool = False) -> None:
         self.kind, self.registry, self.commits = kind, CollectorRegistry(), 0
-        job = Job(ID, "search", {}, cancel_requested=cancel, attempts=attempts, ranges={})
+        job = Job(
+            ID, "search", {}, cancel_requested=cancel, attempts=attempts, ranges={}, markets={}
+        )
         self.database = Database(job)
         self.process: Any = type("Process", (), {"deaths": 2, "closed": False, "close": self.close})
         self.closed = False
