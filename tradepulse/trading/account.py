@@ -24,6 +24,7 @@ from tradepulse.trading.executions import (
     market_execution,
     protective_execution,
 )
+from tradepulse.trading.exposure import Exposures
 from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import (
     ARITHMETIC,
@@ -40,7 +41,6 @@ from tradepulse.trading.orders import (
 )
 from tradepulse.trading.sizing import (
     AccountRules,
-    Exposure,
     Refused,
     Size,
     entry_levels,
@@ -72,6 +72,10 @@ class Account:
         self.orders = {order.configuration_id: order for order in orders}
         self.marks = dict(marks or {})
         """Last close by instrument."""
+        self._order: list[UUID] | None = None
+        """The configurations that hold a position, as they are asked; None until the next time."""
+        self._exposures: Exposures | None = None
+        """At this close, once an entry is judged there."""
 
     def settle(
         self,
@@ -101,13 +105,14 @@ class Account:
     ) -> Settlement:
         now = moment.close_time if now is None else now
         done = Settlement(moment.close_time)
+        self._exposures = None
         inside = self._fill_waiting(moment, done)
         self._fill_protective(moment, inside, done)
         for series in sorted(moment.candles):
             self.marks[series.rpartition(":")[0]] = moment.candles[series].close
         self._liquidate_if_ruined(moment, done)
         self._follow(moment, inside, done)
-        signals = sorted(moment.signals, key=lambda s: (s[0], str(s[1].configuration_id)))
+        signals = sorted(moment.signals, key=lambda s: (s[0], s[1].configuration_id))
         self._decide_exits(signals, moment, done)
         self._end_series(moment, done)
         for series, signal in signals:
@@ -132,11 +137,14 @@ class Account:
         # what fills at the open comes before what fills inside the candle, if at all
         return sorted(
             self.orders.values(),
-            key=lambda o: (o.limit_price is not None, o.series, str(o.configuration_id)),
+            key=lambda o: (o.limit_price is not None, o.series, o.configuration_id),
         )
 
     def _held(self) -> list[Position]:
-        return sorted(self.positions.values(), key=lambda p: (p.series, str(p.configuration_id)))
+        if self._order is None:
+            held = sorted(self.positions.values(), key=lambda p: (p.series, p.configuration_id))
+            self._order = [position.configuration_id for position in held]
+        return [self.positions[one] for one in self._order]
 
     def _fill_waiting(self, moment: Moment, done: Settlement) -> Inside:
         inside: Inside = {}
@@ -232,6 +240,8 @@ class Account:
                 done.orders[order.order_id] = order
 
     def _end_series(self, moment: Moment, done: Settlement) -> None:
+        if not moment.ended:
+            return
         for order in self._waiting():
             if order.series in moment.ended:
                 del self.orders[order.configuration_id]
@@ -263,29 +273,18 @@ class Account:
                 weights, series, instruments, now, self.rules.max_weight_age_ms
             )
             done.fallback_weights += is_fallback
-            exposure = self._exposure(instrument)
+            if self._exposures is None:
+                self._exposures = Exposures(
+                    self.cash, self.positions.values(), self.orders.values(), self._marked
+                )
+            exposure = self._exposures.of(instrument)
             size = size_entry(signal, levels, weight, exposure, self.rules, market, now)
         order = entry_order(self.name, series, signal, size, levels, moment.close_time)
         done.orders[order.order_id] = order
         if order.status == "OPEN":
             self.orders[order.configuration_id] = order
-
-    def _exposure(self, instrument: str) -> Exposure:
-        total = symbol = value = ZERO
-        for position in self.positions.values():
-            notional = self._marked(position)
-            value += notional
-            total += abs(notional)
-            if position.instrument == instrument:
-                symbol += abs(notional)
-        waiting = [order for order in self.orders.values() if order.opens_position]
-        for order in waiting:
-            # with its costs, so that those that wait can all be paid
-            notional = order.notional or ZERO
-            total += notional
-            if order.instrument == instrument:
-                symbol += notional
-        return Exposure(self.cash + value, symbol, total, len(self.positions) + len(waiting))
+            if self._exposures is not None:
+                self._exposures.accept(order)
 
     def _open(self, filled: Execution, opened_at: int, done: Settlement) -> None:
         order, price, fee = filled.order, filled.price, filled.fee
@@ -293,12 +292,14 @@ class Account:
         self.cash -= movement(position.side, position.quantity, price) + fee
         _keep(filled, done)
         self.positions[order.configuration_id] = position
+        self._order = None
         done.opened.append(position)
 
     def _close(self, position: Position, filled: Execution, done: Settlement) -> None:
         order = filled.order
         self.cash += movement(position.side, position.quantity, filled.price) - filled.fee
         del self.positions[position.configuration_id]
+        self._order = None
         # a stop may take the position out while its exit order still waits over a hole
         waiting = self.orders.get(position.configuration_id)
         if waiting is not None and waiting.order_id != order.order_id:

@@ -31,6 +31,9 @@ the venue's HTTP answer seconds later, and what is decided without it is another
 TOLERANCE_MS = 60_000
 """How far ahead of our clock a close may be, by default: no two clocks are the same."""
 
+_NONE = -1
+"""No close."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -80,8 +83,13 @@ class EventTime:
         self._grace_ms = grace_ms
         self._tolerance_ms = tolerance_ms
         self._outage_closes = outage_closes
-        self._frontiers = dict(frontiers or {})
+        self._frontiers: dict[str, dict[str, int]] = {stream: {} for stream in streams}
+        for key, time in (frontiers or {}).items():
+            stream, _, series = key.partition(" ")
+            self._frontiers[stream][series] = time
         self._length: dict[str, int] = {}
+        self._waited_for = _NONE
+        self._blocking: dict[str, None] = {}
         self._buffer: dict[int, dict[str, dict[str, Any]]] = {}
         self._times: list[int] = []
         self._arrived: dict[int, int] = {}
@@ -101,9 +109,9 @@ class EventTime:
         self.announcements.add(series)
         for one in series:
             self._length[one.series] = timeframe_ms(one.timeframe)
-            for stream in self._streams:
-                key = f"{stream} {one.series}"
-                self._frontiers[key] = max(self._frontiers.get(key, 0), one.first_open_time)
+            for shown in self._frontiers.values():
+                shown[one.series] = max(shown.get(one.series, 0), one.first_open_time)
+        self._waited_for = _NONE
         self.announcements.take_again()
 
     def add(
@@ -129,13 +137,15 @@ class EventTime:
             take = partial(self.add, stream, series, close_time, item, now, offset_at)
             self.announcements.put_by(close_time, series, take, offset_at)
             return True
-        key = f"{stream} {series}"
-        is_new = close_time > self._frontiers[key]
+        shown = self._frontiers[stream]
+        is_new = close_time > shown[series]
         if offset_at is not None:
             self.track(offset_at, close_time if is_new else 0)
         if not is_new:
             return False
-        self._frontiers[key] = close_time
+        shown[series] = close_time
+        if series in self._blocking and self._is_clear(series, self._waited_for):
+            del self._blocking[series]
         self.heard(close_time, now)
         if close_time <= self.settled:
             self._late.append(Gathered(close_time, {stream: {series: item}}, late=True))
@@ -155,7 +165,7 @@ class EventTime:
         if not self._times or self.announcements.awaited():
             return None
         time = self._times[0]
-        waiting = [series for series in self._length if not self._is_clear(series, time)]
+        waiting = self._blocking_at(time)
         if waiting:
             if self._grace_ms is None:
                 return None
@@ -244,11 +254,15 @@ class EventTime:
 
         What is only gathered is left out: it is read again after a restart.
         """
-        return {key: min(time, self.settled) for key, time in self._frontiers.items()}
+        return {
+            f"{stream} {series}": min(time, self.settled)
+            for stream, shown in self._frontiers.items()
+            for series, time in shown.items()
+        }
 
     def frontier(self, stream: str, series: str) -> int:
         """Return the close time up to which a series has shown itself, 0 where it never has."""
-        return self._frontiers.get(f"{stream} {series}", 0)
+        return self._frontiers[stream].get(series, 0)
 
     def ahead(self) -> int:
         """Return how many close times are gathered and not settled."""
@@ -270,7 +284,18 @@ class EventTime:
             return awaited
         if not self._times:
             return []
-        return [s for s in self._length if not self._is_clear(s, self._times[0])]
+        return list(self._blocking_at(self._times[0]))
+
+    def _blocking_at(self, time: int) -> Mapping[str, None]:
+        """Return the series that are not clear at the next close, in their announced order.
+
+        They are looked for once; what they show since takes them out (`add`), for messages may come
+        one by one, and series by the thousand.
+        """
+        if self._waited_for != time:
+            self._waited_for = time
+            self._blocking = {s: None for s in self._length if not self._is_clear(s, time)}
+        return self._blocking
 
     def _is_clear(self, series: str, time: int) -> bool:
         last = self.series[series].last_close_time
@@ -278,13 +303,11 @@ class EventTime:
             # once it has shown its last candle it holds nobody up
             time = min(time, last)
         length = self._length[series]
-        return all(
-            self._frontiers[f"{stream} {series}"] + length > time for stream in self._streams
-        )
+        return all(shown[series] + length > time for shown in self._frontiers.values())
 
     def _is_in_outage(self, series: str, time: int) -> bool:
         length = self._length[series]
         return all(
-            self._frontiers[f"{stream} {series}"] + self._outage_closes * length < time
-            for stream in self._streams
+            shown[series] + self._outage_closes * length < time
+            for shown in self._frontiers.values()
         )

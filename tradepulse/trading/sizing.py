@@ -7,6 +7,7 @@ from math import nan
 from typing import Self
 
 from contracts.events import Signal
+from tradepulse.trading.exposure import Exposure
 from tradepulse.trading.fills import LONG, SHORT, to_digits, trailed_stop
 from tradepulse.trading.orders import decimal, money, money_down
 
@@ -163,23 +164,6 @@ class Refused:
     """An entry that is not made, and why."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """What the account already holds when an entry is judged, quote currency.
-
-    Attributes:
-        equity: at this close, marked at the last closes.
-        symbol_notional: of the entry's instrument, waiting entries included.
-        total_notional: of all instruments, waiting entries included.
-        open_positions: waiting entries included.
-    """
-
-    equity: Decimal
-    symbol_notional: Decimal
-    total_notional: Decimal
-    open_positions: int
 
 
 @dataclass(frozen=True, slots=True)

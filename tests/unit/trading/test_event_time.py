@@ -63,6 +63,43 @@ def test_any_interleaving_gives_the_same_closes(present, chance: random.Random):
         assert set(items["candle"].values()) == {time // M30}
 
 
+@given(st.randoms(use_true_random=False))
+def test_what_blocks_is_at_every_moment_what_a_fresh_look_finds(chance: random.Random):
+    """It is kept from message to message, and series come, end and fall silent meanwhile."""
+    streams = ("candle", "evaluation")
+    gatherer = EventTime(streams, grace_ms=50)
+    known: dict[str, tuple[int, int | None]] = {}
+    waited: set[int] = set()
+    for now in range(60):
+        name = f"S{chance.randrange(5)}"
+        length = M30 * (1 + int(name[1]) % 2)
+        if name not in known or chance.random() < 0.1:
+            last = None if chance.random() < 0.7 else length * chance.randint(1, 12)
+            known[name] = length, last
+            timeframe = "30m" if length == M30 else "1h"
+            gatherer.announce([series(name, 0, last, timeframe)])
+        stream, full = chance.choice(streams), f"x:{name}:{'30m' if length == M30 else '1h'}"
+        close = gatherer.frontier(stream, full) + length * chance.choice((1, 1, 1, 2))
+        if gatherer.add(stream, full, close, 1, now) and close > gatherer.settled:
+            waited.add(close)
+        if chance.random() < 0.3:
+            while (gathered := gatherer.ready(now)) is not None:
+                gatherer.settle(gathered)
+                waited.discard(gathered.close_time)
+        expected = [
+            one.series
+            for one in gatherer.series.values()
+            for length, last in [known[one.symbol]]
+            if waited
+            and any(
+                gatherer.frontier(stream, one.series) + length
+                <= min(waited | ({last} if last else set()))
+                for stream in streams
+            )
+        ]
+        assert gatherer.blocking() == expected
+
+
 def test_a_coarser_series_holds_up_only_its_own_closes():
     gatherer = EventTime(("candle",))
     gatherer.announce([series("A", 0, None), series("B", 0, None, "1h")])
