@@ -14,34 +14,100 @@ from tradepulse.runtime.ownership import Ownership, advance
 from tradepulse.trading.moments import Settlement
 from tradepulse.trading.orders import Order, Position, Trade
 
-UPSERT_ORDERS = """
-insert into orders (order_id, account, signal_id, configuration_id, exchange, symbol, timeframe,
-    side, order_type, quantity, reference_price, stop_price, take_profit_price, opens_position,
-    exit_reason, status, reason, decided_at, limit_price, trail, max_holding_ms, notional)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21, $22)
-on conflict (order_id) do update
-    set status = excluded.status, reason = excluded.reason, quantity = excluded.quantity
+
+def _insert(table: str, **columns: str) -> str:
+    """Return an insert of many rows that is given a list of values for each column.
+
+    One statement whatever their number: a thousand series may trade at one close.
+
+    Args:
+        table: into which.
+        columns: the type of each.
+    """
+    lists = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(columns.values(), 1))
+    return f"insert into {table} ({', '.join(columns)}) select * from unnest({lists})"  # noqa: S608 - constants
+
+
+UPSERT_ORDERS = (
+    _insert(
+        "orders",
+        order_id="uuid",
+        account="text",
+        signal_id="uuid",
+        configuration_id="uuid",
+        exchange="text",
+        symbol="text",
+        timeframe="text",
+        side="text",
+        order_type="text",
+        quantity="numeric",
+        reference_price="float8",
+        stop_price="numeric",
+        take_profit_price="numeric",
+        opens_position="bool",
+        exit_reason="text",
+        status="text",
+        reason="text",
+        decided_at="timestamptz",
+        limit_price="numeric",
+        trail="float8",
+        max_holding_ms="int8",
+        notional="numeric",
+    )
+    + " on conflict (order_id) do update"
+    " set status = excluded.status, reason = excluded.reason, quantity = excluded.quantity"
+)
+INSERT_FILLS = _insert(
+    "fills",
+    fill_id="uuid",
+    order_id="uuid",
+    quantity="numeric",
+    price="numeric",
+    fee="numeric",
+    filled_at="timestamptz",
+)
+INSERT_POSITIONS = _insert(
+    "positions",
+    position_id="uuid",
+    account="text",
+    configuration_id="uuid",
+    exchange="text",
+    symbol="text",
+    timeframe="text",
+    side="text",
+    quantity="numeric",
+    entry_time="timestamptz",
+    entry_price="numeric",
+    stop_price="numeric",
+    take_profit_price="numeric",
+    exit_time="timestamptz",
+    exit_price="numeric",
+    exit_reason="text",
+    fees="numeric",
+    profit="numeric",
+    trail="float8",
+    exit_at="timestamptz",
+)
+MOVE_STOPS = """
+update positions set stop_price = moved.stop
+from unnest($1::uuid[], $2::numeric[]) as moved (id, stop) where position_id = moved.id
 """
-INSERT_FILLS = """
-insert into fills (fill_id, order_id, quantity, price, fee, filled_at)
-values ($1, $2, $3, $4, $5, $6)
-"""
-INSERT_POSITIONS = """
-insert into positions (position_id, account, configuration_id, exchange, symbol, timeframe, side,
-    quantity, entry_time, entry_price, stop_price, take_profit_price, exit_time, exit_price,
-    exit_reason, fees, profit, trail, exit_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-"""
-MOVE_STOPS = "update positions set stop_price = $2 where position_id = $1"
 CLOSE_POSITIONS = """
-update positions set exit_time = $2, exit_price = $3, exit_reason = $4, fees = $5, profit = $6
-where position_id = $1
+update positions set exit_time = closed.at, exit_price = closed.price, exit_reason = closed.reason,
+    fees = closed.fees, profit = closed.profit
+from unnest($1::uuid[], $2::timestamptz[], $3::numeric[], $4::text[], $5::numeric[], $6::numeric[])
+    as closed (id, at, price, reason, fees, profit)
+where position_id = closed.id
 """
-INSERT_EQUITY = """
-insert into equity (account, close_time, cash, equity, exposure, open_positions)
-values ($1, $2, $3, $4, $5, $6)
-"""
+INSERT_EQUITY = _insert(
+    "equity",
+    account="text",
+    close_time="timestamptz",
+    cash="numeric",
+    equity="numeric",
+    exposure="numeric",
+    open_positions="int4",
+)
 
 
 class LedgerStore:
@@ -160,7 +226,7 @@ class LedgerStore:
         )
         for sql, rows in writes:
             if rows:
-                await connection.executemany(sql, rows)
+                await connection.execute(sql, *zip(*rows, strict=True))
 
     def _order_row(self, o: Order) -> tuple[Any, ...]:
         return (

@@ -76,9 +76,10 @@ class Doubts:
         take: Callable[[Any, Offset, int], object],
     ) -> None:
         """Take in what can be believed, each message by its event, offset and time of arrival."""
-        for delivery in await self.believed(reading, batch, now()):
+        arrived = now()
+        for delivery in await self.believed(reading, batch, arrived):
             before = len(self._judge.announcements)
-            take(delivery.event, delivery.offset_at, now())
+            take(delivery.event, delivery.offset_at, arrived)
             if len(self._judge.announcements) > before:
                 self._kept[delivery.offset_at] = reading, delivery
 
