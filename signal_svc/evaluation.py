@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from contracts.events import CandleEvaluated, Signal
@@ -81,7 +82,8 @@ def _of_rows(
     start = max(0, first - configuration.lookback + 1)
     rows = candles.rows(start, end)
     found = evaluations_of(configuration, rows, first - start)
-    refused = entries_in(found, rows, first - start).refused
+    # hardly ever there, and counting takes as long as evaluating one candle
+    refused = entries_in(found, rows, first - start).refused if len(found.refused) else {}
     for reason, count in refused.items():
         known = {"configuration_id": str(configuration.configuration_id)}
         log.warning(
@@ -99,6 +101,15 @@ def _of_rows(
     ]
 
 
+@lru_cache(maxsize=10_000)
+def _names(exchange: str, symbol: str, timeframe: str) -> str:
+    return json.dumps(
+        {"exchange": exchange, "symbol": symbol, "timeframe": timeframe},
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )[:-1]
+
+
 def encode(
     candles: Candles, first: int, configurations: int, signals: dict[int, list[Signal]]
 ) -> list[bytes]:
@@ -107,11 +118,7 @@ def encode(
     Most say nothing, so those are written straight from a template (tests hold that the template
     is what the contract would write).
     """
-    names = json.dumps(
-        {"exchange": candles.exchange, "symbol": candles.symbol, "timeframe": candles.timeframe},
-        separators=(",", ":"),
-        ensure_ascii=False,
-    )[:-1]
+    names = _names(candles.exchange, candles.symbol, candles.timeframe)
     tail = f',"configurations":{configurations},"signals":[]}}'
     opens = candles.open_time[first:].tolist()
     closes = candles.close_time[first:].tolist()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -91,7 +91,11 @@ class CandleHandler:
         self._meters = meters
 
     async def on_candles(self, batch: list[Delivery]) -> None:
-        """Evaluate candles, archive their signals, publish the evaluations, in that order."""
+        """Evaluate candles, publish the evaluations and archive their signals.
+
+        Both are done when it returns, and so before the offsets are committed: what a crash cuts
+        off is done again. The archive is on no order's way.
+        """
         by_series: dict[str, list[WireCandle]] = {}
         for delivery in batch:
             candle = delivery.event
@@ -102,9 +106,13 @@ class CandleHandler:
             for run in self._new_ones(series, candles):
                 for segment in segments(run):
                     messages += await self._evaluate(series, segment, said)
+        telling: list[Awaitable[None]] = [self._publisher.send_many(EVALUATIONS, messages)]
         if said:
-            await self._store.archive(said)
-        await self._publisher.send_many(EVALUATIONS, messages)
+            telling.append(self._store.archive(said))
+        # after a fault, too, both have ended before anything else is handled
+        for error in await asyncio.gather(*telling, return_exceptions=True):
+            if error is not None:
+                raise error
         self._meters.evaluated.inc(len(messages))
         for close_time, _, signal in said:
             self._meters.signals.labels(signal.strategy).inc()
