@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aiokafka.errors import KafkaError
 from faststream import BaseMiddleware, StreamMessage
@@ -16,7 +16,7 @@ from contracts.topics import Topic
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import described
 from tradepulse.runtime.offsets import ranges_of
-from tradepulse.runtime.reading import AssignedReading, Reading
+from tradepulse.runtime.reading import AssignedReading, Reading, WaitingConsumer
 
 R = TypeVar("R", bound=Reading)
 log = logging.getLogger(__name__)
@@ -122,6 +122,9 @@ class Broker(KafkaBroker):
             RefusedError: a kept offset is not among what its partition holds.
         """
         await self.connect()
+        config = self.config.broker_config
+        # what FastStream has put together, with a client of ours
+        config.builder = partial(WaitingConsumer, **cast("partial[Any]", config.builder).keywords)
         assigned = [one for one in self._readings if isinstance(one, AssignedReading)]
         held = await ranges_of(
             self._bootstrap_servers, {p for reading in assigned for p in reading.partitions}

@@ -32,14 +32,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_RECORDS = 5_000
-IDLE_MS = 20
-"""What an idle subscriber waits for messages, and then once more; so much later may it see one."""
+WAIT_MS = 500
+"""How long a client, and the broker for it, wait for messages; what comes is handed out at once."""
+_PAUSE_MS = 1
+"""What FastStream would wait for messages; where none came it sleeps as long, deaf to them."""
 IN_HAND_S = 600.0
 """A batch that is not handled after this hangs."""
 _POLL_S = 0.01
 
 Handler: TypeAlias = Callable[[list[Delivery]], Awaitable[None]]
 """Handles what came, in order within each partition; it must bear repeats."""
+
+
+class WaitingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is untyped
+    """Waits longer for messages than FastStream asks it to, so that it is hardly ever deaf."""
+
+    async def getmany(
+        self, *partitions: Partition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[Partition, list[ConsumerRecord]]:
+        """Return what has come, or comes within `WAIT_MS`."""
+        found: dict[Partition, list[ConsumerRecord]] = await super().getmany(
+            *partitions, timeout_ms=max(timeout_ms, WAIT_MS), max_records=max_records
+        )
+        return found
 
 
 class Reading:
@@ -79,13 +94,13 @@ class Reading:
         self._subscriber = broker.subscriber(
             *topics,
             batch=True,
-            batch_timeout_ms=IDLE_MS,
+            batch_timeout_ms=_PAUSE_MS,
             max_records=MAX_RECORDS,
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
             parser=self._parse,
             codec=self,
-            fetch_max_wait_ms=250,
+            fetch_max_wait_ms=WAIT_MS,
             max_partition_fetch_bytes=4 * 1_048_576,
             title=topic.name,
             description=described(topic),

@@ -278,7 +278,7 @@ def _of_what_is_away(error: BaseException) -> str | None:
 async def _run(application: Application[S], settings: S) -> None:
     service = application.declared(settings)
     try:
-        await service.app.run(sleep_time=0.05)
+        await service.app.run(sleep_time=0.2)
     finally:
         if service.failure is not None:
             # whatever else broke on the way down came of it
