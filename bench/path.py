@@ -1,7 +1,7 @@
 """The path of a candle, measured: read, through signal_svc, into the ledger, from publish to order.
 
     python bench/path.py                 everything, on a broker and database of its own
-    python bench/path.py --only signals  one part: reading, signals, ledger, latency
+    python bench/path.py --only signals  one part: reading, signals, ledger, closes, rest, latency
 
 Each part prints what it did and how fast. Reading is compared with a loop over the plain client and
 with FastStream as its tutorial shows it. The peer of signal_svc is the same work in the framework's
@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from path_close import closes
+from path_rest import rest
 from path_run import MINUTE, T0, Run, announced, console, keyed, walk
 
 from contracts.events import OrderDecided
@@ -27,6 +29,9 @@ from contracts.topics import ACCOUNT, CANDLES, EVALUATIONS, FEEDS
 from tradepulse.embedded.children import Children
 from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect
+
+CLOSES = ((50, 0.0), (300, 0.0), (1_000, 0.0), (1_000, 1.0), (5_000, 0.0))
+"""Series that close together, and over how many seconds their candles come."""
 
 
 def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
@@ -201,7 +206,9 @@ async def latency(folder: Path, children: Children, rate: int, seconds: int) -> 
 async def main() -> None:
     """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=["reading", "signals", "ledger", "latency"])
+    parser.add_argument(
+        "--only", choices=["reading", "signals", "ledger", "latency", "closes", "rest"]
+    )
     parser.add_argument("--candles", type=int, default=600_000)
     asked = parser.parse_args()
     console.print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
@@ -214,6 +221,11 @@ async def main() -> None:
                 await signals(at / "s", children, asked.candles, 10_000)
             if asked.only in (None, "ledger"):
                 await ledger(at / "l", children, asked.candles // 6)
+            if asked.only in (None, "closes"):
+                for number, (count, over_s) in enumerate(CLOSES):
+                    await closes(at / f"c{number}", children, count, over_s=over_s)
+            if asked.only in (None, "rest"):
+                await asyncio.to_thread(rest, at / "i")
             if asked.only in (None, "latency"):
                 await latency(at / "a", children, 100, 30)
                 await latency(at / "b", children, 1_000, 20)

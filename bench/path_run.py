@@ -10,7 +10,7 @@ from typing import Any, Self
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import track
@@ -157,8 +157,12 @@ class TopicReader:
 
     async def next_batch(self) -> list[Any]:
         """Return what has come."""
+        return [event for _, event in await self.next_records()]
+
+    async def next_records(self) -> list[tuple[ConsumerRecord, Any]]:
+        """Return what has come, with Kafka's records."""
         fetched = await self._consumer.getmany(timeout_ms=200)
-        return [self._decode(one.value) for records in fetched.values() for one in records]
+        return [(one, self._decode(one.value)) for records in fetched.values() for one in records]
 
 
 def walk(symbols: list[str], count: int) -> list[list[CandleClosed]]:
