@@ -44,6 +44,13 @@ class Said(NamedTuple):
 
 SHIFT = 0
 """Rows before i that `decide` reads."""
+NEAR = False
+"""Whether it reads the rows from i - SHIFT to i and nothing else, and does nothing else with i.
+
+Many rows are asked at once by shifted numbers, of parts of the columns. A `decide` that compares i
+with a number, or reads further back than it says, would answer something else there; of our own
+strategies a test holds that they do not. A user's are asked row by row.
+"""
 
 _ONE = np.uint64(1)
 _ALL = np.uint64(2**64 - 1)
@@ -116,7 +123,7 @@ def mark_said(
     open_, high, low, close, volume, _ = candles
     enters, exits = words
     begin, end = tile * TILE_ROWS, min((tile + 1) * TILE_ROWS, len(close))
-    if begin >= max(asked, SHIFT) and end < len(close):
+    if NEAR and begin >= max(asked, SHIFT) and end < len(close):
         # rows of a number known when this is compiled, none of them below zero
         a = begin - SHIFT
         o, h, m, c, v = open_[a:end], high[a:end], low[a:end], close[a:end], volume[a:end]

@@ -156,7 +156,11 @@ class Loops(NamedTuple):
 
 
 def _loops(name: str, decide: Callable[..., Any], signal: Compiled[..., Any], shift: int) -> Loops:
-    asked = {"_decide": Compiled(decide, row_by_row=True), "SHIFT": shift}
+    asked = {
+        "_decide": Compiled(decide, row_by_row=True),
+        "SHIFT": shift,
+        "NEAR": decide.__module__.partition(".")[0] == "tradepulse",
+    }
     steps = {
         "_mark": instance(mark_said, name, asked, row_by_row=True, inlined=True),
         "_advance": instance(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from tradepulse.strategies import (
     get_strategy,
     strategy_names,
 )
+from tradepulse.strategies._registry import STRATEGIES
+from tradepulse.strategies.files import load_strategy_file
 from tradepulse.trading import fills
 from tradepulse.trading.fills import LONG, SHORT, FinerPrices, Prices, to_digits
 from tradepulse.trading.metrics import FIGURES, metrics
@@ -314,3 +317,35 @@ def test_what_is_said_is_what_evaluations_say(name: str, common: dict[str, float
         for column in whole.__dataclass_fields__:
             np.testing.assert_array_equal(getattr(whole, column), getattr(parts, column))
         np.testing.assert_array_equal(figures, whole.figures)
+
+
+OWN = """
+from tradepulse.strategies import ENTER_LONG, EXIT, NONE, Param, compiled, strategy
+
+
+@strategy(name="by_row", space=(Param("n", 2, 50, integer=True),), defaults={"n": 7}, features=())
+@compiled
+def by_row(i, open_, high, low, close, volume, f, p):
+    if i < 60:
+        return NONE, 0.0, 0.0
+    if i % int(p[0]) == 0 and close[i - 40] < close[i]:
+        return ENTER_LONG, close[i] * 0.9, close[i] * 1.2
+    return (EXIT if i % 11 == 0 else NONE), 0.0, 0.0
+"""
+
+
+def test_a_user_s_strategy_may_use_the_number_of_the_row(tmp_path: Path) -> None:
+    """In a search it is asked of the same rows, of whole columns, as in an evaluation."""
+    place = tmp_path / "own.py"
+    place.write_text(OWN)
+    (name,) = load_strategy_file(place)
+    try:
+        found, candles, rules = get_strategy(name), market_of(ROWS, 5), SimulationRules()
+        vectors = np.array([found.vector({"n": n}) for n in (5, 7, 13)])
+        swept = Sweep(candles, found, rules).run(vectors).figures
+        for vector, figures in zip(vectors, swept, strict=True):
+            evaluated = Simulator(rules).run(candles, found.evaluate(candles, vector))
+            assert len(evaluated.entry) > 10
+            np.testing.assert_array_equal(figures, evaluated.figures)
+    finally:
+        del STRATEGIES[name]
