@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from path_run import MINUTE, T0, Run, announced, console, keyed
+from path_run import Run, announced, candle, console, keyed
 
 from contracts.events import CandleClosed, OrderDecided
 from contracts.topics import ACCOUNT, CANDLES, EVALUATIONS, FEEDS
@@ -32,22 +32,7 @@ WARM = 3
 def zigzag(symbols: Sequence[str], row: int) -> list[CandleClosed]:
     """Return the candles of one close."""
     open_, close = PRICES[(row - 1) % PERIOD], PRICES[row % PERIOD]
-    return [
-        CandleClosed(
-            exchange="bench",
-            symbol=symbol,
-            timeframe="1m",
-            open_time=T0 + row * MINUTE,
-            close_time=T0 + (row + 1) * MINUTE,
-            open=open_,
-            high=max(open_, close),
-            low=min(open_, close),
-            close=close,
-            volume=1.0,
-            source="replay",
-        )
-        for symbol in symbols
-    ]
+    return [candle(symbol, row, open_, close) for symbol in symbols]
 
 
 class Times:

@@ -165,26 +165,31 @@ class TopicReader:
         return [(one, self._decode(one.value)) for records in fetched.values() for one in records]
 
 
+def candle(symbol: str, row: int, open_: float, close: float) -> CandleClosed:
+    """Return the candle of a row of minutes."""
+    return CandleClosed(
+        exchange="bench",
+        symbol=symbol,
+        timeframe="1m",
+        open_time=T0 + row * MINUTE,
+        close_time=T0 + (row + 1) * MINUTE,
+        open=open_,
+        high=max(open_, close),
+        low=min(open_, close),
+        close=close,
+        volume=1.0,
+        source="replay",
+    )
+
+
 def walk(symbols: list[str], count: int) -> list[list[CandleClosed]]:
     """Return `count` closes of a random walk, each with a candle of every symbol."""
     chance = np.random.default_rng(1)
     steps = chance.normal(0, 0.002, (count + 1, len(symbols)))
-    prices = 100 * np.exp(np.cumsum(steps, axis=0))
+    prices = (100 * np.exp(np.cumsum(steps, axis=0))).tolist()
     return [
         [
-            CandleClosed(
-                exchange="bench",
-                symbol=symbol,
-                timeframe="1m",
-                open_time=T0 + row * MINUTE,
-                close_time=T0 + (row + 1) * MINUTE,
-                open=float(prices[row, i]),
-                high=float(max(prices[row : row + 2, i])),
-                low=float(min(prices[row : row + 2, i])),
-                close=float(prices[row + 1, i]),
-                volume=1.0,
-                source="replay",
-            )
+            candle(symbol, row, prices[row][i], prices[row + 1][i])
             for i, symbol in enumerate(symbols)
         ]
         for row in range(count)

@@ -33,7 +33,7 @@ def hold_back(gathering: Gathering, *readings: AssignedReading) -> int:
     """Pause what has run far ahead, go on with the rest; return how many closes are gathered."""
     ahead = gathering.ahead()
     held: dict[str, set[int]] = {}
-    # this is asked at every batch, and what blocks is asked of every series
+    # this is asked at every batch, and what blocks and leads may be long lists
     if ahead > FAR_AHEAD:
         held = to_hold_back(ahead, gathering.blocking(), gathering.leaders())
     for reading in readings:

@@ -149,7 +149,7 @@ class SharedReading(Reading):
             lost = (
                 f"the {first[one] - offset} before it are lost"
                 if offset < first[one]
-                else ("it was set up anew")
+                else "it was set up anew"
             )
             log.warning(
                 "%s/%d holds the offsets %d to %d, but this group has handled up to %d: %s. It goes"

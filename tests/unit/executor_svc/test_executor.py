@@ -1,7 +1,7 @@
 """The executor between Kafka and the ledger: what it stores, tells and waits for."""
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,12 +17,13 @@ from contracts.events import (
     PortfolioWeightsDecided,
     Signal,
 )
-from contracts.topics import CANDLES, EVALUATIONS, FEEDS, WEIGHTS, Topic
+from contracts.topics import CANDLES, EVALUATIONS, FEEDS, WEIGHTS
 from executor_svc import handlers
 from executor_svc.handlers import Executor, ExecutorMeters
 from executor_svc.ledger import CANDLE, EVALUATION, Ledger, Settled
 from executor_svc.markets import Markets
 from executor_svc.store import LedgerStore
+from tests.event_time_fakes import Reading, Waker
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.outbox import Relay
@@ -34,19 +35,6 @@ from tradepulse.trading.moments import EquityPoint, Settlement
 from tradepulse.trading.sizing import AccountRules
 
 HOUR = 3_600_000
-
-
-class Reading:
-    def __init__(self, topic: Topic) -> None:
-        self.topic = topic
-        self.is_behind = False
-        self.aside: list[str] = []
-
-    def pause_only(self, numbers: Collection[int]) -> None:
-        pass
-
-    async def put_aside(self, refused: Sequence[tuple[Delivery, str]]) -> None:
-        self.aside += [reason for _, reason in refused]
 
 
 class Store:
@@ -70,14 +58,6 @@ class Store:
         assert set(state) == {"marks", "frontiers", "weights"}
         self.seconds += self.takes_s
         self.recorded.append((settlements, cash, settled, offsets))
-
-
-class Waker:
-    def __init__(self) -> None:
-        self.woken = 0
-
-    def wake(self) -> None:
-        self.woken += 1
 
 
 class Rules:

@@ -1,7 +1,6 @@
 """rl_svc between Kafka and the portfolio: what it asks, stores, tells and waits for."""
 
 import asyncio
-from collections.abc import Collection, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,11 +8,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from contracts.events import CandleClosed, FeedAnnounced, FeedSeries, PortfolioWeightsDecided
-from contracts.topics import CANDLES, FEEDS, Topic
+from contracts.topics import CANDLES, FEEDS
 from rl_svc import handlers
 from rl_svc.handlers import WeightDecider
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.store import WeightStore
+from tests.event_time_fakes import Reading, Waker
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.outbox import Relay
@@ -23,19 +23,6 @@ from tradepulse.trading.event_time import EventTime
 from tradepulse.trading.weights import InverseVolatility
 
 HOUR = 3_600_000
-
-
-class Reading:
-    def __init__(self, topic: Topic) -> None:
-        self.topic = topic
-        self.is_behind = False
-        self.aside: list[str] = []
-
-    def pause_only(self, numbers: Collection[int]) -> None:
-        pass
-
-    async def put_aside(self, refused: Sequence[tuple[Delivery, str]]) -> None:
-        self.aside += [reason for _, reason in refused]
 
 
 class Store:
@@ -64,14 +51,6 @@ class Store:
         assert owner.consumer == "weights:main"
         self.seconds += self.takes_s
         self.recorded.append(([one.close_time for one in decided], settled, offsets, state))
-
-
-class Waker:
-    def __init__(self) -> None:
-        self.woken = 0
-
-    def wake(self) -> None:
-        self.woken += 1
 
 
 class World:

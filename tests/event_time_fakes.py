@@ -1,0 +1,31 @@
+"""What a service of event time has around it, faked: its topics and the relay of its outbox."""
+
+from collections.abc import Collection, Sequence
+
+from contracts.topics import Topic
+from tradepulse.runtime.delivery import Delivery
+
+
+class Reading:
+    """A topic of which nothing comes by itself; keeps why messages were put aside."""
+
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
+        self.is_behind = False
+        self.aside: list[str] = []
+
+    def pause_only(self, numbers: Collection[int]) -> None:
+        pass
+
+    async def put_aside(self, refused: Sequence[tuple[Delivery, str]]) -> None:
+        self.aside += [reason for _, reason in refused]
+
+
+class Waker:
+    """A relay that counts how often it was woken."""
+
+    def __init__(self) -> None:
+        self.woken = 0
+
+    def wake(self) -> None:
+        self.woken += 1
