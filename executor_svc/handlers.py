@@ -164,20 +164,25 @@ class Executor:
 
     async def keep_settling(self) -> None:
         """Settle for ever what no message settles: a close whose grace period is over."""
+        reads = (self._candles, self._evaluations, self._weights)
         while True:
             async with self._lock:
-                await self._settle()
+                # what is in hand waits for the lock, and may be what a close waits for
+                if all(one.is_idle for one in reads):
+                    await self._settle()
                 self._tell_what_is_waited_for()
             self.pulse.beat()
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _settle(self) -> None:
+        # one time for all of it: nothing is taken in meanwhile, so no grace may run out
+        now = self._now()
         if any(one.is_behind for one in (self._candles, self._evaluations, self._weights)):
-            self._ledger.event_time.still_reading(self._now())
+            self._ledger.event_time.still_reading(now)
         while True:
             settled: list[Settled] = []
             while len(settled) < CLOSES_PER_TRANSACTION:
-                one = self._ledger.settle_next(self._now())
+                one = self._ledger.settle_next(now)
                 if one is None:
                     break
                 settled.append(one)

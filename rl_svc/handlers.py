@@ -90,7 +90,9 @@ class WeightDecider:
         """Decide for ever what no candle decides: a close whose grace period is over."""
         while True:
             async with self._lock:
-                await self._decide()
+                # what is in hand waits for the lock, and may be what a close waits for
+                if self._candles.is_idle:
+                    await self._decide()
             self.pulse.beat()
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -105,12 +107,14 @@ class WeightDecider:
             self._portfolio.on_series(series, closes)
 
     async def _decide(self) -> None:
+        # one time for all of it: nothing is taken in meanwhile, so no grace may run out
+        now = self._now()
         if self._candles.is_behind:
-            self._portfolio.event_time.still_reading(self._now())
+            self._portfolio.event_time.still_reading(now)
         while True:
             decided: list[PortfolioWeightsDecided] = []
             while len(decided) < CLOSES_PER_TRANSACTION:
-                event = self._portfolio.decide_next(self._now())
+                event = self._portfolio.decide_next(now)
                 if event is None:
                     break
                 decided.append(event)

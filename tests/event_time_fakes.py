@@ -12,6 +12,7 @@ class Reading:
     def __init__(self, topic: Topic) -> None:
         self.topic = topic
         self.is_behind = False
+        self.is_idle = True
         self.aside: list[str] = []
 
     def pause_only(self, numbers: Collection[int]) -> None:

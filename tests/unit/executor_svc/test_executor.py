@@ -1,5 +1,6 @@
 """The executor between Kafka and the ledger: what it stores, tells and waits for."""
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from decimal import Decimal
@@ -74,7 +75,7 @@ class World:
     """An executor of one series whose neighbours are faked."""
 
     def __init__(self, *, grace_ms: int | None = None, portfolio: str | None = None) -> None:
-        self.now = 0
+        self.now = self.step = 0
         self.store, self.relay, self.registry = Store(), Waker(), CollectorRegistry()
         self.rules = Rules()
         self.executor = Executor(
@@ -82,7 +83,7 @@ class World:
             cast(Markets, self.rules),
             cast(Relay, self.relay),
             ExecutorMeters(self.registry),
-            lambda: self.now,
+            self.clock,
         )
         self.readings = [Reading(topic) for topic in (FEEDS, CANDLES, EVALUATIONS, WEIGHTS)]
         self.executor.reads(*(cast(AssignedReading, one) for one in self.readings))
@@ -95,6 +96,11 @@ class World:
         owner = Ownership("executor:main", 1, 0, {"candles/0": 7}, {})
         self.executor.take_over(owner, self.ledger)
         self._offset = 0
+
+    def clock(self) -> int:
+        """Tell the time, which goes on by `step` at each look."""
+        self.now += self.step
+        return self.now
 
     def delivery(self, event: Any) -> Delivery:
         self._offset += 1
@@ -191,6 +197,42 @@ async def test_while_a_backlog_is_read_no_grace_runs(behind: int) -> None:
     world.now += 100
     await world.close(3)
     assert [settled for _, _, settled, _ in world.store.recorded][-1:] == [2 * HOUR]
+
+
+@pytest.mark.parametrize("behind", [1, 2, 3])
+async def test_however_slow_it_is_no_grace_runs_out_while_a_backlog_is_read(behind: int) -> None:
+    world = World(grace_ms=100)
+    world.now, world.step = 10 * HOUR, 1_000
+    await world.announce("A/USD", "B/USD")
+    world.readings[behind].is_behind = True
+    await world.close(1, 2, 3)
+    assert world.store.recorded == []
+    await world.close(1, 2, symbol="B/USD")
+    assert world.told("missing_total") == 0
+    assert world.ledger.event_time.settled == 2 * HOUR
+
+
+@pytest.mark.parametrize("behind", [1, 2, 3])
+async def test_what_is_in_hand_comes_before_a_grace_is_over(
+    monkeypatch: pytest.MonkeyPatch, behind: int
+) -> None:
+    monkeypatch.setattr(handlers, "LOOK_EVERY_S", 0)
+    world = World(grace_ms=100)
+    world.now = 10 * HOUR
+    await world.announce("A/USD", "B/USD")
+    await world.close(1)
+    world.now += 100
+    world.readings[behind].is_idle = False
+    beside = asyncio.create_task(world.executor.keep_settling())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert world.executor.pulse._last is not None, "it has looked"
+    assert world.store.recorded == []
+    world.readings[behind].is_idle = True
+    while not world.store.recorded:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    beside.cancel()
+    await asyncio.gather(beside, return_exceptions=True)
 
 
 async def test_what_is_ahead_of_the_clock_goes_aside() -> None:

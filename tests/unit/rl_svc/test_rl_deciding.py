@@ -55,13 +55,13 @@ class Store:
 
 class World:
     def __init__(self, *, settled: int = 0, grace_ms: int | None = None) -> None:
-        self.now = 0
+        self.now = self.step = 0
         self.store, self.relay, self.registry = Store(), Waker(), CollectorRegistry()
         self.decider = WeightDecider(
             cast(WeightStore, self.store),
             cast(Relay, self.relay),
             self.registry,
-            lambda: self.now,
+            self.clock,
         )
         self.feeds, self.candles = Reading(FEEDS), Reading(CANDLES)
         self.decider.reads(cast(AssignedReading, self.feeds), cast(AssignedReading, self.candles))
@@ -71,6 +71,11 @@ class World:
         owner = Ownership("weights:main", 1, settled, {"candles/0": 7}, {})
         self.decider.take_over(owner, self.portfolio, 4)
         self._offset = 0
+
+    def clock(self) -> int:
+        """Tell the time, which goes on by `step` at each look."""
+        self.now += self.step
+        return self.now
 
     def delivery(self, event: Any) -> Delivery:
         self._offset += 1
@@ -164,6 +169,40 @@ async def test_while_a_backlog_is_read_no_grace_runs() -> None:
     world.now += 100
     await world.close(3)
     assert world.store.recorded != []
+
+
+async def test_however_slow_it_is_no_grace_runs_out_while_a_backlog_is_read() -> None:
+    world = World(grace_ms=100)
+    world.now, world.step = 10 * HOUR, 1_000
+    await world.announce("A/USD", "B/USD")
+    world.candles.is_behind = True
+    await world.close(1, 2, 3)
+    assert world.store.recorded == []
+    await world.close(1, 2, symbol="B/USD")
+    assert world.told("missing_total") == 0
+    assert world.portfolio.event_time.settled == 2 * HOUR
+
+
+async def test_what_is_in_hand_comes_before_a_grace_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handlers, "LOOK_EVERY_S", 0)
+    world = World(grace_ms=100)
+    world.now = 10 * HOUR
+    await world.announce("A/USD", "B/USD")
+    await world.close(1)
+    world.now += 100
+    world.candles.is_idle = False
+    beside = asyncio.create_task(world.decider.keep_deciding())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert world.decider.pulse._last is not None, "it has looked"
+    assert world.store.recorded == []
+    world.candles.is_idle = True
+    while not world.store.recorded:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    beside.cancel()
+    await asyncio.gather(beside, return_exceptions=True)
 
 
 async def test_what_is_ahead_of_the_clock_goes_aside() -> None:
