@@ -54,6 +54,7 @@ class Doubts:
         self._lock = lock
         self._feeds = feeds
         self._kept: dict[Offset, tuple[Reading, Delivery]] = {}
+        self._doubted = asyncio.Event()
 
     async def believed(self, reading: Reading, batch: list[Delivery], now: int) -> list[Delivery]:
         """Put aside what is ahead of the clock, and return the rest."""
@@ -82,10 +83,12 @@ class Doubts:
             take(delivery.event, delivery.offset_at, arrived)
             if len(self._judge.announcements) > before:
                 self._kept[delivery.offset_at] = reading, delivery
+                self._doubted.set()
 
     async def keep_putting_aside(self) -> None:
         """Put aside for ever what nobody has announced."""
         while True:
+            await self._doubted.wait()
             await self.put_aside_strangers()
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -94,6 +97,7 @@ class Doubts:
         asked = self._judge.announcements.waiting()
         if not asked:
             self._kept.clear()
+            self._doubted.clear()
             return
         await self._feeds.heard_all()
         async with self._lock:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_RECORDS = 5_000
-WAIT_MS = 500
+WAIT_MS = 2_000
 """How long a client, and the broker for it, wait for messages; what comes is handed out at once."""
 _PAUSE_MS = 1
 """What FastStream would wait for messages; where none came it sleeps as long, deaf to them."""
@@ -46,6 +46,14 @@ Handler: TypeAlias = Callable[[list[Delivery]], Awaitable[None]]
 
 class WaitingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is untyped
     """Waits longer for messages than FastStream asks it to, so that it is hardly ever deaf."""
+
+    async def start(self) -> None:
+        """Start; where nothing happens it looks around as rarely as it fetches.
+
+        aiokafka gives no name to this pause, 0.2 s: what happens wakes it from it at once.
+        """
+        await super().start()
+        self._fetcher._fetcher_timeout = WAIT_MS / 1000  # noqa: SLF001 - it has no option
 
     async def getmany(
         self, *partitions: Partition, timeout_ms: int = 0, max_records: int | None = None
