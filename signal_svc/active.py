@@ -29,6 +29,7 @@ class ActiveConfigurations:
         self._revisions: dict[object, int] = {}
         self._by_series: dict[str, dict[object, Configuration]] = {}
         self._in_order: dict[str, tuple[Configuration, ...]] = {}
+        self._warm_up: dict[str, int] = {}
 
     def __len__(self) -> int:
         on_all = (c for found in self._by_series.values() for c in found.values())
@@ -56,10 +57,10 @@ class ActiveConfigurations:
         on_series.pop(event.configuration_id, None)
         if configuration is not None:
             on_series[event.configuration_id] = configuration
-        # asked for at every candle
-        self._in_order[event.series] = tuple(
-            sorted(on_series.values(), key=lambda c: str(c.configuration_id))
-        )
+        # both are asked for at every candle
+        in_order = sorted(on_series.values(), key=lambda c: str(c.configuration_id))
+        self._in_order[event.series] = tuple(in_order)
+        self._warm_up[event.series] = max((c.lookback for c in in_order), default=1) - 1
 
     def _ready(self, event: ConfigurationChanged) -> Configuration | None:
         """Return the configuration to evaluate from now on; None for none."""
@@ -88,6 +89,10 @@ class ActiveConfigurations:
     def on(self, series: str) -> tuple[Configuration, ...]:
         """Return the configurations to evaluate on a series, in a fixed order."""
         return self._in_order.get(series, ())
+
+    def warm_up(self, series: str) -> int:
+        """Return how many candles before a new one these need."""
+        return self._warm_up.get(series, 0)
 
 
 def _compile(configuration: Configuration) -> None:

@@ -149,7 +149,7 @@ class CandleHandler:
         self, series: str, segment: list[WireCandle], said: list[tuple[int, str, Signal]]
     ) -> list[tuple[str, bytes]]:
         configurations = self._active.on(series)
-        wanted = max((c.lookback for c in configurations), default=1) - 1
+        wanted = self._active.warm_up(series)
         first, count = segment[0], len(segment)
         window = self._windows.before(series, first.open_time, wanted)
         if window is None:
