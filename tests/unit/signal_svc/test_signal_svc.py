@@ -21,6 +21,9 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.sharing import handled
+from tradepulse.strategies import Feature, compiled, get_strategy, strategy
+from tradepulse.strategies._registry import STRATEGIES
+from tradepulse.strategies._windows import window_mean
 from tradepulse.strategies.evaluate import Configuration, signals_of
 
 HOUR = 3_600_000
@@ -446,6 +449,45 @@ def test_configurations_follow_the_latest_revision():
     assert len(active) == 0
     active.on_configuration(configuration(revision=4, params={"fast": 50, "slow": 8}))
     assert len(active) == 0
+
+
+@pytest.fixture
+def new_strategy():
+    """A strategy of this file, which nothing has compiled yet."""
+
+    @strategy(name="new_here", space=(), defaults={}, features=(sma_of_seven,), shift=1)
+    @compiled
+    def decide(i, open_, high, low, close, volume, f, p):
+        """Idea: none. Source: none."""
+        return (1 if f[0][i] > f[0][i - 1] else 2), np.nan, np.nan
+
+    yield get_strategy("new_here")
+    del STRATEGIES["new_here"]
+
+
+@compiled
+def _of_seven(open_, high, low, close, volume, args):
+    return window_mean(close, 7)
+
+
+sma_of_seven = Feature(_of_seven, (), lambda: 7)
+
+
+@pytest.mark.parametrize("size", [1, 20])
+def test_no_candle_waits_for_a_compilation(new_strategy, size):
+    one = candles(20)
+    named = configuration().model_copy(update={"strategy": new_strategy.name, "params": {}})
+    publisher = FakePublisher()
+    handler, _, _ = handler_on(FakeStore(one), publisher, named)
+    compilations = [new_strategy.last.dispatcher, new_strategy._evaluate.dispatcher]
+    # one variant each, before the first candle
+    before = [list(one.signatures) for one in compilations]
+    assert [len(one) for one in before] == [1, 1]
+    batch = events(one)
+    for start in range(0, 20, size):
+        deliver(handler, batch[start : start + size])
+    assert [list(one.signatures) for one in compilations] == before
+    assert [bool(e.signals) for e in sent(publisher)] == [False] * 7 + [True] * 13
 
 
 async def test_a_kernel_is_compiled_beside_the_event_loop() -> None:
