@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter as Tally
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -65,10 +66,12 @@ class ExecutorMeters:
         self.late.inc(settled.late)
         self.trades.inc(len(done.closed))
         self.fallback.inc(done.fallback_weights)
-        for order in done.orders.values():
-            self.orders.labels(order.status).inc()
-            if order.status == "REFUSED":
-                self.refused.labels(order.reason).inc()
+        orders = done.orders.values()
+        for status, count in Tally(order.status for order in orders).items():
+            self.orders.labels(status).inc(count)
+        refused = (order.reason for order in orders if order.status == "REFUSED")
+        for reason, count in Tally(refused).items():
+            self.refused.labels(reason).inc(count)
         if done.equity is not None:
             self.event_time.set(done.close_time / 1000)
             self.equity.set(float(done.equity.equity))
@@ -223,6 +226,8 @@ class Executor:
                 "liquidated, and it enters nothing any more. Begin another one with ACCOUNT",
                 extra={"close_time": settled.settlement.close_time},
             )
+        if not log.isEnabledFor(logging.INFO):
+            return
         for order in settled.settlement.orders.values():
             log.info(
                 "order",

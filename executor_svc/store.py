@@ -1,4 +1,7 @@
-"""The ledger's tables. One transaction per batch of closes, with outbox and position."""
+"""The ledger's tables. One transaction per batch of closes, with outbox and position.
+
+One statement a table whatever the number of rows: a thousand series may trade at one close.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -14,80 +17,42 @@ from tradepulse.runtime.ownership import Ownership, advance
 from tradepulse.trading.moments import Settlement
 from tradepulse.trading.orders import Order, Position, Trade
 
-
-def _insert(table: str, **columns: str) -> str:
-    """Return an insert of many rows that is given a list of values for each column.
-
-    One statement whatever their number: a thousand series may trade at one close.
-
-    Args:
-        table: into which.
-        columns: the type of each.
-    """
-    lists = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(columns.values(), 1))
-    return f"insert into {table} ({', '.join(columns)}) select * from unnest({lists})"  # noqa: S608 - constants
-
-
-UPSERT_ORDERS = (
-    _insert(
-        "orders",
-        order_id="uuid",
-        account="text",
-        signal_id="uuid",
-        configuration_id="uuid",
-        exchange="text",
-        symbol="text",
-        timeframe="text",
-        side="text",
-        order_type="text",
-        quantity="numeric",
-        reference_price="float8",
-        stop_price="numeric",
-        take_profit_price="numeric",
-        opens_position="bool",
-        exit_reason="text",
-        status="text",
-        reason="text",
-        decided_at="timestamptz",
-        limit_price="numeric",
-        trail="float8",
-        max_holding_ms="int8",
-        notional="numeric",
-    )
-    + " on conflict (order_id) do update"
-    " set status = excluded.status, reason = excluded.reason, quantity = excluded.quantity"
-)
-INSERT_FILLS = _insert(
-    "fills",
-    fill_id="uuid",
-    order_id="uuid",
-    quantity="numeric",
-    price="numeric",
-    fee="numeric",
-    filled_at="timestamptz",
-)
-INSERT_POSITIONS = _insert(
-    "positions",
-    position_id="uuid",
-    account="text",
-    configuration_id="uuid",
-    exchange="text",
-    symbol="text",
-    timeframe="text",
-    side="text",
-    quantity="numeric",
-    entry_time="timestamptz",
-    entry_price="numeric",
-    stop_price="numeric",
-    take_profit_price="numeric",
-    exit_time="timestamptz",
-    exit_price="numeric",
-    exit_reason="text",
-    fees="numeric",
-    profit="numeric",
-    trail="float8",
-    exit_at="timestamptz",
-)
+_ORDERS = {
+    "order_id": "uuid",
+    "account": "text",
+    "signal_id": "uuid",
+    "configuration_id": "uuid",
+    "exchange": "text",
+    "symbol": "text",
+    "timeframe": "text",
+    "side": "text",
+    "order_type": "text",
+    "quantity": "numeric",
+    "reference_price": "float8",
+    "stop_price": "numeric",
+    "take_profit_price": "numeric",
+    "opens_position": "bool",
+    "exit_reason": "text",
+    "status": "text",
+    "reason": "text",
+    "decided_at": "timestamptz",
+    "limit_price": "numeric",
+    "trail": "float8",
+    "max_holding_ms": "int8",
+    "notional": "numeric",
+}
+UPSERT_ORDERS = f"""
+insert into orders ({", ".join(_ORDERS)})
+select * from unnest({", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(_ORDERS.values(), 1))})
+on conflict (order_id) do update
+set status = excluded.status, reason = excluded.reason, quantity = excluded.quantity
+"""  # noqa: S608 - constants
+CHANGE_ORDERS = """
+update orders set status = changed.status, reason = changed.reason, quantity = changed.quantity
+from unnest($1::uuid[], $2::text[], $3::text[], $4::numeric[])
+    as changed (id, status, reason, quantity)
+where order_id = changed.id
+"""
 MOVE_STOPS = """
 update positions set stop_price = moved.stop
 from unnest($1::uuid[], $2::numeric[]) as moved (id, stop) where position_id = moved.id
@@ -99,15 +64,13 @@ from unnest($1::uuid[], $2::timestamptz[], $3::numeric[], $4::text[], $5::numeri
     as closed (id, at, price, reason, fees, profit)
 where position_id = closed.id
 """
-INSERT_EQUITY = _insert(
-    "equity",
-    account="text",
-    close_time="timestamptz",
-    cash="numeric",
-    equity="numeric",
-    exposure="numeric",
-    open_positions="int4",
+_FILLS = ("fill_id", "order_id", "quantity", "price", "fee", "filled_at")
+_POSITIONS = (
+    *("position_id", "account", "configuration_id", "exchange", "symbol", "timeframe", "side"),
+    *("quantity", "entry_time", "entry_price", "stop_price", "take_profit_price"),
+    *("exit_time", "exit_price", "exit_reason", "fees", "profit", "trail", "exit_at"),
 )
+_EQUITY = ("account", "close_time", "cash", "equity", "exposure", "open_positions")
 
 
 class LedgerStore:
@@ -164,69 +127,57 @@ class LedgerStore:
             await connection.execute(
                 "update accounts set cash = $2 where account = $1", self._account, cash
             )
-            events = account_events(self._account, settlements)
             await outbox.add_many(
                 connection,
                 "executor_svc",
                 ACCOUNT,
-                [(self._account, event.model_dump_json().encode()) for event in events],
+                [(self._account, value) for value in account_events(self._account, settlements)],
             )
 
     async def _write(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
-        # several closes may touch one order; the last state wins, in the order of the closes
-        orders = {order.order_id: order for s in settlements for order in s.orders.values()}
+        await self._write_orders(connection, settlements)
         opened = {p.position_id: p for s in settlements for p in s.opened}
         moved = {p.position_id: p for s in settlements for p in s.moved}
         closed = {t.position_id: t for s in settlements for t in s.closed}
-        writes = (
-            (UPSERT_ORDERS, [self._order_row(order) for order in orders.values()]),
-            (
-                INSERT_FILLS,
-                [
-                    (f.fill_id, f.order.order_id, f.quantity, f.price, f.fee, at(f.filled_at))
-                    for s in settlements
-                    for f in s.fills
-                ],
-            ),
-            (
-                MOVE_STOPS,
-                [
-                    (p.position_id, p.stop_price)
-                    for p in moved.values()
-                    if p.position_id not in opened
-                ],
-            ),
-            # a configuration's old position must be closed before its next one is there
-            (
-                CLOSE_POSITIONS,
-                [_closing_row(t) for t in closed.values() if t.position_id not in opened],
-            ),
-            (
-                INSERT_POSITIONS,
-                [
-                    self._position_row(moved.get(name, p), closed.get(name))
-                    for name, p in opened.items()
-                ],
-            ),
-            (
-                INSERT_EQUITY,
-                [
-                    (
-                        self._account,
-                        at(s.equity.close_time),
-                        s.equity.cash,
-                        s.equity.equity,
-                        s.equity.exposure,
-                        s.equity.open_positions,
-                    )
-                    for s in settlements
-                    if s.equity is not None
-                ],
-            ),
+        fills = [
+            (f.fill_id, f.order.order_id, f.quantity, f.price, f.fee, at(f.filled_at))
+            for s in settlements
+            for f in s.fills
+        ]
+        await _copy(connection, "fills", _FILLS, fills)
+        stops = [
+            (p.position_id, p.stop_price) for p in moved.values() if p.position_id not in opened
+        ]
+        await _execute(connection, MOVE_STOPS, stops)
+        # a configuration's old position must be closed before its next one is there
+        left = [_closing_row(t) for t in closed.values() if t.position_id not in opened]
+        await _execute(connection, CLOSE_POSITIONS, left)
+        entered = [
+            self._position_row(moved.get(name, p), closed.get(name)) for name, p in opened.items()
+        ]
+        await _copy(connection, "positions", _POSITIONS, entered)
+        points = [s.equity for s in settlements if s.equity is not None]
+        equity = [
+            (self._account, at(e.close_time), e.cash, e.equity, e.exposure, e.open_positions)
+            for e in points
+        ]
+        await _copy(connection, "equity", _EQUITY, equity)
+
+    async def _write_orders(
+        self, connection: Connection, settlements: Sequence[Settlement]
+    ) -> None:
+        # several closes may touch one order; the last state wins, in the order of the closes
+        orders = {order.order_id: order for s in settlements for order in s.orders.values()}
+        # what was decided before the first of these closes is there, and changes in little
+        first = min(s.close_time for s in settlements)
+        known = [o for o in orders.values() if o.decided_at < first]
+        done = await _execute(
+            connection, CHANGE_ORDERS, [(o.order_id, o.status, o.reason, o.quantity) for o in known]
         )
-        for sql, rows in writes:
-            if rows:
-                await connection.execute(sql, *zip(*rows, strict=True))
+        if known and done != f"UPDATE {len(known)}":
+            raise RuntimeError(f"of {len(known)} orders that were decided before: {done}")
+        new = [self._order_row(o) for o in orders.values() if o.decided_at >= first]
+        await _execute(connection, UPSERT_ORDERS, new)
 
     def _order_row(self, o: Order) -> tuple[Any, ...]:
         return (
@@ -272,6 +223,23 @@ class LedgerStore:
             p.trail,
             None if p.exit_at is None else at(p.exit_at),
         )
+
+
+async def _execute(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> str:
+    """Execute a statement that is given a list of values for each column; return what it did."""
+    if not rows:
+        return ""
+    # a column that has no value anywhere costs as much as any, but not as null
+    columns = (None if set(column) == {None} else column for column in zip(*rows, strict=True))
+    return await connection.execute(sql, *columns)
+
+
+async def _copy(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows, the fastest way where none can be there yet."""
+    if rows:
+        await connection.copy_records_to_table(table, records=rows, columns=columns)
 
 
 def _closing_row(t: Trade) -> tuple[Any, ...]:
