@@ -60,6 +60,8 @@ class Ledger:
         self._clock_is_event_time = clock_is_event_time
         self._coming: dict[int, Weights] = {}
         self._decided_until = 0 if weights is None else weights.decided_at
+        self._traded: list[str] = []
+        self._instruments: frozenset[str] = frozenset()
 
     def on_feed(self, event: FeedAnnounced) -> None:
         """Learn which series to wait for."""
@@ -100,12 +102,21 @@ class Ledger:
         while self._coming and (decided := next(iter(self._coming))) < time:
             self.weights = self._coming.pop(decided)
         moment = self._moment(gathered)
-        instruments = instruments_of(traded_at(self.event_time.series, time))
         settlement = self.account.settle(
-            moment, self.weights, instruments, time if self._clock_is_event_time else now
+            moment,
+            self.weights,
+            self._instruments_at(time),
+            time if self._clock_is_event_time else now,
         )
         self.event_time.settle(gathered)
         return Settled(settlement, len(gathered.missing), gathered.late)
+
+    def _instruments_at(self, time: int) -> frozenset[str]:
+        """Return the instruments that are traded after a close, mostly those of the one before."""
+        traded = traded_at(self.event_time.series, time)
+        if traded != self._traded:
+            self._traded, self._instruments = traded, instruments_of(traded)
+        return self._instruments
 
     def _has_weights(self, gathered: Gathered, now: int) -> bool:
         """Tell whether the vector decided at the previous close is there, or waited for enough."""
