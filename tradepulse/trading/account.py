@@ -7,10 +7,11 @@ ruin, trailing stops, exits, entries.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal, localcontext
 from math import isnan, nan
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from contracts.events import Signal
 from tradepulse.candles.timeframes import timeframe_ms

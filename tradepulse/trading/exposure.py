@@ -2,17 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
+
+from msgspec import Struct
 
 from tradepulse.trading.orders import Order, Position
 
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True):
     """What the account already holds when an entry is judged, quote currency.
 
     Attributes:
