@@ -17,60 +17,108 @@ from tradepulse.runtime.ownership import Ownership, advance
 from tradepulse.trading.moments import Settlement
 from tradepulse.trading.orders import Order, Position, Trade
 
-_ORDERS = {
-    "order_id": "uuid",
-    "account": "text",
-    "signal_id": "uuid",
-    "configuration_id": "uuid",
-    "exchange": "text",
-    "symbol": "text",
-    "timeframe": "text",
-    "side": "text",
-    "order_type": "text",
-    "quantity": "numeric",
-    "reference_price": "float8",
-    "stop_price": "numeric",
-    "take_profit_price": "numeric",
-    "opens_position": "bool",
-    "exit_reason": "text",
-    "status": "text",
-    "reason": "text",
-    "decided_at": "timestamptz",
-    "limit_price": "numeric",
-    "trail": "float8",
-    "max_holding_ms": "int8",
-    "notional": "numeric",
-}
-UPSERT_ORDERS = f"""
-insert into orders ({", ".join(_ORDERS)})
-select * from unnest({", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(_ORDERS.values(), 1))})
-on conflict (order_id) do update
-set status = excluded.status, reason = excluded.reason, quantity = excluded.quantity
-"""  # noqa: S608 - constants
+
+def _insert(table: str, **columns: str) -> str:
+    """Return an insert of many rows that is given a list of values for each column.
+
+    Args:
+        table: into which.
+        columns: the type of each.
+    """
+    names = ", ".join(columns)
+    values = ", ".join(f"{name}::{type_}" for name, type_ in columns.items())
+    sent = ("text" if type_ == "numeric" else type_ for type_ in columns.values())
+    lists = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(sent, 1))
+    return f"insert into {table} ({names}) select {values} from unnest({lists}) as given ({names})"  # noqa: S608 - constants
+
+
+UPSERT_ORDERS = (
+    _insert(
+        "orders",
+        order_id="uuid",
+        account="text",
+        signal_id="uuid",
+        configuration_id="uuid",
+        exchange="text",
+        symbol="text",
+        timeframe="text",
+        side="text",
+        order_type="text",
+        quantity="numeric",
+        reference_price="float8",
+        stop_price="numeric",
+        take_profit_price="numeric",
+        opens_position="bool",
+        exit_reason="text",
+        status="text",
+        reason="text",
+        decided_at="timestamptz",
+        limit_price="numeric",
+        trail="float8",
+        max_holding_ms="int8",
+        notional="numeric",
+    )
+    + " on conflict (order_id) do update"
+    " set status = excluded.status, reason = excluded.reason, quantity = excluded.quantity"
+)
 CHANGE_ORDERS = """
-update orders set status = changed.status, reason = changed.reason, quantity = changed.quantity
-from unnest($1::uuid[], $2::text[], $3::text[], $4::numeric[])
+update orders set status = changed.status, reason = changed.reason,
+    quantity = changed.quantity::numeric
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
     as changed (id, status, reason, quantity)
 where order_id = changed.id
 """
+INSERT_FILLS = _insert(
+    "fills",
+    fill_id="uuid",
+    order_id="uuid",
+    quantity="numeric",
+    price="numeric",
+    fee="numeric",
+    filled_at="timestamptz",
+)
+INSERT_POSITIONS = _insert(
+    "positions",
+    position_id="uuid",
+    account="text",
+    configuration_id="uuid",
+    exchange="text",
+    symbol="text",
+    timeframe="text",
+    side="text",
+    quantity="numeric",
+    entry_time="timestamptz",
+    entry_price="numeric",
+    stop_price="numeric",
+    take_profit_price="numeric",
+    exit_time="timestamptz",
+    exit_price="numeric",
+    exit_reason="text",
+    fees="numeric",
+    profit="numeric",
+    trail="float8",
+    exit_at="timestamptz",
+)
 MOVE_STOPS = """
-update positions set stop_price = moved.stop
-from unnest($1::uuid[], $2::numeric[]) as moved (id, stop) where position_id = moved.id
+update positions set stop_price = moved.stop::numeric
+from unnest($1::uuid[], $2::text[]) as moved (id, stop) where position_id = moved.id
 """
 CLOSE_POSITIONS = """
-update positions set exit_time = closed.at, exit_price = closed.price, exit_reason = closed.reason,
-    fees = closed.fees, profit = closed.profit
-from unnest($1::uuid[], $2::timestamptz[], $3::numeric[], $4::text[], $5::numeric[], $6::numeric[])
+update positions set exit_time = closed.at, exit_price = closed.price::numeric,
+    exit_reason = closed.reason, fees = closed.fees::numeric, profit = closed.profit::numeric
+from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[])
     as closed (id, at, price, reason, fees, profit)
 where position_id = closed.id
 """
-_FILLS = ("fill_id", "order_id", "quantity", "price", "fee", "filled_at")
-_POSITIONS = (
-    *("position_id", "account", "configuration_id", "exchange", "symbol", "timeframe", "side"),
-    *("quantity", "entry_time", "entry_price", "stop_price", "take_profit_price"),
-    *("exit_time", "exit_price", "exit_reason", "fees", "profit", "trail", "exit_at"),
+INSERT_EQUITY = _insert(
+    "equity",
+    account="text",
+    close_time="timestamptz",
+    cash="numeric",
+    equity="numeric",
+    exposure="numeric",
+    open_positions="int4",
 )
-_EQUITY = ("account", "close_time", "cash", "equity", "exposure", "open_positions")
 
 
 class LedgerStore:
@@ -144,7 +192,7 @@ class LedgerStore:
             for s in settlements
             for f in s.fills
         ]
-        await _copy(connection, "fills", _FILLS, fills)
+        await _execute(connection, INSERT_FILLS, fills)
         stops = [
             (p.position_id, p.stop_price) for p in moved.values() if p.position_id not in opened
         ]
@@ -155,13 +203,13 @@ class LedgerStore:
         entered = [
             self._position_row(moved.get(name, p), closed.get(name)) for name, p in opened.items()
         ]
-        await _copy(connection, "positions", _POSITIONS, entered)
+        await _execute(connection, INSERT_POSITIONS, entered)
         points = [s.equity for s in settlements if s.equity is not None]
         equity = [
             (self._account, at(e.close_time), e.cash, e.equity, e.exposure, e.open_positions)
             for e in points
         ]
-        await _copy(connection, "equity", _EQUITY, equity)
+        await _execute(connection, INSERT_EQUITY, equity)
 
     async def _write_orders(
         self, connection: Connection, settlements: Sequence[Settlement]
@@ -229,17 +277,16 @@ async def _execute(connection: Connection, sql: str, rows: Sequence[tuple[Any, .
     """Execute a statement that is given a list of values for each column; return what it did."""
     if not rows:
         return ""
-    # a column that has no value anywhere costs as much as any, but not as null
-    columns = (None if set(column) == {None} else column for column in zip(*rows, strict=True))
-    return await connection.execute(sql, *columns)
+    return await connection.execute(sql, *map(_sent, zip(*rows, strict=True)))
 
 
-async def _copy(
-    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Insert rows, the fastest way where none can be there yet."""
-    if rows:
-        await connection.copy_records_to_table(table, records=rows, columns=columns)
+def _sent(column: tuple[Any, ...]) -> Sequence[Any] | None:
+    """Return a column as it is sent: amounts as text, which takes a fifth of the time."""
+    known = next((value for value in column if value is not None), None)
+    if isinstance(known, Decimal):
+        return [None if value is None else str(value) for value in column]
+    # without any value the rows are filled up with nulls
+    return None if known is None else column
 
 
 def _closing_row(t: Trade) -> tuple[Any, ...]:
