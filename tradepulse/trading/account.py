@@ -73,6 +73,7 @@ class Account:
         self.orders = {order.configuration_id: order for order in orders}
         self.marks = dict(marks or {})
         """Last close by instrument."""
+        self._marked_at: dict[str, int] = {}
         self._order: list[UUID] | None = None
         """The configurations that hold a position, as they are asked; None until the next time."""
         self._in_order: list[Position] | None = None
@@ -114,7 +115,11 @@ class Account:
         inside = self._fill_waiting(moment, done)
         self._fill_protective(moment, inside, done)
         for series in sorted(moment.candles):
-            self.marks[series.rpartition(":")[0]] = moment.candles[series].close
+            instrument = series.rpartition(":")[0]
+            # what comes late of one timeframe is older than what another has shown since
+            if moment.close_time >= self._marked_at.get(instrument, 0):
+                self._marked_at[instrument] = moment.close_time
+                self.marks[instrument] = moment.candles[series].close
         self._values = None
         self._liquidate_if_ruined(moment, done)
         self._follow(moment, inside, done)
