@@ -20,7 +20,7 @@ from tradepulse.research.virtual.books import (
 )
 from tradepulse.research.virtual.market import Market
 from tradepulse.research.virtual.trades import TradeArray
-from tradepulse.strategies.compiled import step
+from tradepulse.strategies.compiled import row_by_row, step
 
 
 class Judged(NamedTuple):
@@ -69,7 +69,7 @@ def _notional(
     return float(min(wanted, symbol_room, total_room))
 
 
-@step
+@row_by_row
 def settle_entries(
     books: Books,
     a: int,

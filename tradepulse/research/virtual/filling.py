@@ -21,7 +21,7 @@ from tradepulse.research.virtual.books import (
 from tradepulse.research.virtual.market import Market
 from tradepulse.research.virtual.ticks import paid_on_tick, tick_beside
 from tradepulse.research.virtual.trades import LAPSES, MARKET, RESTS
-from tradepulse.strategies.compiled import step
+from tradepulse.strategies.compiled import row_by_row, step
 from tradepulse.trading.fills import (
     LONG,
     SHORT,
@@ -164,7 +164,7 @@ def _liquidate(books: Books, a: int, t: int, market: Market, costs: Costs) -> No
         drop(books, a, c)
 
 
-@step
+@row_by_row
 def settle_fills(books: Books, a: int, t: int, market: Market, costs: Costs) -> None:
     """Take an account over a close up to its decisions: fills, marks, ruin, ends of series."""
     configurations, is_due = books.state.shape[1], False
