@@ -119,3 +119,28 @@ def as_candles(symbol: str, prices: list[float]) -> Candles:
         "x", symbol, "1h", times, opens, np.maximum(opens, column) + 1,
         np.minimum(opens, column) - 1, column, np.full(n, 100.0),
     )  # fmt: skip
+
+
+def planted(cycles: int, rng: np.random.Generator) -> Prepared:
+    """Return a market in which every trade of A gains 1 % on average, and every one of B loses it.
+
+    Every four hours both buy at 100 and sell two hours later, at what is drawn with 2 % of noise.
+    """
+    series, asked = {}, []
+    for symbol, gain in (("A/USD", 0.01), ("B/USD", -0.01)):
+        ends = 100 * np.exp(rng.normal(gain, 0.02, cycles))
+        at = np.full((cycles, 4), 100.0)
+        at[:, 2] = ends
+        # sold at the open of the third hour
+        opens = np.column_stack([at[:, 0], at[:, 1], ends, np.full(cycles, 100.0)])
+        o, c = opens.ravel(), at.ravel()
+        times = np.arange(4 * cycles, dtype=np.int64) * HOUR
+        candles = Candles(
+            "x", symbol, "1h", times, o, np.maximum(o, c), np.minimum(o, c), c, np.full(len(c), 1e6)
+        )
+        action, none = np.zeros(len(c), dtype=np.int8), np.full(len(c), np.nan)
+        action[0::4], action[1::4] = 1, 2
+        configuration = Configuration(UUID(int=ord(symbol[0])), "s", "x", symbol, "1h", {})
+        series[candles.series] = candles
+        asked.append(Evaluated(configuration, Evaluations(action, none, none, none, none), 0))
+    return Prepared(series, series, {}, asked)

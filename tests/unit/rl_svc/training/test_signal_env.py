@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rl_svc.training.env import EnvSettings, SignalEnv, Step
-from tests.made_markets import FREE, HOUR, as_candles, ready_at_random, scripted
+from tests.made_markets import FREE, HOUR, as_candles, planted, ready_at_random, scripted
 from tradepulse.research.virtual.market import VirtualMarket, decided_weights, market_of
 from tradepulse.trading.account import Account
 from tradepulse.trading.backtest import Decisions, Prepared, moments_of
@@ -216,6 +216,24 @@ def test_an_account_alone_differs_in_nothing_from_one_among_many() -> None:
         assert whole.rewards[0] == single.rewards[0]
         np.testing.assert_array_equal(whole.observations[0], single.observations[0])
         mask, alone = whole.mask, single.mask
+
+
+def test_weight_on_what_gains_is_rewarded() -> None:
+    market = market_of(planted(200, np.random.default_rng(1)), {})
+    rules = AccountRules(limits=RiskLimits(max_symbol_notional=Decimal(1)))
+    rewards = {}
+    for name, weights in {"a": (1.0, 0.0), "b": (0.0, 1.0), "equal": (0.5, 0.5)}.items():
+        env, total = env_of(market, 1, 1, WHOLE, rules), 0.0
+        env.reset()
+        ended = False
+        while not ended:
+            step = env.step(np.array([weights]))
+            total, ended = total + float(step.rewards[0]), bool(step.ended[0])
+        rewards[name] = total
+    # 200 trades of 1 %, less what equal weights lose by costs
+    assert rewards["a"] > 1_500
+    assert rewards["b"] < -1_500
+    assert rewards["equal"] == 0
 
 
 def ruinous() -> VirtualMarket:
