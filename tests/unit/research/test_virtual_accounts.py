@@ -232,3 +232,33 @@ def test_wrong_weights_are_refused() -> None:
         replay(market, np.full(shape, np.nan), AccountRules())
     with pytest.raises(ValueError, match="no closes from 5 to 5"):
         replay(market, np.zeros(shape), AccountRules(), span=(5, 5))
+
+
+def months(seed: int) -> Prepared:
+    """Ask twenty-four configurations, half of them with limit entries, over three months."""
+    rng = np.random.default_rng(seed)
+    candles = [walk(f"{name}/USD", 2_000, rng, 2, swing=0.003)[0] for name in "ABCDEF"]
+    ways = {
+        "sma_cross": {},
+        "donchian_breakout": {"limit_atr": 0.3, "trail_atr": 3.0},
+        "rsi_reversion": {"max_candles": 24.0},
+        "supertrend": {"limit_atr": 0.2},
+    }
+    return prepared(
+        candles,
+        [
+            Configuration(UUID(int=10 * i + k), name, "x", one.symbol, "1h", params)
+            for i, one in enumerate(candles)
+            for k, (name, params) in enumerate(ways.items())
+        ],
+    )
+
+
+def test_what_rounding_leaves_of_the_cash_pays_for_what_it_was_kept_for() -> None:
+    # an account that is all in again and again; its last cash is some thousandths of its equity
+    ready = months(15)
+    theirs = backtest_of(ready, AccountRules(), EqualWeights())
+    mine = replay(market_of(ready, {}), decided_weights(ready, EqualWeights()), AccountRules())
+    compare(mine, theirs)
+    worth = np.array([float(point.equity) for point in theirs.equity])
+    assert np.abs(mine.equity / worth - 1).max() < 1e-12

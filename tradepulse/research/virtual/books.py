@@ -15,8 +15,8 @@ FLAT = 0
 WAITS = 1
 HOLDS = 2
 EXACT = 1e-12
-"""What rounding leaves of a float, as a fraction of the amounts that it came from. The account's
-decimals know which of two equal amounts is the larger, floats only beyond this."""
+"""What rounding leaves of an amount, as a fraction of the equity that it is a part of. Floats tell
+two amounts apart beyond this, decimals always."""
 
 
 class Books(NamedTuple):
@@ -24,6 +24,7 @@ class Books(NamedTuple):
 
     Attributes:
         cash: float64 `(n,)`.
+        equity: float64 `(n,)`, at the last close at which an entry was judged.
         shorts: int64 `(n,)`, how many shorts are held.
         state: int8 `(n, C)`, `FLAT`, `WAITS` or `HOLDS`.
         trade: int64 `(n, C)`, the trade that waits or is held.
@@ -36,6 +37,7 @@ class Books(NamedTuple):
     """
 
     cash: FloatArray
+    equity: FloatArray
     shorts: IntArray
     state: NDArray[np.int8]
     trade: IntArray
@@ -70,6 +72,7 @@ def books_of(accounts: int, market: Market, *, keeps_profits: bool = False) -> B
     """Return the books of accounts without cash."""
     shape = (accounts, len(market.instrument))
     return Books(
+        np.zeros(accounts),
         np.zeros(accounts),
         np.zeros(accounts, dtype=np.int64),
         np.zeros(shape, dtype=np.int8),

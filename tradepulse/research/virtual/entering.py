@@ -102,6 +102,7 @@ def settle_entries(
             continue
         if not is_judged:
             is_judged, judged = True, _judged(books, a, t, market)
+            books.equity[a] = judged.equity
         i = market.instrument[c]
         weight = table[row, i]
         if market.gap[t] > max(limits.max_weight_age_ms, 2 * market.candle_ms[c]):

@@ -102,7 +102,7 @@ def _fill_limit_entry(books: Books, a: int, c: int, market: Market, costs: Costs
             price, is_buy, trade.limit, quantity, trade.entry_volume, trade.entry_tick, costs
         )
     cost = quantity * price * (1.0 + rate)
-    if is_buy and cost > books.cash[a] + EXACT * (cost + books.spend[a, c]):
+    if is_buy and cost > books.cash[a] + EXACT * books.equity[a]:
         drop(books, a, c)
     else:
         _enter(books, a, c, quantity, price, rate, market)
