@@ -5,6 +5,7 @@ become moments (as `event_time` gathers them), weights decided at one close bind
 and the same `Account` settles each moment.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,6 +27,7 @@ from tradepulse.trading.account import Account
 from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import EquityPoint, Order, Trade
+from tradepulse.trading.policies.weighing import history_for, weigh
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import (
     ReturnHistory,
@@ -47,6 +49,7 @@ class BacktestResult:
         entries: by configuration, the entries that its strategy asked for; those refused for
             their levels never became orders.
         ruined_at: close at which the equity was not above zero, epoch ms; None if it never was.
+        fallbacks: closes that inverse volatility decided in place of a model, by the reason.
     """
 
     trades: list[Trade] = field(default_factory=list)
@@ -54,6 +57,7 @@ class BacktestResult:
     refused: list[Order] = field(default_factory=list)
     entries: dict[UUID, Entries] = field(default_factory=dict)
     ruined_at: int | None = None
+    fallbacks: Counter[str] = field(default_factory=Counter)
 
     def add(self, settlement: Settlement) -> None:
         """Take in one settled close."""
@@ -109,7 +113,9 @@ def backtest(
         result.add(account.settle(moment, weights, instruments_of(now_traded)))
         for name, prices in moment.candles.items():
             history.add(name, moment.close_time, prices.close)
-        weights = Weights(moment.close_time, policy.weights(history.returns(now_traded)))
+        decided = weigh(policy, history, now_traded)
+        result.fallbacks.update([decided.fallback] if decided.fallback else ())
+        weights = Weights(moment.close_time, decided.weights, decided.budget)
         if progress is not None and number % 256 == 0:
             progress(number, len(moments))
     if progress is not None:
@@ -156,10 +162,11 @@ def _signals(
 def _warm_history(
     warm: dict[str, Candles], traded: dict[str, Candles], policy: WeightPolicy
 ) -> ReturnHistory:
-    history = ReturnHistory(policy.lookback)
+    lookback = history_for(policy)
+    history = ReturnHistory(lookback)
     for name, one in traded.items():
         before = len(warm[name]) - len(one)
-        known = warm[name].rows(max(0, before - policy.lookback - 1), before)
+        known = warm[name].rows(max(0, before - lookback - 1), before)
         history.begin(name, zip(known.close_time.tolist(), known.close.tolist(), strict=True))
     return history
 
