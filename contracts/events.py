@@ -148,7 +148,7 @@ class PortfolioWeightsDecided(Event):
     model_id: str | None = None
     """Of the trained model that the portfolio follows; None where it follows none."""
     fallback: str | None = None
-    """Why the model did not decide this close: `policy` did in its place."""
+    """Why the portfolio's own policy did not decide this close: `policy` did in its place."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

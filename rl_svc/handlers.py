@@ -56,7 +56,7 @@ class WeightDecider:
         )
         self._fallback = Counter(
             "tradepulse_policy_fallback_total",
-            "Closes that inverse volatility decided in place of the model",
+            "Closes that inverse volatility decided in place of the policy",
             ["reason"],
             registry=registry,
         )

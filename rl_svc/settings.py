@@ -10,6 +10,8 @@ from tradepulse.trading.event_time import GRACE_MS, TOLERANCE_MS
 from tradepulse.trading.policies.named import policy_named
 from tradepulse.trading.weights import LOOKBACK, MAX_BUDGET, InverseVolatility, WeightPolicy
 
+_POLICIES = r"^(equal|inverse_volatility|hrp|min_variance|fixed|model:.+)$"
+
 
 class PortfolioSettings(RuntimeSettings):
     """Portfolio, policy and clock."""
@@ -21,9 +23,7 @@ class PortfolioSettings(RuntimeSettings):
     """How long a close waits for stragglers, by the wall clock."""
     clock_tolerance_s: int = Field(default=TOLERANCE_MS // 1000, ge=0)
     """Live, what is further ahead of the wall clock is put aside."""
-    policy: Annotated[str, Field(pattern=r"^(equal|inverse_volatility|fixed|model:.+)$")] = (
-        InverseVolatility.name
-    )
+    policy: Annotated[str, Field(pattern=_POLICIES)] = InverseVolatility.name
     """`model:FILE` for a trained model."""
     policy_lookback: int = Field(default=LOOKBACK, ge=2, le=100_000)
     """Returns of each instrument that the policy looks at."""

@@ -6,8 +6,8 @@ from studio_svc.web_app.views import View
 class WeightsView(View):
     """The last weight vector; what is missing to 1 stays cash.
 
-    `budget` is what the weights sum to at most. `fallback` says why the model `model_id` did not
-    decide; `policy` did in its place.
+    `budget` is what the weights sum to at most, `model_id` names the model that is followed.
+    `fallback` says why the portfolio's own policy did not decide; `policy` did in its place.
     """
 
     portfolio: str

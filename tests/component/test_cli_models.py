@@ -62,7 +62,7 @@ def test_a_model_decides_the_weights() -> None:
     assert len(expected.trades) > 20
     # one close for each return that is not there yet, the first one has none
     assert found["fallbacks"] == expected.fallbacks == {"history": 168}
-    assert "168 of 900 closes decided by inverse volatility in place of the model" in " ".join(
+    assert "168 of 900 closes decided by inverse volatility in place of the policy" in " ".join(
         text.split()
     )
 

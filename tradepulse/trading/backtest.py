@@ -49,7 +49,7 @@ class BacktestResult:
         entries: by configuration, the entries that its strategy asked for; those refused for
             their levels never became orders.
         ruined_at: close at which the equity was not above zero, epoch ms; None if it never was.
-        fallbacks: closes that inverse volatility decided in place of a model, by the reason.
+        fallbacks: closes that inverse volatility decided in place of the policy, by the reason.
     """
 
     trades: list[Trade] = field(default_factory=list)

@@ -21,7 +21,8 @@ def test_by_default_it_goes_by_the_wall_clock_and_by_volatility() -> None:
 
 def test_the_budget_reaches_every_policy(tmp_path: Path) -> None:
     write_model(tmp_path / "m.npz", made_model(1))
-    for policy in ("equal", "inverse_volatility", "fixed", f"model:{tmp_path / 'm.npz'}"):
+    names = ("equal", "inverse_volatility", "hrp", "min_variance", "fixed")
+    for policy in (*names, f"model:{tmp_path / 'm.npz'}"):
         told = {"policy": policy, "budget": 1.5, "fixed_weights": {"x:A": 1.0, "x:B": 0.5}}
         assert PortfolioSettings(**PLACE, **told).weight_policy().budget == 1.5
         assert PortfolioSettings(**PLACE, **told | {"budget": 2.0}).weight_policy().budget == 2.0
@@ -42,7 +43,11 @@ def test_in_a_replay_it_waits_without_limit() -> None:
         ("clock_tolerance_s", [0], [-1]),
         ("policy_lookback", [2, 100_000], [1, 100_001]),
         ("portfolio", ["p" * 64], ["", "p" * 65, "a b", "a:b"]),
-        ("policy", ["equal", "fixed", "model:m.npz"], ["", "best", "model:", "equal2"]),
+        (
+            "policy",
+            ["equal", "hrp", "min_variance", "fixed", "model:m.npz"],
+            ["", "best", "model:", "equal2"],
+        ),
         ("budget", [1e-3, 1_000.0], [0.0, -1.0, 1_000.1, float("nan"), float("inf")]),
         ("fixed_weights", [{"x:A": 0.0}, {"x:A": 1.0}], [{"x:A": -0.1}, {"x:A": 1.1}]),
     ],

@@ -85,7 +85,8 @@ class Portfolio:
     weights: Annotated[
         str,
         typer.Option(
-            help='equal, inverse_volatility, model:FILE, or fixed ones, as {"BTC/USD": 0.5}.'
+            help="equal, inverse_volatility, hrp, min_variance, model:FILE, or fixed ones, as "
+            '{"BTC/USD": 0.5}.'
         ),
     ] = "equal"
     budget: Annotated[

@@ -160,7 +160,7 @@ class Report:
         of = f"of {len(self.result.equity):,} closes decided by inverse volatility"
         return [
             *(
-                f"{count:,} {of} in place of the model: {FALLBACKS[reason]}"
+                f"{count:,} {of} in place of the policy: {FALLBACKS[reason]}"
                 for reason, count in self.result.fallbacks.most_common()
             ),
             *(f"{n:,} entries refused: {escape(why)}" for why, n in self._refused().most_common()),

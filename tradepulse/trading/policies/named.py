@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from tradepulse.trading.policies.hrp import HierarchicalRiskParity
+from tradepulse.trading.policies.min_variance import MinimumVariance
 from tradepulse.trading.weights import (
     LOOKBACK,
     EqualWeights,
@@ -28,8 +30,12 @@ def policy_named(
         return EqualWeights(budget)
     if name == InverseVolatility.name:
         return InverseVolatility(lookback, budget)
+    for one in (HierarchicalRiskParity, MinimumVariance):
+        if name == one.name:
+            return one(lookback, budget)
     if name == FixedWeights.name:
         if not fixed:
             raise ValueError("the fixed policy needs weights")
         return FixedWeights(fixed, budget)
-    raise ValueError(f"unknown weight policy {name!r}; known are equal, inverse_volatility, fixed")
+    known = "equal, inverse_volatility, hrp, min_variance, fixed, model:FILE"
+    raise ValueError(f"unknown weight policy {name!r}; known are {known}")

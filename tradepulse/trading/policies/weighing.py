@@ -1,4 +1,4 @@
-"""How a close is weighed: by its policy, or by inverse volatility where a learned one cannot.
+"""How a close is weighed: by its policy, or by inverse volatility where that cannot.
 
 The live service and the backtest both ask `weigh`, with the same history of returns.
 """
@@ -7,6 +7,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.trading.policies.by_covariance import ByCovariance
 from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.weights import (
     InverseVolatility,
@@ -16,14 +18,14 @@ from tradepulse.trading.weights import (
 )
 
 FALLBACKS = {
-    "timeframe": "an instrument has no series of the model's timeframe",
+    "timeframe": "an instrument has no series of the timeframe that the policy sees",
     "history": "no instrument has enough returns yet",
     "instrument": "the model named other instruments than those that are traded",
     "not_finite": "a weight of the model was no number",
     "range": "a weight of the model was below 0 or above 1",
     "sum": "the model's weights summed to more than the budget",
 }
-"""Why a close is decided by inverse volatility in place of the model."""
+"""Why a close is decided by inverse volatility in place of the policy."""
 _ROUNDING = 1e-9
 
 
@@ -36,7 +38,7 @@ class Decision:
         weights: by instrument.
         budget: what they sum to at most.
         model_id: of the model that is followed.
-        fallback: why its weights were not used, one of `FALLBACKS`.
+        fallback: why the policy's own weights were not used, one of `FALLBACKS`.
         unknown: instruments that a model does not know yet, for want of returns; they have none.
     """
 
@@ -50,7 +52,7 @@ class Decision:
 
 def history_for(policy: WeightPolicy) -> int:
     """Return how many returns of each series must be kept for a policy and its fallback."""
-    if isinstance(policy, LearnedPolicy):
+    if isinstance(policy, LearnedPolicy | ByCovariance):
         return max(policy.lookback, InverseVolatility().lookback)
     return policy.lookback
 
@@ -65,8 +67,24 @@ def weigh(policy: WeightPolicy, history: ReturnHistory, series: Collection[str])
     """
     if isinstance(policy, LearnedPolicy):
         return _by_model(policy, history, series)
+    if isinstance(policy, ByCovariance):
+        own = finest_common(series)
+        if own is None:
+            return _by_fallback("timeframe", policy, history, series)
+        series = own
     weights = policy.weights(history.returns(series, policy.lookback))
     return Decision(policy.name, weights, policy.budget)
+
+
+def finest_common(series: Collection[str]) -> list[str] | None:
+    """Return the series of the shortest timeframe that every instrument has; None if none is."""
+    by_timeframe: dict[str, list[str]] = {}
+    for one in series:
+        by_timeframe.setdefault(one.rpartition(":")[2], []).append(one)
+    for timeframe in sorted(by_timeframe, key=timeframe_ms):
+        if instruments_of(by_timeframe[timeframe]) == instruments_of(series):
+            return by_timeframe[timeframe]
+    return None if series else []
 
 
 def _by_model(policy: LearnedPolicy, history: ReturnHistory, series: Collection[str]) -> Decision:
@@ -89,14 +107,15 @@ def _by_model(policy: LearnedPolicy, history: ReturnHistory, series: Collection[
 
 def _by_fallback(
     reason: str,
-    policy: LearnedPolicy,
+    policy: LearnedPolicy | ByCovariance,
     history: ReturnHistory,
     series: Iterable[str],
     unknown: tuple[str, ...] = (),
 ) -> Decision:
     fallback = InverseVolatility(budget=policy.budget)
     weights = fallback.weights(history.returns(series, fallback.lookback))
-    return Decision(fallback.name, weights, policy.budget, policy.model_id, reason, unknown)
+    model_id = policy.model_id if isinstance(policy, LearnedPolicy) else None
+    return Decision(fallback.name, weights, policy.budget, model_id, reason, unknown)
 
 
 def fault_in(

@@ -27,10 +27,10 @@ describe("weights", () => {
     expect(shown).toContain("BTC/USD 50.0 % ETH/USD 25.0 % cash 25.0 %");
     expect(shown).toContain("inverse volatility");
     expect(shown).toContain("without LTC/USD");
-    expect(shown).not.toContain("in place of");
+    expect(shown).not.toContain("could not");
   });
 
-  it("say where a model did not decide", () => {
+  it("say why a policy did not decide", () => {
     const weights = {
       portfolio: "main",
       close_time: 0,
@@ -42,7 +42,7 @@ describe("weights", () => {
       fallback: "not_finite",
     };
     const shown = text(renderToStaticMarkup(<Weights known={READY} weights={weights} />));
-    expect(shown).toContain("in place of the model: not finite");
+    expect(shown).toContain("its own policy could not: not finite");
     // with a budget of 2 nothing is left
     expect(shown).not.toContain("cash");
   });
