@@ -17,16 +17,32 @@ class Portfolio:
         name: of the portfolio.
         policy: turns returns into weights.
         event_time: gathers the candles.
+        lookback: returns of each series that are kept at least, for policies that come later.
     """
 
-    def __init__(self, name: str, policy: WeightPolicy, event_time: EventTime) -> None:
+    def __init__(
+        self, name: str, policy: WeightPolicy, event_time: EventTime, lookback: int = 0
+    ) -> None:
         self.event_time = event_time
-        self.lookback = history_for(policy)
+        self.lookback = max(history_for(policy), lookback)
         """Returns of each series that are kept."""
         self._name = name
         self._policy = policy
         self._history = ReturnHistory(self.lookback)
         self._corrected: dict[tuple[str, int], float] = {}
+
+    def follow(self, policy: WeightPolicy) -> None:
+        """Decide by another policy from the next close on.
+
+        Raises:
+            ValueError: it needs more returns than are kept.
+        """
+        if (needed := history_for(policy)) > self.lookback:
+            raise ValueError(
+                f"{policy.name} needs {needed} returns of each series, {self.lookback} are kept: "
+                "restart with it"
+            )
+        self._policy = policy
 
     def known_until(self, series: FeedSeries) -> int | None:
         """Return the close time up to which a series' closes are wanted; None where known.
