@@ -70,56 +70,6 @@ class BacktestResult:
             self.equity.append(settlement.equity)
 
 
-def backtest(
-    candles: Sequence[Candles],
-    configurations: Sequence[Configuration],
-    rules: AccountRules,
-    policy: WeightPolicy,
-    *,
-    cash: Decimal = Decimal(100_000),
-    between: tuple[int | None, int | None] = (None, None),
-    finer: Sequence[Candles] = (),
-    progress: Callable[[int, int], None] | None = None,
-) -> BacktestResult:
-    """Trade configurations on recorded candles.
-
-    Args:
-        candles: one entry per series. Those that open before the range only warm up the strategies
-            and the weights.
-        configurations: any number on any of the series; they share the cash.
-        rules: fees, slippage, limits.
-        policy: sizes the entries; decided at every close, binding from the next.
-        cash: initial cash in the quote currency, which all series must share.
-        between: first open time that is traded, and the one before which trading ends, epoch ms.
-        finer: lower-timeframe candles, one series for an instrument at most. They settle what a
-            candle cannot tell itself: which of stop and target it touched first.
-        progress: called now and then with (closes done, closes in all).
-
-    Raises:
-        ValueError: a configuration's series is missing, no candle is in the range, a strategy or
-            its parameters are wrong, finer candles do not divide those that are traded.
-    """
-    ready = prepared(candles, configurations, between=between, finer=finer)
-    result = BacktestResult()
-    for one in ready.evaluated:
-        configuration = one.configuration
-        counted = entries_in(one.evaluations, ready.warm[configuration.series], one.first)
-        result.entries[configuration.configuration_id] = counted
-    account, decisions = Account(cash, rules), Decisions(ready, policy)
-    result.fallbacks = decisions.fallbacks
-    weights: Weights | None = None
-    moments = moments_of(ready)
-    for number, moment in enumerate(moments):
-        traded = decisions.instruments(moment.close_time)
-        result.add(account.settle(moment, weights, traded))
-        weights = decisions.after(moment)
-        if progress is not None and number % 256 == 0:
-            progress(number, len(moments))
-    if progress is not None:
-        progress(len(moments), len(moments))
-    return result
-
-
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """What one configuration says of its series.
@@ -155,6 +105,68 @@ class Prepared:
     def spans(self) -> dict[str, Span]:
         """When each series is traded."""
         return {name: _span(one) for name, one in self.traded.items()}
+
+
+def backtest(
+    candles: Sequence[Candles],
+    configurations: Sequence[Configuration],
+    rules: AccountRules,
+    policy: WeightPolicy,
+    *,
+    cash: Decimal = Decimal(100_000),
+    between: tuple[int | None, int | None] = (None, None),
+    finer: Sequence[Candles] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> BacktestResult:
+    """Trade configurations on recorded candles.
+
+    Args:
+        candles: one entry per series. Those that open before the range only warm up the strategies
+            and the weights.
+        configurations: any number on any of the series; they share the cash.
+        rules: fees, slippage, limits.
+        policy: sizes the entries; decided at every close, binding from the next.
+        cash: initial cash in the quote currency, which all series must share.
+        between: first open time that is traded, and the one before which trading ends, epoch ms.
+        finer: lower-timeframe candles, one series for an instrument at most. They settle what a
+            candle cannot tell itself: which of stop and target it touched first.
+        progress: called now and then with (closes done, closes in all).
+
+    Raises:
+        ValueError: a configuration's series is missing, no candle is in the range, a strategy or
+            its parameters are wrong, finer candles do not divide those that are traded.
+    """
+    ready = prepared(candles, configurations, between=between, finer=finer)
+    return backtest_of(ready, rules, policy, cash=cash, progress=progress)
+
+
+def backtest_of(
+    ready: Prepared,
+    rules: AccountRules,
+    policy: WeightPolicy,
+    *,
+    cash: Decimal = Decimal(100_000),
+    progress: Callable[[int, int], None] | None = None,
+) -> BacktestResult:
+    """Trade what was prepared; the other arguments are those of `backtest`."""
+    result = BacktestResult()
+    for one in ready.evaluated:
+        configuration = one.configuration
+        counted = entries_in(one.evaluations, ready.warm[configuration.series], one.first)
+        result.entries[configuration.configuration_id] = counted
+    account, decisions = Account(cash, rules), Decisions(ready, policy)
+    result.fallbacks = decisions.fallbacks
+    weights: Weights | None = None
+    moments = moments_of(ready)
+    for number, moment in enumerate(moments):
+        traded = decisions.instruments(moment.close_time)
+        result.add(account.settle(moment, weights, traded))
+        weights = decisions.after(moment)
+        if progress is not None and number % 256 == 0:
+            progress(number, len(moments))
+    if progress is not None:
+        progress(len(moments), len(moments))
+    return result
 
 
 def prepared(
