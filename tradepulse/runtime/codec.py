@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.events import LAST_TIME, TIMEFRAME_MS, CandleClosed, Name
+from contracts.events import CandleClosed, Name
+from contracts.times import LAST_TIME, TIMEFRAME_MS
 
 INFINITY = float("inf")
 

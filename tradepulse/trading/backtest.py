@@ -5,6 +5,7 @@ become moments (as `event_time` gathers them), weights decided at one close bind
 and the same `Account` settles each moment.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -27,6 +28,7 @@ from tradepulse.trading.account import Account
 from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import EquityPoint, Order, Trade
+from tradepulse.trading.policies.weighing import history_for, weigh
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import (
     ReturnHistory,
@@ -48,6 +50,7 @@ class BacktestResult:
         entries: by configuration, the entries that its strategy asked for; those refused for
             their levels never became orders.
         ruined_at: close at which the equity was not above zero, epoch ms; None if it never was.
+        fallbacks: closes that inverse volatility decided in place of the policy, by the reason.
     """
 
     trades: list[Trade] = field(default_factory=list)
@@ -55,6 +58,7 @@ class BacktestResult:
     refused: list[Order] = field(default_factory=list)
     entries: dict[UUID, Entries] = field(default_factory=dict)
     ruined_at: int | None = None
+    fallbacks: Counter[str] = field(default_factory=Counter)
 
     def add(self, settlement: Settlement) -> None:
         """Take in one settled close."""
@@ -151,6 +155,7 @@ def backtest_of(
         counted = entries_in(one.evaluations, ready.warm[configuration.series], one.first)
         result.entries[configuration.configuration_id] = counted
     account, decisions = Account(cash, rules), Decisions(ready, policy)
+    result.fallbacks = decisions.fallbacks
     weights: Weights | None = None
     moments = moments_of(ready)
     for number, moment in enumerate(moments):
@@ -185,15 +190,21 @@ def prepared(
 
 
 class Decisions:
-    """The weights of a policy, close after close; they do not depend on the account."""
+    """The weights of a policy, close after close; they do not depend on the account.
+
+    Attributes:
+        fallbacks: closes that inverse volatility decided in place of the policy, by the reason.
+    """
 
     def __init__(self, ready: Prepared, policy: WeightPolicy) -> None:
+        self.fallbacks: Counter[str] = Counter()
         self._policy = policy
         self._spans = ready.spans
-        self._history = ReturnHistory(policy.lookback)
+        lookback = history_for(policy)
+        self._history = ReturnHistory(lookback)
         for name, one in ready.traded.items():
             before = len(ready.warm[name]) - len(one)
-            known = ready.warm[name].rows(max(0, before - policy.lookback - 1), before)
+            known = ready.warm[name].rows(max(0, before - lookback - 1), before)
             closes = zip(known.close_time.tolist(), known.close.tolist(), strict=True)
             self._history.begin(name, closes)
 
@@ -206,8 +217,10 @@ class Decisions:
         for name, prices in moment.candles.items():
             self._history.add(name, moment.close_time, prices.close)
         now_traded = traded_at(self._spans, moment.close_time)
-        weights = self._policy.weights(self._history.returns(now_traded))
-        return Weights(moment.close_time, weights)
+        decided = weigh(self._policy, self._history, now_traded)
+        if decided.fallback is not None:
+            self.fallbacks[decided.fallback] += 1
+        return Weights(moment.close_time, decided.weights, decided.budget)
 
 
 def _traded(
