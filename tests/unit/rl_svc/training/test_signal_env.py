@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rl_svc.training.env import EnvSettings, SignalEnv, Step
+from rl_svc.training.stepping import LEAST
 from tests.made_markets import FREE, HOUR, as_candles, planted, ready_at_random, scripted
 from tradepulse.research.virtual.market import VirtualMarket, decided_weights, market_of
 from tradepulse.trading.account import Account
@@ -110,7 +111,8 @@ def test_account_and_twin_equal_accounts(seed: int, max_age: int) -> None:
         after = last if step.ended[0] else int(env.state()["now"][0])
         if worth[after] <= 0 or equal[after] <= 0:
             return
-        excess = np.log(worth[after] / worth[now]) - np.log(equal[after] / equal[now])
+        mine, twins = (max(one[after] / one[now], LEAST) for one in (worth, equal))
+        excess = np.log(mine) - np.log(twins)
         assert step.rewards[0] == pytest.approx(1_000 * excess, rel=1e-5, abs=1e-4)
         hours = (market.arrays.close_time[after] - market.arrays.close_time[now]) / HOUR
         assert step.discounts[0] == pytest.approx(0.5 ** (hours / 12), rel=1e-6)
@@ -120,6 +122,33 @@ def test_account_and_twin_equal_accounts(seed: int, max_age: int) -> None:
     assert step.cut[0]
     assert step.last[0, :, 0].max() in (last - 1, 0)
     assert decided == [row for row in asked if row < last]
+
+
+def test_weights_that_are_too_old_give_way_to_equal_ones_of_who_is_traded_now() -> None:
+    a, b = [100.0, 100, 100, 100, 120, 120, 120, 120], [50.0] * 8
+    first, second = as_candles("A/USD", a), as_candles("B/USD", b)
+    # four hours of nothing, at whose end B begins
+    first.open_time[3:] += 4 * HOUR
+    second.open_time[:] += 7 * HOUR
+    series = {first.series: first, second.series: second}
+    asked = [
+        scripted("A/USD", a, {3: (1, np.nan), 5: (2, np.nan)}),
+        scripted("B/USD", b, {5: (1, np.nan)}),
+    ]
+    ready = Prepared(series, series, {}, asked)
+    market = market_of(ready, MARKETS)
+    rules = replace(RULES, max_weight_age_ms=0)
+    weights = np.zeros(market.arrays.marks.shape)
+    worth, rows = followed(ready, market, weights, rules)
+    equal, _ = followed(ready, market, decided_weights(ready, EqualWeights()), rules)
+    assert market.arrays.traded[rows[0] - 1].tolist() == [True, False]
+    assert market.arrays.traded[rows[0]].tolist() == [True, True]
+    env = env_of(market, 1, 1, WHOLE, rules)
+    env.reset()
+    env.step(np.zeros((1, 2)))
+    np.testing.assert_allclose(env.state()["worth"], [worth[rows[1]], equal[rows[1]]], rtol=1e-9)
+    # a weight of 0 would have bought nothing
+    assert abs(worth[rows[1]] - 100_000) > 100
 
 
 def test_what_is_drawn_stays_in_its_bounds() -> None:
@@ -250,7 +279,7 @@ def test_ruin_ends_an_episode_for_good_at_a_finite_price() -> None:
     env.reset()
     step = env.step(np.ones((1, 1)))
     assert (step.ended[0], step.cut[0]) == (True, False)
-    assert step.rewards[0] == pytest.approx(1_000 * np.log(0.01))
+    assert step.rewards[0] == pytest.approx(1_000 * np.log(LEAST))
     safe = env_of(ruinous(), 1, 1, chosen, rules)
     safe.reset()
     # no entry, no loss; the next signal is asked
