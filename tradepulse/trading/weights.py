@@ -157,9 +157,10 @@ class ReturnHistory:
         """
         found: dict[str, list[float]] = {}
         for one in series:
-            kept = self._returns[one]
-            skipped = 0 if last is None else max(len(kept) - last, 0)
-            found.setdefault(one.rpartition(":")[0], []).extend(islice(kept, skipped, None))
+            kept: Iterable[float] = self._returns[one]
+            if last is not None and (skipped := len(self._returns[one]) - last) > 0:
+                kept = islice(kept, skipped, None)
+            found.setdefault(one.rpartition(":")[0], []).extend(kept)
         return found
 
 

@@ -31,12 +31,25 @@ POLICIES: list[WeightPolicy] = [
 ]
 
 
+def _at(one: Candles, rows: np.ndarray) -> Candles:
+    names = ("open_time", "open", "high", "low", "close", "volume")
+    return Candles(
+        one.exchange, one.symbol, one.timeframe, *(getattr(one, name)[rows] for name in names)
+    )
+
+
 @pytest.fixture(scope="module")
 def candles() -> list[Candles]:
     """Return three series with holes, one of which begins late and one of which ends early."""
     rng = np.random.default_rng(7)
     made = [some(walk(f"{name}/USD", 640, rng, 2)[0], rng, 0.95) for name in "ABC"]
-    return [made[0], made[1].between(300 * HOUR, None), made[2].between(None, 500 * HOUR)]
+    # known when trading begins at 180, and not there until 230
+    late = np.flatnonzero((made[0].open_time < 180 * HOUR) | (made[0].open_time >= 230 * HOUR))
+    return [
+        _at(made[0], late),
+        made[1].between(300 * HOUR, None),
+        made[2].between(None, 500 * HOUR),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +61,7 @@ def ready(candles: list[Candles]) -> Prepared:
             [("sma_cross", {"fast": 3, "slow": 8}), ("rsi_reversion", {"allow_short": 1})]
         )
     ]
-    return prepared(candles, configurations, between=(120 * HOUR, 630 * HOUR))
+    return prepared(candles, configurations, between=(180 * HOUR, 630 * HOUR))
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
@@ -67,7 +80,7 @@ def test_with_a_budget_a_virtual_account_equals_the_account(
     assert len(theirs.trades) > 60
     assert weights.sum(axis=1).max() > 1.5
     if isinstance(policy, LearnedPolicy):
-        assert theirs.fallbacks["history"] > 20
+        assert not theirs.fallbacks
     else:
         assert "maximum total notional reached" in {one.reason for one in theirs.refused}
 
@@ -78,7 +91,9 @@ def test_the_rows_of_training_are_the_decisions_of_a_backtest(
     policy = LearnedPolicy(MODEL)
     market = market_of(ready, {})
     rows = observe_rows(
-        [one.between(None, 630 * HOUR) for one in candles], market.arrays.close_time
+        [one.between(None, 630 * HOUR) for one in candles],
+        market.arrays.close_time,
+        180 * HOUR,
     )
     assert rows.instruments == market.instruments
     decided = decided_weights(ready, policy)
@@ -88,3 +103,6 @@ def test_the_rows_of_training_are_the_decisions_of_a_backtest(
         assert found.tolist() == decided[row].tolist()
         seen += 1
     assert seen > 400
+    begun = market.arrays.close_time >= 230 * HOUR
+    assert not rows.mask[~begun, 0].any()
+    assert rows.mask[begun, 0].sum() > 390

@@ -102,6 +102,8 @@ def walk(series: Iterable[str], hours: int, chance: random.Random) -> list[tuple
     ]
 
 
+EVENTS = walk(("x:A/USD:1h", "x:A/USD:4h", "x:B/USD:1h"), 420, random.Random(5))
+
 TWO_TIMEFRAMES = ("x:A/USD:1h", "x:A/USD:4h", "x:B/USD:1h", "x:C/USD:2h")
 
 
@@ -216,6 +218,37 @@ def test_another_policy_is_followed_from_the_next_close_on():
     assert [one.fallback for one in decided] == [None] * 3
     with pytest.raises(ValueError, match="needs 337 returns of each series, 336 are kept"):
         portfolio.follow(InverseVolatility(337))
+
+
+def test_a_restart_under_a_model_changes_no_weight():
+    series = ("x:A/USD:1h", "x:A/USD:4h", "x:B/USD:1h")
+    model = LearnedPolicy(made_model(1, timeframe="1h"))
+    stored: dict[str, list[tuple[int, float]]] = {name: [] for name in series}
+    event_time = EventTime((CANDLE,))
+    one = Portfolio("main", model, event_time)
+    last = {name: max(t for s, t, _ in EVENTS if s == name) for name in series}
+    feeds = [announced(name, 0, last[name]) for name in series]
+    for feed in feeds:
+        one.on_series(feed, [])
+    again, compared = None, 0
+    for number, (name, time, close) in enumerate(EVENTS):
+        stored[name].append((time, close))
+        one.on_candle(candle(name, time, close), NOBODY, 0)
+        if again is not None:
+            again.on_candle(candle(name, time, close), NOBODY, 0)
+        while (event := one.decide_next(0)) is not None:
+            if again is not None:
+                assert again.decide_next(0) == event
+                compared += event.policy == model.name
+        if again is None and number > 750 and event_time.settled == time:
+            settled, frontiers = event_time.settled, event_time.frontiers()
+            again = Portfolio(
+                "main", model, EventTime((CANDLE,), settled=settled, frontiers=frontiers)
+            )
+            for feed in feeds:
+                assert again.known_until(feed) == frontiers[f"{CANDLE} {feed.series}"]
+                again.on_series(feed, stored[feed.series][-again.lookback - 1 :])
+    assert compared > 30
 
 
 def closes_seen(service: Service, series: str) -> list[float]:

@@ -150,13 +150,16 @@ def observe(returns: Mapping[str, Sequence[float]]) -> Observed:
     return Observed(instruments, *features(windows, counts))
 
 
-def observe_rows(series: Sequence[Candles], times: NDArray[np.int64]) -> Observed:
+def observe_rows(
+    series: Sequence[Candles], times: NDArray[np.int64], begin: int | None = None
+) -> Observed:
     """Return what is seen at each of some closes, as a decision there would see it.
 
     Args:
         series: candles of one timeframe, one series for each instrument.
-        times: of the closes, epoch ms. An instrument is known from its first candle on, as far as
-            it has returns, and no longer at its last close: from there on it is not traded.
+        times: of the closes, epoch ms. At its last close an instrument is no longer traded, and so
+            not known.
+        begin: first open time that is traded, epoch ms; what is before only warms up.
 
     Raises:
         ValueError: the series are of several timeframes, or two are of one instrument.
@@ -174,7 +177,7 @@ def observe_rows(series: Sequence[Candles], times: NDArray[np.int64]) -> Observe
         views.append(
             sliding_window_view(np.concatenate([np.zeros(LOOKBACK), _returns(one)]), LOOKBACK)
         )
-        known[:, column] = _known(one, times)
+        known[:, column] = _known(one, times, begin)
     step = max(1, _ELEMENTS // (LOOKBACK * max(1, len(ordered))))
     for start in range(0, len(times), step):
         block = known[start : start + step]
@@ -193,10 +196,13 @@ def _returns(one: Candles) -> Floats:
     return found
 
 
-def _known(one: Candles, times: NDArray[np.int64]) -> NDArray[np.int64]:
+def _known(one: Candles, times: NDArray[np.int64], begin: int | None) -> NDArray[np.int64]:
     """Return how many returns of a series are known at each time; none where it is not traded."""
+    traded = one.between(begin, None)
+    if not len(traded):
+        return np.zeros(len(times), np.int64)
     seen = np.searchsorted(one.close_time, times, side="right") - 1
-    is_traded = (times >= one.open_time[0]) & (times < one.close_time[-1])
+    is_traded = (times >= traded.open_time[0]) & (times < one.close_time[-1])
     return np.where(is_traded, np.maximum(seen, 0), 0)
 
 
