@@ -185,6 +185,9 @@ def _way_out(
     leaves = answers.leaves[entered]
     expires = row_of_expiry(candles.open_time, entered, answers.held_ms)
     below, above = quiet_prices(side, stop, target, ordered.trail)
+    if math.isnan(below) and math.isnan(above):
+        # no candle can touch anything
+        row = max(row, min(leaves, expires, last))
     while 0 <= row <= last:
         is_inside = not math.isnan(inside_at)
         may_happen = is_inside or candles.low[row] <= below or candles.high[row] >= above
