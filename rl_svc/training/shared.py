@@ -6,7 +6,7 @@ from torch import nn
 from rl_svc.training import scorer
 from rl_svc.training.policy import PortfolioPolicy
 
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 512
 """Instruments' rows whose activations are worked on at once: they stay in the processor's cache."""
 
 

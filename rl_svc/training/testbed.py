@@ -190,3 +190,21 @@ def _mixed(became: list[Array], times: Array) -> Array:
             for one, time in zip(became, times, strict=True)
         ]
     )
+
+
+def interquartile_mean(figures: Array) -> Array:
+    """Return the mean of the middle half, over the first axis."""
+    cut = len(figures) // 4
+    made: Array = np.sort(figures, axis=0)[cut : len(figures) - cut].mean(axis=0)
+    return made
+
+
+def interval(figures: Array, level: float = 0.95, draws: int = 2000, seed: int = 0) -> Array:
+    """Return bootstrap bounds (2, …) of the interquartile mean over seeds, the first axis."""
+    chance = np.random.default_rng(seed)
+    again = [
+        interquartile_mean(figures[chance.integers(0, len(figures), len(figures))])
+        for _ in range(draws)
+    ]
+    made: Array = np.quantile(again, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return made

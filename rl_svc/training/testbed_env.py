@@ -1,15 +1,22 @@
-"""The testbed's markets as an environment of stable-baselines3."""
+"""The testbed's markets as an environment of stable-baselines3, and what is trained in it."""
 
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
-from rl_svc.training.testbed import MAX_LOGIT, Features, Market, simple, weights_of
+from rl_svc.training.policy import PortfolioPolicy
+from rl_svc.training.testbed import MAX_LOGIT, Features, Market, Policy, simple, weights_of
 
 POINTS = 1000
 """Rewards are log growth times this."""
+ACCOUNTS, BATCH = 256, 4096
+STEPS = 250_000
+"""More harm: the policy goes on fitting noise."""
+FIRST_RATE, LAST_RATE = 5e-3, 1e-4
 
 
 class TestbedEnv(VecEnv):
@@ -88,3 +95,40 @@ class TestbedEnv(VecEnv):
         """Return that none is."""
         del wrapper_class
         return [False for _ in self._get_indices(indices)]
+
+
+def trained(
+    kind: type[PPO],
+    market: Market,
+    seed: int,
+    *,
+    steps: int = STEPS,
+    callback: BaseCallback | None = None,
+) -> PPO:
+    """Return a policy that learned a market by the settings that were found to do.
+
+    Args:
+        kind: stable-baselines3's PPO, or ours.
+        market: what is traded.
+        seed: of the market's draws and of the policy's.
+        steps: how many, of all accounts together.
+        callback: is called as they are taken.
+    """
+    model = kind(
+        PortfolioPolicy,
+        TestbedEnv(market, ACCOUNTS, seed),
+        learning_rate=lambda left: LAST_RATE + (FIRST_RATE - LAST_RATE) * left,
+        n_steps=32,
+        batch_size=BATCH,
+        n_epochs=10,
+        gamma=0.0,  # what is held now changes nothing later
+        seed=seed,
+        device="cpu",
+    )
+    model.learn(steps, callback)
+    return model
+
+
+def deterministic(model: PPO) -> Policy:
+    """Return what a model does without noise."""
+    return lambda seen: np.asarray(model.predict(seen, deterministic=True)[0])

@@ -20,6 +20,8 @@ from rl_svc.training.policy import PortfolioPolicy
 from rl_svc.training.testbed import LEAK, REGIMES
 from rl_svc.training.testbed_env import TestbedEnv
 
+torch.set_num_threads(1)  # workers of pytest share the cores
+
 
 class Episodes(TestbedEnv):
     """Accounts whose episodes end after 5 steps, by being cut off or else; some are masked."""
