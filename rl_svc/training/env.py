@@ -6,7 +6,7 @@ What an account does here equals what `Account` does, at every close (a test).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,10 @@ class EnvSettings:
         for name in ("cost_spread", "drops_instrument", "drops_configuration"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name):g}; it is at least 0, below 1")
+        if self.reward not in get_args(Reward):
+            raise ValueError(f"reward is {self.reward!r}; there are {', '.join(get_args(Reward))}")
+        if not self.risk_penalty >= 0:
+            raise ValueError(f"risk_penalty is {self.risk_penalty:g}; it must be 0 or more")
         for name in ("halflife_days", "budget", "cash"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name):g}; it must be above 0")
@@ -162,8 +166,13 @@ class SignalEnv:
             weights: float64 `(n, N)` by slot, without cash; that of a masked slot counts as 0.
 
         Raises:
-            ValueError: a weight is not finite or below 0.
+            ValueError: a weight is not finite or below 0, or they are of another shape, or no
+                episode has begun.
         """
+        if weights.shape != (self.accounts, self.shape[0]):
+            raise ValueError(f"weights {weights.shape} for {(self.accounts, self.shape[0])}")
+        if not self._fleet.episode.all():
+            raise ValueError("no episode has begun; reset first")
         if not (weights >= 0).all() or not np.isfinite(weights).all():
             raise ValueError("a weight is below 0 or not finite; nothing was traded")
         outcome = self._outcome()

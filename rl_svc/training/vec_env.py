@@ -1,6 +1,5 @@
 """The environment as stable-baselines3 takes it: logits in, infos out."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -96,7 +95,7 @@ class SignalVecEnv(VecEnv):
         """Refuse: as `set_attr`."""
         raise NotImplementedError("accounts have no methods of their own")
 
-    def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> Sequence[bool]:
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:
         """Return that none is."""
         del wrapper_class
         return [False for _ in self._get_indices(indices)]

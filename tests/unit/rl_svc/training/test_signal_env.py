@@ -315,12 +315,19 @@ def test_what_cannot_be_is_refused_in_words() -> None:
     with pytest.raises(ValueError, match="no configuration has an entry signal"):
         env_of(quiet, 1, 1, EnvSettings())
     env = env_of(market, 2, 1, EnvSettings())
+    with pytest.raises(ValueError, match="reset first"):
+        env.step(np.zeros((2, 3)))
     env.reset()
+    with pytest.raises(ValueError, match=r"weights \(2, 4\)"):
+        env.step(np.zeros((2, 4)))
     for wrong in (-0.1, np.nan):
         with pytest.raises(ValueError, match="nothing was traded"):
             env.step(np.full((2, 3), wrong))
     with pytest.raises(ValueError, match="another environment"):
         env.restore(env_of(market, 3, 1, EnvSettings()).state())
-    for bad in ({"days": (3, 2)}, {"cost_spread": 1}, {"budget": 0}, {"drops_instrument": -1}):
-        with pytest.raises(ValueError, match=r"days|cost_spread|budget|drops_instrument"):
-            EnvSettings(**bad)  # type: ignore[arg-type]
+    for name, bad in {
+        "days": (3, 2), "cost_spread": 1, "budget": 0, "drops_instrument": -1, "reward": "much",
+        "risk_penalty": -1, "halflife_days": 0, "cash": np.nan, "drops_configuration": 1,
+    }.items():  # fmt: skip
+        with pytest.raises(ValueError, match=name):
+            EnvSettings(**{name: bad})  # type: ignore[arg-type]
