@@ -86,7 +86,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.uv
 	@touch $@ $(VENV)/.run $(VENV)/.rl
 
 $(VENV)/.rl: pyproject.toml constraints.txt | $(VENV)/.uv
-	@echo "Installing TradePulse and what trains policies: 5 GB, of which 2.5 are downloaded"
+	@echo "Installing TradePulse and what trains policies: 5 GB"
 	@$(UV) pip install --quiet -c constraints.txt -e '.[all,rl-train]'
 	@touch $@ $(VENV)/.run
 
