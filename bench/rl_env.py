@@ -1,11 +1,12 @@
 """The environment of the portfolio policy: decisions a second on one core, and what it is worth.
 
-    python bench/rl_env.py [--rows N] [--accounts N] [--steps N]
+    python bench/rl_env.py [--rows N] [--accounts N] [--steps N] [--train STEPS]
 
 Forty configurations (five strategies on eight symbols, two in five with limit, trail or time) trade
 half a year of hours of seeded random walks. First the account of the backtest and a virtual one
 trade it all with the same weights, and must be worth the same at every close. Then accounts step
-from decision to decision, each with its twin under equal weights. Times are of the processor. The
+from decision to decision, each with its twin under equal weights. With `--train`, which needs the
+extra `rl-train`, compiled PPO learns on what a served policy sees. Times are of the processor. The
 walks have no drift: nothing is to be earned.
 """
 
@@ -25,6 +26,7 @@ from tradepulse.research.virtual.market import VirtualMarket, decided_weights, m
 from tradepulse.research.virtual.replay import replay
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import Prepared, backtest_of, prepared
+from tradepulse.trading.policies.features import observe_rows, scale_of, scaled
 from tradepulse.trading.sizing import AccountRules, InstrumentRules
 from tradepulse.trading.weights import EqualWeights, InverseVolatility, WeightPolicy
 
@@ -119,12 +121,34 @@ def stepped(market: VirtualMarket, accounts: int, steps: int, chosen: EnvSetting
     ]  # fmt: skip
 
 
+def trained(ready: Prepared, market: VirtualMarket, accounts: int, steps: int) -> str:
+    """Train compiled PPO on features of the candles; return steps a second, all included."""
+    from rl_svc.training.compiled_ppo import CompiledPPO  # noqa: PLC0415 - wants torch
+    from rl_svc.training.policy import PortfolioPolicy  # noqa: PLC0415 - as above
+    from rl_svc.training.vec_env import SignalVecEnv  # noqa: PLC0415 - as above
+
+    seen = observe_rows(list(ready.warm.values()), market.arrays.close_time)
+    observations = scaled(seen.figures, seen.mask, *scale_of(seen.figures, seen.mask))
+    env = SignalEnv(market, observations, seen.mask, RULES, accounts, 1)
+    model = CompiledPPO(
+        PortfolioPolicy, SignalVecEnv(env, max_weight=0.5), n_steps=32, batch_size=8_192,
+        n_epochs=10, learning_rate=5e-3, target_kl=0.03, seed=1, device="cpu",
+    )  # fmt: skip
+    if reason := model.why_not_compiled():
+        raise SystemExit(f"not compiled: {reason}")
+    model.learn(32 * accounts)
+    begun = time.process_time()
+    model.learn(steps)
+    return f"{model.num_timesteps / (time.process_time() - begun):,.0f}"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=4_368, help="hours (default: half a year)")
     parser.add_argument("--accounts", type=int, default=512)
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--train", type=int, default=0, metavar="STEPS")
     options = parser.parse_args()
     ready = ready_of(options.rows)
     seconds, market = timed(lambda: market_of(ready, RULES.markets))
@@ -146,6 +170,9 @@ def main() -> None:
         fleet.add_row(f"{options.accounts} {name}", *found)
     console.print(fleet)
     console.print(f"target: {TARGET:,} decisions/s on one core")
+    if options.train:
+        rate = trained(ready, market, options.accounts, options.train)
+        console.print(f"compiled PPO, {SYMBOLS} x {FEATURES} observations: {rate} steps/s")
 
 
 if __name__ == "__main__":
