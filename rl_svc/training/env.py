@@ -28,6 +28,11 @@ from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import DAY_MS
 
 Reward = Literal["excess", "log_growth"]
+MOST_DAYS = 36_525.0
+"""Of an episode."""
+NO_SIGNAL = (
+    "no episode finds an entry signal; give more configurations, longer episodes or a longer span"
+)
 _SCRATCH = {"weights", "room", "profits"}
 
 
@@ -65,7 +70,7 @@ class EnvSettings:
     cash: float = 100_000.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.days[0] <= self.days[1]:
+        if not 0 < self.days[0] <= self.days[1] <= MOST_DAYS:
             raise ValueError(f"episodes of {self.days[0]:g} to {self.days[1]:g} days cannot be")
         for name in ("cost_spread", "drops_instrument", "drops_configuration"):
             if not 0 <= getattr(self, name) < 1:
@@ -226,10 +231,7 @@ class SignalEnv:
 
     def _found(self, found: bool) -> None:  # noqa: FBT001 - what compiled code returns
         if not found:
-            raise ValueError(
-                "no configuration has an entry signal in the span; give more configurations or a "
-                "longer one"
-            )
+            raise ValueError(NO_SIGNAL)
 
 
 def _terms_of(
@@ -240,10 +242,7 @@ def _terms_of(
     if not 0 <= begin < end - 1 < len(close_time):
         raise ValueError(f"no two closes from {begin} to {end} of {len(close_time)}")
     if first[begin + 1] == first[end - 1]:
-        raise ValueError(
-            "no configuration has an entry signal in the span; give more configurations or a "
-            "longer one"
-        )
+        raise ValueError(NO_SIGNAL)
     least, most = (int(days * DAY_MS) for days in settings.days)
     latest = int(np.searchsorted(close_time, close_time[end - 1] - least, side="right")) - 1
     return Terms(
@@ -251,7 +250,7 @@ def _terms_of(
         limits=limits_of(rules),
         cash=float(settings.cash),
         first=begin,
-        latest=max(latest, begin),
+        latest=min(max(latest, begin), end - 2),
         end=end - 1,
         least_ms=least,
         most_ms=most,

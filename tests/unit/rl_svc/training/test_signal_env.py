@@ -312,8 +312,13 @@ def test_what_cannot_be_is_refused_in_words() -> None:
     with pytest.raises(ValueError, match="no two closes"):
         env_of(market, 1, 1, EnvSettings(span=(5, 6)))
     quiet = market_of(replace(busy(2)[0], evaluated=[]), MARKETS)
-    with pytest.raises(ValueError, match="no configuration has an entry signal"):
+    with pytest.raises(ValueError, match="no episode finds an entry signal"):
         env_of(quiet, 1, 1, EnvSettings())
+    # too short for any decision; and none begins at the last close
+    short = env_of(market, 50, 1, EnvSettings(days=(1e-9, 1e-9)))
+    with pytest.raises(ValueError, match="no episode finds an entry signal"):
+        short.reset()
+    assert short._terms.latest == shape[0] - 2
     env = env_of(market, 2, 1, EnvSettings())
     with pytest.raises(ValueError, match="reset first"):
         env.step(np.zeros((2, 3)))
