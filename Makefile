@@ -12,13 +12,16 @@ ARGS ?=
 # its libraries anew, for seconds
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test mutants check fix web check-web doctor lock clean
+.PHONY: run rl test mutants check fix web check-web doctor lock clean
 
 run: $(VENV)/.run $(PAGE)
 	@exec $(BIN)/tradepulse up $(ARGS)
 
 doctor: $(VENV)/.run
 	@$(BIN)/tradepulse doctor $(ARGS)
+
+# What trains policies: 5 GB of torch, most of it for graphics cards, which are not used.
+rl: $(VENV)/.rl
 
 # What computes is spread over the cores. What starts services runs one test at a time.
 test: $(VENV)/.dev $(PAGE)
@@ -80,6 +83,11 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.uv
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.uv
 	@echo "Installing TradePulse and what its tests and checks need"
 	@$(UV) pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.run $(VENV)/.rl
+
+$(VENV)/.rl: pyproject.toml constraints.txt | $(VENV)/.uv
+	@echo "Installing TradePulse and what trains policies: 5 GB"
+	@$(UV) pip install --quiet -c constraints.txt -e '.[all,rl-train]'
 	@touch $@ $(VENV)/.run
 
 clean:

@@ -90,7 +90,7 @@ class Ledger:
         self.event_time.track(position, event.close_time + 1)
         if event.portfolio == self._portfolio and event.close_time > self._decided_until:
             self._decided_until = event.close_time
-            self._coming[event.close_time] = Weights(event.close_time, event.weights)
+            self._coming[event.close_time] = Weights(event.close_time, event.weights, event.budget)
 
     def settle_next(self, now: int) -> Settled | None:
         """Settle the next close if all that belongs to it is there."""
@@ -149,6 +149,7 @@ class Ledger:
             else {
                 "decided_at": self.weights.decided_at,
                 "by_instrument": dict(self.weights.by_instrument),
+                "budget": self.weights.budget,
             },
         }
 
@@ -156,4 +157,8 @@ class Ledger:
 def weights_of(state: Mapping[str, Any]) -> Weights | None:
     """Return the weights kept by `Ledger.state`."""
     kept = state.get("weights")
-    return None if kept is None else Weights(kept["decided_at"], kept["by_instrument"])
+    if kept is None:
+        return None
+    # kept before there were budgets
+    budget = kept.get("budget", 1.0)
+    return Weights(kept["decided_at"], kept["by_instrument"], budget)

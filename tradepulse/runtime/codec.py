@@ -13,8 +13,6 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.events import (
-    LAST_TIME,
-    TIMEFRAME_MS,
     CandleClosed,
     CandleEvaluated,
     Event,
@@ -22,6 +20,7 @@ from contracts.events import (
     SeriesEvent,
     Signal,
 )
+from contracts.times import LAST_TIME, TIMEFRAME_MS
 
 INFINITY = float("inf")
 

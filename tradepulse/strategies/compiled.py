@@ -28,8 +28,8 @@ def rules_stamp() -> tuple[tuple[str, int, int], ...]:
 class Compiled(Generic[P, R]):
     """A numba function that compiles when it is first called, by Python or by another one.
 
-    Divisions by zero give infinity or NaN, as in NumPy; nothing is reordered or contracted, so
-    a sum is the same to the bit in every function that inlines it.
+    Divisions by zero give infinity or NaN, as in NumPy; nothing is reordered or contracted unless
+    it is asked for, so a sum is the same to the bit in every function that inlines it.
 
     Args:
         function: of scalars and arrays, in the part of Python that numba takes.
@@ -40,6 +40,8 @@ class Compiled(Generic[P, R]):
             it then.
         checked: reading or writing beyond an array raises `IndexError`, and nothing is cached.
         divides: a division by zero raises `ZeroDivisionError`, and nothing is cached.
+        reordered: sums may be taken in another order and multiplications joined with additions, so
+            that loops that sum are vectorised; what is not finite stays what it is.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class Compiled(Generic[P, R]):
         inlined: bool = False,
         checked: bool = False,
         divides: bool = False,
+        reordered: bool = False,
     ) -> None:
         self.row_by_row = row_by_row
         self.inlined = inlined
         self.checked = checked
         self.divides = divides
+        self.reordered = reordered
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.python = function
@@ -82,6 +86,8 @@ class Compiled(Generic[P, R]):
             options["boundscheck"] = True
         if self.divides:
             options["error_model"] = "python"
+        if self.reordered:
+            options["fastmath"] = {"reassoc", "contract", "arcp", "nsz"}
         function: Any = njit(cache=cached, **options)(self.python)
         if cached:
             files = function._cache._cache_file  # noqa: SLF001 - it cannot be told in another way
@@ -135,6 +141,11 @@ def compiled(function: Callable[P, R]) -> Compiled[P, R]:
 def row_by_row(function: Callable[P, R]) -> Compiled[P, R]:
     """Make a function that reads arrays a numba function for loops over candles."""
     return Compiled(function, row_by_row=True)
+
+
+def reordered(function: Callable[P, R]) -> Compiled[P, R]:
+    """Make a function whose sums may be taken in any order a numba function: fast, not exact."""
+    return Compiled(function, reordered=True)
 
 
 def step(function: Callable[P, R]) -> Compiled[P, R]:

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.events import (
-    LAST_TIME,
-    TIMEFRAME_MS,
     CandleClosed,
     CandleEvaluated,
     EquityMarked,
@@ -22,9 +20,9 @@ from contracts.events import (
     PortfolioWeightsDecided,
     SeriesEvent,
     Signal,
-    Timeframe,
     signal_id,
 )
+from contracts.times import LAST_TIME, TIMEFRAME_MS, Timeframe
 from contracts.topics import DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS
 from studio_svc.stream.feed import TOPICS as STUDIO_TOPICS
 from tradepulse.candles.timeframes import TIMEFRAMES_MS
@@ -492,6 +490,13 @@ WRONG = [
     (PortfolioWeightsDecided, {"close_time": LAST_TIME + 1}, "from 1970 to 2100"),
     (PortfolioWeightsDecided, {"close_time": -1}, "from 1970 to 2100"),
     (PortfolioWeightsDecided, {"weights": {"a:b": 0.6, "a:c": 0.5}}, "weights sum to more than 1"),
+    (
+        PortfolioWeightsDecided,
+        {"weights": {"a:b": 0.9, "a:c": 0.7}, "budget": 1.5},
+        "weights sum to more than 1.5",
+    ),
+    (PortfolioWeightsDecided, {"budget": 0.0}, "greater than 0"),
+    (PortfolioWeightsDecided, {"budget": 1_001.0}, "less than or equal to 1000"),
 ]
 
 

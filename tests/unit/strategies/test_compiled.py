@@ -1,12 +1,16 @@
 """Compiled code is cached, and forgotten when any rule changes."""
 
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tradepulse.strategies.compiled import Compiled, instance
+import numpy as np
+import pytest
+
+from tradepulse.strategies.compiled import Compiled, instance, reordered
 
 ALONE = """
 import fcntl, os, sys
@@ -141,3 +145,18 @@ def test_one_process_at_a_time_uses_the_cache(tmp_path: Path) -> None:
     )
     assert called(ALONE, tmp_path, tmp_path / "cache") == "2.0 load save"
     assert called(ALONE, tmp_path, tmp_path / "cache") == "2.0 load"
+
+
+def test_a_reordered_sum_is_close_and_keeps_what_is_not_finite() -> None:
+    total = reordered(_total)
+    some = np.random.default_rng(1).normal(size=10_001)
+    assert total(some) == pytest.approx(math.fsum(some), rel=1e-12)
+    some[7] = np.nan
+    assert math.isnan(total(some))
+
+
+def _total(some: np.ndarray) -> float:
+    made = 0.0
+    for one in some:
+        made += one
+    return made
