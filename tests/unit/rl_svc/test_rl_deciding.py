@@ -148,7 +148,7 @@ async def test_what_a_model_cannot_decide_is_counted_by_its_reason() -> None:
             "tradepulse_policy_fallback_total", {"reason": reason}
         )
 
-    assert [told(reason) for reason in FALLBACKS] == [0] * 6
+    assert [told(reason) for reason in FALLBACKS] == [0] * 8
     await world.announce("A/USD", "B/USD")
     await world.close(1, 2)
     await world.close(1, 2, symbol="B/USD")
