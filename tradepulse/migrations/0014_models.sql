@@ -60,6 +60,10 @@ create table rl_training_points (
     primary key (job_id, seed, step)
 );
 
+-- At how many closes a model was followed, and how many of them the fallback decided.
+create index portfolio_weights_by_model on portfolio_weights (portfolio, model_id, fallback)
+    where model_id is not null;
+
 -- What a training led to, one row each, without the model itself.
 create view pattern_training_results as
 select model_id, portfolio, job_id, created_at, name, stage, timeframe, instruments, mode, seeds,

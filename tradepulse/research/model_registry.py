@@ -186,12 +186,15 @@ async def import_model(
         return await add_model(connection, new, f"imported from {source}", by_person=True)
 
 
-async def list_models(at: At, portfolio: str | None = None) -> list[StoredModel]:
+async def list_models(
+    at: At, portfolio: str | None = None, limit: int | None = None
+) -> list[StoredModel]:
     """Return the models of a portfolio, or of all: the active one first, then the newest."""
     rows = await at.fetch(
         f"select {_COLUMNS} from rl_models where $1::text is null or portfolio = $1 "  # noqa: S608 - a constant
-        "order by stage = 'ACTIVE' desc, stage = 'SHADOW' desc, created_at desc, model_id",
+        "order by stage = 'ACTIVE' desc, stage = 'SHADOW' desc, created_at desc, model_id limit $2",
         portfolio,
+        limit,
     )
     return [StoredModel(**dict(row)) for row in rows]
 
@@ -204,7 +207,7 @@ async def model_row(at: At, model_id: UUID, *, lock: bool = False) -> StoredMode
     """
     row = await at.fetchrow(f"{_BY_ID} for update" if lock else _BY_ID, model_id)
     if row is None:
-        raise NotFoundError(f"there is no model {model_id}; see `tradepulse policy list`")
+        raise no_model(model_id)
     return StoredModel(**dict(row))
 
 
@@ -252,7 +255,7 @@ async def stored_model(at: At, model_id: UUID) -> Model:
         "select artifact, artifact_sha256 from rl_models where model_id = $1", model_id
     )
     if row is None:
-        raise NotFoundError(f"there is no model {model_id}; see `tradepulse policy list`")
+        raise no_model(model_id)
     artifact: bytes = row["artifact"]
     if sha256(artifact) != row["artifact_sha256"]:
         raise _damaged(model_id, "its checksum is not the one that was stored with it")
@@ -299,6 +302,11 @@ async def record(
         "values ($1, $2, $3, $4, $5, $6)",
         *(row.model_id, from_stage, row.stage, reason, by_person, dict(evidence or {})),
     )
+
+
+def no_model(model_id: UUID) -> NotFoundError:
+    """Return the refusal of an id that no model has."""
+    return NotFoundError(f"there is no model {model_id}; see `tradepulse policy list`")
 
 
 def sha256(data: bytes) -> str:
