@@ -3,7 +3,7 @@
 from functools import partial
 
 from contracts.topics import CANDLES, FEEDS, WEIGHTS
-from rl_svc.following import ModelFollower, first_policy
+from rl_svc.following import ModelFollower, first_policies
 from rl_svc.handlers import WeightDecider
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.settings import PortfolioSettings
@@ -30,7 +30,7 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
 
     async def recover() -> None:
         try:
-            policy = await first_policy(settings, follower, service.pool)
+            followed = await first_policies(settings, follower, service.pool)
         except ValueError as error:
             raise RefusedError(f"configuration refused: POLICY: {error}") from error
         owner = await become_owner(
@@ -45,7 +45,8 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         )
         # whichever model is followed later finds all that it looks at
         lookback = LOOKBACK if settings.follows_models else 0
-        portfolio = Portfolio(settings.portfolio, policy, event_time, lookback)
+        portfolio = Portfolio(settings.portfolio, followed.policy, event_time, lookback)
+        portfolio.follow(followed.policy, followed.shadows)
         decider.take_over(owner, portfolio, portfolio.lookback)
 
     service.on_startup(recover)

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -27,43 +29,59 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 30.0
 """The registry says when it changes; this is for what changes it without a word."""
+MOST_SHADOWS = 8
+"""Models that decide beside the active one; each takes half a millisecond of a close."""
 # what is stored is summed anew at each look, so that damage is seen while it runs
-_ACTIVE = """
-select model_id, artifact_sha256, encode(sha256(artifact), 'hex') as digest
-from rl_models where portfolio = $1 and stage = 'ACTIVE'
+_FOLLOWED = """
+select model_id, stage, artifact_sha256, encode(sha256(artifact), 'hex') as digest
+from rl_models where portfolio = $1 and stage in ('ACTIVE', 'SHADOW')
+order by stage = 'ACTIVE' desc, stage_since desc, model_id
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Who decides, and who decides beside."""
+
+    policy: WeightPolicy
+    shadows: tuple[LearnedPolicy, ...] = ()
+
+
 class ModelFollower:
-    """Hands on another policy whenever another model of the portfolio is active, or none.
+    """Hands on other policies whenever another model of the portfolio is active or in shadow.
 
     Whatever is wrong with a model, the portfolio goes on: inverse volatility then decides, and says
     why.
 
     Args:
-        portfolio: whose model is followed.
+        portfolio: whose models are followed.
         budget: what the weights sum to at most.
-        follow: takes in a policy for the next close.
+        follow: takes in a policy for the next close, and those that decide beside it.
     """
 
     def __init__(
-        self, portfolio: str, budget: float, follow: Callable[[WeightPolicy], Awaitable[None]]
+        self,
+        portfolio: str,
+        budget: float,
+        follow: Callable[[WeightPolicy, Sequence[WeightPolicy]], Awaitable[None]],
     ) -> None:
         self._portfolio = portfolio
         self._budget = budget
         self._follow = follow
-        self._seen: tuple[Any, ...] | None = None
+        self._seen: list[tuple[Any, ...]] | None = None
         self._told = asyncio.Event()
 
-    async def look(self, at: At) -> WeightPolicy | None:
-        """Return the policy of the active model, None where it is the one that was seen last."""
-        row = await at.fetchrow(_ACTIVE, self._portfolio)
-        seen = () if row is None else tuple(row)
+    async def look(self, at: At) -> Followed | None:
+        """Return who decides now, None where that is as it was seen last."""
+        rows = await at.fetch(_FOLLOWED, self._portfolio)
+        seen = [tuple(row) for row in rows]
         if seen == self._seen:
             return None
-        policy = await self._policy(at, row)
+        active = next((row["model_id"] for row in rows if row["stage"] == "ACTIVE"), None)
+        shadows = [row["model_id"] for row in rows if row["stage"] == "SHADOW"]
+        followed = Followed(await self._policy(at, active), await self._beside(at, shadows))
         self._seen = seen
-        return policy
+        return followed
 
     async def run(self, database_url: str) -> None:
         """Follow until cancelled; a database that goes away ends it."""
@@ -82,18 +100,18 @@ class ModelFollower:
 
     async def _look_safely(self, at: At) -> None:
         try:
-            policy = await self.look(at)
+            followed = await self.look(at)
         except UNREACHABLE:
             raise
         except asyncpg.PostgresError:
             # weights go on without the registry, by what is followed now
             log.exception("cannot see which model is active")
             return
-        if policy is not None:
-            await self._follow(policy)
+        if followed is not None:
+            await self._follow(followed.policy, followed.shadows)
 
-    async def _policy(self, at: At, row: asyncpg.Record | None) -> WeightPolicy:
-        if row is None:
+    async def _policy(self, at: At, model_id: UUID | None) -> WeightPolicy:
+        if model_id is None:
             log.warning(
                 "no model of portfolio %s is active: inverse volatility decides; promote one with "
                 "`tradepulse policy promote`",
@@ -101,29 +119,45 @@ class ModelFollower:
             )
             return Unserved("no_model", self._budget)
         try:
-            model = await stored_model(at, row["model_id"])
+            model = await stored_model(at, model_id)
         except RefusedError as error:
             log.error("%s; inverse volatility decides", error)  # noqa: TRY400 - the line says all
-            return Unserved("artifact", self._budget, str(row["model_id"]))
-        log.info("model %s is followed from now on", model.model_id)
+            return Unserved("artifact", self._budget, str(model_id))
+        log.info("model %s is followed from now on", model_id)
         return LearnedPolicy(model, self._budget)
+
+    async def _beside(self, at: At, ids: Sequence[UUID]) -> tuple[LearnedPolicy, ...]:
+        found = []
+        for model_id in ids[:MOST_SHADOWS]:
+            try:
+                found.append(LearnedPolicy(await stored_model(at, model_id), self._budget))
+            except RefusedError as error:
+                log.error("%s; it does not decide in shadow", error)  # noqa: TRY400 - as above
+        if ids:
+            log.info("in shadow decide %s", ", ".join(one.model_id for one in found) or "none")
+        if left := [str(one) for one in ids[MOST_SHADOWS:]]:
+            log.warning(
+                "%s decide not in shadow: only the %s newest do; retire some",
+                ", ".join(left),
+                MOST_SHADOWS,
+            )
+        return tuple(found)
 
     def _on_notify(self, *told: Any) -> None:
         if told[-1] == self._portfolio:
             self._told.set()
 
 
-async def first_policy(
+async def first_policies(
     settings: PortfolioSettings, follower: ModelFollower, pool: "asyncpg.Pool[asyncpg.Record]"
-) -> WeightPolicy:
-    """Return the policy that a service begins with.
+) -> Followed:
+    """Return what a service begins with.
 
     Raises:
         ValueError: it cannot be used; that of an active model always can.
     """
     if settings.follows_models:
-        policy = await follower.look(pool)
-        return policy or Unserved("no_model", settings.budget)
+        return await follower.look(pool) or Followed(Unserved("no_model", settings.budget))
     if settings.policy.startswith(PREFIX) and names_registered(settings.policy):
-        return await registered_policy(pool, settings.policy, settings.budget)
-    return settings.weight_policy()
+        return Followed(await registered_policy(pool, settings.policy, settings.budget))
+    return Followed(settings.weight_policy())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter as Counts
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -73,10 +73,10 @@ class WeightDecider:
         self._owner, self._portfolio, self._lookback = owner, portfolio, lookback
         self._doubts = Doubts(portfolio.event_time, self._lock, self._feeds)
 
-    async def follow(self, policy: WeightPolicy) -> None:
-        """Decide by another policy from the next close on."""
+    async def follow(self, policy: WeightPolicy, shadows: Sequence[WeightPolicy]) -> None:
+        """Decide by another policy from the next close on, and by some beside it."""
         async with self._lock:
-            self._portfolio.follow(policy)
+            self._portfolio.follow(policy, shadows)
 
     def reads(self, feeds: AssignedReading, candles: AssignedReading) -> None:
         """Say what it reads."""
@@ -141,6 +141,7 @@ class WeightDecider:
             event_time = self._portfolio.event_time
             await self._store.record(
                 decided,
+                self._portfolio.take_beside(),
                 self._owner,
                 event_time.settled,
                 event_time.offsets(),

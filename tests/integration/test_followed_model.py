@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from system import DAY, START, System, announcement, candle_events, demo_candles
 
 from contracts.topics import CANDLES
-from rl_svc.following import ModelFollower
+from rl_svc.following import MOST_SHADOWS, ModelFollower
 from tests.made_models import made_model
 from tradepulse.candles.arrays import Candles
 from tradepulse.embedded.ports import free_ports
@@ -101,7 +102,7 @@ async def test_the_active_model_is_followed_and_switched_between_closes(
     system = System(kafka_bootstrap, database_url, tmp_path)
     await system.prepare([])
     pool = await connect_pool(database_url)
-    candles = demo_candles(8, 8)
+    candles = demo_candles(9, 8)
     async with pool.acquire() as connection:
         await store_candles(connection, candles, "replay")
     one, two, hours = [await _added(pool, model) for model in (*MODELS, HOURS)]
@@ -116,6 +117,11 @@ async def test_the_active_model_is_followed_and_switched_between_closes(
         first = await world.day()
         policies = [LearnedPolicy(model) for model in MODELS]
         assert same(first) == {(policies[0].name, str(one.model_id), None)}
+
+        await promote(pool, two.model_id, "SHADOW", "beside the first")
+        await promote(pool, hours.model_id, "SHADOW", "beside the first")
+        await world.said(f"in shadow decide {hours.model_id}, {two.model_id}")
+        assert same(await world.day()) == same(first)
 
         await promote(pool, two.model_id, "ACTIVE", "the second")
         await world.said(f"model {two.model_id} is followed")
@@ -145,6 +151,9 @@ async def test_the_active_model_is_followed_and_switched_between_closes(
         await world.said("no model of portfolio main is active", 2)
         assert same(await world.day()) == {(VOLATILITY, None, "no_model")}
         assert system.processes["rl_svc"].poll() is None
+        beside = await pool.fetch(
+            "select close_time, model_id, weights, fallback from shadow_weights order by 1"
+        )
     finally:
         system.stop()
         await pool.close()
@@ -152,6 +161,12 @@ async def test_the_active_model_is_followed_and_switched_between_closes(
         expected = weights_by(policy, candles)
         assert [row[4] for row in rows] == [expected[row[0]] for row in rows]
         assert len(rows) == 48
+    # one day as the second beside the first, and one of the third beside both
+    shadow = [row for row in beside if row["model_id"] == two.model_id]
+    expected = weights_by(policies[1], candles)
+    assert [row["weights"] for row in shadow] == [expected[ms(row["close_time"])] for row in shadow]
+    assert (len(shadow), {row["fallback"] for row in shadow}) == (48, {None})
+    assert Counter(row["fallback"] for row in beside if row not in shadow) == {"timeframe": 96}
 
 
 async def test_damage_is_seen_without_a_word_and_so_is_its_repair(database_url: str) -> None:
@@ -159,29 +174,34 @@ async def test_damage_is_seen_without_a_word_and_so_is_its_repair(database_url: 
     pool = await connect_pool(database_url)
     given: list[WeightPolicy] = []
 
-    async def follow(policy: WeightPolicy) -> None:
+    async def follow(policy: WeightPolicy, _: Sequence[WeightPolicy]) -> None:
         given.append(policy)
 
     follower = ModelFollower("main", 2.0, follow)
-    assert vars(await follower.look(pool) or object())["reason"] == "no_model"
-    assert await follower.look(pool) is None
+
+    async def looked() -> WeightPolicy | None:
+        found = await follower.look(pool)
+        return None if found is None else found.policy
+
+    assert vars(await looked() or object())["reason"] == "no_model"
+    assert await looked() is None
     row = await _added(pool, MODELS[0])
     await promote(pool, row.model_id, "ACTIVE", "go")
-    policy = await follower.look(pool)
+    policy = await looked()
     assert isinstance(policy, LearnedPolicy)
     assert (policy.budget, policy.model_id) == (2.0, str(row.model_id))
-    assert await follower.look(pool) is None
+    assert await looked() is None
     turned = "update rl_models set artifact = set_byte(artifact, 9, get_byte(artifact, 9) # 1)"
     await pool.execute(turned)
-    policy = await follower.look(pool)
+    policy = await looked()
     assert isinstance(policy, Unserved)
     assert (policy.reason, policy.model_id, policy.budget) == ("artifact", str(row.model_id), 2.0)
-    assert await follower.look(pool) is None
+    assert await looked() is None
     await pool.execute(turned)
-    assert isinstance(await follower.look(pool), LearnedPolicy)
+    assert isinstance(await looked(), LearnedPolicy)
     # another portfolio's is not followed
     await pool.execute("update rl_models set portfolio = 'second'")
-    assert vars(await follower.look(pool) or object())["reason"] == "no_model"
+    assert vars(await looked() or object())["reason"] == "no_model"
 
     # what the database refuses keeps what is followed
     monitor = asyncio.create_task(follower.run(database_url))
@@ -227,3 +247,38 @@ async def test_a_pinned_model_that_cannot_be_used_stops_the_start(
 
 async def _added(pool: asyncpg.Pool, model: Any) -> StoredModel:
     return await import_model(pool, bytes_of(model), "main", "m", "m.npz")
+
+
+async def test_a_damaged_model_does_not_decide_in_shadow_and_many_are_bounded(
+    database_url: str,
+) -> None:
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+
+    async def follow(*_: Any) -> None:
+        raise AssertionError
+
+    follower = ModelFollower("main", 2.0, follow)
+    rows = [await _added(pool, made_model(seed)) for seed in range(MOST_SHADOWS + 1)]
+    for row in rows:
+        await promote(pool, row.model_id, "SHADOW", "x")
+    found = await follower.look(pool)
+    assert found is not None
+    # the newest
+    ids = [str(row.model_id) for row in rows[:0:-1]]
+    assert [one.model_id for one in found.shadows] == ids
+    assert {one.budget for one in found.shadows} == {2.0}
+    await pool.execute("update rl_models set artifact = '' where model_id = $1", rows[3].model_id)
+    found = await follower.look(pool)
+    assert found is not None
+    assert [one.model_id for one in found.shadows] == [
+        one for one in ids if one != str(rows[3].model_id)
+    ]
+    await promote(pool, rows[2].model_id, "ACTIVE", "x")
+    found = await follower.look(pool)
+    assert found is not None
+    assert isinstance(found.policy, LearnedPolicy)
+    # there is room for the oldest now
+    assert found.policy.model_id == str(rows[2].model_id)
+    assert [one.model_id for one in found.shadows][-1] == str(rows[0].model_id)
+    await pool.close()

@@ -51,6 +51,19 @@ create table rl_model_events (
 );
 create index rl_model_events_by_model on rl_model_events (model_id, id);
 
+-- What the models in SHADOW would have decided at the closes of the portfolio; never published.
+create table shadow_weights (
+    portfolio  text             not null,
+    close_time timestamptz      not null,
+    model_id   uuid             not null references rl_models,
+    policy     text             not null,
+    weights    jsonb            not null,
+    missing    jsonb            not null,
+    budget     double precision not null,
+    fallback   text,
+    primary key (portfolio, model_id, close_time)
+);
+
 -- The curves of a training, of each seed.
 create table rl_training_points (
     job_id  uuid    not null references training_jobs on delete cascade,

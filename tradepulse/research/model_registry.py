@@ -24,7 +24,7 @@ from tradepulse.trading.policies.model_bytes import model_of
 
 ModelStage = Literal["CANDIDATE", "REFUSED", "SHADOW", "ACTIVE", "RETIRED"]
 CHANNEL: Final = "tradepulse_active_model"
-"""Where a portfolio is named whenever another model of it is active, or none."""
+"""Where a portfolio is named whenever a model of it comes to another stage."""
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f-]{0,27})?")
 """A whole id, or how one begins."""
 

@@ -34,6 +34,7 @@ class Store:
     def __init__(self) -> None:
         self.recorded: list[tuple[list[int], int, dict[str, int], dict[str, Any]]] = []
         self.decided: list[PortfolioWeightsDecided] = []
+        self.beside: list[PortfolioWeightsDecided] = []
         self.asked: list[tuple[str, int, int]] = []
         self.takes_s = 0.0
         self.seconds = 0.0
@@ -47,6 +48,7 @@ class Store:
     async def record(
         self,
         decided: list[PortfolioWeightsDecided],
+        beside: list[PortfolioWeightsDecided],
         owner: Ownership,
         settled: int,
         offsets: dict[str, int],
@@ -55,6 +57,7 @@ class Store:
         assert owner.consumer == "weights:main"
         self.seconds += self.takes_s
         self.decided += decided
+        self.beside += beside
         self.recorded.append(([one.close_time for one in decided], settled, offsets, state))
 
 
