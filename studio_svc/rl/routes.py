@@ -49,9 +49,13 @@ def weight_routes(store: WeightStore) -> APIRouter:
         start: EpochMs = None,
         end: EpochMs = None,
         points: Annotated[int, Query(ge=1, le=2_000, description="vectors at most")] = 500,
+        shadow: UUID | None = None,
     ) -> AllocationsView:
-        """Return the weights over time, from `start` on and before `end`."""
-        return await store.allocations(start, end, points)
+        """Return the weights over time, from `start` on and before `end`.
+
+        Those that a model decided in shadow, where `shadow` is its id.
+        """
+        return await store.allocations(start, end, points, shadow)
 
     return router
 

@@ -37,10 +37,19 @@ class WeightStore:
         row = await self.pool.fetchrow(queries.WEIGHTS, self._portfolio)
         return WeightsView(**fields_of(row)) if row else None
 
-    async def allocations(self, start: int | None, end: int | None, points: int) -> AllocationsView:
-        """Return the weight vectors of a range, epoch ms, thinned to some points at most."""
+    async def allocations(
+        self, start: int | None, end: int | None, points: int, shadow: UUID | None = None
+    ) -> AllocationsView:
+        """Return the weight vectors of a range, epoch ms, thinned to some points at most.
+
+        Those of a model in shadow, where one is named.
+        """
         between = (None if one is None else at(one) for one in (start, end))
-        rows = await self.pool.fetch(queries.ALLOCATIONS, self._portfolio, *between, points)
+        asked = (self._portfolio, *between, points)
+        if shadow is None:
+            rows = await self.pool.fetch(queries.ALLOCATIONS, *asked)
+        else:
+            rows = await self.pool.fetch(queries.IN_SHADOW, *asked, shadow)
         found = [fields_of(row) for row in rows]
         closes = [(one.pop("closes"), one.pop("every")) for one in found]
         total, every = closes[0] if closes else (0, 1)
@@ -66,6 +75,7 @@ class WeightStore:
             **_fields(row, ModelDetailView),
             closes=sum(one["closes"] for one in decided),
             fallbacks={one["fallback"]: one["closes"] for one in decided if one["fallback"]},
+            shadow_closes=await self.pool.fetchval(queries.SHADOWED, self._portfolio, model_id),
             events=[ModelEventView(**{**asdict(one), "at": ms(one.at)}) for one in events],
         )
 

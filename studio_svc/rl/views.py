@@ -85,6 +85,8 @@ class ModelDetailView(ModelView):
     """Closes of the portfolio at which it was followed."""
     fallbacks: dict[str, int]
     """How many of them inverse volatility decided, by the reason."""
+    shadow_closes: int
+    """Closes at which it decided beside the one that was followed."""
     events: list[ModelEventView]
 
 

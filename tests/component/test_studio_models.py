@@ -131,5 +131,19 @@ async def test_weights_over_time_are_thinned_from_the_last_on(studio: Studio) ->
         found = await studio.get("/api/rl/allocations", points=points)
         assert [one["close_time"] // HOUR for one in found["vectors"]] == shown
         assert found["closes"] == 10
+    row = await added(studio, 1)
+    await studio.pool.execute(
+        "insert into shadow_weights (portfolio, close_time, model_id, policy, weights, missing, "
+        "budget) select portfolio, close_time, $1, 'ppo', '{}', '[]', 1 from portfolio_weights "
+        "where close_time > $2",
+        *(row.model_id, at(4 * HOUR)),
+    )
+    for shadow, closes in ((row.model_id, 6), (uuid4(), 0)):
+        found = await studio.get("/api/rl/allocations", shadow=str(shadow), points=3)
+        assert found["closes"] == closes
+    found = await studio.get("/api/rl/allocations", shadow=str(row.model_id), points=3)
+    assert [one["close_time"] // HOUR for one in found["vectors"]] == [6, 8, 10]
+    assert {one["model_id"] for one in found["vectors"]} == {str(row.model_id)}
+    assert (await studio.get(f"/api/rl/models/{row.model_id}"))["shadow_closes"] == 6
     found = await studio.get("/api/rl/allocations", start=3 * HOUR, end=6 * HOUR)
     assert [one["close_time"] // HOUR for one in found["vectors"]] == [3, 4, 5]

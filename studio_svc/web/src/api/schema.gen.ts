@@ -225,6 +225,7 @@ export interface ModelDetailView {
   artifact_sha256: string;
   closes: number;
   fallbacks: Record<string, number>;
+  shadow_closes: number;
   events: ModelEventView[];
 }
 
