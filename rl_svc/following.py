@@ -158,6 +158,15 @@ async def first_policies(
     """
     if settings.follows_models:
         return await follower.look(pool) or Followed(Unserved("no_model", settings.budget))
+    policy: WeightPolicy
     if settings.policy.startswith(PREFIX) and names_registered(settings.policy):
-        return Followed(await registered_policy(pool, settings.policy, settings.budget))
-    return Followed(settings.weight_policy())
+        policy = await registered_policy(pool, settings.policy, settings.budget)
+    else:
+        policy = settings.weight_policy()
+    if isinstance(policy, LearnedPolicy) and policy.mode != "signals":
+        raise ValueError(
+            f"model {policy.model_id} was trained to hold a portfolio at all times (mode "
+            f"{policy.mode}), not to size signals: give a model of mode signals; this one is for "
+            "`tradepulse backtest`"
+        )
+    return Followed(policy)

@@ -223,6 +223,7 @@ async def test_damage_is_seen_without_a_word_and_so_is_its_repair(database_url: 
     [
         ("model:12345678", "POLICY: no model of an id that begins with '12345678'; see"),
         ("model:{}", "POLICY: model {} was changed or damaged in the database: its checksum"),
+        ("model:{rebalance}", "POLICY: model {rebalance} was trained to hold a portfolio at all"),
     ],
 )
 async def test_a_pinned_model_that_cannot_be_used_stops_the_start(
@@ -238,11 +239,12 @@ async def test_a_pinned_model_that_cannot_be_used_stops_the_start(
     pool = await connect_pool(database_url)
     row = await _added(pool, MODELS[0])
     await pool.execute("update rl_models set artifact = ''")
+    rebalance = (await _added(pool, made_model(4, mode="rebalance"))).model_id
     await pool.close()
-    system.start("rl_svc", POLICY=policy.format(row.model_id))
+    system.start("rl_svc", POLICY=policy.format(row.model_id, rebalance=rebalance))
     assert await asyncio.to_thread(system.processes["rl_svc"].wait, 120) == 1
     last = (tmp_path / "rl_svc.log").read_text().splitlines()[-1]
-    assert words.format(row.model_id) in last
+    assert words.format(row.model_id, rebalance=rebalance) in last
 
 
 async def _added(pool: asyncpg.Pool, model: Any) -> StoredModel:

@@ -46,6 +46,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 async def added(pool: Pool, seed: int, *, passed: bool | None = True, **told: Any) -> StoredModel:
     model = made_model(seed, **told.pop("manifest", {}))
+    told = {"gates": GATES[1:]} | told
     new = NewModel(bytes_of(model), told.pop("portfolio", "main"), f"m{seed}", passed, **told)
     async with pool.acquire() as connection, connection.transaction():
         return await add_model(connection, new, "trained")
@@ -68,7 +69,7 @@ def refusal(error: pytest.ExceptionInfo[RefusedError]) -> tuple[str, str]:
 
 
 async def test_what_passed_is_a_candidate_and_what_did_not_is_refused(pool: Pool) -> None:
-    passed = await added(pool, 1, gates=[GATES[1]])
+    passed = await added(pool, 1)
     refused = await added(
         pool, 2, passed=False, gates=GATES, seeds=[3, 4], steps=7, metrics={"test": {"x": 1.5}}
     )
@@ -84,6 +85,14 @@ async def test_what_passed_is_a_candidate_and_what_did_not_is_refused(pool: Pool
     assert await stages(pool) == {"m2": "REFUSED", "m1": "CANDIDATE"}
     results = await pool.fetch("select name, passed from pattern_training_results order by 1")
     assert [tuple(row) for row in results] == [("m1", True), ("m2", False)]
+
+
+@pytest.mark.parametrize("gates", [[], GATES, [{"name": "costs"}]])
+async def test_nothing_passes_that_a_gate_does_not_let_pass(pool: Pool, gates: Any) -> None:
+    with pytest.raises(RefusedError) as error:
+        await added(pool, 1, gates=gates)
+    assert error.value.code == "wrong_verdict"
+    assert await list_models(pool) == []
 
 
 async def test_the_same_is_kept_once(pool: Pool) -> None:
@@ -131,7 +140,7 @@ async def test_the_regular_way_needs_no_reason(pool: Pool) -> None:
     assert (done.model.stage, done.replaced, done.model.overrides) == ("ACTIVE", None, [])
     told = [(e.from_stage, e.to_stage, e.reason) for e in await model_events(pool, row.model_id)]
     assert told[1:] == [
-        ("CANDIDATE", "SHADOW", "passed all 0 gates"),
+        ("CANDIDATE", "SHADOW", "passed all 1 gates"),
         ("SHADOW", "ACTIVE", "after 14 days in SHADOW"),
     ]
 
@@ -147,7 +156,7 @@ async def test_the_regular_way_needs_no_reason(pool: Pool) -> None:
 async def test_a_rule_is_set_aside_only_with_a_reason_that_stays(
     pool: Pool, passed: bool | None, to: Any, objection: str
 ) -> None:
-    row = await added(pool, 1, passed=passed, gates=GATES)
+    row = await added(pool, 1, passed=passed, gates=GATES[1:] if passed else GATES)
     for nothing in ("", " \n"):
         with pytest.raises(RefusedError) as error:
             await promote(pool, row.model_id, to, nothing)
@@ -211,6 +220,11 @@ async def test_what_may_not_be(pool: Pool) -> None:
         await pool.execute(
             "update rl_models set stage = 'ACTIVE' where model_id = $1", rebalance.model_id
         )
+    # nor where somebody wrote another mode beside its file
+    await pool.execute("update rl_models set mode = 'signals'")
+    with pytest.raises(RefusedError) as error:
+        await promote(pool, rebalance.model_id, "ACTIVE", "please")
+    assert error.value.code == "rebalance_model"
     await promote(pool, row.model_id, "ACTIVE", "go")
     for to, code in (("ACTIVE", "same_stage"), ("SHADOW", "wrong_stage")):
         with pytest.raises(RefusedError) as error:

@@ -57,8 +57,9 @@ async def promote(
     """
     async with pool.acquire() as connection, connection.transaction():
         row = await _locked(connection, model_id)
-        _check_way(row, to)
-        await stored_model(connection, model_id)
+        # what is in the file counts: the row beside it can be written by hand
+        mode = (await stored_model(connection, model_id)).manifest.mode
+        _check_way(row, mode, to)
         in_stage = await connection.fetchval("select now() - $1::timestamptz", row.stage_since)
         objections = _objections(row, to, in_stage)
         if objections and not reason.strip():
@@ -120,12 +121,12 @@ async def _locked(connection: Connection, model_id: UUID) -> StoredModel:
     return await model_row(connection, model_id, lock=True)
 
 
-def _check_way(row: StoredModel, to: Upwards) -> None:
-    if row.mode != "signals":
+def _check_way(row: StoredModel, mode: str, to: Upwards) -> None:
+    if mode != "signals":
         raise RefusedError(
             "rebalance_model",
             f"model {row.model_id} was trained to hold a portfolio at all times (mode "
-            f"{row.mode}), not to size signals: it is for comparisons and cannot be promoted",
+            f"{mode}), not to size signals: it is for comparisons and cannot be promoted",
         )
     if row.stage == to:
         raise RefusedError("same_stage", f"model {row.model_id} is in stage {to} already")

@@ -135,8 +135,15 @@ async def add_model(
     """Store a model inside the caller's transaction: CANDIDATE where it passed, else REFUSED.
 
     Raises:
-        RefusedError: its file cannot be used, or it is there already.
+        RefusedError: its file cannot be used, it is there already, or it is said to have passed
+            although no gate says so.
     """
+    if new.passed and not (new.gates and all(gate.get("passed") for gate in new.gates)):
+        raise RefusedError(
+            "wrong_verdict",
+            f"model {new.name} is said to have passed, but not by every one of its "
+            f"{len(new.gates)} gates: nothing was stored",
+        )
     with refused_as("unusable_model"):
         model = model_of(new.artifact)
     manifest = model.manifest
