@@ -79,6 +79,8 @@ class ModelDetailView(ModelView):
     config: dict[str, Any]
     configurations: list[dict[str, Any]]
     data: dict[str, Any]
+    report: dict[str, Any]
+    """All that its evaluation found; empty where there was none."""
     manifest: dict[str, Any]
     artifact_sha256: str
     closes: int

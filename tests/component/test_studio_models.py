@@ -24,6 +24,7 @@ async def added(
         config={"steps": seed}, configurations=[{"id": "c", "revision": 1}],
         data={"sha256": "d", "train": {"rows": 7}}, seeds=[1, 2], steps=9,
         metrics={"test": {"growth": 0.1}}, baselines={"equal": {"test": {"growth": 0.2}}},
+        report={"label": "sizing"},
     )  # fmt: skip
     async with studio.pool.acquire() as connection, connection.transaction():
         return await add_model(connection, new, "trained")
@@ -66,6 +67,7 @@ async def test_models_are_listed_and_shown_with_what_they_came_of(studio: Studio
     assert shown == shown | listed[1]
     assert (shown["closes"], shown["fallbacks"]) == (10, {"history": 3})
     assert (shown["config"], shown["data"]["train"]) == ({"steps": 1}, {"rows": 7})
+    assert shown["report"] == {"label": "sizing"}
     assert shown["manifest"]["layers"] == [20, 16, 1]
     (event,) = shown["events"]
     assert (event["reason"], event["by_person"]) == ("trained: passed all 1 gates", False)

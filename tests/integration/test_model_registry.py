@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import numpy as np
 import pytest
 import pytest_asyncio
 
@@ -24,6 +25,7 @@ from tradepulse.research.model_registry import (
     registered_policy,
     stored_model,
 )
+from tradepulse.research.training_points import add_points, training_points
 from tradepulse.runtime.db import connect, connect_pool, migrate
 from tradepulse.runtime.refusals import NotFoundError, RefusedError
 from tradepulse.trading.policies.model_bytes import bytes_of
@@ -93,6 +95,34 @@ async def test_nothing_passes_that_a_gate_does_not_let_pass(pool: Pool, gates: A
         await added(pool, 1, gates=gates)
     assert error.value.code == "wrong_verdict"
     assert await list_models(pool) == []
+
+
+async def test_an_undefined_figure_costs_no_training(pool: Pool) -> None:
+    row = await added(
+        pool, 1, metrics={"test": {"sharpe": float("nan"), "growth": 0.5}},
+        baselines={"equal": {"sharpe": float("-inf")}}, report={"looks": (1, float("inf"))},
+        gates=[{"name": "sharpe", "passed": True, "figure": np.float64("nan")}],
+    )  # fmt: skip
+    assert row.metrics == {"test": {"sharpe": None, "growth": 0.5}}
+    assert (row.baselines, row.report) == ({"equal": {"sharpe": None}}, {"looks": [1, None]})
+    assert row.gates == [{"name": "sharpe", "passed": True, "figure": None}]
+
+
+async def test_the_curves_of_a_training_are_kept_by_seed_and_step(pool: Pool) -> None:
+    job = uuid4()
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "insert into training_jobs (job_id, spec, status) values ($1, '{}', 'RUNNING')", job
+        )
+        await add_points(connection, job, 2, [(10, {"reward": 1.5})])
+        await add_points(connection, job, 1, [(20, {"reward": float("nan")}), (10, {"reward": 1})])
+        # a resumed training measures this once more
+        await add_points(connection, job, 2, [(10, {"reward": 2.5}), (20, {"reward": 3})])
+    found = [
+        (one.seed, one.step, one.metrics["reward"]) for one in await training_points(pool, job)
+    ]
+    assert found == [(1, 10, 1), (1, 20, None), (2, 10, 2.5), (2, 20, 3)]
+    assert await training_points(pool, uuid4()) == []
 
 
 async def test_the_same_is_kept_once(pool: Pool) -> None:

@@ -26,6 +26,8 @@ create table rl_models (
     metrics         jsonb       not null default '{}',
     baselines       jsonb       not null default '{}',
     gates           jsonb       not null default '[]',
+    -- all that the evaluation found
+    report          jsonb       not null default '{}',
     -- null: the gates were never asked
     passed          boolean,
     artifact        bytea       not null,

@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 
 from tradepulse.research.model_files import PREFIX
+from tradepulse.research.plain_json import plain_json
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.refusals import NotFoundError, RefusedError, refused_as
 from tradepulse.trading.policies.learned import LearnedPolicy
@@ -47,6 +48,7 @@ class NewModel:
         steps: of the training, each seed.
         metrics: figures of each split.
         baselines: the same of what it was compared with.
+        report: all that the evaluation found.
     """
 
     artifact: bytes
@@ -62,6 +64,7 @@ class NewModel:
     steps: int = 0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     baselines: Mapping[str, Any] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class StoredModel:
     metrics: dict[str, Any]
     baselines: dict[str, Any]
     gates: list[dict[str, Any]]
+    report: dict[str, Any]
     passed: bool | None
     artifact_sha256: str
     manifest: dict[str, Any]
@@ -122,7 +126,7 @@ class ModelEvent:
 _COLUMNS = (
     "model_id, portfolio, job_id, created_at, name, stage, stage_since, overrides, timeframe, "
     "instruments, mode, config, configurations, data, seeds, steps, metrics, baselines, gates, "
-    "passed, artifact_sha256, manifest"
+    "report, passed, artifact_sha256, manifest"
 )
 _FOUND = "select true from rl_models where model_id = $1"
 _BY_ID = f"select {_COLUMNS} from rl_models where model_id = $1"  # noqa: S608 - a constant
@@ -150,14 +154,15 @@ async def add_model(
     stored = await connection.fetchrow(
         "insert into rl_models (model_id, portfolio, job_id, name, stage, timeframe, instruments, "  # noqa: S608 - a constant
         "mode, config, config_sha256, configurations, data, seeds, steps, metrics, baselines, "
-        "gates, passed, artifact, artifact_sha256, manifest) values ($1, $2, $3, $4, $5, $6, $7, "
-        "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) "
+        "gates, report, passed, artifact, artifact_sha256, manifest) values ($1, $2, $3, $4, $5, "
+        "$6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) "
         f"on conflict do nothing returning {_COLUMNS}",
         *(model.model_id, new.portfolio, new.job_id, new.name),
         "CANDIDATE" if new.passed else "REFUSED",
         *(manifest.timeframe, list(manifest.instruments), manifest.mode),
-        *(dict(new.config), _checksum(new.config), list(new.configurations), dict(new.data)),
-        *(list(new.seeds), new.steps, dict(new.metrics), dict(new.baselines), list(new.gates)),
+        *(plain_json(new.config), _checksum(new.config), plain_json(list(new.configurations))),
+        *(plain_json(new.data), list(new.seeds), new.steps, plain_json(new.metrics)),
+        *(plain_json(new.baselines), plain_json(list(new.gates)), plain_json(new.report)),
         *(new.passed, new.artifact, sha256(new.artifact), json.loads(manifest.as_json())),
     )
     if stored is None:

@@ -221,6 +221,7 @@ export interface ModelDetailView {
   config: Record<string, unknown>;
   configurations: Record<string, unknown>[];
   data: Record<string, unknown>;
+  report: Record<string, unknown>;
   manifest: Record<string, unknown>;
   artifact_sha256: string;
   closes: number;
