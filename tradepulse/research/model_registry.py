@@ -328,7 +328,7 @@ def sha256(data: bytes) -> str:
 
 def _checksum(config: Mapping[str, Any]) -> str | None:
     """Return the checksum of what was asked for; None where nothing is known of it."""
-    return sha256(json.dumps(config, sort_keys=True).encode()) if config else None
+    return sha256(json.dumps(plain_json(config), sort_keys=True).encode()) if config else None
 
 
 def _damaged(model_id: UUID, why: str) -> RefusedError:
