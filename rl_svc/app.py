@@ -1,6 +1,9 @@
 """rl_svc: candles in, portfolio weights out at every close."""
 
+from functools import partial
+
 from contracts.topics import CANDLES, FEEDS, WEIGHTS
+from rl_svc.following import ModelFollower, first_policies
 from rl_svc.handlers import WeightDecider
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.settings import PortfolioSettings
@@ -11,6 +14,7 @@ from tradepulse.runtime.ownership import become_owner
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.trading.event_time import EventTime
+from tradepulse.trading.policies.features import LOOKBACK
 
 
 def declare(service: Service, settings: PortfolioSettings) -> None:
@@ -22,9 +26,11 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         wall_clock,
     )
 
+    follower = ModelFollower(settings.portfolio, settings.budget, decider.follow)
+
     async def recover() -> None:
         try:
-            policy = settings.weight_policy()
+            followed = await first_policies(settings, follower, service.pool)
         except ValueError as error:
             raise RefusedError(f"configuration refused: POLICY: {error}") from error
         owner = await become_owner(
@@ -37,7 +43,10 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
             grace_ms=settings.waits_ms,
             tolerance_ms=settings.clock_tolerance_s * 1000,
         )
-        portfolio = Portfolio(settings.portfolio, policy, event_time)
+        # whichever model is followed later finds all that it looks at
+        lookback = LOOKBACK if settings.follows_models else 0
+        portfolio = Portfolio(settings.portfolio, followed.policy, event_time, lookback)
+        portfolio.follow(followed.policy, followed.shadows)
         decider.take_over(owner, portfolio, portfolio.lookback)
 
     service.on_startup(recover)
@@ -48,6 +57,8 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
     service.readiness["partitions"] = lambda: candles.is_assigned
     service.background(decider.keep_deciding, "weights")
     service.background(decider.keep_putting_aside, "messages that nobody has announced")
+    if settings.follows_models:
+        service.background(partial(follower.run, settings.database_url), "active model")
     service.liveness["weights"] = decider.pulse.is_beating
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter as Counts
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -17,6 +17,7 @@ from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
 from tradepulse.trading.policies.weighing import FALLBACKS
+from tradepulse.trading.weights import WeightPolicy
 
 CLOSES_PER_TRANSACTION = 250
 LOOK_EVERY_S = 0.2
@@ -71,6 +72,11 @@ class WeightDecider:
         """Decide for a portfolio from here on."""
         self._owner, self._portfolio, self._lookback = owner, portfolio, lookback
         self._doubts = Doubts(portfolio.event_time, self._lock, self._feeds)
+
+    async def follow(self, policy: WeightPolicy, shadows: Sequence[WeightPolicy]) -> None:
+        """Decide by another policy from the next close on, and by some beside it."""
+        async with self._lock:
+            self._portfolio.follow(policy, shadows)
 
     def reads(self, feeds: AssignedReading, candles: AssignedReading) -> None:
         """Say what it reads."""
@@ -135,6 +141,7 @@ class WeightDecider:
             event_time = self._portfolio.event_time
             await self._store.record(
                 decided,
+                self._portfolio.take_beside(),
                 self._owner,
                 event_time.settled,
                 event_time.offsets(),

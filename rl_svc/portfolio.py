@@ -1,6 +1,6 @@
 """The portfolio in event time: candles in, one weight vector per close out. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from contracts.events import CandleClosed, FeedSeries, PortfolioWeightsDecided
 from tradepulse.trading.event_time import EventTime
@@ -28,21 +28,29 @@ class Portfolio:
         """Returns of each series that are kept."""
         self._name = name
         self._policy = policy
+        self._shadows: Sequence[WeightPolicy] = ()
+        self._beside: list[PortfolioWeightsDecided] = []
         self._history = ReturnHistory(self.lookback)
         self._corrected: dict[tuple[str, int], float] = {}
 
-    def follow(self, policy: WeightPolicy) -> None:
-        """Decide by another policy from the next close on.
+    def follow(self, policy: WeightPolicy, shadows: Sequence[WeightPolicy] = ()) -> None:
+        """Decide by another policy from the next close on, and by some beside it.
 
         Raises:
-            ValueError: it needs more returns than are kept.
+            ValueError: one needs more returns than are kept.
         """
-        if (needed := history_for(policy)) > self.lookback:
-            raise ValueError(
-                f"{policy.name} needs {needed} returns of each series, {self.lookback} are kept: "
-                "restart with it"
-            )
-        self._policy = policy
+        for one in (policy, *shadows):
+            if (needed := history_for(one)) > self.lookback:
+                raise ValueError(
+                    f"{one.name} needs {needed} returns of each series, {self.lookback} are kept: "
+                    "restart with it"
+                )
+        self._policy, self._shadows = policy, shadows
+
+    def take_beside(self) -> list[PortfolioWeightsDecided]:
+        """Return what the shadows decided since this was asked last; nobody follows it."""
+        beside, self._beside = self._beside, []
+        return beside
 
     def known_until(self, series: FeedSeries) -> int | None:
         """Return the close time up to which a series' closes are wanted; None where known.
@@ -93,8 +101,14 @@ class Portfolio:
 
     def _decided(self, time: int, closes: Iterable[str]) -> PortfolioWeightsDecided:
         traded = traded_at(self.event_time.series, time)
-        decided = weigh(self._policy, self._history, traded)
         lacking = instruments_of(traded) - instruments_of(closes)
+        self._beside += [self._by(one, time, traded, lacking) for one in self._shadows]
+        return self._by(self._policy, time, traded, lacking)
+
+    def _by(
+        self, policy: WeightPolicy, time: int, traded: Collection[str], lacking: frozenset[str]
+    ) -> PortfolioWeightsDecided:
+        decided = weigh(policy, self._history, traded)
         return PortfolioWeightsDecided(
             portfolio=self._name,
             close_time=time,

@@ -10,7 +10,9 @@ from tradepulse.trading.event_time import GRACE_MS, TOLERANCE_MS
 from tradepulse.trading.policies.named import policy_named
 from tradepulse.trading.weights import LOOKBACK, MAX_BUDGET, InverseVolatility, WeightPolicy
 
-_POLICIES = r"^(equal|inverse_volatility|hrp|min_variance|fixed|model:.+)$"
+_POLICIES = r"^(equal|inverse_volatility|hrp|min_variance|fixed|model(:.+)?)$"
+MODEL = "model"
+"""The name of the policy that follows the portfolio's active model."""
 
 
 class PortfolioSettings(RuntimeSettings):
@@ -24,7 +26,7 @@ class PortfolioSettings(RuntimeSettings):
     clock_tolerance_s: int = Field(default=TOLERANCE_MS // 1000, ge=0)
     """Live, what is further ahead of the wall clock is put aside."""
     policy: Annotated[str, Field(pattern=_POLICIES)] = InverseVolatility.name
-    """`model:FILE` for a trained model."""
+    """`model` follows the portfolio's active model, `model:ID` and `model:FILE` are one model."""
     policy_lookback: int = Field(default=LOOKBACK, ge=2, le=100_000)
     """Returns of each instrument that the policy looks at."""
     fixed_weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
@@ -33,12 +35,17 @@ class PortfolioSettings(RuntimeSettings):
     """What the weights sum to at most."""
 
     @property
+    def follows_models(self) -> bool:
+        """Whether the portfolio follows its active model, whichever that is."""
+        return self.policy == MODEL
+
+    @property
     def waits_ms(self) -> int | None:
         """How long a close waits for stragglers; None without limit."""
         return None if self.clock == "replay" else self.grace_ms
 
     def weight_policy(self) -> WeightPolicy:
-        """Return the policy.
+        """Return the policy, where no database is needed for it.
 
         Raises:
             ValueError: the fixed weights are wrong or missing, or the model cannot be used.

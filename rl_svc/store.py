@@ -39,12 +39,15 @@ class WeightStore:
     async def record(
         self,
         decided: Sequence[PortfolioWeightsDecided],
+        beside: Sequence[PortfolioWeightsDecided],
         owner: Ownership,
         settled: int,
         offsets: dict[str, int],
         state: dict[str, Any],
     ) -> None:
         """Keep weight vectors, queue their events, and move the position, all or nothing.
+
+        What was decided `beside` by models in shadow is kept apart, and told to nobody.
 
         Raises:
             FencedError: another process works for this portfolio.
@@ -54,13 +57,12 @@ class WeightStore:
             await connection.executemany(
                 "insert into portfolio_weights (portfolio, close_time, policy, weights, missing, "
                 "budget, model_id, fallback) values ($1, $2, $3, $4, $5, $6, $7, $8)",
-                [
-                    (
-                        *(e.portfolio, at(e.close_time), e.policy, e.weights, list(e.missing)),
-                        *(e.budget, e.model_id, e.fallback),
-                    )
-                    for e in decided
-                ],
+                [_row(event) for event in decided],
+            )
+            await connection.executemany(
+                "insert into shadow_weights (portfolio, close_time, policy, weights, missing, "
+                "budget, model_id, fallback) values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                [_row(event) for event in beside],
             )
             await outbox.add_many(
                 connection,
@@ -68,3 +70,10 @@ class WeightStore:
                 WEIGHTS,
                 [(self._portfolio, event.model_dump_json().encode()) for event in decided],
             )
+
+
+def _row(event: PortfolioWeightsDecided) -> tuple[Any, ...]:
+    return (
+        *(event.portfolio, at(event.close_time), event.policy, event.weights),
+        *(list(event.missing), event.budget, event.model_id, event.fallback),
+    )

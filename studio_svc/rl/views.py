@@ -1,6 +1,11 @@
-"""The portfolio's weights, as the API answers and the stream pushes them."""
+"""The portfolio's weights and models, as the API answers and the stream pushes them."""
+
+from typing import Any, Literal
+from uuid import UUID
 
 from studio_svc.web_app.views import View
+
+ModelStage = Literal["CANDIDATE", "REFUSED", "SHADOW", "ACTIVE", "RETIRED"]
 
 
 class WeightsView(View):
@@ -18,3 +23,77 @@ class WeightsView(View):
     budget: float = 1.0
     model_id: str | None = None
     fallback: str | None = None
+
+
+class AllocationsView(View):
+    """Weight vectors over time, oldest first, the last close among them."""
+
+    closes: int
+    """How many there are in the range."""
+    every: int
+    """Of so many closes one is shown."""
+    vectors: list[WeightsView]
+
+
+class ModelView(View):
+    """One trained model: where it stands, and what the gates said."""
+
+    model_id: UUID
+    portfolio: str
+    job_id: UUID | None
+    created_at: int
+    name: str
+    stage: ModelStage
+    stage_since: int
+    overrides: list[str]
+    """What a person set aside to bring it here, each with the reason."""
+    timeframe: str
+    instruments: list[str]
+    mode: Literal["signals", "rebalance"]
+    """One of mode `rebalance` cannot be promoted."""
+    seeds: list[int]
+    steps: int
+    passed: bool | None
+    """Null where no gate was asked."""
+    verdict: str
+    gates: list[dict[str, Any]]
+    """What each gate said; `title`, `passed` and `verdict` of each are for people."""
+    metrics: dict[str, Any]
+    baselines: dict[str, Any]
+
+
+class ModelEventView(View):
+    """One line of a model's history."""
+
+    at: int
+    from_stage: ModelStage | None
+    to_stage: ModelStage
+    reason: str
+    by_person: bool
+    evidence: dict[str, Any]
+
+
+class ModelDetailView(ModelView):
+    """One model with what it came of, what it decided, and its history, oldest first."""
+
+    config: dict[str, Any]
+    configurations: list[dict[str, Any]]
+    data: dict[str, Any]
+    report: dict[str, Any]
+    """All that its evaluation found; empty where there was none."""
+    manifest: dict[str, Any]
+    artifact_sha256: str
+    closes: int
+    """Closes of the portfolio at which it was followed."""
+    fallbacks: dict[str, int]
+    """How many of them inverse volatility decided, by the reason."""
+    shadow_closes: int
+    """Closes at which it decided beside the one that was followed."""
+    events: list[ModelEventView]
+
+
+class PromotedView(View):
+    """A promoted model, and the one that it replaced as the active one."""
+
+    model: ModelDetailView
+    replaced: ModelView | None

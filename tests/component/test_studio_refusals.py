@@ -30,6 +30,8 @@ BODIES: Mapping[str, Any] = {
         "symbols": ["BTC/USD"],
         "timeframe": "30m",
     },
+    "promote": {"to": "SHADOW", "reason": "x"},
+    "retire": {"reason": "x"},
     "subscriptions": {"exchange": "kraken", "symbol": "BTC/USD", "timeframe": "5m"},
 }
 QUERIES: Mapping[str, Any] = {
@@ -73,7 +75,7 @@ class Route:
 async def routes(studio: Studio) -> list[Route]:
     paths = (await studio.get("/api/openapi.json"))["paths"]
     found = [Route(m, path, op) for path, ops in paths.items() for m, op in ops.items()]
-    assert len(found) == 30
+    assert len(found) == 35
     return found
 
 
@@ -88,7 +90,8 @@ def problem_of(response: httpx.Response) -> Problem:
 
 
 async def counted(studio: Studio) -> list[int]:
-    tables = ("training_jobs", "subscriptions", "configuration_events", "trained_configurations")
+    tables = ("training_jobs", "subscriptions", "configuration_events", "trained_configurations",
+              "rl_models", "rl_model_events")  # fmt: skip
     return [await studio.pool.fetchval(f"select count(*) from {table}") for table in tables]
 
 
@@ -213,6 +216,8 @@ class TestValues:
                 ("configuration_id", UNKNOWN, 404),
                 ("configuration_id", "%00", 422),
                 ("configuration_id", str(2**128), 422),
+                ("model_id", UNKNOWN, 404),
+                ("model_id", "x", 422),
                 ("job_id", UNKNOWN, 404),
                 ("job_id", "x", 422),
             ):

@@ -27,9 +27,11 @@ from tests.made_models import made_model
 from tradepulse.market_data.instrument_rules import KeptRules, keep_rules, market_rules
 from tradepulse.market_data.store import store_candles
 from tradepulse.research.model_files import write_model
-from tradepulse.runtime.db import connect, ms
+from tradepulse.research.model_registry import import_model
+from tradepulse.runtime.db import connect, ms, opened_pool
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.trading.policies.learned import LearnedPolicy
+from tradepulse.trading.policies.model_bytes import bytes_of
 from tradepulse.trading.weights import FixedWeights, InverseVolatility
 
 pytestmark = pytest.mark.integration
@@ -67,6 +69,8 @@ def environment(policy: str, folder: Path) -> dict[str, str]:
     """Return rl_svc's environment."""
     if policy == "model":
         return {"POLICY": f"model:{folder / 'model.npz'}", "BUDGET": str(BUDGET)}
+    if policy == "registered":
+        return {"POLICY": f"model:{MODEL.model_id}", "BUDGET": str(BUDGET)}
     return {"POLICY": policy, "FIXED_WEIGHTS": json.dumps(FIXED)}
 
 
@@ -97,7 +101,12 @@ async def stutter(system: System, names: list[str], chance: random.Random) -> No
 
 @pytest.mark.parametrize(
     ("policy", "kept", "by_hand"),
-    [("fixed", KEPT, BY_HAND), ("inverse_volatility", {}, {}), ("model", {}, {})],
+    [
+        ("fixed", KEPT, BY_HAND),
+        ("inverse_volatility", {}, {}),
+        ("model", {}, {}),
+        ("registered", {}, {}),
+    ],
 )
 async def test_replay_gives_the_trades_of_the_backtest(
     policy: str,
@@ -110,13 +119,15 @@ async def test_replay_gives_the_trades_of_the_backtest(
 ) -> None:
     chance = random.Random(policy)
     # a model does not know its instruments at first: their fallback is a part of it
-    candles = with_four_hours(demo_candles(DAYS, 2 if policy == "model" else 10))
+    by_model = policy in {"model", "registered"}
+    candles = with_four_hours(demo_candles(DAYS, 2 if by_model else 10))
     configurations = configurations_for(candles)
     write_model(tmp_path / "model.npz", MODEL)
     policies = {
         "fixed": FixedWeights(FIXED),
         "inverse_volatility": InverseVolatility(96),
         "model": LearnedPolicy(MODEL, BUDGET),
+        "registered": LearnedPolicy(MODEL, BUDGET),
     }
     result = expected(
         candles,
@@ -137,6 +148,8 @@ async def test_replay_gives_the_trades_of_the_backtest(
     await store_candles(connection, candles, "replay")
     await keep_rules(connection, list(kept.values()))
     await connection.close()
+    async with opened_pool(database_url, max_size=1) as pool:
+        await import_model(pool, bytes_of(MODEL), "main", "m", "model.npz")
     try:
         system.start("signal_svc")
         system.start("rl_svc", **environment(policy, tmp_path))
@@ -172,7 +185,7 @@ async def test_replay_gives_the_trades_of_the_backtest(
     assert told == len({one.instrument for one in candles} - kept.keys())
     decided = Counter((row[2], row[7]) for row in ledger["weights"])
     assert {reason: n for (_, reason), n in decided.items() if reason} == result.fallbacks
-    if policy == "model":
+    if by_model:
         assert decided.keys() == {("inverse_volatility", "history"), (policies["model"].name, None)}
         assert {row[5:7] for row in ledger["weights"]} == {(BUDGET, MODEL.model_id)}
         assert max(sum(json.loads(row[3]).values()) for row in ledger["weights"]) > 2

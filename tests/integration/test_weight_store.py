@@ -6,9 +6,12 @@ from contracts.events import FeedSeries, PortfolioWeightsDecided
 from contracts.topics import WEIGHTS
 from rl_svc.store import WeightStore
 from tests.candle_series import random_walk
+from tests.made_models import made_model
 from tradepulse.market_data.store import store_candles
+from tradepulse.research.model_registry import import_model
 from tradepulse.runtime.db import at, connect_pool, migrate
 from tradepulse.runtime.ownership import FencedError, take_over
+from tradepulse.trading.policies.model_bytes import bytes_of
 
 pytestmark = pytest.mark.integration
 HOUR = 3_600_000
@@ -53,12 +56,14 @@ async def test_a_vector_is_kept_with_its_event_and_its_place_or_not_at_all(
         )
         for close in (1, 2)
     ]
-    await store.record(made[:1], owner, HOUR, {"candles/0": 4}, {"frontiers": {"c x": 1}})
+    model = await import_model(pool, bytes_of(made_model(1)), "main", "m", "m.npz")
+    shadow = [made[0].model_copy(update={"policy": "ppo", "model_id": str(model.model_id)})]
+    await store.record(made[:1], shadow, owner, HOUR, {"candles/0": 4}, {"frontiers": {"c x": 1}})
     successor = await take_over(pool, "weights:main")
     assert (successor.settled, successor.offsets) == (HOUR, {"candles/0": 4})
     assert successor.state == {"frontiers": {"c x": 1}}
     with pytest.raises(FencedError):
-        await store.record(made[1:], owner, 2 * HOUR, {}, {})
+        await store.record(made[1:], shadow, owner, 2 * HOUR, {}, {})
     rows = await pool.fetch("select * from portfolio_weights")
     assert [(row["portfolio"], row["close_time"], row["policy"]) for row in rows] == [
         ("main", at(HOUR), "equal")
@@ -68,6 +73,11 @@ async def test_a_vector_is_kept_with_its_event_and_its_place_or_not_at_all(
         *(1.5, MODEL_ID),
         "history",
     )
+    # told to nobody
+    beside = await pool.fetch("select policy, model_id, weights, close_time from shadow_weights")
+    assert [tuple(row) for row in beside] == [
+        ("ppo", model.model_id, {"x:A/USD": 1.0}, at(HOUR)),
+    ]
     sent = await pool.fetch("select service, topic, key, value from outbox")
     assert [tuple(row) for row in sent] == [
         ("rl_svc", WEIGHTS.name, "main", made[0].model_dump_json().encode())

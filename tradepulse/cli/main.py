@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "research.validation:app",
         "List configurations, look at one, switch, move or edit it.",
     ),
+    "policy": (
+        "research.models:app",
+        "List trained models, look at one, promote, retire, import or export it.",
+    ),
     "backfill": (
         "data.backfill:backfill",
         "Fetch the candles that are missing, page by page, and store them.",

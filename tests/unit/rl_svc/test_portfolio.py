@@ -218,6 +218,42 @@ def test_another_policy_is_followed_from_the_next_close_on():
     assert [one.fallback for one in decided] == [None] * 3
     with pytest.raises(ValueError, match="needs 337 returns of each series, 336 are kept"):
         portfolio.follow(InverseVolatility(337))
+    with pytest.raises(ValueError, match="needs 337 returns"):
+        portfolio.follow(model, [InverseVolatility(337)])
+    assert portfolio._policy.name == "equal", "it is as it was"
+
+
+def test_who_decides_beside_is_told_apart_and_changes_nothing():
+    portfolio = Portfolio("main", EqualWeights(), EventTime((CANDLE,), grace_ms=1), lookback=336)
+    for letter in "AB":
+        known = [(hour * HOUR, 1.01 ** (hour % 2)) for hour in range(1, 338)]
+        portfolio.on_series(announced(f"x:{letter}/USD:1h", 337 * HOUR, None), known)
+    models = [made_model(seed, timeframe="1h", max_weight=1.0) for seed in (1, 2)]
+    shadows = [LearnedPolicy(model, 0.9) for model in models]
+    # it sees half hours, which nobody has
+    shadows.append(LearnedPolicy(made_model(3)))
+    beside = []
+    for hour, others in ((338, []), (339, shadows), (340, shadows[:1]), (341, [])):
+        portfolio.follow(EqualWeights(), others)
+        portfolio.on_candle(candle("x:A/USD:1h", hour * HOUR, 1.02), NOBODY, 0)
+        event = portfolio.decide_next(1)
+        assert event is not None
+        assert (event.policy, event.missing, event.model_id) == ("equal", ("x:B/USD",), None)
+        beside.append(portfolio.take_beside())
+        assert portfolio.take_beside() == []
+    assert [len(one) for one in beside] == [0, 3, 1, 0]
+    assert [one.close_time for one in beside[1]] == [339 * HOUR] * 3
+    assert [one.model_id for one in beside[1]] == [one.model_id for one in shadows]
+    assert [one.fallback for one in beside[1]] == [None, None, "timeframe"]
+    assert beside[1][0].weights != beside[1][1].weights
+    followed = Portfolio("main", shadows[0], EventTime((CANDLE,), grace_ms=1))
+    for letter in "AB":
+        known = [(hour * HOUR, 1.01 ** (hour % 2)) for hour in range(1, 338)]
+        followed.on_series(announced(f"x:{letter}/USD:1h", 337 * HOUR, None), known)
+    for hour in (338, 339):
+        followed.on_candle(candle("x:A/USD:1h", hour * HOUR, 1.02), NOBODY, 0)
+        event = followed.decide_next(1)
+    assert event == beside[1][0], "as if it were followed"
 
 
 def test_a_restart_under_a_model_changes_no_weight():

@@ -34,6 +34,7 @@ class Store:
     def __init__(self) -> None:
         self.recorded: list[tuple[list[int], int, dict[str, int], dict[str, Any]]] = []
         self.decided: list[PortfolioWeightsDecided] = []
+        self.beside: list[PortfolioWeightsDecided] = []
         self.asked: list[tuple[str, int, int]] = []
         self.takes_s = 0.0
         self.seconds = 0.0
@@ -47,6 +48,7 @@ class Store:
     async def record(
         self,
         decided: list[PortfolioWeightsDecided],
+        beside: list[PortfolioWeightsDecided],
         owner: Ownership,
         settled: int,
         offsets: dict[str, int],
@@ -55,6 +57,7 @@ class Store:
         assert owner.consumer == "weights:main"
         self.seconds += self.takes_s
         self.decided += decided
+        self.beside += beside
         self.recorded.append(([one.close_time for one in decided], settled, offsets, state))
 
 
@@ -148,7 +151,7 @@ async def test_what_a_model_cannot_decide_is_counted_by_its_reason() -> None:
             "tradepulse_policy_fallback_total", {"reason": reason}
         )
 
-    assert [told(reason) for reason in FALLBACKS] == [0] * 6
+    assert [told(reason) for reason in FALLBACKS] == [0] * 8
     await world.announce("A/USD", "B/USD")
     await world.close(1, 2)
     await world.close(1, 2, symbol="B/USD")

@@ -45,8 +45,8 @@ def test_in_a_replay_it_waits_without_limit() -> None:
         ("portfolio", ["p" * 64], ["", "p" * 65, "a b", "a:b"]),
         (
             "policy",
-            ["equal", "hrp", "min_variance", "fixed", "model:m.npz"],
-            ["", "best", "model:", "equal2"],
+            ["equal", "hrp", "min_variance", "fixed", "model", "model:m.npz"],
+            ["", "best", "model:", "models", "equal2"],
         ),
         ("budget", [1e-3, 1_000.0], [0.0, -1.0, 1_000.1, float("nan"), float("inf")]),
         ("fixed_weights", [{"x:A": 0.0}, {"x:A": 1.0}], [{"x:A": -0.1}, {"x:A": 1.1}]),

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 import typer
 
+from tradepulse.cli.connections import STATE, State, database_url, with_database
 from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.cli.options import (
     OfFile,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
     from tradepulse.strategies.divisions import Divisions
     from tradepulse.strategies.evaluate import Configuration
+    from tradepulse.trading.policies.learned import LearnedPolicy
     from tradepulse.trading.sizing import AccountRules
     from tradepulse.trading.weights import WeightPolicy
 
@@ -85,13 +87,14 @@ class Portfolio:
     weights: Annotated[
         str,
         typer.Option(
-            help="equal, inverse_volatility, hrp, min_variance, model:FILE, or fixed ones, as "
-            '{"BTC/USD": 0.5}.'
+            help="equal, inverse_volatility, hrp, min_variance, model:FILE, model:ID of the "
+            'registry, or fixed ones, as {"BTC/USD": 0.5}.'
         ),
     ] = "equal"
     budget: Annotated[
         float, typer.Option(help="What the weights sum to at most; above 1 the limits cap.")
     ] = 1.0
+    state: State = STATE
 
 
 @grouped
@@ -262,7 +265,7 @@ def _policy(portfolio: Portfolio, series: "Sequence[Candles]") -> "WeightPolicy"
     with values_refused("--budget"):
         checked_budget(budget)
     if text.startswith(PREFIX):
-        return _model(text, budget, series)
+        return _model(portfolio, series)
     if not text.lstrip().startswith("{"):
         with values_refused("--weights"):
             if text == "fixed":
@@ -279,12 +282,17 @@ def _policy(portfolio: Portfolio, series: "Sequence[Candles]") -> "WeightPolicy"
         return policy_named("fixed", fixed=fixed, budget=budget)
 
 
-def _model(text: str, budget: float, series: "Sequence[Candles]") -> "WeightPolicy":
-    """Return the policy of a model's file, if it can see these candles."""
+def _model(portfolio: Portfolio, series: "Sequence[Candles]") -> "WeightPolicy":
+    """Return the policy of a model of the registry or of a file, if it can see these candles."""
     from tradepulse.research.model_files import learned_policy
+    from tradepulse.research.model_registry import names_registered
 
+    text, budget = portfolio.weights, portfolio.budget
     with values_refused("--weights"):
-        policy = learned_policy(text, budget)
+        if names_registered(text):
+            policy = _registered(text, budget, portfolio.state)
+        else:
+            policy = learned_policy(text, budget)
     seen = {one.instrument for one in series if one.timeframe == policy.timeframe}
     if unseen := [one for one in series if one.instrument not in seen]:
         raise CliError(
@@ -292,6 +300,12 @@ def _model(text: str, budget: float, series: "Sequence[Candles]") -> "WeightPoli
             f"{unseen[0].instrument}: give them, or a model of {unseen[0].timeframe}"
         )
     return policy
+
+
+def _registered(text: str, budget: float, state: Path) -> "LearnedPolicy":
+    from tradepulse.research.model_registry import registered_policy
+
+    return with_database(database_url(state), lambda at: registered_policy(at, text, budget))
 
 
 def _one_quote_currency(series: "Sequence[Candles]") -> None:

@@ -31,6 +31,7 @@ class LearnedPolicy:
         self.name = f"ppo:{self.model_id[:8]}"
         self.lookback = manifest.lookback
         self.timeframe = manifest.timeframe
+        self.mode = manifest.mode
         self.budget = checked_budget(budget)
         self._manifest = manifest
         self._mean, self._scale = model.arrays["mean"], model.arrays["scale"]

@@ -4,16 +4,18 @@ The live service and the backtest both ask `weigh`, with the same history of ret
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.trading.policies.by_covariance import ByCovariance
 from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.weights import (
+    LOOKBACK,
     InverseVolatility,
     ReturnHistory,
     WeightPolicy,
+    checked_budget,
     instruments_of,
 )
 
@@ -24,6 +26,8 @@ FALLBACKS = {
     "not_finite": "a weight of the model was no number",
     "range": "a weight of the model was below 0 or above 1",
     "sum": "the model's weights summed to more than the budget",
+    "no_model": "no model of the portfolio is active",
+    "artifact": "the active model was changed or damaged in the database",
 }
 """Why a close is decided by inverse volatility in place of the policy."""
 _ROUNDING = 1e-9
@@ -50,6 +54,28 @@ class Decision:
     unknown: tuple[str, ...] = ()
 
 
+class Unserved:
+    """Stands in for a model that is not there or cannot be used; inverse volatility decides.
+
+    Args:
+        reason: one of `FALLBACKS`.
+        budget: what the weights sum to at most.
+        model_id: of the model that would be followed.
+    """
+
+    name = "unserved"
+    lookback = LOOKBACK
+
+    def __init__(self, reason: str, budget: float = 1.0, model_id: str | None = None) -> None:
+        self.reason = reason
+        self.budget = checked_budget(budget)
+        self.model_id = model_id
+
+    def weights(self, returns: Mapping[str, Sequence[float]]) -> dict[str, float]:
+        """Return what inverse volatility says."""
+        return InverseVolatility(self.lookback, self.budget).weights(returns)
+
+
 def history_for(policy: WeightPolicy) -> int:
     """Return how many returns of each series must be kept for a policy and its fallback."""
     if isinstance(policy, LearnedPolicy | ByCovariance):
@@ -67,6 +93,8 @@ def weigh(policy: WeightPolicy, history: ReturnHistory, series: Collection[str])
     """
     if isinstance(policy, LearnedPolicy):
         return _by_model(policy, history, series)
+    if isinstance(policy, Unserved):
+        return _by_fallback(policy.reason, policy, history, series)
     if isinstance(policy, ByCovariance):
         own = finest_common(series)
         if own is None:
@@ -107,14 +135,14 @@ def _by_model(policy: LearnedPolicy, history: ReturnHistory, series: Collection[
 
 def _by_fallback(
     reason: str,
-    policy: LearnedPolicy | ByCovariance,
+    policy: LearnedPolicy | ByCovariance | Unserved,
     history: ReturnHistory,
     series: Iterable[str],
     unknown: tuple[str, ...] = (),
 ) -> Decision:
     fallback = InverseVolatility(budget=policy.budget)
     weights = fallback.weights(history.returns(series, fallback.lookback))
-    model_id = policy.model_id if isinstance(policy, LearnedPolicy) else None
+    model_id = None if isinstance(policy, ByCovariance) else policy.model_id
     return Decision(fallback.name, weights, policy.budget, model_id, reason, unknown)
 
 

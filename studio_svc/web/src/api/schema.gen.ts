@@ -8,6 +8,12 @@ export interface ActiveChange {
   active: boolean;
 }
 
+export interface AllocationsView {
+  closes: number;
+  every: number;
+  vectors: WeightsView[];
+}
+
 export interface CandlesView {
   series: string;
   timeframe_ms: number;
@@ -193,6 +199,67 @@ export interface MarketStateView {
   version: string;
 }
 
+export interface ModelDetailView {
+  model_id: string;
+  portfolio: string;
+  job_id: string | null;
+  created_at: number;
+  name: string;
+  stage: "CANDIDATE" | "REFUSED" | "SHADOW" | "ACTIVE" | "RETIRED";
+  stage_since: number;
+  overrides: string[];
+  timeframe: string;
+  instruments: string[];
+  mode: "signals" | "rebalance";
+  seeds: number[];
+  steps: number;
+  passed: boolean | null;
+  verdict: string;
+  gates: Record<string, unknown>[];
+  metrics: Record<string, unknown>;
+  baselines: Record<string, unknown>;
+  config: Record<string, unknown>;
+  configurations: Record<string, unknown>[];
+  data: Record<string, unknown>;
+  report: Record<string, unknown>;
+  manifest: Record<string, unknown>;
+  artifact_sha256: string;
+  closes: number;
+  fallbacks: Record<string, number>;
+  shadow_closes: number;
+  events: ModelEventView[];
+}
+
+export interface ModelEventView {
+  at: number;
+  from_stage: "CANDIDATE" | "REFUSED" | "SHADOW" | "ACTIVE" | "RETIRED" | null;
+  to_stage: "CANDIDATE" | "REFUSED" | "SHADOW" | "ACTIVE" | "RETIRED";
+  reason: string;
+  by_person: boolean;
+  evidence: Record<string, unknown>;
+}
+
+export interface ModelView {
+  model_id: string;
+  portfolio: string;
+  job_id: string | null;
+  created_at: number;
+  name: string;
+  stage: "CANDIDATE" | "REFUSED" | "SHADOW" | "ACTIVE" | "RETIRED";
+  stage_since: number;
+  overrides: string[];
+  timeframe: string;
+  instruments: string[];
+  mode: "signals" | "rebalance";
+  seeds: number[];
+  steps: number;
+  passed: boolean | null;
+  verdict: string;
+  gates: Record<string, unknown>[];
+  metrics: Record<string, unknown>;
+  baselines: Record<string, unknown>;
+}
+
 export interface OrderView {
   order_id: string;
   configuration_id: string;
@@ -260,6 +327,20 @@ export interface Problem {
   field?: string | null;
   errors?: FieldProblem[] | null;
   request_id: string;
+}
+
+export interface PromotedView {
+  model: ModelDetailView;
+  replaced: ModelView | null;
+}
+
+export interface Promotion {
+  to: "SHADOW" | "ACTIVE";
+  reason?: string | null;
+}
+
+export interface Retirement {
+  reason: string;
 }
 
 export interface ScanView {

@@ -10,7 +10,13 @@ from tests.made_models import made_model
 from tradepulse.trading.policies.features import ENOUGH, LOOKBACK, Observed
 from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.policies.model import Model
-from tradepulse.trading.policies.weighing import Decision, fault_in, history_for, weigh
+from tradepulse.trading.policies.weighing import (
+    Decision,
+    Unserved,
+    fault_in,
+    history_for,
+    weigh,
+)
 from tradepulse.trading.weights import (
     EqualWeights,
     FixedWeights,
@@ -164,3 +170,15 @@ def test_a_budget_that_cannot_be_is_refused(budget):
             made(budget)
     with pytest.raises(ValueError, match=r"more than the budget, 0\.5"):
         FixedWeights({"x:A": 0.6}, 0.5)
+
+
+def test_what_stands_in_for_a_model_says_why_it_does_not_decide() -> None:
+    known = history(dict.fromkeys(SERIES, LOOKBACK))
+    policy = Unserved("artifact", 1.5, "an-id")
+    assert history_for(policy) == 96
+    found = weigh(policy, known, SERIES)
+    weights = InverseVolatility(96, 1.5).weights(known.returns(SERIES, 96))
+    assert found == Decision("inverse_volatility", weights, 1.5, "an-id", "artifact")
+    assert policy.weights(known.returns(SERIES, 96)) == weights
+    assert weigh(Unserved("no_model"), known, SERIES).weights == by_fallback(known, SERIES)
+    assert weigh(Unserved("no_model"), known, SERIES).model_id is None

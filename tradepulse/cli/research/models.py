@@ -1,0 +1,242 @@
+"""`policy`: trained models with what the gates said, and what a person decides about them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from tradepulse.cli.connections import STATE, State, database_url
+from tradepulse.cli.errors import CliError, values_refused
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    import asyncpg
+    from rich.table import Table
+
+    from tradepulse.research.model_lifecycle import Promoted
+    from tradepulse.research.model_registry import ModelEvent, StoredModel
+
+Id = Annotated[str, typer.Argument(help="The model's id, or how it begins.")]
+Portfolio = Annotated[str, typer.Option(help="Whose model it is.")]
+R = TypeVar("R")
+
+_HELP = "List trained models, look at one, promote, retire, import or export it."
+app = typer.Typer(add_completion=False, help=_HELP)
+
+
+@app.callback(invoke_without_command=True)
+def policy(context: typer.Context) -> None:
+    """List trained models, look at one, promote, retire, import or export it."""
+    if context.invoked_subcommand is None:
+        list_all()
+
+
+@app.command("list")
+def list_all(
+    portfolio: Annotated[str | None, typer.Option(help="Only those of this one.")] = None,
+    state: State = STATE,
+) -> None:
+    """Show the models, the active one first, with what the gates said of each."""
+
+    async def look(pool: "asyncpg.Pool[asyncpg.Record]") -> "list[StoredModel]":
+        from tradepulse.research.model_registry import list_models
+
+        return await list_models(pool, portfolio)
+
+    found = _connected(state, look)
+    if not found:
+        typer.echo("no models; `tradepulse policy import FILE` stores one")
+        return
+    _print(_table(found))
+
+
+@app.command()
+def show(model: Id, state: State = STATE) -> None:
+    """Show one model: where it comes from, what the gates said, and its history."""
+
+    async def look(
+        pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID"
+    ) -> "tuple[StoredModel, list[ModelEvent]]":
+        from tradepulse.research.model_registry import model_events, model_row
+
+        return await model_row(pool, found), await model_events(pool, found)
+
+    row, events = _with_one(model, state, look)
+    _show(row, events)
+
+
+@app.command()
+def promote(
+    model: Id,
+    reason: Annotated[
+        str,
+        typer.Option(
+            help="Why; needed where a rule is set aside (gates, days in SHADOW), and shown with "
+            "the model from then on."
+        ),
+    ] = "",
+    to: Annotated[
+        str | None, typer.Option(help="SHADOW or ACTIVE; the next one by default.")
+    ] = None,
+    state: State = STATE,
+) -> None:
+    """Move a model to SHADOW, or to ACTIVE, where it retires the one that was active."""
+    wanted = None if to is None else to.upper()
+    if wanted not in {None, "SHADOW", "ACTIVE"}:
+        raise CliError(f"--to {to}: a model is promoted to SHADOW or ACTIVE")
+
+    async def act(pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID") -> "Promoted":
+        from tradepulse.research.model_lifecycle import next_stage
+        from tradepulse.research.model_lifecycle import promote as move
+        from tradepulse.research.model_registry import model_row
+
+        stage = wanted or next_stage(await model_row(pool, found))
+        return await move(pool, found, stage, reason)  # type: ignore[arg-type]  # as seen above
+
+    done = _with_one(model, state, act)
+    typer.echo(f"{_named(done.model)} is in stage {done.model.stage}")
+    if done.replaced is not None:
+        typer.echo(f"{_named(done.replaced)} was active and is retired")
+
+
+@app.command()
+def retire(
+    model: Id,
+    reason: Annotated[str, typer.Option(help="Why; kept with the change.")],
+    state: State = STATE,
+) -> None:
+    """Take a model out of service; where it was active, inverse volatility decides."""
+
+    async def act(pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID") -> "StoredModel":
+        from tradepulse.research.model_lifecycle import retire as move
+
+        return await move(pool, found, reason)
+
+    typer.echo(f"{_named(_with_one(model, state, act))} is retired")
+
+
+@app.command("export")
+def export_model(
+    model: Id, file: Annotated[Path, typer.Argument(help="Where to.")], state: State = STATE
+) -> None:
+    """Write a model to a file, which `backtest` and `import` take."""
+
+    async def look(pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID") -> None:
+        from tradepulse.research.model_files import write_model
+        from tradepulse.research.model_registry import stored_model
+
+        with values_refused():
+            write_model(file, await stored_model(pool, found))
+
+    _with_one(model, state, look)
+    typer.echo(f"written to {file}")
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A model's file.")],
+    name: Annotated[str | None, typer.Option(help="For people; the file's by default.")] = None,
+    portfolio: Portfolio = "main",
+    state: State = STATE,
+) -> None:
+    """Store a model's file. No gate has judged it, so it is promoted only with a reason."""
+    from tradepulse.research.model_files import read_model
+    from tradepulse.trading.policies.model_bytes import bytes_of
+
+    with values_refused():
+        artifact = bytes_of(read_model(file))
+
+    async def act(pool: "asyncpg.Pool[asyncpg.Record]") -> "StoredModel":
+        from tradepulse.research.model_registry import import_model
+
+        return await import_model(pool, artifact, portfolio, name or file.stem, file.name)
+
+    row = _connected(state, act)
+    typer.echo(f"{_named(row)} is stored: {row.stage}, {row.verdict}")
+
+
+def _table(found: "Sequence[StoredModel]") -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("id", "name", "portfolio", "timeframe", "stage", "since (UTC)", "gates")
+    for one in found:
+        stage = f"[green]{one.stage}[/]" if one.stage == "ACTIVE" else one.stage
+        said = [one.verdict, *(f"set aside: {text}" for text in one.overrides)]
+        table.add_row(
+            str(one.model_id)[:8],
+            escape(one.name),
+            escape(one.portfolio),
+            one.timeframe if one.mode == "signals" else f"{one.timeframe}\n{one.mode}",
+            stage,
+            f"{one.stage_since:%Y-%m-%d %H:%M}",
+            escape("\n".join(said)),
+        )
+    return table
+
+
+def _show(row: "StoredModel", events: "Sequence[ModelEvent]") -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    _print(_table([row]))
+    layers = "-".join(map(str, row.manifest["layers"]))
+    typer.echo(f"id            {row.model_id}")
+    typer.echo(f"network       {layers}, {row.manifest['seeds']} seeds, mode {row.mode}")
+    typer.echo(f"checksum      {row.artifact_sha256}")
+    if row.instruments:
+        typer.echo(f"instruments   {', '.join(row.instruments)}")
+    if row.job_id is not None:
+        typer.echo(f"job           {row.job_id}")
+    for gate in row.gates:
+        word = "passed " if gate.get("passed") else "refused"
+        typer.echo(f"  {word}  {gate.get('verdict', gate.get('name', ''))}")
+    table = Table("at (UTC)", "from", "to", "by", "reason")
+    for one in events:
+        table.add_row(
+            f"{one.at:%Y-%m-%d %H:%M:%S}",
+            one.from_stage or "-",
+            one.to_stage,
+            "a person" if one.by_person else "itself",
+            escape(one.reason),
+        )
+    _print(table)
+
+
+def _print(table: "Table") -> None:
+    from rich.console import Console
+
+    Console().print(table)
+
+
+def _named(row: "StoredModel") -> str:
+    return f"model {row.model_id} ({row.name}) of portfolio {row.portfolio}"
+
+
+def _connected(state: Path, act: Callable[["asyncpg.Pool[asyncpg.Record]"], Awaitable[R]]) -> R:
+    async def run() -> R:
+        from tradepulse.runtime.db import opened_pool
+
+        async with opened_pool(database_url(state), max_size=1) as pool:
+            with values_refused():
+                return await act(pool)
+
+    return asyncio.run(run())
+
+
+def _with_one(
+    start: str,
+    state: Path,
+    act: Callable[["asyncpg.Pool[asyncpg.Record]", "UUID"], Awaitable[R]],
+) -> R:
+    """Do something about the one model whose id begins so."""
+
+    async def run(pool: "asyncpg.Pool[asyncpg.Record]") -> R:
+        from tradepulse.research.model_registry import model_beginning
+
+        return await act(pool, await model_beginning(pool, start))
+
+    return _connected(state, run)
