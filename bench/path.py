@@ -131,23 +131,26 @@ async def ledger(folder: Path, children: Children, count: int) -> None:
         executing = run.start("-m", "executor_svc.app", INITIAL_CASH="1000000")
         # the start of the clients is no throughput
         warm = closes[len(closes) // 10][0].close_time
-        settled, begun, first = 0, 0.0, 0
+        settled, begun, cpu, first = 0, 0.0, 0.0, 0
         while settled < last:
             run.check(executing)
             found = await connection.fetchval(
                 "select settled_time from event_time_positions where consumer = 'executor:main'"
             )
             if found and found >= warm and not begun:
-                begun, first = time.perf_counter(), found
+                begun, cpu, first = time.perf_counter(), cpu_seconds(executing), found
             settled = found or 0
             await asyncio.sleep(0.02)
         seconds = time.perf_counter() - begun
+        used = cpu_seconds(executing) - cpu
         done = (last - first) // MINUTE * len(symbols)
         orders = await connection.fetchval("select count(*) from orders")
         await connection.close()
         console.print(
             f"    executor: {done:,} candles with their evaluations and weights in {seconds:.2f} s "
-            f"= {done / seconds:,.0f} a second to the stored decision ({orders:,} orders)"
+            f"= {done / seconds:,.0f} a second to the stored decision ({orders:,} orders), "
+            f"{used / done * 1e6:.1f} µs of processor each "
+            f"({done / used:,.0f} a second of one core)"
         )
 
 

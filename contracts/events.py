@@ -10,24 +10,18 @@ ledger owns (quantities, fees, cash) is `Decimal`, written as a JSON string.
 
 import math
 from decimal import Decimal
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from contracts.times import TIMEFRAME_MS, Time, Timeframe, check_time
 
 NAMESPACE = UUID("6f1f3f5e-6c0b-5b0e-9d5e-5a0f7f2a9c11")
 """Root of every derived id of this project."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s:]+$")]
 """An exchange, a symbol, a portfolio or a feed; the colon separates the parts of a key."""
-Timeframe = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
-_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
-TIMEFRAME_MS = {name: int(name[:-1]) * _UNIT_MS[name[-1]] for name in get_args(Timeframe)}
-"""Length of a candle by timeframe; every grid starts at the epoch."""
-LAST_TIME = 4_102_444_800_000
-"""2100-01-01: what closes later was not made by a clock."""
-Time = Annotated[int, Field(strict=True)]
-"""Epoch ms of a candle, 1970 to 2100."""
 Price = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Volume = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Source = Literal["live", "backfill", "replay", "import", "repaired", "synthetic"]
@@ -38,18 +32,6 @@ Side = Literal["buy", "sell"]
 OrderType = Literal["market", "stop", "take_profit", "limit"]
 OrderStatus = Literal["OPEN", "FILLED", "REFUSED", "EXPIRED"]
 ExitReason = Literal["signal", "stop", "take_profit", "end_of_data", "time", "liquidation"]
-
-
-def check_time(time: int, name: str, timeframe: str | None = None) -> None:
-    """Refuse what no clock tells, and what is off a timeframe's grid.
-
-    Raises:
-        ValueError: it is refused.
-    """
-    if not 0 <= time <= LAST_TIME:
-        raise ValueError(f"{name} is not in epoch milliseconds from 1970 to 2100")
-    if timeframe is not None and time % TIMEFRAME_MS[timeframe]:
-        raise ValueError(f"{name} is off the grid of {timeframe}")
 
 
 class Event(BaseModel):
@@ -158,15 +140,21 @@ class PortfolioWeightsDecided(Event):
     close_time: Time
     policy: str
     weights: dict[str, Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]]
-    """Weight by instrument (`exchange:symbol`); they sum to at most 1, the rest stays cash."""
+    """Weight by instrument (`exchange:symbol`); they sum to at most the budget."""
     missing: tuple[str, ...] = ()
-    """Instruments that had no candle at this close."""
+    """Instruments that had no candle at this close, or that a model does not know yet."""
+    budget: Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)] = 1.0
+    """What the weights sum to at most; above 1 the account's limits are what caps."""
+    model_id: str | None = None
+    """Of the trained model that the portfolio follows; None where it follows none."""
+    fallback: str | None = None
+    """Why the portfolio's own policy did not decide this close: `policy` did in its place."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         check_time(self.close_time, "close_time")
-        if math.fsum(self.weights.values()) > 1 + _ROUNDING:
-            raise ValueError("weights sum to more than 1")
+        if math.fsum(self.weights.values()) > self.budget + _ROUNDING:
+            raise ValueError(f"weights sum to more than {self.budget:g}")
         return self
 
     @property

@@ -7,6 +7,7 @@ from executor_svc.markets import Markets
 from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.clock import wall_clock
+from tradepulse.runtime.codec import decode_candle, decode_evaluation
 from tradepulse.runtime.ownership import Ownership, become_owner
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.trading.account import Account
@@ -31,8 +32,10 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
     weights = service.resumes(WEIGHTS, executor.on_weights, executor.offsets)
     executor.reads(
         service.follows(FEEDS, executor.on_feeds),
-        service.resumes(CANDLES, executor.on_candles, executor.offsets),
-        service.resumes(EVALUATIONS, executor.on_evaluations, executor.offsets),
+        service.resumes(CANDLES, executor.on_candles, executor.offsets, decode=decode_candle),
+        service.resumes(
+            EVALUATIONS, executor.on_evaluations, executor.offsets, decode=decode_evaluation
+        ),
         weights,
     )
     service.readiness["partitions"] = lambda: weights.is_assigned

@@ -1,23 +1,37 @@
 """The ledger's values as the account's events."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from contracts.events import EquityMarked, Event, OrderDecided, OrderFilled, PositionClosed
+import msgspec
+
+from contracts import events
+from tradepulse.runtime.codec import struct_of
 from tradepulse.trading.moments import Settlement
 from tradepulse.trading.orders import EquityPoint, Fill, Order, Trade
 
+if TYPE_CHECKING:
+    from contracts.events import EquityMarked, OrderDecided, OrderFilled, PositionClosed
+else:
+    OrderDecided = struct_of(events.OrderDecided)
+    OrderFilled = struct_of(events.OrderFilled)
+    PositionClosed = struct_of(events.PositionClosed)
+    EquityMarked = struct_of(events.EquityMarked)
 
-def account_events(account: str, settlements: Sequence[Settlement]) -> Iterator[Event]:
-    """Yield the events of settled closes, in order."""
+_encode = msgspec.json.Encoder().encode
+
+
+def account_events(account: str, settlements: Sequence[Settlement]) -> Iterator[bytes]:
+    """Yield the events of settled closes, in order, as they are published."""
     for settled in settlements:
         for order in settled.orders.values():
-            yield _decided(account, order)
+            yield _encode(_decided(account, order))
         for fill in settled.fills:
-            yield _filled(account, fill)
+            yield _encode(_filled(account, fill))
         for trade in settled.closed:
-            yield _closed(account, trade)
+            yield _encode(_closed(account, trade))
         if settled.equity is not None:
-            yield _marked(account, settled.equity)
+            yield _encode(_marked(account, settled.equity))
 
 
 def _decided(account: str, order: Order) -> OrderDecided:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections import Counter as Tally
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -57,22 +58,25 @@ class ExecutorMeters:
             "tradepulse_settle_seconds", "One batch of closes, stored", registry=registry
         )
 
-    def on_settled(self, settled: Settled) -> None:
-        """Count one settled close."""
-        done = settled.settlement
-        self.closes.inc()
-        self.missing.inc(settled.missing)
-        self.late.inc(settled.late)
-        self.trades.inc(len(done.closed))
-        self.fallback.inc(done.fallback_weights)
-        for order in done.orders.values():
-            self.orders.labels(order.status).inc()
-            if order.status == "REFUSED":
-                self.refused.labels(order.reason).inc()
-        if done.equity is not None:
-            self.event_time.set(done.close_time / 1000)
-            self.equity.set(float(done.equity.equity))
-            self.open_positions.set(done.equity.open_positions)
+    def on_settled(self, settled: Sequence[Settled]) -> None:
+        """Count the settled closes of one batch."""
+        done = [one.settlement for one in settled]
+        self.closes.inc(len(done))
+        self.missing.inc(sum(one.missing for one in settled))
+        self.late.inc(sum(one.late for one in settled))
+        self.trades.inc(sum(len(one.closed) for one in done))
+        self.fallback.inc(sum(one.fallback_weights for one in done))
+        orders = [order for one in done for order in one.orders.values()]
+        for status, count in Tally(order.status for order in orders).items():
+            self.orders.labels(status).inc(count)
+        refused = (order.reason for order in orders if order.status == "REFUSED")
+        for reason, count in Tally(refused).items():
+            self.refused.labels(reason).inc(count)
+        points = [one.equity for one in done if one.equity is not None]
+        if points:
+            self.event_time.set(points[-1].close_time / 1000)
+            self.equity.set(float(points[-1].equity))
+            self.open_positions.set(points[-1].open_positions)
 
 
 class Executor:
@@ -200,8 +204,8 @@ class Executor:
                 )
             self.pulse.beat()
             self._relay.wake()
+            self._meters.on_settled(settled)
             for one in settled:
-                self._meters.on_settled(one)
                 self._log(one)
 
     def _tell_what_is_waited_for(self) -> None:
@@ -223,6 +227,8 @@ class Executor:
                 "liquidated, and it enters nothing any more. Begin another one with ACCOUNT",
                 extra={"close_time": settled.settlement.close_time},
             )
+        if not log.isEnabledFor(logging.INFO):
+            return
         for order in settled.settlement.orders.values():
             log.info(
                 "order",

@@ -60,6 +60,8 @@ class Ledger:
         self._clock_is_event_time = clock_is_event_time
         self._coming: dict[int, Weights] = {}
         self._decided_until = 0 if weights is None else weights.decided_at
+        self._traded: list[str] = []
+        self._instruments: frozenset[str] = frozenset()
 
     def on_feed(self, event: FeedAnnounced) -> None:
         """Learn which series to wait for."""
@@ -88,7 +90,7 @@ class Ledger:
         self.event_time.track(position, event.close_time + 1)
         if event.portfolio == self._portfolio and event.close_time > self._decided_until:
             self._decided_until = event.close_time
-            self._coming[event.close_time] = Weights(event.close_time, event.weights)
+            self._coming[event.close_time] = Weights(event.close_time, event.weights, event.budget)
 
     def settle_next(self, now: int) -> Settled | None:
         """Settle the next close if all that belongs to it is there."""
@@ -100,12 +102,21 @@ class Ledger:
         while self._coming and (decided := next(iter(self._coming))) < time:
             self.weights = self._coming.pop(decided)
         moment = self._moment(gathered)
-        instruments = instruments_of(traded_at(self.event_time.series, time))
         settlement = self.account.settle(
-            moment, self.weights, instruments, time if self._clock_is_event_time else now
+            moment,
+            self.weights,
+            self._instruments_at(time),
+            time if self._clock_is_event_time else now,
         )
         self.event_time.settle(gathered)
         return Settled(settlement, len(gathered.missing), gathered.late)
+
+    def _instruments_at(self, time: int) -> frozenset[str]:
+        """Return the instruments that are traded after a close, mostly those of the one before."""
+        traded = traded_at(self.event_time.series, time)
+        if traded != self._traded:
+            self._traded, self._instruments = traded, instruments_of(traded)
+        return self._instruments
 
     def _has_weights(self, gathered: Gathered, now: int) -> bool:
         """Tell whether the vector decided at the previous close is there, or waited for enough."""
@@ -138,6 +149,7 @@ class Ledger:
             else {
                 "decided_at": self.weights.decided_at,
                 "by_instrument": dict(self.weights.by_instrument),
+                "budget": self.weights.budget,
             },
         }
 
@@ -145,4 +157,8 @@ class Ledger:
 def weights_of(state: Mapping[str, Any]) -> Weights | None:
     """Return the weights kept by `Ledger.state`."""
     kept = state.get("weights")
-    return None if kept is None else Weights(kept["decided_at"], kept["by_instrument"])
+    if kept is None:
+        return None
+    # kept before there were budgets
+    budget = kept.get("budget", 1.0)
+    return Weights(kept["decided_at"], kept["by_instrument"], budget)

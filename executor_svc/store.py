@@ -1,4 +1,7 @@
-"""The ledger's tables. One transaction per batch of closes, with outbox and position."""
+"""The ledger's tables. One transaction per batch of closes, with outbox and position.
+
+One statement a table whatever the number of rows: a thousand series may trade at one close.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -18,14 +21,15 @@ from tradepulse.trading.orders import Order, Position, Trade
 def _insert(table: str, **columns: str) -> str:
     """Return an insert of many rows that is given a list of values for each column.
 
-    One statement whatever their number: a thousand series may trade at one close.
-
     Args:
         table: into which.
         columns: the type of each.
     """
-    lists = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(columns.values(), 1))
-    return f"insert into {table} ({', '.join(columns)}) select * from unnest({lists})"  # noqa: S608 - constants
+    names = ", ".join(columns)
+    values = ", ".join(f"{name}::{type_}" for name, type_ in columns.items())
+    sent = ("text" if type_ == "numeric" else type_ for type_ in columns.values())
+    lists = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(sent, 1))
+    return f"insert into {table} ({names}) select {values} from unnest({lists}) as given ({names})"  # noqa: S608 - constants
 
 
 UPSERT_ORDERS = (
@@ -57,6 +61,13 @@ UPSERT_ORDERS = (
     + " on conflict (order_id) do update"
     " set status = excluded.status, reason = excluded.reason, quantity = excluded.quantity"
 )
+CHANGE_ORDERS = """
+update orders set status = changed.status, reason = changed.reason,
+    quantity = changed.quantity::numeric
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+    as changed (id, status, reason, quantity)
+where order_id = changed.id
+"""
 INSERT_FILLS = _insert(
     "fills",
     fill_id="uuid",
@@ -89,13 +100,13 @@ INSERT_POSITIONS = _insert(
     exit_at="timestamptz",
 )
 MOVE_STOPS = """
-update positions set stop_price = moved.stop
-from unnest($1::uuid[], $2::numeric[]) as moved (id, stop) where position_id = moved.id
+update positions set stop_price = moved.stop::numeric
+from unnest($1::uuid[], $2::text[]) as moved (id, stop) where position_id = moved.id
 """
 CLOSE_POSITIONS = """
-update positions set exit_time = closed.at, exit_price = closed.price, exit_reason = closed.reason,
-    fees = closed.fees, profit = closed.profit
-from unnest($1::uuid[], $2::timestamptz[], $3::numeric[], $4::text[], $5::numeric[], $6::numeric[])
+update positions set exit_time = closed.at, exit_price = closed.price::numeric,
+    exit_reason = closed.reason, fees = closed.fees::numeric, profit = closed.profit::numeric
+from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[])
     as closed (id, at, price, reason, fees, profit)
 where position_id = closed.id
 """
@@ -164,69 +175,57 @@ class LedgerStore:
             await connection.execute(
                 "update accounts set cash = $2 where account = $1", self._account, cash
             )
-            events = account_events(self._account, settlements)
             await outbox.add_many(
                 connection,
                 "executor_svc",
                 ACCOUNT,
-                [(self._account, event.model_dump_json().encode()) for event in events],
+                [(self._account, value) for value in account_events(self._account, settlements)],
             )
 
     async def _write(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
-        # several closes may touch one order; the last state wins, in the order of the closes
-        orders = {order.order_id: order for s in settlements for order in s.orders.values()}
+        await self._write_orders(connection, settlements)
         opened = {p.position_id: p for s in settlements for p in s.opened}
         moved = {p.position_id: p for s in settlements for p in s.moved}
         closed = {t.position_id: t for s in settlements for t in s.closed}
-        writes = (
-            (UPSERT_ORDERS, [self._order_row(order) for order in orders.values()]),
-            (
-                INSERT_FILLS,
-                [
-                    (f.fill_id, f.order.order_id, f.quantity, f.price, f.fee, at(f.filled_at))
-                    for s in settlements
-                    for f in s.fills
-                ],
-            ),
-            (
-                MOVE_STOPS,
-                [
-                    (p.position_id, p.stop_price)
-                    for p in moved.values()
-                    if p.position_id not in opened
-                ],
-            ),
-            # a configuration's old position must be closed before its next one is there
-            (
-                CLOSE_POSITIONS,
-                [_closing_row(t) for t in closed.values() if t.position_id not in opened],
-            ),
-            (
-                INSERT_POSITIONS,
-                [
-                    self._position_row(moved.get(name, p), closed.get(name))
-                    for name, p in opened.items()
-                ],
-            ),
-            (
-                INSERT_EQUITY,
-                [
-                    (
-                        self._account,
-                        at(s.equity.close_time),
-                        s.equity.cash,
-                        s.equity.equity,
-                        s.equity.exposure,
-                        s.equity.open_positions,
-                    )
-                    for s in settlements
-                    if s.equity is not None
-                ],
-            ),
+        fills = [
+            (f.fill_id, f.order.order_id, f.quantity, f.price, f.fee, at(f.filled_at))
+            for s in settlements
+            for f in s.fills
+        ]
+        await _execute(connection, INSERT_FILLS, fills)
+        stops = [
+            (p.position_id, p.stop_price) for p in moved.values() if p.position_id not in opened
+        ]
+        await _execute(connection, MOVE_STOPS, stops)
+        # a configuration's old position must be closed before its next one is there
+        left = [_closing_row(t) for t in closed.values() if t.position_id not in opened]
+        await _execute(connection, CLOSE_POSITIONS, left)
+        entered = [
+            self._position_row(moved.get(name, p), closed.get(name)) for name, p in opened.items()
+        ]
+        await _execute(connection, INSERT_POSITIONS, entered)
+        points = [s.equity for s in settlements if s.equity is not None]
+        equity = [
+            (self._account, at(e.close_time), e.cash, e.equity, e.exposure, e.open_positions)
+            for e in points
+        ]
+        await _execute(connection, INSERT_EQUITY, equity)
+
+    async def _write_orders(
+        self, connection: Connection, settlements: Sequence[Settlement]
+    ) -> None:
+        # several closes may touch one order; the last state wins, in the order of the closes
+        orders = {order.order_id: order for s in settlements for order in s.orders.values()}
+        # what was decided before the first of these closes is there, and changes in little
+        first = min(s.close_time for s in settlements)
+        known = [o for o in orders.values() if o.decided_at < first]
+        done = await _execute(
+            connection, CHANGE_ORDERS, [(o.order_id, o.status, o.reason, o.quantity) for o in known]
         )
-        for sql, rows in writes:
-            if rows:
-                await connection.execute(sql, *zip(*rows, strict=True))
+        if known and done != f"UPDATE {len(known)}":
+            raise RuntimeError(f"of {len(known)} orders that were decided before: {done}")
+        new = [self._order_row(o) for o in orders.values() if o.decided_at >= first]
+        await _execute(connection, UPSERT_ORDERS, new)
 
     def _order_row(self, o: Order) -> tuple[Any, ...]:
         return (
@@ -272,6 +271,22 @@ class LedgerStore:
             p.trail,
             None if p.exit_at is None else at(p.exit_at),
         )
+
+
+async def _execute(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> str:
+    """Execute a statement that is given a list of values for each column; return what it did."""
+    if not rows:
+        return ""
+    return await connection.execute(sql, *map(_sent, zip(*rows, strict=True)))
+
+
+def _sent(column: tuple[Any, ...]) -> Sequence[Any] | None:
+    """Return a column as it is sent: amounts as text, which takes a fifth of the time."""
+    known = next((value for value in column if value is not None), None)
+    if isinstance(known, Decimal):
+        return [None if value is None else str(value) for value in column]
+    # without any value the rows are filled up with nulls
+    return None if known is None else column
 
 
 def _closing_row(t: Trade) -> tuple[Any, ...]:

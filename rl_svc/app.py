@@ -37,7 +37,8 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
             grace_ms=settings.waits_ms,
             tolerance_ms=settings.clock_tolerance_s * 1000,
         )
-        decider.take_over(owner, Portfolio(settings.portfolio, policy, event_time), policy.lookback)
+        portfolio = Portfolio(settings.portfolio, policy, event_time)
+        decider.take_over(owner, portfolio, portfolio.lookback)
 
     service.on_startup(recover)
     service.publishes(WEIGHTS)

@@ -1,6 +1,7 @@
 """Kafka in, weights out: nothing is decided here."""
 
 import asyncio
+from collections import Counter as Counts
 from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -15,6 +16,7 @@ from tradepulse.runtime.hold_back import hold_back
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
+from tradepulse.trading.policies.weighing import FALLBACKS
 
 CLOSES_PER_TRANSACTION = 250
 LOOK_EVERY_S = 0.2
@@ -52,6 +54,15 @@ class WeightDecider:
         self._missing = Counter(
             "tradepulse_missing_total", "Instruments without a candle at a close", registry=registry
         )
+        self._fallback = Counter(
+            "tradepulse_policy_fallback_total",
+            "Closes that inverse volatility decided in place of the policy",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in FALLBACKS:
+            # at 0 from the start, so that an alert sees the first one
+            self._fallback.labels(reason)
         self._event_time = Gauge(
             "tradepulse_event_time_seconds", "Last decided close", registry=registry
         )
@@ -133,6 +144,8 @@ class WeightDecider:
             self._relay.wake()
             self._decided.inc(len(decided))
             self._missing.inc(sum(len(event.missing) for event in decided))
+            for reason, times in Counts(e.fallback for e in decided if e.fallback).items():
+                self._fallback.labels(reason).inc(times)
             self._event_time.set(decided[-1].close_time / 1000)
 
     def _hold_back(self) -> None:

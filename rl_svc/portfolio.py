@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from contracts.events import CandleClosed, FeedSeries, PortfolioWeightsDecided
 from tradepulse.trading.event_time import EventTime
+from tradepulse.trading.policies.weighing import history_for, weigh
 from tradepulse.trading.weights import ReturnHistory, WeightPolicy, instruments_of, traded_at
 
 CANDLE = "candle"
@@ -16,14 +17,32 @@ class Portfolio:
         name: of the portfolio.
         policy: turns returns into weights.
         event_time: gathers the candles.
+        lookback: returns of each series that are kept at least, for policies that come later.
     """
 
-    def __init__(self, name: str, policy: WeightPolicy, event_time: EventTime) -> None:
+    def __init__(
+        self, name: str, policy: WeightPolicy, event_time: EventTime, lookback: int = 0
+    ) -> None:
         self.event_time = event_time
+        self.lookback = max(history_for(policy), lookback)
+        """Returns of each series that are kept."""
         self._name = name
         self._policy = policy
-        self._history = ReturnHistory(policy.lookback)
+        self._history = ReturnHistory(self.lookback)
         self._corrected: dict[tuple[str, int], float] = {}
+
+    def follow(self, policy: WeightPolicy) -> None:
+        """Decide by another policy from the next close on.
+
+        Raises:
+            ValueError: it needs more returns than are kept.
+        """
+        if (needed := history_for(policy)) > self.lookback:
+            raise ValueError(
+                f"{policy.name} needs {needed} returns of each series, {self.lookback} are kept: "
+                "restart with it"
+            )
+        self._policy = policy
 
     def known_until(self, series: FeedSeries) -> int | None:
         """Return the close time up to which a series' closes are wanted; None where known.
@@ -69,12 +88,20 @@ class Portfolio:
                 self._history.add(series, time, corrected)
             self.event_time.settle(gathered)
             if not gathered.late:
-                traded = traded_at(self.event_time.series, time)
-                return PortfolioWeightsDecided(
-                    portfolio=self._name,
-                    close_time=time,
-                    policy=self._policy.name,
-                    weights=self._policy.weights(self._history.returns(traded)),
-                    missing=tuple(sorted(instruments_of(traded) - instruments_of(closes))),
-                )
+                return self._decided(time, closes)
         return None
+
+    def _decided(self, time: int, closes: Iterable[str]) -> PortfolioWeightsDecided:
+        traded = traded_at(self.event_time.series, time)
+        decided = weigh(self._policy, self._history, traded)
+        lacking = instruments_of(traded) - instruments_of(closes)
+        return PortfolioWeightsDecided(
+            portfolio=self._name,
+            close_time=time,
+            policy=decided.policy,
+            weights=decided.weights,
+            missing=tuple(sorted(lacking.union(decided.unknown))),
+            budget=decided.budget,
+            model_id=decided.model_id,
+            fallback=decided.fallback,
+        )

@@ -52,10 +52,13 @@ class WeightStore:
         async with self._pool.acquire() as connection, connection.transaction():
             await advance(connection, owner, settled, offsets, state)
             await connection.executemany(
-                "insert into portfolio_weights (portfolio, close_time, policy, weights, missing) "
-                "values ($1, $2, $3, $4, $5)",
+                "insert into portfolio_weights (portfolio, close_time, policy, weights, missing, "
+                "budget, model_id, fallback) values ($1, $2, $3, $4, $5, $6, $7, $8)",
                 [
-                    (e.portfolio, at(e.close_time), e.policy, e.weights, list(e.missing))
+                    (
+                        *(e.portfolio, at(e.close_time), e.policy, e.weights, list(e.missing)),
+                        *(e.budget, e.model_id, e.fallback),
+                    )
                     for e in decided
                 ],
             )

@@ -10,7 +10,8 @@ from contracts.events import ConfigurationChanged
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.runtime.delivery import Delivery
-from tradepulse.strategies.evaluate import Configuration, signals_of
+from tradepulse.strategies.evaluate import Configuration, last_of, signals_of
+from tradepulse.strategies.read_only import read_only
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ class ActiveConfigurations:
         self._compile = compile_ or _compile
         self._revisions: dict[object, int] = {}
         self._by_series: dict[str, dict[object, Configuration]] = {}
+        self._in_order: dict[str, tuple[Configuration, ...]] = {}
+        self._warm_up: dict[str, int] = {}
 
     def __len__(self) -> int:
         on_all = (c for found in self._by_series.values() for c in found.values())
@@ -54,6 +57,10 @@ class ActiveConfigurations:
         on_series.pop(event.configuration_id, None)
         if configuration is not None:
             on_series[event.configuration_id] = configuration
+        # both are asked for at every candle
+        in_order = sorted(on_series.values(), key=lambda c: str(c.configuration_id))
+        self._in_order[event.series] = tuple(in_order)
+        self._warm_up[event.series] = max((c.lookback for c in in_order), default=1) - 1
 
     def _ready(self, event: ConfigurationChanged) -> Configuration | None:
         """Return the configuration to evaluate from now on; None for none."""
@@ -79,14 +86,17 @@ class ActiveConfigurations:
             return None
         return configuration
 
-    def on(self, series: str) -> list[Configuration]:
+    def on(self, series: str) -> tuple[Configuration, ...]:
         """Return the configurations to evaluate on a series, in a fixed order."""
-        found = self._by_series.get(series, {})
-        return sorted(found.values(), key=lambda c: str(c.configuration_id))
+        return self._in_order.get(series, ())
+
+    def warm_up(self, series: str) -> int:
+        """Return how many candles before a new one these need."""
+        return self._warm_up.get(series, 0)
 
 
 def _compile(configuration: Configuration) -> None:
-    """Run the strategy once on two flat candles: the first call compiles, or loads what was.
+    """Run the strategy once on two flat candles, and on none: a first call compiles, or loads.
 
     Raises:
         ValueError: we have no such strategy, or it does not take these parameters.
@@ -101,3 +111,4 @@ def _compile(configuration: Configuration) -> None:
     )
     for _ in signals_of(configuration, candles):
         raise ValueError(f"{configuration.strategy} acts without the candles it needs")
+    last_of(configuration, read_only(np.ones((5, 2))), 0)

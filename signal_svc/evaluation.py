@@ -2,17 +2,21 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from contracts.events import CandleEvaluated, Signal
+from contracts.events import Signal
+from signal_svc.windows import Window
 from tradepulse.candles.arrays import Candles
-from tradepulse.strategies import StrategyError
+from tradepulse.runtime.codec import WireCandle
+from tradepulse.strategies import REFUSALS, StrategyError
 from tradepulse.strategies.evaluate import (
     Configuration,
     entries_in,
     evaluations_of,
+    last_of,
+    signal_of,
     signals_in,
 )
 from tradepulse.strategies.faults import named
@@ -32,21 +36,46 @@ class Failures(Protocol):
 
 def evaluate(
     configurations: Sequence[Configuration],
-    candles: Candles,
-    first: int,
+    window: Window,
+    count: int,
     failures: Failures,
 ) -> dict[int, list[Signal]]:
-    """Return the signals by row, for rows from `first` on.
+    """Return the signals of a window's last `count` candles, by their number among these.
 
     Each kernel runs once over its warm-up and all new rows. A configuration whose strategy fails
     at a candle is left out there, and there only: how candles come in batches changes no signal.
     The others, and the candle, go on.
     """
     by_row: dict[int, list[Signal]] = {}
+    if count == 1:
+        for configuration in configurations:
+            for signal in _of_last(configuration, window, failures):
+                by_row.setdefault(0, []).append(signal)
+        return by_row
+    candles, first = window.candles, len(window) - count
     for configuration in configurations:
         for row, signal in _said(configuration, candles, first, failures):
-            by_row.setdefault(row, []).append(signal)
+            by_row.setdefault(row - first, []).append(signal)
     return by_row
+
+
+def _of_last(configuration: Configuration, window: Window, failures: Failures) -> Sequence[Signal]:
+    """Return what one configuration says of the last candle: hardly ever more than nothing."""
+    try:
+        said = last_of(configuration, window.market, window.end)
+    except Exception:  # noqa: BLE001 - a user's code; asked again, what went wrong is told
+        return _told(configuration, window, failures)
+    if said is None:
+        return ()
+    if said.action in REFUSALS:
+        return _told(configuration, window, failures)
+    signal = signal_of(configuration, said, *window.last)
+    return () if signal is None else (signal,)
+
+
+def _told(configuration: Configuration, window: Window, failures: Failures) -> list[Signal]:
+    found = _said(configuration, window.candles, len(window) - 1, failures)
+    return [signal for _, signal in found]
 
 
 def _said(
@@ -111,30 +140,21 @@ def _names(exchange: str, symbol: str, timeframe: str) -> str:
 
 
 def encode(
-    candles: Candles, first: int, configurations: int, signals: dict[int, list[Signal]]
+    rows: Sequence[WireCandle], configurations: int, signals: Mapping[int, Sequence[Signal]]
 ) -> list[bytes]:
-    """Return one encoded `CandleEvaluated` per row from `first` on.
+    """Return one encoded `CandleEvaluated` per candle of a series.
 
-    Most say nothing, so those are written straight from a template (tests hold that the template
-    is what the contract would write).
+    They are written straight from a template: the candles were judged when they came, and tests
+    hold that it is what the contract would write.
     """
-    names = _names(candles.exchange, candles.symbol, candles.timeframe)
-    tail = f',"configurations":{configurations},"signals":[]}}'
-    opens = candles.open_time[first:].tolist()
-    closes = candles.close_time[first:].tolist()
-    encoded = [
-        f'{names},"open_time":{o},"close_time":{c}{tail}'.encode()
-        for o, c in zip(opens, closes, strict=True)
+    names = _names(rows[0].exchange, rows[0].symbol, rows[0].timeframe)
+    asked = f'"configurations":{configurations},"signals":['
+    said = {
+        row: ",".join(signal.model_dump_json() for signal in found)
+        for row, found in signals.items()
+    }
+    return [
+        f'{names},"open_time":{candle.open_time},"close_time":{candle.close_time},{asked}'
+        f"{said.get(row, '')}]}}".encode()
+        for row, candle in enumerate(rows)
     ]
-    for row, found in signals.items():
-        event = CandleEvaluated(
-            exchange=candles.exchange,
-            symbol=candles.symbol,
-            timeframe=candles.timeframe,
-            open_time=opens[row - first],
-            close_time=closes[row - first],
-            configurations=configurations,
-            signals=tuple(found),
-        )
-        encoded[row - first] = event.model_dump_json().encode()
-    return encoded

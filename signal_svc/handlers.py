@@ -1,17 +1,19 @@
 """Kafka in, Kafka out: nothing is decided here."""
 
 import asyncio
+import collections
 import logging
 from collections.abc import Awaitable, Iterator
 from typing import Protocol
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from contracts.events import Signal
 from contracts.topics import EVALUATIONS
 from signal_svc.active import ActiveConfigurations
 from signal_svc.evaluation import encode, evaluate
-from signal_svc.windows import Windows, joined, segments, to_candles
+from signal_svc.windows import Window, Windows, segments
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import WireCandle
 from tradepulse.runtime.delivery import Delivery
@@ -20,8 +22,8 @@ from tradepulse.strategies.evaluate import Configuration
 
 log = logging.getLogger(__name__)
 
-LONG = 50
-"""Candles of a stretch that is evaluated beside the event loop."""
+LONG = 500
+"""Candles of a stretch, times configurations, that are evaluated beside the event loop."""
 
 
 class Store(Protocol):
@@ -102,10 +104,14 @@ class CandleHandler:
             by_series.setdefault(candle.series, []).append(candle)
         messages: list[tuple[str, bytes]] = []
         said: list[tuple[int, str, Signal]] = []
+        last = 0
         for series, candles in by_series.items():
             for run in self._new_ones(series, candles):
                 for segment in segments(run):
                     messages += await self._evaluate(series, segment, said)
+                    last = segment[-1].close_time
+        if last:
+            self._meters.event_time.set(last / 1000)
         telling: list[Awaitable[None]] = [self._publisher.send_many(EVALUATIONS, messages)]
         if said:
             telling.append(self._store.archive(said))
@@ -114,9 +120,7 @@ class CandleHandler:
             if error is not None:
                 raise error
         self._meters.evaluated.inc(len(messages))
-        for close_time, _, signal in said:
-            self._meters.signals.labels(signal.strategy).inc()
-            log.debug("signal", extra={"event_id": str(signal.id), "close_time": close_time})
+        self._count(said)
 
     def _new_ones(self, series: str, candles: list[WireCandle]) -> Iterator[list[WireCandle]]:
         """Leave out what was evaluated before; between two runs a repair renews the window."""
@@ -133,30 +137,40 @@ class CandleHandler:
                 self._windows.forget(series)
         yield fresh
 
+    def _count(self, said: list[tuple[int, str, Signal]]) -> None:
+        by_strategy = collections.Counter(signal.strategy for _, _, signal in said)
+        for strategy, count in by_strategy.items():
+            self._meters.signals.labels(strategy).inc(count)
+        if log.isEnabledFor(logging.DEBUG):
+            for close_time, _, signal in said:
+                log.debug("signal", extra={"event_id": str(signal.id), "close_time": close_time})
+
     async def _evaluate(
         self, series: str, segment: list[WireCandle], said: list[tuple[int, str, Signal]]
     ) -> list[tuple[str, bytes]]:
         configurations = self._active.on(series)
-        wanted = max((c.lookback for c in configurations), default=1) - 1
-        new = to_candles(segment)
-        open_time = int(new.open_time[0])
-        before = self._windows.before(series, open_time, wanted)
-        if before is None and wanted:
-            before = await self._store.candles_before(
-                new.exchange, new.symbol, new.timeframe, open_time, wanted
-            )
-        candles = new if before is None or not len(before) else joined(before, new)
-        first = len(candles) - len(new)
+        wanted = self._active.warm_up(series)
+        first, count = segment[0], len(segment)
+        window = self._windows.before(series, first.open_time, wanted)
+        if window is None:
+            window = Window(await self._before(first, wanted))
+        window.add(segment, wanted)
+        self._windows.keep(series, window, segment[-1].open_time)
         # a long stretch takes its time: the partitions must not be lost meanwhile
         signals = (
-            await asyncio.to_thread(evaluate, configurations, candles, first, self._meters)
-            if len(new) > LONG
-            else evaluate(configurations, candles, first, self._meters)
+            await asyncio.to_thread(evaluate, configurations, window, count, self._meters)
+            if count * len(configurations) > LONG
+            else evaluate(configurations, window, count, self._meters)
         )
         for row in sorted(signals):
-            close_time = int(candles.close_time[row])
-            said += [(close_time, series, signal) for signal in signals[row]]
-        self._windows.keep(series, candles, wanted)
-        self._meters.event_time.set(int(new.close_time[-1]) / 1000)
-        encoded = encode(candles, first, len(configurations), signals)
-        return [(new.instrument, value) for value in encoded]
+            said += [(segment[row].close_time, series, signal) for signal in signals[row]]
+        key = first.instrument
+        return [(key, value) for value in encode(segment, len(configurations), signals)]
+
+    async def _before(self, first: WireCandle, wanted: int) -> Candles:
+        """Return the stored candles before one; none where no strategy needs any."""
+        names = first.exchange, first.symbol, first.timeframe
+        if wanted:
+            return await self._store.candles_before(*names, first.open_time, wanted)
+        none = np.empty(0)
+        return Candles(*names, np.empty(0, dtype=np.int64), none, none, none, none, none)

@@ -9,6 +9,8 @@ from studio_svc.stream.hub import Hub
 from studio_svc.system.views import HealthView
 
 LOOK_INTERVAL_S = 2.0
+ALONE_INTERVAL_S = 5.0
+"""Where no page is open."""
 
 
 class HealthWatch:
@@ -33,7 +35,7 @@ class HealthWatch:
         """Look for ever, and tell the pages what changed."""
         while True:
             hub.state("health", await self.look())
-            await asyncio.sleep(LOOK_INTERVAL_S)
+            await asyncio.sleep(LOOK_INTERVAL_S if hub.pages else ALONE_INTERVAL_S)
 
     async def _ask(self, name: str, url: str) -> HealthView:
         try:

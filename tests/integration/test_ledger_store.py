@@ -246,3 +246,56 @@ async def test_two_accounts_in_one_database_know_nothing_of_each_other(database_
     assert not decided["main"] & decided["other"]
     assert alone["main"].cash != alone["other"].cash != cash["other"]
     await pool.close()
+
+
+async def test_an_order_that_was_decided_before_and_is_not_there_is_no_silence(
+    database_url: str,
+) -> None:
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    store = LedgerStore(pool, "main")
+    await store.open_account(CASH)
+    owner = await take_over(pool, "executor:main")
+    account = Account(CASH, RULES)
+    closes = moments(60, random.Random(11))
+    entered = next(
+        n for n, one in enumerate(closes) if account.settle(one, None, INSTRUMENTS).orders
+    )
+    filled = account.settle(closes[entered + 1], None, INSTRUMENTS)
+    assert any(order.decided_at < filled.close_time for order in filled.orders.values())
+    with pytest.raises(RuntimeError, match=r"of \d orders that were decided before: UPDATE 0"):
+        await store.record([filled], account.cash, owner, filled.close_time, {}, {})
+    assert await pool.fetchval("select count(*) from orders") == 0
+    assert await pool.fetchval("select count(*) from outbox") == 0
+    await pool.close()
+
+
+async def test_closes_of_one_batch_are_written_as_they_are_one_by_one(database_url: str) -> None:
+    """What is decided, filled and left within a batch is there as it was left, each once."""
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    closes = moments(80, random.Random(5))
+    kept_rows = []
+    for name, size in (("main", 80), ("other", 1)):
+        store = LedgerStore(pool, name)
+        await store.open_account(CASH)
+        owner = await take_over(pool, f"executor:{name}")
+        account = Account(CASH, RULES)
+        for begin in range(0, len(closes), size):
+            done = [account.settle(one, None, INSTRUMENTS) for one in closes[begin : begin + size]]
+            await store.record(done, account.cash, owner, done[-1].close_time, {}, {})
+        rows: list[list[tuple[object, ...]]] = []
+        for table, order in (
+            ("orders", "order_id"),
+            ("positions", "position_id"),
+            ("equity", "close_time"),
+            ("fills", "fill_id"),
+        ):
+            found = await pool.fetch(f"select * from {table} order by {order}")
+            rows.append([tuple(v for k, v in row.items() if k != "account") for row in found])
+        kept_rows.append(rows)
+        assert all(len(one) > 20 for one in rows)
+        for table in ("fills", "positions", "orders", "equity"):
+            await pool.execute(f"delete from {table}")
+    assert kept_rows[0] == kept_rows[1]
+    await pool.close()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import signal
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,10 +23,13 @@ from system import (
 )
 
 from contracts.topics import CANDLES
+from tests.made_models import made_model
 from tradepulse.market_data.instrument_rules import KeptRules, keep_rules, market_rules
 from tradepulse.market_data.store import store_candles
+from tradepulse.research.model_files import write_model
 from tradepulse.runtime.db import connect, ms
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.weights import FixedWeights, InverseVolatility
 
 pytestmark = pytest.mark.integration
@@ -55,6 +59,17 @@ BY_HAND = {"bitfinex:LTC/USD": {"price_tick": "0.001"}}
 """The rules of the first case, as they are kept, and as the environment says."""
 
 
+MODEL = made_model(11, max_weight=0.8)
+BUDGET = 2.5
+
+
+def environment(policy: str, folder: Path) -> dict[str, str]:
+    """Return rl_svc's environment."""
+    if policy == "model":
+        return {"POLICY": f"model:{folder / 'model.npz'}", "BUDGET": str(BUDGET)}
+    return {"POLICY": policy, "FIXED_WEIGHTS": json.dumps(FIXED)}
+
+
 async def publish_shuffled(system: System, events: dict, chance: random.Random) -> None:
     """Publish each series in its own order and at its own pace, with random pauses."""
     publisher = await Publisher(system.bootstrap, "test").start()
@@ -81,7 +96,8 @@ async def stutter(system: System, names: list[str], chance: random.Random) -> No
 
 
 @pytest.mark.parametrize(
-    ("policy", "kept", "by_hand"), [("fixed", KEPT, BY_HAND), ("inverse_volatility", {}, {})]
+    ("policy", "kept", "by_hand"),
+    [("fixed", KEPT, BY_HAND), ("inverse_volatility", {}, {}), ("model", {}, {})],
 )
 async def test_replay_gives_the_trades_of_the_backtest(
     policy: str,
@@ -93,12 +109,19 @@ async def test_replay_gives_the_trades_of_the_backtest(
     tmp_path: Path,
 ) -> None:
     chance = random.Random(policy)
-    candles = with_four_hours(demo_candles(DAYS))
+    # a model does not know its instruments at first: their fallback is a part of it
+    candles = with_four_hours(demo_candles(DAYS, 2 if policy == "model" else 10))
     configurations = configurations_for(candles)
+    write_model(tmp_path / "model.npz", MODEL)
+    policies = {
+        "fixed": FixedWeights(FIXED),
+        "inverse_volatility": InverseVolatility(96),
+        "model": LearnedPolicy(MODEL, BUDGET),
+    }
     result = expected(
         candles,
         configurations,
-        FixedWeights(FIXED) if policy == "fixed" else InverseVolatility(96),
+        policies[policy],
         market_rules(
             {one.instrument for one in candles},
             kept,
@@ -116,7 +139,7 @@ async def test_replay_gives_the_trades_of_the_backtest(
     await connection.close()
     try:
         system.start("signal_svc")
-        system.start("rl_svc", POLICY=policy, FIXED_WEIGHTS=json.dumps(FIXED))
+        system.start("rl_svc", **environment(policy, tmp_path))
         system.start("executor_svc", MARKETS=json.dumps(by_hand))
         await system.announce(announcement(candles))
         events = {one.series: candle_events(one) for one in candles}
@@ -147,6 +170,12 @@ async def test_replay_gives_the_trades_of_the_backtest(
     assert result.trades[0].exit_time > START
     told = (tmp_path / "executor_svc.log").read_text().count("no rules of the venue are known")
     assert told == len({one.instrument for one in candles} - kept.keys())
+    decided = Counter((row[2], row[7]) for row in ledger["weights"])
+    assert {reason: n for (_, reason), n in decided.items() if reason} == result.fallbacks
+    if policy == "model":
+        assert decided.keys() == {("inverse_volatility", "history"), (policies["model"].name, None)}
+        assert {row[5:7] for row in ledger["weights"]} == {(BUDGET, MODEL.model_id)}
+        assert max(sum(json.loads(row[3]).values()) for row in ledger["weights"]) > 2
     bitcoins = [trade for trade in result.trades if trade.symbol == "BTC/USD"]
     if kept:
         assert all(t.quantity % Decimal("0.0005") == 0 for t in bitcoins)

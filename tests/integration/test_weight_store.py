@@ -12,6 +12,7 @@ from tradepulse.runtime.ownership import FencedError, take_over
 
 pytestmark = pytest.mark.integration
 HOUR = 3_600_000
+MODEL_ID = "11111111-2222-5333-8444-555555555555"
 
 
 async def test_the_last_closes_until_a_time_are_those_that_had_come_by_then(
@@ -46,6 +47,9 @@ async def test_a_vector_is_kept_with_its_event_and_its_place_or_not_at_all(
             policy="equal",
             weights={"x:A/USD": 1.0},
             missing=("x:B/USD",),
+            budget=1.5,
+            model_id=MODEL_ID,
+            fallback="history",
         )
         for close in (1, 2)
     ]
@@ -60,6 +64,10 @@ async def test_a_vector_is_kept_with_its_event_and_its_place_or_not_at_all(
         ("main", at(HOUR), "equal")
     ]
     assert (rows[0]["weights"], rows[0]["missing"]) == ({"x:A/USD": 1.0}, ["x:B/USD"])
+    assert (rows[0]["budget"], str(rows[0]["model_id"]), rows[0]["fallback"]) == (
+        *(1.5, MODEL_ID),
+        "history",
+    )
     sent = await pool.fetch("select service, topic, key, value from outbox")
     assert [tuple(row) for row in sent] == [
         ("rl_svc", WEIGHTS.name, "main", made[0].model_dump_json().encode())

@@ -131,6 +131,7 @@ AREAS = (
             "tests/unit/signal_svc",
             "tests/unit/contracts",
             "tests/unit/runtime/test_declared.py",
+            "tests/unit/strategies/test_last_candle.py",
             "tests/unit/strategies/test_strategies.py",
             "tests/unit/strategies/test_strategy_faults.py",
             "tests/integration/test_signal_store.py",

@@ -21,7 +21,7 @@ State = Literal["starting", "running", "waiting", "stopped"]
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.25
 _ROTATE_SECONDS = 5.0
 _LOG_BYTES = 5_000_000
 

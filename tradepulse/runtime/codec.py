@@ -1,7 +1,8 @@
-"""A faster decoder for the one event that comes by the hundred thousand.
+"""Faster decoders for the events that come by the hundred thousand.
 
-The class is derived from the contract, so there is one truth; a test holds that both decoders
-take and refuse the same messages.
+Their classes are derived from the contract, so there is one truth. What they are in any doubt about
+the contract decodes itself: it says what is wrong, or takes what is only unusual. Tests hold that
+both take and refuse the same messages.
 """
 
 from collections.abc import Callable
@@ -11,23 +12,60 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.events import LAST_TIME, TIMEFRAME_MS, CandleClosed, Name
+from contracts.events import (
+    CandleClosed,
+    CandleEvaluated,
+    Event,
+    Name,
+    SeriesEvent,
+    Signal,
+)
+from contracts.times import LAST_TIME, TIMEFRAME_MS
 
 INFINITY = float("inf")
 
-if TYPE_CHECKING:
-    WireCandle = CandleClosed
-else:
-    WireCandle = msgspec.defstruct(
-        "WireCandle",
-        [(n, t) for n, t in get_type_hints(CandleClosed).items() if n in CandleClosed.model_fields],
-        namespace={"series": CandleClosed.series, "instrument": CandleClosed.instrument},
+
+def struct_of(event: type[Event], **types: Any) -> Any:
+    """Return a class with the fields of an event, without the cost of pydantic, nor its checks.
+
+    A field that the contract does not know is a doubt: it may hold what is no JSON.
+
+    Args:
+        event: of the contract.
+        types: those of its fields that are other than there.
+    """
+    hints = get_type_hints(event) | types
+    fields: list[Any] = [
+        (field, hints[field]) if one.is_required() else (field, hints[field], one.default)
+        for field, one in event.model_fields.items()
+    ]
+    names: dict[str, Any] = {}
+    if issubclass(event, SeriesEvent):
+        names = {"series": event.series, "instrument": event.instrument}
+    return msgspec.defstruct(
+        f"Wire{event.__name__}",
+        fields,
+        namespace=names,
         frozen=True,
         gc=False,
+        kw_only=True,
+        forbid_unknown_fields=True,
     )
-    """`CandleClosed` without the cost of pydantic: 0.4 µs to decode instead of 3.6."""
 
-_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(WireCandle)
+
+if TYPE_CHECKING:
+    WireCandle = CandleClosed
+    WireEvaluation = CandleEvaluated
+    WireSignal = Signal
+else:
+    WireCandle = struct_of(CandleClosed)
+    """`CandleClosed`: 0.4 µs to decode instead of 3.6."""
+    WireSignal = struct_of(Signal)
+    WireEvaluation = struct_of(CandleEvaluated, signals=tuple[WireSignal, ...])
+    """`CandleEvaluated`; its signals are `WireSignal`."""
+
+_candle: msgspec.json.Decoder[Any] = msgspec.json.Decoder(WireCandle)
+_evaluation: msgspec.json.Decoder[Any] = msgspec.json.Decoder(WireEvaluation)
 _names = TypeAdapter(Name)
 
 
@@ -45,22 +83,61 @@ def decode_candle(value: bytes) -> WireCandle:
     """Decode a `CandleClosed`.
 
     Raises:
-        ValueError: it is no candle, or an impossible one.
+        ValidationError: it is no candle, or an impossible one.
     """
-    candle: WireCandle = _decoder.decode(value)
-    length = TIMEFRAME_MS[candle.timeframe]
-    if not (
+    try:
+        candle: WireCandle = _candle.decode(value)
+    except ValueError:
+        return CandleClosed.model_validate_json(value)
+    return candle if _is_possible(candle) else CandleClosed.model_validate_json(value)
+
+
+def decode_evaluation(value: bytes) -> WireEvaluation:
+    """Decode a `CandleEvaluated`.
+
+    Raises:
+        ValidationError: it is no evaluation, or an impossible one.
+    """
+    try:
+        evaluation: WireEvaluation = _evaluation.decode(value)
+    except ValueError:
+        return CandleEvaluated.model_validate_json(value)
+    if _is_of_a_candle(evaluation) and all(map(_can_be_said, evaluation.signals)):
+        return evaluation
+    return CandleEvaluated.model_validate_json(value)
+
+
+def _is_possible(candle: WireCandle) -> bool:
+    return (
         0 < candle.low <= candle.open <= candle.high < INFINITY
         and candle.low <= candle.close <= candle.high
         and 0 <= candle.volume < INFINITY
-        and candle.open_time >= 0
-        and candle.open_time % length == 0
-        and candle.open_time + length == candle.close_time <= LAST_TIME
-        and _is_name(candle.exchange)
-        and _is_name(candle.symbol)
-    ):
-        raise ValueError("impossible candle: " + value[:300].decode(errors="replace"))
-    return candle
+        and _is_of_a_candle(candle)
+    )
+
+
+def _is_of_a_candle(one: SeriesEvent) -> bool:
+    length = TIMEFRAME_MS[one.timeframe]
+    return (
+        one.open_time >= 0
+        and one.open_time % length == 0
+        and one.open_time + length == one.close_time <= LAST_TIME
+        and _is_name(one.exchange)
+        and _is_name(one.symbol)
+    )
+
+
+def _can_be_said(signal: WireSignal) -> bool:
+    return (
+        0 < signal.reference_price < INFINITY
+        and 0 < signal.confidence <= 1
+        and 0 < signal.share <= 1
+        and (signal.stop_price is None or 0 < signal.stop_price < INFINITY)
+        and (signal.take_profit_price is None or 0 < signal.take_profit_price < INFINITY)
+        and (signal.limit_price is None or 0 < signal.limit_price < INFINITY)
+        and (signal.trail is None or 0 < signal.trail < INFINITY)
+        and (signal.max_holding_ms is None or signal.max_holding_ms > 0)
+    )
 
 
 def candle_decoder(now: Callable[[], int], tolerance_ms: int) -> Callable[[bytes], WireCandle]:

@@ -35,7 +35,8 @@ class Judge(Protocol):
     @property
     def announcements(self) -> Waiting: ...  # noqa: D102 - see class
 
-    def refusal(self, time: int, now: int) -> str | None: ...  # noqa: D102 - see class
+    def refusal(self, time: int, now: int) -> str | None:
+        """Say why a message cannot be of a time; what can be of one can be of any before it."""
 
     def give_up(self, numbers: Collection[int]) -> Mapping[Offset, str]: ...  # noqa: D102 - see class
 
@@ -54,9 +55,13 @@ class Doubts:
         self._lock = lock
         self._feeds = feeds
         self._kept: dict[Offset, tuple[Reading, Delivery]] = {}
+        self._doubted = asyncio.Event()
 
     async def believed(self, reading: Reading, batch: list[Delivery], now: int) -> list[Delivery]:
         """Put aside what is ahead of the clock, and return the rest."""
+        latest = max((time_of(delivery.event) for delivery in batch), default=0)
+        if self._judge.refusal(latest, now) is None:
+            return batch
         believed: list[Delivery] = []
         refused: list[tuple[Delivery, str]] = []
         for delivery in batch:
@@ -77,15 +82,23 @@ class Doubts:
     ) -> None:
         """Take in what can be believed, each message by its event, offset and time of arrival."""
         arrived = now()
-        for delivery in await self.believed(reading, batch, arrived):
-            before = len(self._judge.announcements)
+        believed = await self.believed(reading, batch, arrived)
+        before = len(self._judge.announcements)
+        for delivery in believed:
             take(delivery.event, delivery.offset_at, arrived)
-            if len(self._judge.announcements) > before:
-                self._kept[delivery.offset_at] = reading, delivery
+        if len(self._judge.announcements) > before:
+            there = set(self._judge.announcements.offsets())
+            self._kept |= {
+                delivery.offset_at: (reading, delivery)
+                for delivery in believed
+                if delivery.offset_at in there
+            }
+            self._doubted.set()
 
     async def keep_putting_aside(self) -> None:
         """Put aside for ever what nobody has announced."""
         while True:
+            await self._doubted.wait()
             await self.put_aside_strangers()
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -94,6 +107,7 @@ class Doubts:
         asked = self._judge.announcements.waiting()
         if not asked:
             self._kept.clear()
+            self._doubted.clear()
             return
         await self._feeds.heard_all()
         async with self._lock:

@@ -57,7 +57,28 @@ class Answering(Protocol):
     def hanging(self) -> list[str]: ...  # noqa: D102 - see class
 
 
+_TICK_S = 1.0
+_TICKS = 10
+"""Of uvicorn's in a second; it looks after its date once in so many."""
+
+
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Serve no more."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        """Keep the date of the answers; uvicorn looks ten times a second whether it is to end."""
+        while not await self.on_tick(_TICKS):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_S):
+                    await self._ending.wait()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the frame."""
@@ -83,7 +104,7 @@ async def http_server(settings: RuntimeSettings, app: ASGIApp) -> AsyncIterator[
     try:
         yield
     finally:
-        server.should_exit = True
+        server.end()
         await serving
 
 

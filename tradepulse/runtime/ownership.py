@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from tradepulse.runtime.db import UNREACHABLE, Connection, connect
 from tradepulse.runtime.service import Service
@@ -132,13 +133,14 @@ async def advance(
         FencedError: another process has taken over since.
     """
     done = await connection.execute(
-        "update event_time_positions set settled_time = $3, offsets = offsets || $4, state = $5 "
-        "where consumer = $1 and epoch = $2",
+        "update event_time_positions set settled_time = $3, offsets = offsets || $4, "
+        "state = $5::text::jsonb where consumer = $1 and epoch = $2",
         owner.consumer,
         owner.epoch,
         settled,
         dict(offsets),
-        dict(state),
+        # with a thousand series it is large, and written at each close
+        msgspec.json.encode(state).decode(),
     )
     if done != "UPDATE 1":
         raise FencedError(f"another process took over {owner.consumer}; this one ends")

@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_RECORDS = 5_000
-WAIT_MS = 500
+WAIT_MS = 2_000
 """How long a client, and the broker for it, wait for messages; what comes is handed out at once."""
+BUSY_WAIT_MS = 20
+"""How long the broker waits while messages come: a client asks for the partitions whose messages
+are all handed out, and until that is answered for no other one."""
 _PAUSE_MS = 1
 """What FastStream would wait for messages; where none came it sleeps as long, deaf to them."""
 IN_HAND_S = 600.0
@@ -45,7 +48,18 @@ Handler: TypeAlias = Callable[[list[Delivery]], Awaitable[None]]
 
 
 class WaitingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is untyped
-    """Waits longer for messages than FastStream asks it to, so that it is hardly ever deaf."""
+    """Waits longer for messages than FastStream asks it to, so that it is hardly ever deaf.
+
+    aiokafka has no option for what is set here, so its minor version is pinned.
+    """
+
+    async def start(self) -> None:
+        """Start; where nothing happens it looks around as rarely as it fetches.
+
+        What happens wakes it from this pause at once.
+        """
+        await super().start()
+        self._fetcher._fetcher_timeout = WAIT_MS / 1000  # noqa: SLF001 - see class
 
     async def getmany(
         self, *partitions: Partition, timeout_ms: int = 0, max_records: int | None = None
@@ -54,6 +68,8 @@ class WaitingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is un
         found: dict[Partition, list[ConsumerRecord]] = await super().getmany(
             *partitions, timeout_ms=max(timeout_ms, WAIT_MS), max_records=max_records
         )
+        wait_ms = BUSY_WAIT_MS if found else WAIT_MS
+        self._fetcher._fetch_max_wait_ms = wait_ms  # noqa: SLF001 - see class
         return found
 
 
@@ -100,7 +116,7 @@ class Reading:
             no_reply=True,
             parser=self._parse,
             codec=self,
-            fetch_max_wait_ms=WAIT_MS,
+            fetch_max_wait_ms=BUSY_WAIT_MS,
             max_partition_fetch_bytes=4 * 1_048_576,
             title=topic.name,
             description=described(topic),

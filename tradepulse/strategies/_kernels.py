@@ -197,3 +197,43 @@ def evaluate(
             if found[0] != NONE:
                 action[i], levels[0, i], levels[1, i], levels[2, i], levels[3, i] = found
     return action, levels
+
+
+def _evaluate(
+    open_: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    volume: FloatArray,
+    p: FloatArray,
+    first: int,
+) -> tuple[ActionArray, FloatArray]:
+    raise NotImplementedError
+
+
+def last(market: FloatArray, end: int, lookback: int, p: FloatArray) -> SignalOf:
+    """Return action, stop, target, limit and trail of the candle before `end`, by `evaluate`.
+
+    Live, one candle is asked for at a time: to show Python arrays for each would take longer than
+    the work.
+
+    Args:
+        market: the five columns of candles, float64 `(5, n)`, to be read only.
+        end: one past the candle that is asked for.
+        lookback: how many candles its answer depends on; with fewer it says nothing.
+        p: the parameters.
+    """
+    start = end - lookback
+    if start < 0:
+        return NONE, math.nan, math.nan, math.nan, math.nan
+    row = lookback - 1
+    action, levels = _evaluate(
+        market[0, start:end],
+        market[1, start:end],
+        market[2, start:end],
+        market[3, start:end],
+        market[4, start:end],
+        p,
+        row,
+    )
+    return action[row], levels[0, row], levels[1, row], levels[2, row], levels[3, row]

@@ -301,6 +301,11 @@ class Strategy:
         names = {"_signal": self.signal, "WIRES": tuple(wires), **columns}
         return instance(_kernels.evaluate, self.name, names)
 
+    @cached_property
+    def last(self) -> Compiled[[FloatArray, int, int, FloatArray], _kernels.SignalOf]:
+        """Compiled: what `evaluate` says of one candle, refused entries among the actions."""
+        return instance(_kernels.last, self.name, {"_evaluate": self._evaluate})
+
     def _wire(self, feature: Feature) -> Wire:
         args = [self.index[name] for name in feature.args]
         switches = [self.index[name] for name in feature.only_if] or [ALWAYS]

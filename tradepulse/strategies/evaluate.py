@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -53,16 +54,26 @@ class Configuration(OnSeries):
     @property
     def lookback(self) -> int:
         """How many candles an evaluation needs, the last one included."""
-        return _prepared(self.strategy, tuple(self.params.items()))[0]
+        return _prepared(self).lookback
 
 
-@lru_cache(maxsize=4_096)
-def _prepared(strategy: str, params: tuple[tuple[str, float], ...]) -> tuple[int, FloatArray]:
-    """Return look-back and vector; live, they would be worked out anew for every candle."""
+class _Prepared(NamedTuple):
+    """What live would be worked out anew for every candle."""
+
+    lookback: int
+    vector: FloatArray
+    max_candles: int
+
+
+def _prepared(configuration: Configuration) -> _Prepared:
+    return _prepare(configuration.strategy, tuple(configuration.params.items()))
+
+
+@lru_cache(maxsize=16_384)
+def _prepare(strategy: str, params: tuple[tuple[str, float], ...]) -> _Prepared:
     found = get_strategy(strategy)
     vector = found.vector(dict(params))
-    vector.flags.writeable = False
-    return found.lookback(dict(params)), vector
+    return _Prepared(found.lookback_of(vector), vector, int(vector[-1]))
 
 
 def signals_of(
@@ -87,8 +98,38 @@ def evaluations_of(configuration: Configuration, candles: Candles, first: int = 
     Raises:
         ValueError: as `signals_of`.
     """
-    _, vector = _prepared(configuration.strategy, tuple(configuration.params.items()))
+    vector = _prepared(configuration).vector
     return get_strategy(configuration.strategy).evaluate(candles, vector, first)
+
+
+class Said(NamedTuple):
+    """What a strategy says at the close of one candle, as a row of `Evaluations`.
+
+    The action may be a key of `REFUSALS`, too: an entry that is not made for its levels.
+    """
+
+    action: int
+    stop: float
+    take_profit: float
+    limit: float
+    trail: float
+    max_candles: int
+
+
+def last_of(configuration: Configuration, market: FloatArray, end: int) -> Said | None:
+    """Return what `evaluations_of` would say of one candle, None where it says nothing.
+
+    Args:
+        configuration: which is asked.
+        market: open, high, low, close and volume, float64 `(5, n)`, to be read only.
+        end: one past the candle.
+
+    Raises:
+        Exception: whatever the strategy raises; `evaluations_of` says it in one line.
+    """
+    lookback, vector, max_candles = _prepared(configuration)
+    answer = get_strategy(configuration.strategy).last(market, end, lookback, vector)
+    return None if answer[0] == NONE else Said(*answer, max_candles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,28 +173,50 @@ def signals_in(
     actions = found.action[first:]
     wanted = actions == EXIT if configuration.exits_only else actions != NONE
     for row in (np.nonzero(wanted)[0] + first).tolist():
-        # an entry at a limit of zero or less can never fill
-        if not found.limit[row] <= 0:
-            yield row, _signal(configuration, candles, found, row)
+        said = Said(
+            int(found.action[row]),
+            float(found.stop[row]),
+            float(found.take_profit[row]),
+            float(found.limit[row]),
+            float(found.trail[row]),
+            found.max_candles,
+        )
+        signal = signal_of(
+            configuration, said, int(candles.open_time[row]), float(candles.close[row])
+        )
+        if signal is not None:
+            yield row, signal
 
 
-def _signal(configuration: Configuration, candles: Candles, found: Evaluations, row: int) -> Signal:
-    open_time = int(candles.open_time[row])
+def signal_of(
+    configuration: Configuration, said: Said, open_time: int, close: float
+) -> Signal | None:
+    """Return the signal of what a strategy says of one candle, None where there is none.
+
+    Args:
+        configuration: of the strategy.
+        said: no refused entry.
+        open_time: of the candle, epoch ms.
+        close: of the candle.
+    """
+    # an entry at a limit of zero or less can never fill
+    if said.limit <= 0 or (configuration.exits_only and said.action != EXIT):
+        return None
     length = timeframe_ms(configuration.timeframe)
     return Signal(
         id=signal_id(configuration.configuration_id, configuration.series, open_time),
         configuration_id=configuration.configuration_id,
         strategy=configuration.strategy,
-        action=_ACTIONS[int(found.action[row])],
-        reference_price=float(candles.close[row]),
-        stop_price=_level(float(found.stop[row])),
-        take_profit_price=_level(float(found.take_profit[row])),
+        action=_ACTIONS[said.action],
+        reference_price=close,
+        stop_price=_level(said.stop),
+        take_profit_price=_level(said.take_profit),
         share=configuration.share,
         # an entry that is one whole candle late is another trade
         expires_at=open_time + 2 * length,
-        limit_price=_level(float(found.limit[row])),
-        trail=_level(float(found.trail[row])),
-        max_holding_ms=found.max_candles * length or None,
+        limit_price=_level(said.limit),
+        trail=_level(said.trail),
+        max_holding_ms=said.max_candles * length or None,
     )
 
 

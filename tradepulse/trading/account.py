@@ -7,10 +7,11 @@ ruin, trailing stops, exits, entries.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal, localcontext
 from math import isnan, nan
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from contracts.events import Signal
 from tradepulse.candles.timeframes import timeframe_ms
@@ -72,8 +73,13 @@ class Account:
         self.orders = {order.configuration_id: order for order in orders}
         self.marks = dict(marks or {})
         """Last close by instrument."""
+        self._marked_at: dict[str, int] = {}
         self._order: list[UUID] | None = None
         """The configurations that hold a position, as they are asked; None until the next time."""
+        self._in_order: list[Position] | None = None
+        """Their positions; None until the next time."""
+        self._values: dict[UUID, Decimal] | None = None
+        """By configuration, what its position is worth at this close; None until the next time."""
         self._exposures: Exposures | None = None
         """At this close, once an entry is judged there."""
 
@@ -109,7 +115,12 @@ class Account:
         inside = self._fill_waiting(moment, done)
         self._fill_protective(moment, inside, done)
         for series in sorted(moment.candles):
-            self.marks[series.rpartition(":")[0]] = moment.candles[series].close
+            instrument = series.rpartition(":")[0]
+            # what comes late of one timeframe is older than what another has shown since
+            if moment.close_time >= self._marked_at.get(instrument, 0):
+                self._marked_at[instrument] = moment.close_time
+                self.marks[instrument] = moment.candles[series].close
+        self._values = None
         self._liquidate_if_ruined(moment, done)
         self._follow(moment, inside, done)
         signals = sorted(moment.signals, key=lambda s: (s[0], s[1].configuration_id))
@@ -124,11 +135,8 @@ class Account:
 
     def equity_point(self, close_time: int) -> EquityPoint:
         """Mark the account at the last closes."""
-        value = exposure = ZERO
-        for position in self.positions.values():
-            notional = self._marked(position)
-            value += notional
-            exposure += abs(notional)
+        values = self._marked().values()
+        value, exposure = sum(values, ZERO), sum(map(abs, values), ZERO)
         return EquityPoint(
             close_time, self.cash, money(self.cash + value), money(exposure), len(self.positions)
         )
@@ -144,7 +152,10 @@ class Account:
         if self._order is None:
             held = sorted(self.positions.values(), key=lambda p: (p.series, p.configuration_id))
             self._order = [position.configuration_id for position in held]
-        return [self.positions[one] for one in self._order]
+            self._in_order = held
+        if self._in_order is None:
+            self._in_order = [self.positions[one] for one in self._order]
+        return self._in_order
 
     def _fill_waiting(self, moment: Moment, done: Settlement) -> Inside:
         inside: Inside = {}
@@ -189,7 +200,7 @@ class Account:
 
     def _liquidate_if_ruined(self, moment: Moment, done: Settlement) -> None:
         """Close everything for good once debts are as large as what is owned."""
-        value = sum((self._marked(p) for p in self.positions.values()), ZERO)
+        value = sum(self._marked().values(), ZERO)
         if self.cash + value > 0 or not (self.positions or done.closed):
             return
         done.ruined = True
@@ -202,8 +213,13 @@ class Account:
             left = liquidation(position, close, moment.close_time, self.rules)
             self._close(position, left, done)
 
-    def _marked(self, position: Position) -> Decimal:
-        return position.signed_quantity * decimal(self.marks[position.instrument])
+    def _marked(self) -> dict[UUID, Decimal]:
+        if self._values is None:
+            self._values = {
+                name: position.signed_quantity * decimal(self.marks[position.instrument])
+                for name, position in self.positions.items()
+            }
+        return self._values
 
     def _follow(self, moment: Moment, inside: Inside, done: Settlement) -> None:
         for position in self._held():
@@ -215,6 +231,7 @@ class Account:
             if stop != position.stop_price:
                 moved = replace(position, stop_price=stop)
                 self.positions[position.configuration_id] = moved
+                self._in_order = None
                 done.moved.append(moved)
 
     def _decide_exits(
@@ -275,7 +292,7 @@ class Account:
             done.fallback_weights += is_fallback
             if self._exposures is None:
                 self._exposures = Exposures(
-                    self.cash, self.positions.values(), self.orders.values(), self._marked
+                    self.cash, self.positions, self.orders.values(), self._marked()
                 )
             exposure = self._exposures.of(instrument)
             size = size_entry(signal, levels, weight, exposure, self.rules, market, now)
@@ -292,14 +309,14 @@ class Account:
         self.cash -= movement(position.side, position.quantity, price) + fee
         _keep(filled, done)
         self.positions[order.configuration_id] = position
-        self._order = None
+        self._order = self._values = None
         done.opened.append(position)
 
     def _close(self, position: Position, filled: Execution, done: Settlement) -> None:
         order = filled.order
         self.cash += movement(position.side, position.quantity, filled.price) - filled.fee
         del self.positions[position.configuration_id]
-        self._order = None
+        self._order = self._values = None
         # a stop may take the position out while its exit order still waits over a hole
         waiting = self.orders.get(position.configuration_id)
         if waiting is not None and waiting.order_id != order.order_id:

@@ -5,7 +5,8 @@ become moments (as `event_time` gathers them), weights decided at one close bind
 and the same `Account` settles each moment.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
@@ -15,6 +16,7 @@ import numpy as np
 from contracts.events import Signal
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.strategies import Evaluations
 from tradepulse.strategies.evaluate import (
     Configuration,
     Entries,
@@ -26,6 +28,7 @@ from tradepulse.trading.account import Account
 from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import EquityPoint, Order, Trade
+from tradepulse.trading.policies.weighing import history_for, weigh
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import (
     ReturnHistory,
@@ -47,6 +50,7 @@ class BacktestResult:
         entries: by configuration, the entries that its strategy asked for; those refused for
             their levels never became orders.
         ruined_at: close at which the equity was not above zero, epoch ms; None if it never was.
+        fallbacks: closes that inverse volatility decided in place of the policy, by the reason.
     """
 
     trades: list[Trade] = field(default_factory=list)
@@ -54,6 +58,7 @@ class BacktestResult:
     refused: list[Order] = field(default_factory=list)
     entries: dict[UUID, Entries] = field(default_factory=dict)
     ruined_at: int | None = None
+    fallbacks: Counter[str] = field(default_factory=Counter)
 
     def add(self, settlement: Settlement) -> None:
         """Take in one settled close."""
@@ -63,6 +68,43 @@ class BacktestResult:
             self.ruined_at = settlement.close_time
         if settlement.equity is not None:
             self.equity.append(settlement.equity)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What one configuration says of its series.
+
+    Attributes:
+        configuration: the configuration.
+        evaluations: of the rows of its series, warm-up included.
+        first: row from which on it counts.
+    """
+
+    configuration: Configuration
+    evaluations: Evaluations
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that a backtest trades, before any account has seen it. By series, where a mapping.
+
+    Attributes:
+        warm: candles up to the end of the range, those that only warm up included.
+        traded: candles of the range, of the series that have any.
+        finer: lower-timeframe candles.
+        evaluated: by configuration.
+    """
+
+    warm: Mapping[str, Candles]
+    traded: Mapping[str, Candles]
+    finer: Mapping[str, Candles]
+    evaluated: Sequence[Evaluated]
+
+    @property
+    def spans(self) -> dict[str, Span]:
+        """When each series is traded."""
+        return {name: _span(one) for name, one in self.traded.items()}
 
 
 def backtest(
@@ -94,27 +136,91 @@ def backtest(
         ValueError: a configuration's series is missing, no candle is in the range, a strategy or
             its parameters are wrong, finer candles do not divide those that are traded.
     """
-    begin, end = between
-    warm = {one.series: one.between(None, end) for one in candles}
-    traded = _traded(warm, configurations, begin)
+    ready = prepared(candles, configurations, between=between, finer=finer)
+    return backtest_of(ready, rules, policy, cash=cash, progress=progress)
+
+
+def backtest_of(
+    ready: Prepared,
+    rules: AccountRules,
+    policy: WeightPolicy,
+    *,
+    cash: Decimal = Decimal(100_000),
+    progress: Callable[[int, int], None] | None = None,
+) -> BacktestResult:
+    """Trade what was prepared; the other arguments are those of `backtest`."""
     result = BacktestResult()
-    signals = _signals(warm, configurations, begin, result)
-    history = _warm_history(warm, traded, policy)
-    spans = {name: _span(one) for name, one in traded.items()}
-    account = Account(cash, rules)
+    for one in ready.evaluated:
+        configuration = one.configuration
+        counted = entries_in(one.evaluations, ready.warm[configuration.series], one.first)
+        result.entries[configuration.configuration_id] = counted
+    account, decisions = Account(cash, rules), Decisions(ready, policy)
+    result.fallbacks = decisions.fallbacks
     weights: Weights | None = None
-    moments = _moments(traded, signals, _finer(traded, finer))
+    moments = moments_of(ready)
     for number, moment in enumerate(moments):
-        now_traded = traded_at(spans, moment.close_time)
-        result.add(account.settle(moment, weights, instruments_of(now_traded)))
-        for name, prices in moment.candles.items():
-            history.add(name, moment.close_time, prices.close)
-        weights = Weights(moment.close_time, policy.weights(history.returns(now_traded)))
+        traded = decisions.instruments(moment.close_time)
+        result.add(account.settle(moment, weights, traded))
+        weights = decisions.after(moment)
         if progress is not None and number % 256 == 0:
             progress(number, len(moments))
     if progress is not None:
         progress(len(moments), len(moments))
     return result
+
+
+def prepared(
+    candles: Sequence[Candles],
+    configurations: Sequence[Configuration],
+    *,
+    between: tuple[int | None, int | None] = (None, None),
+    finer: Sequence[Candles] = (),
+) -> Prepared:
+    """Ask the strategies of all configurations; arguments and errors of `backtest`."""
+    begin, end = between
+    warm = {one.series: one.between(None, end) for one in candles}
+    traded = _traded(warm, configurations, begin)
+    evaluated = []
+    for configuration in configurations:
+        series = warm[configuration.series]
+        first = 0 if begin is None else int(np.searchsorted(series.open_time, begin))
+        found = evaluations_of(configuration, series, first)
+        evaluated.append(Evaluated(configuration, found, first))
+    return Prepared(warm, traded, _finer(traded, finer), evaluated)
+
+
+class Decisions:
+    """The weights of a policy, close after close; they do not depend on the account.
+
+    Attributes:
+        fallbacks: closes that inverse volatility decided in place of the policy, by the reason.
+    """
+
+    def __init__(self, ready: Prepared, policy: WeightPolicy) -> None:
+        self.fallbacks: Counter[str] = Counter()
+        self._policy = policy
+        self._spans = ready.spans
+        lookback = history_for(policy)
+        self._history = ReturnHistory(lookback)
+        for name, one in ready.traded.items():
+            before = len(ready.warm[name]) - len(one)
+            known = ready.warm[name].rows(max(0, before - lookback - 1), before)
+            closes = zip(known.close_time.tolist(), known.close.tolist(), strict=True)
+            self._history.begin(name, closes)
+
+    def instruments(self, close_time: int) -> frozenset[str]:
+        """Return the instruments that are traded after a close."""
+        return instruments_of(traded_at(self._spans, close_time))
+
+    def after(self, moment: Moment) -> Weights:
+        """Return what is decided at a close; closes are to be given in their order."""
+        for name, prices in moment.candles.items():
+            self._history.add(name, moment.close_time, prices.close)
+        now_traded = traded_at(self._spans, moment.close_time)
+        decided = weigh(self._policy, self._history, now_traded)
+        if decided.fallback is not None:
+            self.fallbacks[decided.fallback] += 1
+        return Weights(moment.close_time, decided.weights, decided.budget)
 
 
 def _traded(
@@ -135,55 +241,35 @@ def _span(one: Candles) -> Span:
     return Span(int(one.open_time[0]), int(one.close_time[-1]))
 
 
-def _signals(
-    warm: dict[str, Candles],
-    configurations: Sequence[Configuration],
-    begin: int | None,
-    result: BacktestResult,
-) -> dict[int, list[tuple[str, Signal]]]:
-    by_close: dict[int, list[tuple[str, Signal]]] = {}
-    for configuration in configurations:
-        series = warm[configuration.series]
-        first = 0 if begin is None else int(np.searchsorted(series.open_time, begin))
-        close_times = series.close_time
-        found = evaluations_of(configuration, series, first)
-        result.entries[configuration.configuration_id] = entries_in(found, series, first)
-        for row, signal in signals_in(found, configuration, series, first):
-            by_close.setdefault(int(close_times[row]), []).append((configuration.series, signal))
-    return by_close
-
-
-def _warm_history(
-    warm: dict[str, Candles], traded: dict[str, Candles], policy: WeightPolicy
-) -> ReturnHistory:
-    history = ReturnHistory(policy.lookback)
-    for name, one in traded.items():
-        before = len(warm[name]) - len(one)
-        known = warm[name].rows(max(0, before - policy.lookback - 1), before)
-        history.begin(name, zip(known.close_time.tolist(), known.close.tolist(), strict=True))
-    return history
-
-
-def _moments(
-    traded: dict[str, Candles],
-    signals: dict[int, list[tuple[str, Signal]]],
-    finer: dict[str, Candles],
-) -> list[Moment]:
+def moments_of(ready: Prepared) -> list[Moment]:
+    """Return the closes of all traded series in their order, with what was said at them."""
     candles: dict[int, dict[str, Prices]] = {}
-    for name, one in traded.items():
+    for name, one in ready.traded.items():
         for close_time, prices in zip(one.close_time.tolist(), _prices(one), strict=True):
             candles.setdefault(close_time, {})[name] = prices
-    last = {name: _span(one).last_close_time for name, one in traded.items()}
+    signals = _signals(ready)
+    last = {name: span.last_close_time for name, span in ready.spans.items()}
     return [
         Moment(
             time,
             candles[time],
             signals.get(time, ()),
             frozenset(name for name in candles[time] if last[name] == time),
-            finer=finer,
+            finer=ready.finer,
         )
         for time in sorted(candles)
     ]
+
+
+def _signals(ready: Prepared) -> dict[int, list[tuple[str, Signal]]]:
+    by_close: dict[int, list[tuple[str, Signal]]] = {}
+    for one in ready.evaluated:
+        configuration = one.configuration
+        series = ready.warm[configuration.series]
+        close_times = series.close_time
+        for row, signal in signals_in(one.evaluations, configuration, series, one.first):
+            by_close.setdefault(int(close_times[row]), []).append((configuration.series, signal))
+    return by_close
 
 
 def _finer(traded: dict[str, Candles], finer: Sequence[Candles]) -> dict[str, Candles]:

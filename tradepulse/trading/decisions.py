@@ -8,6 +8,7 @@ from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.trading.moments import Weights
 from tradepulse.trading.orders import Order, Position
 from tradepulse.trading.sizing import Levels, Refused, Size
+from tradepulse.trading.weights import equal_share
 
 
 def binding_weight(
@@ -20,7 +21,7 @@ def binding_weight(
     """Return the weight of a series' instrument, and whether it is the fallback, equal weights.
 
     Args:
-        weights: the latest vector, if any.
+        weights: the latest vector, if any; its budget is shared out even where it is too old.
         series: `exchange:symbol:timeframe`.
         instruments: those that share equal weights.
         now: the time by which the vector's age is judged, epoch ms.
@@ -30,7 +31,7 @@ def binding_weight(
     # a vector binds from the close after its own, so it is never younger than one candle
     max_age = max(max_age_ms, 2 * timeframe_ms(timeframe))
     if weights is None or now - weights.decided_at > max_age:
-        return (1 / len(instruments) if instruments else 0.0), True
+        return equal_share(1.0 if weights is None else weights.budget, len(instruments)), True
     return weights.by_instrument.get(instrument, 0.0), False
 
 

@@ -194,8 +194,11 @@ class EventTime:
     def track(self, offset_at: Offset, close_time: int) -> None:
         """Remember where a message stands; it is settled when its close time is."""
         name, offset = offset_at
-        partition = self._partitions.setdefault(name, _Partition())
-        partition.next_offset = max(partition.next_offset, offset + 1)
+        partition = self._partitions.get(name)
+        if partition is None:
+            partition = self._partitions[name] = _Partition()
+        if offset >= partition.next_offset:
+            partition.next_offset = offset + 1
         if close_time > self.settled:
             waiting = partition.waiting
             if waiting and offset < waiting[-1][0]:
@@ -302,8 +305,11 @@ class EventTime:
         if last is not None:
             # once it has shown its last candle it holds nobody up
             time = min(time, last)
-        length = self._length[series]
-        return all(shown[series] + length > time for shown in self._frontiers.values())
+        before = time - self._length[series]
+        for shown in self._frontiers.values():  # noqa: SIM110 - asked at every message
+            if shown[series] <= before:
+                return False
+        return True
 
     def _is_in_outage(self, series: str, time: int) -> bool:
         length = self._length[series]

@@ -3,11 +3,12 @@
 Between `fills.py`, which knows prices only, and the account, which keeps the money.
 """
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import nan
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
@@ -36,8 +37,7 @@ from tradepulse.trading.sizing import AccountRules, InstrumentRules, Refused, qu
 _NOTHING = FinerPrices(np.empty(0), np.empty(0), np.empty(0))
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """How an order is to fill.
 
     Attributes:

@@ -1,17 +1,18 @@
 """What an account holds at one close, for the entries that are judged there one after another."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from uuid import UUID
+
+from msgspec import Struct
 
 from tradepulse.trading.orders import Order, Position
 
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True):
     """What the account already holds when an entry is judged, quote currency.
 
     Attributes:
@@ -35,24 +36,24 @@ class Exposures:
 
     Args:
         cash: quote currency.
-        positions: all that are held.
+        positions: all that are held, by configuration.
         orders: all that wait.
-        marked: returns the value of a position at the last close, negative for a short.
+        values: of each position at the last close, negative for a short.
     """
 
     def __init__(
         self,
         cash: Decimal,
-        positions: Iterable[Position],
+        positions: Mapping[UUID, Position],
         orders: Iterable[Order],
-        marked: Callable[[Position], Decimal],
+        values: Mapping[UUID, Decimal],
     ) -> None:
         self._equity = cash
         self._total = ZERO
         self._by_instrument: defaultdict[str, Decimal] = defaultdict(Decimal)
         self._count = 0
-        for position in positions:
-            value = marked(position)
+        for name, position in positions.items():
+            value = values[name]
             self._equity += value
             self._add(position.instrument, abs(value))
         for order in orders:

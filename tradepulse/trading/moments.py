@@ -12,10 +12,17 @@ from tradepulse.trading.orders import EquityPoint, Fill, Order, Position, Trade
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A portfolio weight vector and the close at which it was decided, epoch ms."""
+    """A portfolio weight vector.
+
+    Attributes:
+        decided_at: the close at which it was decided, epoch ms.
+        by_instrument: 0 to 1 each.
+        budget: what they sum to at most.
+    """
 
     decided_at: int
     by_instrument: Mapping[str, float]
+    budget: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

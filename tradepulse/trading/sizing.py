@@ -6,6 +6,8 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 from math import nan
 from typing import Self
 
+from msgspec import Struct
+
 from contracts.events import Signal
 from tradepulse.trading.exposure import Exposure
 from tradepulse.trading.fills import LONG, SHORT, to_digits, trailed_stop
@@ -159,15 +161,13 @@ class AccountRules:
 _DEFAULT_RULES = InstrumentRules()
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """An entry that is not made, and why."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(Struct, frozen=True):
     """Prices of an entry, on the market's ticks.
 
     Attributes:
@@ -183,8 +183,7 @@ class Levels:
     take_profit: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """How large an entry is.
 
     Attributes:

@@ -8,12 +8,19 @@ import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 DAY_MS = 86_400_000
 
+LOOKBACK = 96
+"""Returns of each series that inverse volatility looks at, by default."""
+
 WEIGHT_DIGITS = 1_000_000
-"""Weights are rounded down to this many parts, so that they never sum to more than 1."""
+"""Weights are rounded down to this many parts, so that they never sum to more than the budget."""
+
+MAX_BUDGET = 1_000.0
+"""Of a portfolio; weights are at most 1 each, so that it is as many instruments."""
 
 
 class WeightPolicy(Protocol):
@@ -22,13 +29,15 @@ class WeightPolicy(Protocol):
     Attributes:
         name: as it appears on every published vector.
         lookback: how many returns of each instrument it wants.
+        budget: what its weights sum to at most; above 1 the account's own limits are what caps.
     """
 
     name: str
     lookback: int
+    budget: float
 
     def weights(self, returns: Mapping[str, Sequence[float]]) -> dict[str, float]:
-        """Return a weight by instrument, each 0 to 1, summing to at most 1.
+        """Return a weight by instrument, each 0 to 1, summing to at most the budget.
 
         Args:
             returns: by instrument, its last log returns, each over the square root of its days:
@@ -37,14 +46,17 @@ class WeightPolicy(Protocol):
 
 
 class EqualWeights:
-    """1/N, the baseline that everything must beat."""
+    """The budget over N, by default 1/N: the baseline that everything must beat."""
 
     name = "equal"
     lookback = 0
 
+    def __init__(self, budget: float = 1.0) -> None:
+        self.budget = checked_budget(budget)
+
     def weights(self, returns: Mapping[str, Sequence[float]]) -> dict[str, float]:
         """Return the same weight for every instrument."""
-        return {instrument: _rounded(1 / len(returns)) for instrument in sorted(returns)}
+        return {one: rounded(equal_share(self.budget, len(returns))) for one in sorted(returns)}
 
 
 class FixedWeights:
@@ -53,11 +65,12 @@ class FixedWeights:
     name = "fixed"
     lookback = 0
 
-    def __init__(self, by_instrument: Mapping[str, float]) -> None:
+    def __init__(self, by_instrument: Mapping[str, float], budget: float = 1.0) -> None:
+        self.budget = checked_budget(budget)
         if any(not 0 <= weight <= 1 for weight in by_instrument.values()):
             raise ValueError("fixed weights must be between 0 and 1")
-        if sum(by_instrument.values()) > 1 + 1e-9:
-            raise ValueError("fixed weights sum to more than 1")
+        if sum(by_instrument.values()) > budget + 1e-9:
+            raise ValueError(f"fixed weights sum to more than {_budget_text(budget)}")
         self._by_instrument = dict(by_instrument)
 
     def weights(self, returns: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -76,11 +89,12 @@ class InverseVolatility:
 
     name = "inverse_volatility"
 
-    def __init__(self, lookback: int = 96) -> None:
+    def __init__(self, lookback: int = LOOKBACK, budget: float = 1.0) -> None:
         self.lookback = lookback
+        self.budget = checked_budget(budget)
 
     def weights(self, returns: Mapping[str, Sequence[float]]) -> dict[str, float]:
-        """Return weights that sum to 1, rounded down."""
+        """Return weights that sum to the budget, each at most 1, rounded down."""
         known = {}
         for instrument, values in returns.items():
             # fsum is exact, so the order and the number of the terms leave no trace
@@ -88,12 +102,13 @@ class InverseVolatility:
             if 2 * len(values) >= self.lookback and mean_square > 0:
                 known[instrument] = math.sqrt(mean_square)
         if not known:
-            return EqualWeights().weights(returns)
+            return EqualWeights(self.budget).weights(returns)
         ordered = sorted(known.values())
         median = ordered[len(ordered) // 2]
         inverse = {i: 1 / known.get(i, median) for i in sorted(returns)}
         total = math.fsum(inverse.values())
-        return {instrument: _rounded(value / total) for instrument, value in inverse.items()}
+        budget = self.budget
+        return {one: rounded(min(budget * value / total, 1.0)) for one, value in inverse.items()}
 
 
 class ReturnHistory:
@@ -133,11 +148,19 @@ class ReturnHistory:
         closes = dict(self._closes[series])
         self.begin(series, sorted((closes | {close_time: close}).items()))
 
-    def returns(self, series: Iterable[str]) -> dict[str, list[float]]:
-        """Return by instrument the returns of these series, each over the root of its days."""
+    def returns(self, series: Iterable[str], last: int | None = None) -> dict[str, list[float]]:
+        """Return by instrument the returns of these series, each over the root of its days.
+
+        Args:
+            series: `exchange:symbol:timeframe`.
+            last: only so many of each series; all that are kept by default.
+        """
         found: dict[str, list[float]] = {}
         for one in series:
-            found.setdefault(one.rpartition(":")[0], []).extend(self._returns[one])
+            kept: Iterable[float] = self._returns[one]
+            if last is not None and (skipped := len(self._returns[one]) - last) > 0:
+                kept = islice(kept, skipped, None)
+            found.setdefault(one.rpartition(":")[0], []).extend(kept)
         return found
 
 
@@ -176,24 +199,29 @@ def instruments_of(series: Iterable[str]) -> frozenset[str]:
     return frozenset(one.rpartition(":")[0] for one in series)
 
 
-def policy_named(
-    name: str, *, lookback: int = 96, fixed: Mapping[str, float] | None = None
-) -> WeightPolicy:
-    """Return the policy of a name.
+def checked_budget(budget: float) -> float:
+    """Return a budget that can be.
 
     Raises:
-        ValueError: there is no such policy, or `fixed` has no weights or wrong ones.
+        ValueError: it cannot.
     """
-    if name == EqualWeights.name:
-        return EqualWeights()
-    if name == InverseVolatility.name:
-        return InverseVolatility(lookback)
-    if name == FixedWeights.name:
-        if not fixed:
-            raise ValueError("the fixed policy needs weights")
-        return FixedWeights(fixed)
-    raise ValueError(f"unknown weight policy {name!r}; known are equal, inverse_volatility, fixed")
+    if not 0 < budget <= MAX_BUDGET:
+        raise ValueError(
+            f"a budget of {budget:g} cannot be: it is above 0 and at most {MAX_BUDGET:g}; 1 is the "
+            "equity"
+        )
+    return budget
 
 
-def _rounded(weight: float) -> float:
+def equal_share(budget: float, instruments: int) -> float:
+    """Return the equal weight of each of some instruments, 0 where there are none."""
+    return min(budget / instruments, 1.0) if instruments else 0.0
+
+
+def rounded(weight: float) -> float:
+    """Round a weight down to the digits that are published."""
     return math.floor(weight * WEIGHT_DIGITS) / WEIGHT_DIGITS
+
+
+def _budget_text(budget: float) -> str:
+    return "1" if budget == 1 else f"the budget, {budget:g}"

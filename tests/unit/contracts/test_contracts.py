@@ -12,24 +12,23 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.events import (
-    LAST_TIME,
-    TIMEFRAME_MS,
     CandleClosed,
     CandleEvaluated,
     EquityMarked,
     FeedAnnounced,
     FeedSeries,
     PortfolioWeightsDecided,
+    SeriesEvent,
     Signal,
-    Timeframe,
     signal_id,
 )
+from contracts.times import LAST_TIME, TIMEFRAME_MS, Timeframe
 from contracts.topics import DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS
 from studio_svc.stream.feed import TOPICS as STUDIO_TOPICS
 from tradepulse.candles.timeframes import TIMEFRAMES_MS
 from tradepulse.cli.asyncapi import SERVICES, document, write_documents
-from tradepulse.runtime.codec import candle_decoder, decode_candle
-from tradepulse.runtime.dead_letters import LetterHeaders
+from tradepulse.runtime.codec import candle_decoder, decode_candle, decode_evaluation
+from tradepulse.runtime.dead_letters import LetterHeaders, reason_of
 
 SNAPSHOTS = Path(__file__).parent / "schemas"
 ROOT = Path(__file__).parents[3]
@@ -273,6 +272,137 @@ def test_both_decoders_take_and_refuse_the_same(changes):
     assert answers[0] == answers[1]
 
 
+SIGNAL = Signal(
+    id=UUID(int=3),
+    configuration_id=UUID(int=4),
+    strategy="s",
+    action="enter_long",
+    reference_price=2.0,
+    stop_price=1.5,
+    take_profit_price=3.0,
+    limit_price=1.75,
+    trail=0.5,
+    confidence=0.5,
+    share=0.25,
+    expires_at=5,
+    max_holding_ms=7,
+)
+EVALUATION = CandleEvaluated(
+    exchange="kraken",
+    symbol="BTC/USD",
+    timeframe="1h",
+    open_time=0,
+    close_time=3_600_000,
+    configurations=2,
+    signals=(SIGNAL,),
+)
+LITTLE = st.sampled_from(
+    [0, 1, 2, -1, 0.0, 0.5, 1.0, 1.0 + 2**-52, 1.5, -0.5, 1e300, 10**30, "1", "0.5", True, None]
+)
+SAID = st.dictionaries(
+    st.sampled_from([*Signal.model_fields, "more"]),
+    ANYTHING
+    | LITTLE
+    | st.sampled_from(["enter_short", "exit", str(UUID(int=9)), UUID(int=9).hex, "{" + "9" * 32]),
+    max_size=3,
+)
+
+
+def both(decode: Any, event: type[SeriesEvent], value: bytes) -> tuple[Any, Any]:
+    """Return what a decoder and the contract read, None where they refuse."""
+    read: list[Any] = []
+    for one in (decode, event.model_validate_json):
+        try:
+            found = one(value)
+        except ValueError:
+            read.append(None)
+        else:
+            fields = {name: getattr(found, name) for name in event.model_fields}
+            if "signals" in fields:
+                fields["signals"] = [
+                    {name: getattr(signal, name) for name in Signal.model_fields}
+                    for signal in found.signals
+                ]
+            read.append(fields | {"series": found.series, "instrument": found.instrument})
+    return read[0], read[1]
+
+
+@given(
+    st.dictionaries(st.sampled_from([*CandleEvaluated.model_fields, "more"]), ANYTHING, max_size=2),
+    st.lists(SAID, max_size=2) | st.just([{}]),
+)
+def test_both_decoders_take_and_refuse_the_same_evaluation(changes, said):
+    whole = json.loads(EVALUATION.model_dump_json())
+    (signal,) = whole["signals"]
+    value = json.dumps(whole | {"signals": [signal | one for one in said]} | changes).encode()
+    ours, contract = both(decode_evaluation, CandleEvaluated, value)
+    assert ours == contract
+
+
+@pytest.mark.parametrize("name", Signal.model_fields)
+@pytest.mark.parametrize("value", [0, 1, -1, 0.5, 1.5, 1e300, "1e999", "NaN", "0.5", True, None, 2])
+def test_both_decoders_judge_each_field_of_a_signal_alike(name, value):
+    whole = json.loads(EVALUATION.model_dump_json())
+    whole["signals"][0][name] = value
+    raw = json.dumps(whole).replace('"1e999"', "1e999").replace('"NaN"', "NaN").encode()
+    ours, contract = both(decode_evaluation, CandleEvaluated, raw)
+    assert ours == contract
+    del whole["signals"][0][name]
+    ours, contract = both(decode_evaluation, CandleEvaluated, json.dumps(whole).encode())
+    assert ours == contract
+
+
+def test_the_defaults_of_an_evaluation_are_those_of_the_contract():
+    short = {
+        name: getattr(EVALUATION, name)
+        for name in ("exchange", "symbol", "timeframe", "open_time", "close_time")
+    }
+    ours, contract = both(decode_evaluation, CandleEvaluated, json.dumps(short).encode())
+    assert ours == contract == {**contract, "configurations": 0, "signals": []}
+
+
+@pytest.mark.parametrize(
+    ("decode", "event"),
+    [(decode_candle, CANDLE), (decode_evaluation, EVALUATION)],
+    ids=["candle", "evaluation"],
+)
+@pytest.mark.parametrize(
+    "more",
+    [b"7", b"NaN", b'"\xff"', b'"\\ud800"', b"[" * 300 + b"]" * 300, b"01", b'{"a":[1e999]}'],
+    ids=lambda more: repr(more)[:20],
+)
+def test_what_a_newer_writer_adds_is_judged_by_the_contract(decode, event, more):
+    value = event.model_dump_json().encode().replace(b"}", b', "more": ' + more + b"}", 1)
+    ours, contract = both(decode, type(event), value)
+    assert ours == contract
+
+
+@pytest.mark.parametrize(
+    ("decode", "value", "reason"),
+    [
+        (decode_candle, CANDLE.model_copy(update={"high": 1.5}), "high is below open or close"),
+        (decode_candle, CANDLE.model_copy(update={"open_time": 1}), "open_time is off the grid"),
+        (decode_evaluation, EVALUATION.model_copy(update={"close_time": 1}), "not 1h after open"),
+        (
+            decode_evaluation,
+            EVALUATION.model_copy(update={"signals": (SIGNAL.model_copy(update={"share": 2.0}),)}),
+            "signals.0.share: Input should be less than or equal to 1",
+        ),
+    ],
+    ids=["prices", "grid", "length", "signal"],
+)
+def test_what_is_refused_is_refused_in_the_words_of_the_contract(decode, value, reason):
+    with pytest.raises(ValidationError) as refused:
+        decode(value.model_dump_json().encode())
+    assert reason in reason_of(refused.value)
+    with pytest.raises(ValidationError) as refused:
+        decode(b"{}")
+    assert reason_of(refused.value).startswith("exchange: Field required; symbol: Field required;")
+    with pytest.raises(ValidationError) as refused:
+        decode(b"nothing")
+    assert reason_of(refused.value).startswith("message: Invalid JSON")
+
+
 @pytest.mark.parametrize("timeframe", TIMEFRAMES_MS)
 def test_every_timeframe_has_its_own_grid(timeframe):
     length = TIMEFRAMES_MS[timeframe]
@@ -360,6 +490,13 @@ WRONG = [
     (PortfolioWeightsDecided, {"close_time": LAST_TIME + 1}, "from 1970 to 2100"),
     (PortfolioWeightsDecided, {"close_time": -1}, "from 1970 to 2100"),
     (PortfolioWeightsDecided, {"weights": {"a:b": 0.6, "a:c": 0.5}}, "weights sum to more than 1"),
+    (
+        PortfolioWeightsDecided,
+        {"weights": {"a:b": 0.9, "a:c": 0.7}, "budget": 1.5},
+        "weights sum to more than 1.5",
+    ),
+    (PortfolioWeightsDecided, {"budget": 0.0}, "greater than 0"),
+    (PortfolioWeightsDecided, {"budget": 1_001.0}, "less than or equal to 1000"),
 ]
 
 

@@ -292,7 +292,7 @@ def test_each_settled_close_is_counted(caplog: pytest.LogCaptureFixture) -> None
             equity=EquityPoint(2 * HOUR, Decimal(9), Decimal(10), Decimal(1), 4),
         ),
     )
-    meters.on_settled(Settled(done, missing=5, late=True))
+    meters.on_settled([Settled(done, missing=5, late=True)])
 
     def told(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"tradepulse_{name}", labels)
@@ -307,7 +307,7 @@ def test_each_settled_close_is_counted(caplog: pytest.LogCaptureFixture) -> None
     assert told("open_positions") == 4
     done.equity = None
     done.close_time = 3 * HOUR
-    meters.on_settled(Settled(done, missing=0, late=False))
+    meters.on_settled([Settled(done, missing=0, late=False)])
     assert (told("event_time_seconds"), told("late_total")) == (7_200, 1)
 
 

@@ -158,6 +158,28 @@ def test_after_a_restart_the_ledger_goes_on_from_its_state():
     assert again.settle_next(0) is not None
 
 
+def test_the_budget_of_a_vector_is_kept_with_it():
+    one = ledger()
+    vector = PortfolioWeightsDecided(
+        portfolio="main", close_time=HOUR, policy="p", weights={"x:A/USD": 1.0, "x:B/USD": 1.0},
+        budget=2.5,
+    )  # fmt: skip
+    one.on_weights(vector, ("w/0", 0))
+    for close in (1, 2):
+        feed_close(one, close)
+        assert one.settle_next(0) is not None
+    kept = weights_of(one.state())
+    assert kept is not None
+    assert kept == one.weights
+    assert kept.budget == 2.5
+    # of a ledger that was kept before there were budgets
+    old = one.state()
+    del old["weights"]["budget"]
+    kept = weights_of(old)
+    assert kept is not None
+    assert kept.budget == 1
+
+
 @pytest.mark.parametrize("grace_ms", [None, 2_000])
 def test_the_portfolio_waits_for_stragglers(grace_ms):
     portfolio = Portfolio("main", EqualWeights(), EventTime(("candle",), grace_ms=grace_ms))

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from contracts.events import CandleClosed, FeedSeries, PortfolioWeightsDecided
 from rl_svc.portfolio import CANDLE, Portfolio
+from tests.made_models import made_model
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.trading.event_time import EventTime
-from tradepulse.trading.weights import InverseVolatility
+from tradepulse.trading.policies.learned import LearnedPolicy
+from tradepulse.trading.weights import EqualWeights, InverseVolatility
 
 HOUR = 3_600_000
 LOOKBACK = 4
@@ -99,6 +101,8 @@ def walk(series: Iterable[str], hours: int, chance: random.Random) -> list[tuple
         if hour * HOUR % timeframe_ms(one.rpartition(":")[2]) == 0 and chance.random() > 0.1
     ]
 
+
+EVENTS = walk(("x:A/USD:1h", "x:A/USD:4h", "x:B/USD:1h"), 420, random.Random(5))
 
 TWO_TIMEFRAMES = ("x:A/USD:1h", "x:A/USD:4h", "x:B/USD:1h", "x:C/USD:2h")
 
@@ -192,6 +196,59 @@ def test_a_series_that_is_followed_no_longer_has_no_weight_and_none_is_missed():
     for letter in "AB":
         decided = service.take(candle(f"x:{letter}/USD:1h", 3 * HOUR, 100.0), 0)
     assert decided[-1].weights == {"x:A/USD": 0.5, "x:B/USD": 0.5}
+
+
+def test_another_policy_is_followed_from_the_next_close_on():
+    event_time = EventTime((CANDLE,), grace_ms=1)
+    portfolio = Portfolio("main", InverseVolatility(LOOKBACK), event_time, lookback=336)
+    for letter, growth in (("A", 1.01), ("B", 1.03)):
+        known = [(hour * HOUR, growth ** (hour % 2)) for hour in range(1, 338)]
+        portfolio.on_series(announced(f"x:{letter}/USD:1h", 337 * HOUR, None), known)
+    model = LearnedPolicy(made_model(1, timeframe="1h"), 1.5)
+    decided = []
+    for hour, policy in ((338, None), (339, model), (340, EqualWeights())):
+        if policy is not None:
+            portfolio.follow(policy)
+        for letter in "AB":
+            portfolio.on_candle(candle(f"x:{letter}/USD:1h", hour * HOUR, 1.02), NOBODY, 0)
+        decided.append(portfolio.decide_next(0))
+    assert [one.policy for one in decided] == ["inverse_volatility", model.name, "equal"]
+    assert [one.model_id for one in decided] == [None, model.model_id, None]
+    assert [one.budget for one in decided] == [1, 1.5, 1]
+    assert [one.fallback for one in decided] == [None] * 3
+    with pytest.raises(ValueError, match="needs 337 returns of each series, 336 are kept"):
+        portfolio.follow(InverseVolatility(337))
+
+
+def test_a_restart_under_a_model_changes_no_weight():
+    series = ("x:A/USD:1h", "x:A/USD:4h", "x:B/USD:1h")
+    model = LearnedPolicy(made_model(1, timeframe="1h"))
+    stored: dict[str, list[tuple[int, float]]] = {name: [] for name in series}
+    event_time = EventTime((CANDLE,))
+    one = Portfolio("main", model, event_time)
+    last = {name: max(t for s, t, _ in EVENTS if s == name) for name in series}
+    feeds = [announced(name, 0, last[name]) for name in series]
+    for feed in feeds:
+        one.on_series(feed, [])
+    again, compared = None, 0
+    for number, (name, time, close) in enumerate(EVENTS):
+        stored[name].append((time, close))
+        one.on_candle(candle(name, time, close), NOBODY, 0)
+        if again is not None:
+            again.on_candle(candle(name, time, close), NOBODY, 0)
+        while (event := one.decide_next(0)) is not None:
+            if again is not None:
+                assert again.decide_next(0) == event
+                compared += event.policy == model.name
+        if again is None and number > 750 and event_time.settled == time:
+            settled, frontiers = event_time.settled, event_time.frontiers()
+            again = Portfolio(
+                "main", model, EventTime((CANDLE,), settled=settled, frontiers=frontiers)
+            )
+            for feed in feeds:
+                assert again.known_until(feed) == frontiers[f"{CANDLE} {feed.series}"]
+                again.on_series(feed, stored[feed.series][-again.lookback - 1 :])
+    assert compared > 30
 
 
 def closes_seen(service: Service, series: str) -> list[float]:

@@ -14,13 +14,16 @@ from rl_svc.handlers import WeightDecider
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.store import WeightStore
 from tests.event_time_fakes import Reading, Waker
+from tests.made_models import made_model
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
 from tradepulse.trading.event_time import EventTime
-from tradepulse.trading.weights import InverseVolatility
+from tradepulse.trading.policies.learned import LearnedPolicy
+from tradepulse.trading.policies.weighing import FALLBACKS
+from tradepulse.trading.weights import InverseVolatility, WeightPolicy
 
 HOUR = 3_600_000
 
@@ -30,6 +33,7 @@ class Store:
 
     def __init__(self) -> None:
         self.recorded: list[tuple[list[int], int, dict[str, int], dict[str, Any]]] = []
+        self.decided: list[PortfolioWeightsDecided] = []
         self.asked: list[tuple[str, int, int]] = []
         self.takes_s = 0.0
         self.seconds = 0.0
@@ -50,11 +54,18 @@ class Store:
     ) -> None:
         assert owner.consumer == "weights:main"
         self.seconds += self.takes_s
+        self.decided += decided
         self.recorded.append(([one.close_time for one in decided], settled, offsets, state))
 
 
 class World:
-    def __init__(self, *, settled: int = 0, grace_ms: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        settled: int = 0,
+        grace_ms: int | None = None,
+        policy: WeightPolicy | None = None,
+    ) -> None:
         self.now = self.step = 0
         self.store, self.relay, self.registry = Store(), Waker(), CollectorRegistry()
         self.decider = WeightDecider(
@@ -67,9 +78,9 @@ class World:
         self.decider.reads(cast(AssignedReading, self.feeds), cast(AssignedReading, self.candles))
         frontiers = {f"{CANDLE} x:A/USD:1h": settled}
         event_time = EventTime((CANDLE,), settled=settled, frontiers=frontiers, grace_ms=grace_ms)
-        self.portfolio = Portfolio("main", InverseVolatility(4), event_time)
+        self.portfolio = Portfolio("main", policy or InverseVolatility(4), event_time)
         owner = Ownership("weights:main", 1, settled, {"candles/0": 7}, {})
-        self.decider.take_over(owner, self.portfolio, 4)
+        self.decider.take_over(owner, self.portfolio, self.portfolio.lookback)
         self._offset = 0
 
     def clock(self) -> int:
@@ -126,6 +137,32 @@ async def test_a_series_begins_with_one_close_more_than_the_returns_that_count()
     assert len(world.portfolio._history.returns(["x:A/USD:1h"])["x:A/USD"]) == 1
     await world.announce("A/USD")
     assert len(world.store.asked) == 1, "it is known"
+
+
+async def test_what_a_model_cannot_decide_is_counted_by_its_reason() -> None:
+    model = made_model(1)
+    world = World(policy=LearnedPolicy(model))
+
+    def told(reason: str) -> float | None:
+        return world.registry.get_sample_value(
+            "tradepulse_policy_fallback_total", {"reason": reason}
+        )
+
+    assert [told(reason) for reason in FALLBACKS] == [0] * 6
+    await world.announce("A/USD", "B/USD")
+    await world.close(1, 2)
+    await world.close(1, 2, symbol="B/USD")
+    # the model sees half hours
+    assert (told("timeframe"), told("history")) == (2, 0)
+    assert [
+        (one.policy, one.model_id, one.fallback, one.weights) for one in world.store.decided
+    ] == [
+        (
+            *("inverse_volatility", str(model.model_id), "timeframe"),
+            {"x:A/USD": 0.5, "x:B/USD": 0.5},
+        )
+    ] * 2
+    assert world.store.asked == [("x:A/USD:1h", 0, 337), ("x:B/USD:1h", 0, 337)]
 
 
 async def test_a_long_way_to_catch_up_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
 from tradepulse.trading.event_time import EventTime
-from tradepulse.trading.weights import policy_named
+from tradepulse.trading.policies.named import policy_named
 
 MINUTE = 60_000
 

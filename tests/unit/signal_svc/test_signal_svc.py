@@ -16,11 +16,14 @@ from contracts.topics import CONFIGURATIONS
 from signal_svc import evaluation
 from signal_svc.active import ActiveConfigurations
 from signal_svc.handlers import CandleHandler, SignalMeters
-from signal_svc.windows import Windows, joined, segments, to_candles
+from signal_svc.windows import SPARE, Window, Windows, segments
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.sharing import handled
+from tradepulse.strategies import Feature, compiled, get_strategy, strategy
+from tradepulse.strategies._registry import STRATEGIES
+from tradepulse.strategies._windows import window_mean
 from tradepulse.strategies.evaluate import Configuration, signals_of
 
 HOUR = 3_600_000
@@ -42,7 +45,7 @@ def events(one: Candles) -> list:
     for i in range(len(one)):
         event = CandleClosed(
             exchange="x",
-            symbol="BTC/USD",
+            symbol=one.symbol,
             timeframe="1h",
             open_time=int(one.open_time[i]),
             close_time=int(one.close_time[i]),
@@ -219,15 +222,40 @@ def test_a_repair_reaches_the_window_also_in_one_batch_with_its_candle(size):
     assert after == {t: s for t, s in expected(true).items() if t > true.close_time[31]}
 
 
-def test_a_window_has_every_figure_in_its_place():
-    one = candles(9)
-    one = replace(one, volume=np.arange(9.0))
-    told = to_candles(events(one))
-    both = joined(told.rows(0, 4), told.rows(4, 9))
-    for name in ("open_time", "open", "high", "low", "close", "volume"):
-        for found in (told, both):
-            np.testing.assert_array_equal(getattr(found, name), getattr(one, name), name)
-    assert told.series == both.series == SERIES
+FIGURES = ("open_time", "open", "high", "low", "close", "volume")
+
+
+@pytest.mark.parametrize("size", [1, 5, 200])
+def test_a_window_has_every_figure_in_its_place(size):
+    """Also where it has run out of room, and however long it was to begin with."""
+    one = candles(3 * SPARE + 10)
+    one = replace(one, volume=np.arange(float(len(one))))
+    told = events(one)
+    window = Window(one.rows(0, 10))
+    seen = []
+    for start in range(10, len(one), size):
+        window.add(told[start : start + size], 8)
+        end = min(start + size, len(one))
+        held = window.candles
+        assert len(held) == len(window) >= min(end, 8 + len(told[start:end]))
+        assert held.series == SERIES
+        assert window.next_time == one.close_time[end - 1]
+        assert window.last == (one.open_time[end - 1], one.close[end - 1])
+        for name in FIGURES:
+            expected_ = getattr(one, name)[end - len(held) : end]
+            np.testing.assert_array_equal(getattr(held, name), expected_, name)
+        np.testing.assert_array_equal(window.market[3, : window.end], held.close)
+        seen.append((end, held))
+    # it holds little more than was wanted, and what was shown of it before is still there
+    assert len(window) <= 8 + SPARE + size
+    for end, held in seen:
+        np.testing.assert_array_equal(held.close, one.close[end - len(held) : end])
+
+
+def test_what_a_window_shows_can_only_be_read():
+    window = Window(candles(3))
+    for shown in (window.market, window.candles.close, window.candles.volume):
+        assert not shown.flags.writeable
 
 
 def test_a_hole_splits_the_batch():
@@ -248,6 +276,25 @@ def test_without_configurations_every_candle_still_has_its_evaluation():
     ]
 
 
+@pytest.mark.parametrize("size", [1, 300])
+def test_an_evaluation_is_written_as_the_contract_would(size):
+    one = replace(candles(300), symbol='B"Ü/USD')
+    publisher = FakePublisher()
+    named = [
+        configuration(n, params={"fast": n, "slow": 8}).model_copy(update={"symbol": one.symbol})
+        for n in (2, 3)
+    ]
+    handler, _, _ = handler_on(FakeStore(one), publisher, *named)
+    batch = events(one)
+    for start in range(0, 300, size):
+        deliver(handler, batch[start : start + size])
+    assert [value for _, value in publisher.sent] == [
+        e.model_dump_json().encode() for e in sent(publisher)
+    ]
+    assert {len(e.signals) for e in sent(publisher)} == {0, 1, 2}
+    assert {key for key, _ in publisher.sent} == {f"x:{one.symbol}"}
+
+
 def cheating(monkeypatch, fails):
     """Have the strategy of configuration 2 raise where `fails` says so of open times."""
     real = evaluation.evaluations_of
@@ -258,6 +305,15 @@ def cheating(monkeypatch, fails):
         return real(configuration, candles, first)
 
     monkeypatch.setattr(evaluation, "evaluations_of", cheat)
+    one_by_one = evaluation.last_of
+
+    def cheat_last(configuration, market, end):
+        if configuration.configuration_id.int == 2:
+            # what it was is found by the other way
+            raise ZeroDivisionError
+        return one_by_one(configuration, market, end)
+
+    monkeypatch.setattr(evaluation, "last_of", cheat_last)
 
 
 def test_a_failing_strategy_is_left_out_counted_and_told_in_one_line(monkeypatch, caplog):
@@ -305,7 +361,8 @@ def test_a_strategy_that_fails_at_one_candle_loses_that_one_however_they_come(mo
     assert found == [lost] * 3
 
 
-def test_an_entry_that_is_refused_for_its_levels_is_counted_and_told(monkeypatch, caplog):
+@pytest.mark.parametrize("size", [60, 1])
+def test_an_entry_that_is_refused_for_its_levels_is_counted_and_told(monkeypatch, caplog, size):
     one = candles(60)
     publisher = FakePublisher()
     handler, _, registry = handler_on(FakeStore(one), publisher, configuration())
@@ -318,10 +375,19 @@ def test_an_entry_that_is_refused_for_its_levels_is_counted_and_told(monkeypatch
         return replace(found, refused=rows, refused_for=np.full(len(rows), 3, np.int8))
 
     monkeypatch.setattr(evaluation, "evaluations_of", wrong)
+    one_by_one = evaluation.last_of
+
+    def wrong_last(*args):
+        said = one_by_one(*args)
+        return said._replace(action=3) if said is not None and said.action == 1 else said
+
+    monkeypatch.setattr(evaluation, "last_of", wrong_last)
     entries = sum(signal.action == "enter_long" for signal in expected(one).values())
     assert entries > 0
+    batch = events(one)
     with caplog.at_level("INFO"):
-        deliver(handler, events(one))
+        for start in range(0, 60, size):
+            deliver(handler, batch[start : start + size])
     assert not [s for e in sent(publisher) for s in e.signals if s.action != "exit"]
     assert (
         registry.get_sample_value(
@@ -329,10 +395,9 @@ def test_an_entry_that_is_refused_for_its_levels_is_counted_and_told(monkeypatch
         )
         == entries
     )
-    assert (
-        f"{entries} entries of sma_cross on {SERIES} refused: its stop is on the wrong side"
-        in caplog.text
-    )
+    each, lines = (1, entries) if size == 1 else (entries, 1)
+    told = f"{each} entries of sma_cross on {SERIES} refused: its stop is on the wrong side"
+    assert [told in record.getMessage() for record in caplog.records] == [True] * lines
 
 
 def test_a_message_that_cannot_be_handled_is_put_aside_and_nothing_else_is_lost():
@@ -384,6 +449,45 @@ def test_configurations_follow_the_latest_revision():
     assert len(active) == 0
     active.on_configuration(configuration(revision=4, params={"fast": 50, "slow": 8}))
     assert len(active) == 0
+
+
+@pytest.fixture
+def new_strategy():
+    """A strategy of this file, which nothing has compiled yet."""
+
+    @strategy(name="new_here", space=(), defaults={}, features=(sma_of_seven,), shift=1)
+    @compiled
+    def decide(i, open_, high, low, close, volume, f, p):
+        """Idea: none. Source: none."""
+        return (1 if f[0][i] > f[0][i - 1] else 2), np.nan, np.nan
+
+    yield get_strategy("new_here")
+    del STRATEGIES["new_here"]
+
+
+@compiled
+def _of_seven(open_, high, low, close, volume, args):
+    return window_mean(close, 7)
+
+
+sma_of_seven = Feature(_of_seven, (), lambda: 7)
+
+
+@pytest.mark.parametrize("size", [1, 20])
+def test_no_candle_waits_for_a_compilation(new_strategy, size):
+    one = candles(20)
+    named = configuration().model_copy(update={"strategy": new_strategy.name, "params": {}})
+    publisher = FakePublisher()
+    handler, _, _ = handler_on(FakeStore(one), publisher, named)
+    compilations = [new_strategy.last.dispatcher, new_strategy._evaluate.dispatcher]
+    # one variant each, before the first candle
+    before = [list(one.signatures) for one in compilations]
+    assert [len(one) for one in before] == [1, 1]
+    batch = events(one)
+    for start in range(0, 20, size):
+        deliver(handler, batch[start : start + size])
+    assert [list(one.signatures) for one in compilations] == before
+    assert [bool(e.signals) for e in sent(publisher)] == [False] * 7 + [True] * 13
 
 
 async def test_a_kernel_is_compiled_beside_the_event_loop() -> None:

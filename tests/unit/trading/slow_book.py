@@ -117,6 +117,7 @@ class SlowBook:
     last: dict[str, Fraction] = field(default_factory=dict)
     trades: list[Done] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
+    last_at: dict[str, int] = field(default_factory=dict)
     curve: list[tuple[int, Fraction, Fraction]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -141,7 +142,9 @@ class SlowBook:
             if holding.say.series in bars:
                 self._touch(holding, bars[holding.say.series], entered)
         for series, bar in sorted(bars.items()):
-            self.last[symbol(series)] = bar.close
+            if time >= self.last_at.get(symbol(series), 0):
+                self.last_at[symbol(series)] = time
+                self.last[symbol(series)] = bar.close
         if self.holdings and self.equity() <= 0:
             self._ruin()
         ordered = sorted(says, key=lambda say: (say.series, say.who))

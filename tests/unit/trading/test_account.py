@@ -167,6 +167,18 @@ def test_end_of_series_closes_at_the_last_close_and_refuses_what_waits():
     assert [o.reason for o in done.orders.values()] == ["the series ended"]
 
 
+def test_what_comes_late_of_one_timeframe_marks_nothing_back():
+    account = Account(Decimal(1000), rules())
+    opened(account, None, None)
+    fine = SERIES.replace("1h", "15m")
+    newer = (120.0, 120.0, 120.0, 120.0)
+    account.settle(moment(3 * HOUR + HOUR // 4, newer, series=fine), None, INSTRUMENTS)
+    account.settle(moment(3 * HOUR, FLAT, late=True), None, INSTRUMENTS)
+    assert account.marks == {"x:BTC/USD": 120.0}
+    account.settle(moment(4 * HOUR, FLAT), None, INSTRUMENTS)
+    assert account.marks == {"x:BTC/USD": 100.0}
+
+
 def test_each_entry_sees_what_those_before_it_left():
     two = [signal(config=UUID(int=n)) for n in (2, 1)]
     account = Account(Decimal(1000), rules(max_open_positions=1))

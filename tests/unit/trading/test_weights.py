@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tradepulse.trading.policies.named import policy_named
 from tradepulse.trading.weights import (
     DAY_MS,
     EqualWeights,
@@ -13,7 +14,6 @@ from tradepulse.trading.weights import (
     ReturnHistory,
     Span,
     instruments_of,
-    policy_named,
     traded_at,
 )
 

@@ -84,8 +84,14 @@ class Portfolio:
     cash: Annotated[str, typer.Option(help="Initial cash, quote currency.")] = "100000"
     weights: Annotated[
         str,
-        typer.Option(help='equal, inverse_volatility, or fixed ones, as {"BTC/USD": 0.5}.'),
+        typer.Option(
+            help="equal, inverse_volatility, hrp, min_variance, model:FILE, or fixed ones, as "
+            '{"BTC/USD": 0.5}.'
+        ),
     ] = "equal"
+    budget: Annotated[
+        float, typer.Option(help="What the weights sum to at most; above 1 the limits cap.")
+    ] = 1.0
 
 
 @grouped
@@ -121,13 +127,12 @@ def backtest(
     instruments = list(dict.fromkeys(one.instrument for one in series))
     rules = account_rules(instruments, fills, limits)
     capital = decimal_of("--cash", portfolio.cash, positive=True)
-    policy = _policy(portfolio.weights, series)
+    policy = _policy(portfolio, series)
     inside = [] if fills.finer is None else _finer(fills.finer, series)
     result = _run(series, configurations, rules, policy, capital, first, last, inside)
     divided = _divided(configurations, series, last)
-    report = Report(
-        candles, series, configurations, rules, policy.name, capital, result, inside, divided
-    )
+    told = (candles, series, configurations, rules, policy.name, capital, result)
+    report = Report(*told, inside, divided, policy.budget)
     if json_out is not None:
         write_json(json_out, report.as_json(first, last))
     report.show()
@@ -247,15 +252,22 @@ def _configurations_of(
     ]
 
 
-def _policy(text: str, series: "Sequence[Candles]") -> "WeightPolicy":
+def _policy(portfolio: Portfolio, series: "Sequence[Candles]") -> "WeightPolicy":
     """Return the weight policy; fixed weights go by symbol or by `exchange:symbol`."""
-    from tradepulse.trading.weights import policy_named
+    from tradepulse.research.model_files import PREFIX
+    from tradepulse.trading.policies.named import policy_named
+    from tradepulse.trading.weights import checked_budget
 
+    text, budget = portfolio.weights, portfolio.budget
+    with values_refused("--budget"):
+        checked_budget(budget)
+    if text.startswith(PREFIX):
+        return _model(text, budget, series)
     if not text.lstrip().startswith("{"):
         with values_refused("--weights"):
             if text == "fixed":
                 raise CliError('--weights: write fixed weights as {"BTC/USD": 0.5}')
-            return policy_named(text)
+            return policy_named(text, budget=budget)
     fixed: dict[str, float] = {}
     for name, weight in numbers_of("--weights", json_of("--weights", text)).items():
         meant = {one.instrument for one in series if name in (one.symbol, one.instrument)}
@@ -264,7 +276,22 @@ def _policy(text: str, series: "Sequence[Candles]") -> "WeightPolicy":
             raise CliError(f"--weights: there are no candles of {name}; there are {there}")
         fixed.update(dict.fromkeys(meant, weight))
     with values_refused("--weights"):
-        return policy_named("fixed", fixed=fixed)
+        return policy_named("fixed", fixed=fixed, budget=budget)
+
+
+def _model(text: str, budget: float, series: "Sequence[Candles]") -> "WeightPolicy":
+    """Return the policy of a model's file, if it can see these candles."""
+    from tradepulse.research.model_files import learned_policy
+
+    with values_refused("--weights"):
+        policy = learned_policy(text, budget)
+    seen = {one.instrument for one in series if one.timeframe == policy.timeframe}
+    if unseen := [one for one in series if one.instrument not in seen]:
+        raise CliError(
+            f"--weights: the model sees candles of {policy.timeframe}, and there are none of "
+            f"{unseen[0].instrument}: give them, or a model of {unseen[0].timeframe}"
+        )
+    return policy
 
 
 def _one_quote_currency(series: "Sequence[Candles]") -> None:

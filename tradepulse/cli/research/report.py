@@ -24,6 +24,7 @@ from tradepulse.strategies.evaluate import Configuration, Entries
 from tradepulse.trading.backtest import BacktestResult
 from tradepulse.trading.metrics import Metrics, ledger_metrics
 from tradepulse.trading.orders import Trade
+from tradepulse.trading.policies.weighing import FALLBACKS
 from tradepulse.trading.sizing import AccountRules, InstrumentRules
 
 _TRADE = (
@@ -48,6 +49,7 @@ class Report:
     finer: Sequence[Candles] = ()
     divided: Mapping[UUID, Divisions] = field(default_factory=dict)
     """By configuration whose strategy is the user's own, where it divides by zero."""
+    budget: float = 1.0
 
     def figures(self) -> Metrics:
         """Return the figures of the account."""
@@ -67,6 +69,7 @@ class Report:
             "account": {
                 "cash": money_text(self.cash),
                 "weights": self.weights,
+                "budget": self.budget,
                 "fee": money_text(self.rules.fee),
                 "maker_fee": money_text(self.rules.fee_of(is_maker=True)),
                 "slippage": self.rules.slippage,
@@ -110,6 +113,7 @@ class Report:
                 if (asked := self.result.entries.get(one.configuration_id)) is not None
             ],
             "ruined_at": self.result.ruined_at,
+            "fallbacks": dict(self.result.fallbacks),
         }
 
     def show(self) -> None:
@@ -138,8 +142,8 @@ class Report:
                 "--min-notional)",
                 style="dim",
             )
-        for reason, count in self._refused().most_common():
-            console.print(f"{count:,} entries refused: {escape(reason)}", style="yellow")
+        for line in self._decided_otherwise():
+            console.print(line, style="yellow")
         for one in self.configurations:
             asked = self.result.entries.get(one.configuration_id)
             refused, lacks = ((), ()) if asked is None else entry_notes(asked)
@@ -150,6 +154,17 @@ class Report:
             divided = self.divided.get(one.configuration_id)
             for line in () if divided is None else division_notes(divided):
                 console.print(f"{one.strategy} on {one.series}: {line}", style="yellow")
+
+    def _decided_otherwise(self) -> list[str]:
+        """Say where a model did not decide, and which entries were refused."""
+        of = f"of {len(self.result.equity):,} closes decided by inverse volatility"
+        return [
+            *(
+                f"{count:,} {of} in place of the policy: {FALLBACKS[reason]}"
+                for reason, count in self.result.fallbacks.most_common()
+            ),
+            *(f"{n:,} entries refused: {escape(why)}" for why, n in self._refused().most_common()),
+        ]
 
     def _divisions(self, configuration_id: UUID) -> int | None:
         """Return in how many of the last rows a strategy divides by zero; None if not asked."""

@@ -1,6 +1,7 @@
 """One run of the whole system on one machine, from its first process to its end."""
 
 import asyncio
+import math
 import os
 import shutil
 import sys
@@ -43,6 +44,8 @@ _BROKER_SECONDS = 15.0
 _COMPILE_SECONDS = 60.0
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.25
+_ASK_SECONDS = 5.0
+"""From one question to services that were ready to the next."""
 _FULL_BYTES = 50_000_000
 
 
@@ -247,6 +250,7 @@ class Run:
         market: Traded,
     ) -> None:
         names = [*EARLY, INGEST]
+        asked = -math.inf
         while True:
             begun = time.monotonic()
             try:
@@ -255,7 +259,9 @@ class Run:
             except (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 self._view.note = f"the figures wait for the database: {error}"
             took = time.monotonic() - begun
-            self._view.unready = await services.all_unready(client, names)
+            if self._view.unready or begun - asked >= _ASK_SECONDS:
+                asked = begun
+                self._view.unready = await services.all_unready(client, names)
             self._say(market.phase(self._view.figures))
             # a ledger of years takes longer to count: at most a tenth of the time goes to it
             await asyncio.sleep(max(1.0, 9 * took))

@@ -360,4 +360,7 @@ export interface WeightsView {
   policy: string;
   weights: Record<string, number>;
   missing: string[];
+  budget: number;
+  model_id: string | null;
+  fallback: string | null;
 }

@@ -19,10 +19,31 @@ describe("weights", () => {
       policy: "inverse_volatility",
       weights: { "kraken:ETH/USD": 0.25, "kraken:BTC/USD": 0.5 },
       missing: ["kraken:LTC/USD"],
+      budget: 1,
+      model_id: null,
+      fallback: null,
     };
     const shown = text(renderToStaticMarkup(<Weights known={READY} weights={weights} />));
     expect(shown).toContain("BTC/USD 50.0 % ETH/USD 25.0 % cash 25.0 %");
     expect(shown).toContain("inverse volatility");
     expect(shown).toContain("without LTC/USD");
+    expect(shown).not.toContain("could not");
+  });
+
+  it("say why a policy did not decide", () => {
+    const weights = {
+      portfolio: "main",
+      close_time: 0,
+      policy: "inverse_volatility",
+      weights: { "kraken:ETH/USD": 0.9, "kraken:BTC/USD": 0.8 },
+      missing: [],
+      budget: 2,
+      model_id: "11111111-2222-3333-4444-555555555555",
+      fallback: "not_finite",
+    };
+    const shown = text(renderToStaticMarkup(<Weights known={READY} weights={weights} />));
+    expect(shown).toContain("its own policy could not: not finite");
+    // with a budget of 2 nothing is left
+    expect(shown).not.toContain("cash");
   });
 });

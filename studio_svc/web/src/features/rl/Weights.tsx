@@ -40,6 +40,7 @@ export const Weights = memo(function Weights({
       {weights && (
         <p className="foot">
           decided {shortTime(weights.close_time)} UTC, binding from the next close
+          {weights.fallback && ` · its own policy could not: ${words(weights.fallback)}`}
           {weights.missing.length > 0 && ` · without ${weights.missing.map(symbolOf).join(", ")}`}
         </p>
       )}
