@@ -5,8 +5,9 @@
     python bench/rl.py --only testbed           one part: speed, same, testbed, curves
 
 `speed` takes steps with stable-baselines3's PPO and with ours, on one thread, with the same
-network, settings and environment, rollouts and updates together; times are of the processor. The
-peer is FinRL's stock portfolio environment under its own settings of PPO, installed by itself:
+network, settings and environment (that of bench/rl_env.py), rollouts and updates together; times
+are of the processor. The peer is FinRL's stock portfolio environment under its own settings of PPO,
+installed by itself:
 
     python -m venv finrl
     finrl/bin/pip install stable-baselines3==2.9.2 pandas matplotlib
@@ -24,6 +25,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+from rl_env import RULES, learning_env, ready_of
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -49,7 +52,9 @@ from rl_svc.training.testbed import (
     interval,
     measure,
 )
-from rl_svc.training.testbed_env import TestbedEnv, deterministic, trained
+from rl_svc.training.testbed_env import deterministic, trained
+from tradepulse.research.virtual.market import VirtualMarket, market_of
+from tradepulse.trading.backtest import Prepared
 
 MARKETS = {
     "still": (STILL, 0.92),
@@ -60,21 +65,24 @@ MARKETS = {
 }
 SEEDS = (1, 2, 3)
 TEN = range(10)
-EIGHT = Market(
-    drifts=np.zeros((2, 8)), stays=(0.97, 0.95), volatilities=(0.05,) * 4 + (0.1,) * 4, sees="leak"
-)
-"""Eight instruments, 11 features each."""
 SETTINGS = {"batch 64": (64, 32, 64, 10), "batch 8,192": (512, 32, 8192, 10)}
 """Accounts, steps of each, batch, passes."""
 AT_LEAST = {"peer": 15, "stable-baselines3": 2.5}
 console = Console(width=100)
 
 
+@cache
+def signals() -> tuple[Prepared, VirtualMarket]:
+    """Make what the accounts of `speed` and `same` trade: see bench/rl_env.py."""
+    ready = ready_of(4_368)
+    return ready, market_of(ready, RULES.markets)
+
+
 def model_of(kind: type[PPO], settings: tuple[int, int, int, int]) -> PPO:
     """Make one of both kinds, with the settings of a measurement."""
     accounts, steps, batch, passes = settings
     return kind(
-        PortfolioPolicy, TestbedEnv(EIGHT, accounts, 1), n_steps=steps, batch_size=batch,
+        PortfolioPolicy, learning_env(*signals(), accounts), n_steps=steps, batch_size=batch,
         n_epochs=passes, seed=1, device="cpu",
     )  # fmt: skip
 

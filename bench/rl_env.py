@@ -13,7 +13,7 @@ walks have no drift: nothing is to be earned.
 import argparse
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -29,6 +29,9 @@ from tradepulse.trading.backtest import Prepared, backtest_of, prepared
 from tradepulse.trading.policies.features import observe_rows, scale_of, scaled
 from tradepulse.trading.sizing import AccountRules, InstrumentRules
 from tradepulse.trading.weights import EqualWeights, InverseVolatility, WeightPolicy
+
+if TYPE_CHECKING:
+    from rl_svc.training.vec_env import SignalVecEnv
 
 HOUR = 3_600_000
 SYMBOLS = 8
@@ -121,17 +124,23 @@ def stepped(market: VirtualMarket, accounts: int, steps: int, chosen: EnvSetting
     ]  # fmt: skip
 
 
-def trained(ready: Prepared, market: VirtualMarket, accounts: int, steps: int) -> str:
-    """Train compiled PPO on features of the candles; return steps a second, all included."""
-    from rl_svc.training.compiled_ppo import CompiledPPO  # noqa: PLC0415 - wants torch
-    from rl_svc.training.policy import PortfolioPolicy  # noqa: PLC0415 - as above
-    from rl_svc.training.vec_env import SignalVecEnv  # noqa: PLC0415 - as above
+def learning_env(ready: Prepared, market: VirtualMarket, accounts: int) -> "SignalVecEnv":
+    """Make accounts that learn from features of the candles, as a served policy sees them."""
+    from rl_svc.training.vec_env import SignalVecEnv  # noqa: PLC0415 - wants torch
 
     seen = observe_rows(list(ready.warm.values()), market.arrays.close_time)
     observations = scaled(seen.figures, seen.mask, *scale_of(seen.figures, seen.mask))
     env = SignalEnv(market, observations, seen.mask, RULES, accounts, 1)
+    return SignalVecEnv(env, max_weight=0.5)
+
+
+def trained(ready: Prepared, market: VirtualMarket, accounts: int, steps: int) -> str:
+    """Train compiled PPO; return steps a second, all included."""
+    from rl_svc.training.compiled_ppo import CompiledPPO  # noqa: PLC0415 - wants torch
+    from rl_svc.training.policy import PortfolioPolicy  # noqa: PLC0415 - as above
+
     model = CompiledPPO(
-        PortfolioPolicy, SignalVecEnv(env, max_weight=0.5), n_steps=32, batch_size=8_192,
+        PortfolioPolicy, learning_env(ready, market, accounts), n_steps=32, batch_size=8_192,
         n_epochs=10, learning_rate=5e-3, target_kl=0.03, seed=1, device="cpu",
     )  # fmt: skip
     if reason := model.why_not_compiled():

@@ -156,8 +156,10 @@ class CompiledPPO(PPO):
             self._last_episode_starts = dones
         buffer.pos, buffer.full = steps, True
         _, values[steps] = self._decide(shared, obs)
-        for name in ("observations", "rewards"):
-            if not np.isfinite(getattr(buffer, name)).all():
+        # discounts first: they are in the rewards where an episode was cut off
+        given = {"discounts": discounts, "observations": buffer.observations}
+        for name, figures in {**given, "rewards": buffer.rewards}.items():
+            if not np.isfinite(figures).all():
                 raise ValueError(f"the environment gave {name} that are not finite numbers")
         kernels.estimate(buffer.advantages, buffer.rewards, values, discounts, self.gae_lambda)
         buffer.returns[...] = buffer.advantages + buffer.values

@@ -17,7 +17,7 @@ Policy: TypeAlias = Callable[[Features], Features]
 """Makes logits (rows, instruments) of observations (rows, instruments x features)."""
 
 MAX_LOGIT = 10.0
-CLOSE_ENOUGH = 1e-7
+CLOSE_ENOUGH = 1e-6
 """Growth a step by which the best weights may fall short of better ones."""
 DRAWS = 60_000
 """Fewer err by points: 6,000 by two."""

@@ -48,6 +48,8 @@ class Episodes(TestbedEnv):
             rewards[0] = np.nan
         if self.spoilt == "observations":
             seen[0, 0] = np.inf
+        if self.spoilt == "discounts":
+            self.discounts = np.full(self.num_envs, np.nan)
         return seen, rewards, ended, infos
 
 
@@ -326,7 +328,7 @@ def test_what_is_not_known_is_left_to_the_parent(
         model.learn(512)
 
 
-@pytest.mark.parametrize("what", ["rewards", "observations"])
+@pytest.mark.parametrize("what", ["rewards", "observations", "discounts"])
 def test_what_is_not_finite_ends_the_training(what: str) -> None:
     env = Episodes(16, 1)
     env.spoilt = what
