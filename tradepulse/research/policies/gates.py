@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from tradepulse.research.policies.baselines import HELD, TITLES
+from tradepulse.research.policies.paired import DRAWS
 from tradepulse.research.policies.report import Comparison, PolicyGate
 
 GateName = Literal[
@@ -40,6 +42,8 @@ class PolicyThresholds:
     """What a policy must reach.
 
     Attributes:
+        judged: the baselines that must be beaten; the others are told only.
+        draws: of the days, by which chance is known.
         level: probability that it is said to beat all baselines by chance.
         test_days: of the test range.
         seeds: of the training.
@@ -53,6 +57,8 @@ class PolicyThresholds:
         export_difference: greatest difference of a logit between model and network.
     """
 
+    judged: tuple[str, ...] = tuple(name for name in TITLES if name != HELD)
+    draws: int = DRAWS
     level: float = 0.05
     test_days: int = 90
     seeds: int = 8

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.research.policies import verdicts
-from tradepulse.research.policies.baselines import EQUAL, HELD, SCALED
+from tradepulse.research.policies.baselines import EQUAL, SCALED
 from tradepulse.research.policies.gates import Checks, PolicyThresholds
 from tradepulse.research.policies.paired import Excess, compare
 from tradepulse.research.policies.replays import Record
@@ -56,6 +56,7 @@ class Judgement:
     Attributes:
         label: what the policy is.
         rival: what it must beat in every respect.
+        alone: the excess over the rival, as if it were the only baseline.
         excesses: over each baseline.
         costly: the same at higher costs, of those that are judged.
         gates: in the order of `GATES`.
@@ -63,6 +64,7 @@ class Judgement:
 
     label: Label
     rival: str
+    alone: Excess
     excesses: Mapping[str, Excess]
     costly: Mapping[str, Excess]
     gates: tuple[PolicyGate, ...]
@@ -77,7 +79,9 @@ def judge(evidence: Evidence, asked: PolicyThresholds) -> Judgement:
     share = verdicts.exposure_share(evidence.policy, evidence.baselines[EQUAL])
     label: Label = "de-risking" if share is not None and share < asked.exposure else "sizing"
     rival = EQUAL if label == "sizing" else SCALED
-    judged = [name for name in evidence.baselines if name != HELD and label == "sizing"] or [SCALED]
+    judged = [one for one in evidence.baselines if one in asked.judged]
+    if label == "de-risking":
+        judged = [SCALED]
     daily = {name: record.daily for name, record in evidence.baselines.items()}
     excesses = _excesses(evidence.policy.daily, daily, judged, asked, evidence.seed)
     dear = {name: evidence.costly[name] for name in judged}
@@ -96,7 +100,10 @@ def judge(evidence: Evidence, asked: PolicyThresholds) -> Judgement:
         verdicts.exposure(share, evidence.policy, evidence.baselines[EQUAL], asked),
         verdicts.sanity(evidence.faults, evidence.checks, asked),
     )
-    return Judgement(label, rival, excesses, costly, gates)
+    (alone,) = compare(
+        over[:, np.newaxis], seed=evidence.seed, level=asked.level, draws=asked.draws
+    )
+    return Judgement(label, rival, alone, excesses, costly, gates)
 
 
 def _excesses(
@@ -110,7 +117,7 @@ def _excesses(
 
     def over(names: Sequence[str]) -> list[Excess]:
         beside = np.column_stack([policy - others[name] for name in names])
-        return compare(beside, seed=seed, level=asked.level)
+        return compare(beside, seed=seed, level=asked.level, draws=asked.draws)
 
     found = dict(zip(judged, over(judged), strict=True))
     found |= {name: over([name])[0] for name in others if name not in found}

@@ -88,7 +88,7 @@ def compare(
         raise ValueError("a day's difference is no number")
     means = differences.mean(axis=0)
     by_chance = _by_chance(differences - means, drawn_days(days, seed, draws))
-    tells = means > ROUNDING
+    tells = np.abs(means) > ROUNDING
     reached = (by_chance >= means).sum(axis=0)
     chances = np.where(tells, (1 + reached) / (1 + draws), 1.0)
     joint = np.empty(count)

@@ -81,27 +81,34 @@ def prove(
     faults = faults_of(candidate.weights, scene.budget)
     weights = _usable(candidate.weights)
     own, test = in_parts(scene, weights), scene.split.test
-    judgement = judge(
-        Evidence(
-            policy=own["test"],
-            baselines={name: records["test"] for name, records in baselines.records.items()},
-            costly=_costly(scene, baselines, weights),
-            seeds=[follow(scene, _usable(one), test).daily for one in candidate.seeds],
-            checkpoints=candidate.checkpoints,
-            looks=candidate.looks,
-            faults=faults,
-            checks=candidate.checks,
-            seed=seed,
-        ),
-        asked,
+    evidence = Evidence(
+        policy=own["test"],
+        baselines={name: records["test"] for name, records in baselines.records.items()},
+        costly=_costly(scene, baselines, weights),
+        seeds=[follow(scene, _usable(one), test).daily for one in candidate.seeds],
+        checkpoints=candidate.checkpoints,
+        looks=candidate.looks,
+        faults=faults,
+        checks=candidate.checks,
+        seed=seed,
     )
-    rival = judgement.excesses[judgement.rival]
     table = [Row(name=candidate.name, title=candidate.name, parts=_figures(own))]
     table += [
         Row(name=name, title=TITLES[name], parts=_figures(records))
         for name, records in baselines.records.items()
     ]
-    years = rival.days / DAYS_PER_YEAR
+    return _told(scene, baselines, candidate, judge(evidence, asked), tuple(table), asked)
+
+
+def _told(
+    scene: Scene,
+    baselines: Baselines,
+    candidate: Candidate,
+    judgement: Judgement,
+    table: tuple[Row, ...],
+    asked: PolicyThresholds,
+) -> PolicyReport:
+    alone = judgement.alone
     return PolicyReport(
         policy=candidate.name,
         label=judgement.label,
@@ -114,12 +121,12 @@ def prove(
         seeds=len(candidate.seeds),
         budget=scene.budget,
         rival=judgement.rival,
-        smallest_excess_pct=rival.over_all(rival.reach) if rival.reach > SAME else None,
-        smallest_sharpe=NORMAL.inv_cdf(1 - asked.level) / years**0.5,
+        smallest_excess_pct=alone.over_all(alone.reach) if alone.reach > SAME else None,
+        smallest_sharpe=NORMAL.inv_cdf(1 - asked.level) / (alone.days / DAYS_PER_YEAR) ** 0.5,
         scale=baselines.scale,
         constant=dict(baselines.constant),
         held=held_instruments(scene.market.instruments),
-        table=tuple(table),
+        table=table,
         compared=_compared(judgement),
         gates=judgement.gates,
         warnings=candidate.warnings,

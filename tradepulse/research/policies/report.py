@@ -131,8 +131,8 @@ class PolicyReport(Told):
         seeds: of the training.
         budget: of all policies.
         rival: the baseline that seeds, Sharpe ratio and overfitting are judged against.
-        smallest_excess_pct: over the rival, that this range could have shown; None where the policy
-            did the same every day.
+        smallest_excess_pct: over the rival, that this range could have shown were it the only
+            baseline; None where the policy did the same every day.
         smallest_sharpe: a year, of the excess, that this range could have shown.
         scale: of `equal_scaled`, chosen on validation.
         constant: of `best_constant`, by instrument, chosen on train.

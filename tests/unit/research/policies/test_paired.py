@@ -94,6 +94,9 @@ def test_what_does_the_same_has_won_nothing() -> None:
     assert (found.mean, found.chance, found.joint, found.reach, found.lower) == (0, 1, 1, 0, 0)
     rounding = one(np.full(90, 1e-15))
     assert rounding.chance == 1
+    # what is below is told by how much, too
+    worse = one(np.random.default_rng(1).normal(-0.0005, 0.01, 90))
+    assert 0.5 < worse.chance < 1
     sure = one(np.full(90, 1e-4))
     assert sure.chance < 0.001
     assert sure.lower == pytest.approx(1e-4)

@@ -21,7 +21,7 @@ from tradepulse.research.policies.baselines import (
     constant_table,
     records_of,
 )
-from tradepulse.research.policies.gates import Checks
+from tradepulse.research.policies.gates import Checks, PolicyThresholds
 from tradepulse.research.policies.proving import Candidate, prove
 from tradepulse.research.policies.replays import (
     LEAST,
@@ -128,6 +128,18 @@ def test_a_policy_that_is_better_by_construction_passes_all() -> None:
     assert {one.name for one in found.compared if not one.is_judged} == {"buy_and_hold"}
     assert found.parts["test"].days == 94
     assert found.smallest_sharpe == pytest.approx(1.645 / (94 / 365) ** 0.5, abs=0.01)
+
+
+def test_what_is_judged_can_be_chosen() -> None:
+    scene, baselines, _ = planted()
+    asked = PolicyThresholds(judged=(EQUAL, "hrp"))
+    found = prove(scene, baselines, candidate("better"), asked)
+    assert {one.name for one in found.compared if one.is_judged} == {EQUAL, "hrp"}
+    given = {one.name: one for one in found.compared}
+    # the smallest that could have been shown is told as if equal weights were the only baseline
+    assert found.smallest_excess_pct is not None
+    assert found.smallest_excess_pct <= given[EQUAL].smallest_pct
+    assert given["cash"].joint_chance == given["cash"].chance
 
 
 def test_equal_weights_are_refused() -> None:
