@@ -89,6 +89,13 @@ def test_all_are_won_where_every_bound_is_above_zero(seed: int, lift: float, cou
     assert all(each.chance <= each.joint <= 1 for each in found)
 
 
+def test_the_reach_is_where_the_chance_is_the_level() -> None:
+    days = np.random.default_rng(6).normal(0, 0.01, 100)
+    away, reach = days - days.mean(), one(days).reach
+    assert one(away + reach * (1 + 1e-5)).chance <= 0.05
+    assert one(away + reach * (1 - 1e-5)).chance > 0.05
+
+
 def test_what_does_the_same_has_won_nothing() -> None:
     found = one(np.zeros(90))
     assert (found.mean, found.chance, found.joint, found.reach, found.lower) == (0, 1, 1, 0, 0)
