@@ -74,7 +74,7 @@ def judge(evidence: Evidence, asked: PolicyThresholds) -> Judgement:
     """Put a policy before all gates.
 
     Raises:
-        ValueError: too few days, or records of different days.
+        ValueError: too few days, records of different days, or no baseline to be judged against.
     """
     share = verdicts.exposure_share(evidence.policy, evidence.baselines[EQUAL])
     label: Label = "de-risking" if share is not None and share < asked.exposure else "sizing"
@@ -82,6 +82,8 @@ def judge(evidence: Evidence, asked: PolicyThresholds) -> Judgement:
     judged = [one for one in evidence.baselines if one in asked.judged]
     if label == "de-risking":
         judged = [SCALED]
+    if not judged:
+        raise ValueError("no baseline is judged; name at least one, as equal")
     daily = {name: record.daily for name, record in evidence.baselines.items()}
     excesses = _excesses(evidence.policy.daily, daily, judged, asked, evidence.seed)
     dear = {name: evidence.costly[name] for name in judged}

@@ -241,6 +241,8 @@ def test_what_is_undefined_does_not_pass() -> None:
     assert {"seeds", "seeds_agree", "seeds_mean", "overfitting", "exposure"} <= refusing(judged)
     assert gate(judged, "seeds_mean").figure is None
     assert gate(judged, "overfitting").margin is None
+    with pytest.raises(ValueError, match="no baseline is judged"):
+        judge(given, PolicyThresholds(judged=("unknown",)))
 
 
 def test_a_choice_by_the_mean_is_judged_by_the_mean() -> None:
