@@ -68,21 +68,21 @@ def with_trials(luck: Luck, largest: FloatArray, trials: int) -> Luck:
 
 
 @lru_cache(maxsize=4)
-def drawn_days(days: int, seed: int) -> Drawn:
+def drawn_days(days: int, seed: int, draws: int = DRAWS) -> Drawn:
     """Draw days again, in runs: the stationary bootstrap.
 
     Returns:
-        float32 `(DRAWS, days)`, how often each day was drawn. The same array every time.
+        float32 `(draws, days)`, how often each day was drawn. The same array every time.
     """
     random = np.random.default_rng(seed)
-    begins = random.random((DRAWS, days), dtype=np.float32) < 1 / BLOCK_DAYS
+    begins = random.random((draws, days), dtype=np.float32) < 1 / BLOCK_DAYS
     begins[:, :1] = True
     place = np.arange(days, dtype=np.int32)
     begun = np.maximum.accumulate(np.where(begins, place, np.int32(0)), axis=1)
-    first = random.integers(0, max(days, 1), (DRAWS, days), dtype=np.int32)
+    first = random.integers(0, max(days, 1), (draws, days), dtype=np.int32)
     # after the last day comes the first
     day = (np.take_along_axis(first, begun, axis=1) + place - begun) % max(days, 1)
-    drawn = np.empty((DRAWS, days), dtype=np.float32)
+    drawn = np.empty((draws, days), dtype=np.float32)
     for counts, of in zip(drawn, day, strict=True):
         counts[:] = np.bincount(of, minlength=days)
     drawn.flags.writeable = False
@@ -111,7 +111,7 @@ def largest_t(daily: FloatArray, drawn: Drawn, threads: int = 1) -> FloatArray:
     with ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(partial(_largest, drawn), parts))
     largest = np.maximum.reduce(found, initial=0.0).astype(np.float64)
-    return np.asarray(np.round(largest * _scale(days), KEPT))
+    return np.asarray(np.round(largest * t_scale(days), KEPT))
 
 
 def _largest(drawn: Drawn, daily: FloatArray) -> NDArray[np.float32]:
@@ -126,7 +126,7 @@ def _largest(drawn: Drawn, daily: FloatArray) -> NDArray[np.float32]:
     return np.asarray((drawn @ unit.T).max(axis=1) / np.float32(daily.shape[1]))
 
 
-def _scale(days: int) -> float:
+def t_scale(days: int) -> float:
     """Return what makes a drawn mean over its deviation a t.
 
     Days in runs that begin anywhere vary less together than independent days do: a finite circle

@@ -7,6 +7,7 @@ Overfitting", Journal of Computational Finance 20 (2017).
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from tradepulse.research.validation.splits import group_bounds
 
 FloatArray = NDArray[np.float64]
+Measure = Literal["sharpe", "mean"]
 
 ELEMENTS = 4_000_000
 """Combinations times trials that are held in memory at once."""
@@ -29,7 +31,7 @@ class Overfitting:
         probability: share of the combinations in which it does no better than the median.
         loss: share of the combinations in which its mean return out of sample is not above 0.
         logits: float64 `(combinations,)`, log odds of its relative rank out of sample.
-        inside: float64 `(combinations,)`, its Sharpe ratio (of one period) in sample.
+        inside: float64 `(combinations,)`, its Sharpe ratio (of one period), or mean, in sample.
         outside: float64 `(combinations,)`, the same out of sample.
     """
 
@@ -39,17 +41,28 @@ class Overfitting:
     inside: FloatArray
     outside: FloatArray
 
+    @property
+    def harm(self) -> float:
+        """Share of the combinations in which it neither beats the median nor earns anything.
 
-def cscv(returns: FloatArray, blocks: int = 16) -> Overfitting:
+        Where nearly all trials are as good, the best of them is often below the median, and no
+        harm is done.
+        """
+        return float(((self.logits <= 0) & (self.outside <= 0)).mean())
+
+
+def cscv(returns: FloatArray, blocks: int = 16, by: Measure = "sharpe") -> Overfitting:
     """Take the best trial of every half of the time to the other half.
 
     Time is cut into blocks; every choice of half of them is in sample once, and the rest out of
-    sample. Trials are compared by their Sharpe ratio; one that did not move has 0, like cash.
-    Equal trials share the mean of their ranks.
+    sample. Trials are compared as those who choose among them do: by their Sharpe ratio, where one
+    that did not move has 0, like cash, or by their mean. Equal trials share the mean of their
+    ranks.
 
     Args:
         returns: float64 `(periods, trials)`, finite.
         blocks: even; 16 gives 12,870 combinations.
+        by: what trials are compared by.
 
     Raises:
         ValueError: fewer than two trials, blocks that are odd or fewer than 2, fewer than two
@@ -73,10 +86,14 @@ def cscv(returns: FloatArray, blocks: int = 16) -> Overfitting:
     rows = max(1, ELEMENTS // trials)
     for lo in range(0, len(chosen), rows):
         half = chosen[lo : lo + rows]
-        one = _sharpes(half @ sums, half @ squares, half @ days)
         # the other half is what remains of the whole
         rest = 1 - half
-        other = _sharpes(rest @ sums, rest @ squares, rest @ days)
+        one, other = (
+            part @ sums / (part @ days)[:, np.newaxis]
+            if by == "mean"
+            else _sharpes(part @ sums, part @ squares, part @ days)
+            for part in (half, rest)
+        )
         for trained, tested in ((one, other), (other, one)):
             best = trained.argmax(axis=1)[:, np.newaxis]
             reached = np.take_along_axis(tested, best, axis=1)
