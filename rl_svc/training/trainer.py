@@ -69,7 +69,7 @@ class _Teaching:
 
     def _fill(self) -> None:
         while self.waiting and len(self.processes) < self.at_once:
-            if self.found and not self.hooks.goes_on():
+            if not self.hooks.goes_on():
                 # it is late: who has not begun does not begin
                 self.waiting.clear()
                 return

@@ -1,10 +1,5 @@
 """One seed's training: told, stopped, and taken up again to the bit."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,13 +25,6 @@ def same(one: Trained, two: Trained) -> bool:
     return all(getattr(one, name) == getattr(two, name) for name in names) and all(
         np.array_equal(array, two.layers[name]) for name, array in one.layers.items()
     )
-
-
-def parameters_in(folder: Path, checksum: str) -> dict[str, np.ndarray]:
-    """Return what a checkpoint holds but for its zip, in which there are times of day."""
-    told, arrays = read(folder, 3, checksum)
-    del arrays["zip"]
-    return {**arrays, "told": np.array(json.dumps(told))}
 
 
 def test_each_update_is_told(tmp_path: Path) -> None:
@@ -100,50 +88,6 @@ def test_one_that_is_stopped_at_once_has_a_policy_and_goes_on(tmp_path: Path) ->
     resumed = train_seed(COURSE, TINY, 3, tmp_path, checksum=kept[-1])
     assert resumed.updates == 10
     assert resumed.best_update % 2 == 0
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from rl_svc.training.one_seed import Hooks, train_seed
-from tests.unit.rl_svc.training.test_one_seed import COURSE, TINY
-
-def kept(seed, checksum):
-    print(checksum, flush=True)
-
-def told(point):
-    if point.update == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-train_seed(COURSE, TINY, 3, Path(sys.argv[1]), Hooks(told, kept))
-"""
-
-
-def test_a_killed_training_goes_on_to_the_same_parameters(tmp_path: Path) -> None:
-    kept: list[str] = []
-    hooks = Hooks(kept=lambda _seed, checksum: kept.append(checksum))
-    whole = train_seed(COURSE, TINY, 3, tmp_path / "whole", hooks)
-    folder = tmp_path / "killed"
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(folder)],
-        stdout=subprocess.PIPE, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL
-    recorded = done.stdout.split()
-    assert len(recorded) == 3
-    points: list[Point] = []
-    again: list[str] = []
-    hooks = Hooks(told=points.append, kept=lambda _seed, checksum: again.append(checksum))
-    resumed = train_seed(COURSE, TINY, 3, folder, hooks, recorded[-1])
-    assert [one.update for one in points] == [7, 8, 9, 10]
-    assert same(whole, resumed)
-    # not the best alone: accounts, chance and all else stand where they would have stood
-    one, two = parameters_in(tmp_path / "whole", kept[-1]), parameters_in(folder, again[-1])
-    assert one.keys() == two.keys()
-    for name, array in one.items():
-        np.testing.assert_array_equal(array, two[name], err_msg=name)
-    # and what has ended does not begin again
-    assert same(resumed, train_seed(COURSE, TINY, 3, folder, checksum=again[-1]))
 
 
 def test_a_checkpoint_that_was_changed_is_not_opened(tmp_path: Path) -> None:

@@ -1,37 +1,52 @@
 """Seeds in processes of their own, and what a trained model makes of a planted market."""
 
+import io
+import json
 import multiprocessing
 import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from rl_svc.training.one_seed import Hooks, Point, PpoSettings
+from rl_svc.training.checkpoint import read
+from rl_svc.training.compiled_ppo import CompiledPPO
+from rl_svc.training.one_seed import Hooks, Point, PpoSettings, train_seed
 from rl_svc.training.trainer import TrainingError, ensemble, train
 from tests.made_courses import RULES, planted_course, planted_ready
-from tests.unit.rl_svc.training.test_one_seed import COURSE, TINY
+from tests.unit.rl_svc.training.test_one_seed import COURSE, TINY, same
 from tradepulse.trading.backtest import backtest_of
 from tradepulse.trading.policies.features import observe_rows
 from tradepulse.trading.policies.learned import LearnedPolicy
+from tradepulse.trading.policies.model import ModelError
 from tradepulse.trading.weights import EqualWeights
 
-SHORT = PpoSettings(steps=60_000, accounts=64, rollout=16, batch_size=1_024)
+SHORT = PpoSettings(steps=50_000, accounts=64, rollout=16, batch_size=1_024)
+"""49 updates."""
 
 
 def test_a_trained_model_follows_what_gains(tmp_path: Path) -> None:
     course, ready = planted_course(), planted_ready()
     points: list[Point] = []
     kept: dict[int, str] = {}
-    hooks = Hooks(points.append, kept.__setitem__)
-    trained = train(course, SHORT, (0, 1), tmp_path, hooks, at_once=2)
-    assert [one.seed for one in trained] == [0, 1]
-    assert {one.seed for one in points} == kept.keys() == {0, 1}
+
+    def goes_on() -> bool:
+        return not points or (points[-1].seed, points[-1].update) != (1, 44)
+
+    hooks = Hooks(points.append, kept.__setitem__, goes_on)
+    trained = train(course, SHORT, (0, 1), tmp_path, hooks, at_once=1)
+    ends = [(one.seed, one.ended, one.updates) for one in trained]
+    assert ends == [(0, "steps", 49), (1, "stopped", 45)]
+    assert len(points) == 49 + 45
+    assert kept.keys() == {0, 1}
     assert all(one.validation_excess > 0 for one in trained)
-    policy = LearnedPolicy(ensemble(course, trained, {"job": "a test"}))
-    # each seed alone, and both together, at closes that none of them saw
+    model = ensemble(course, trained, {"job": "a test"})
+    assert [one["seed"] for one in model.manifest.made_by["seeds"]] == [0, 1]
+    policy = LearnedPolicy(model)
+    # at closes that were not trained on
     seen = observe_rows(list(ready.warm.values()), course.market.arrays.close_time)
     unseen = range(course.train[1], course.validation[1] - 1)
     weights = np.array([policy.row(seen.figures[row], seen.mask[row]) for row in unseen])
@@ -39,28 +54,66 @@ def test_a_trained_model_follows_what_gains(tmp_path: Path) -> None:
     assert gains >= 5 * loses
     assert gains > 0.5
     learned, equal = (backtest_of(ready, RULES, one) for one in (policy, EqualWeights()))
-    assert learned.equity[-1].equity > equal.equity[-1].equity
-    assert dict(learned.fallbacks).keys() <= {"history"}
+    assert learned.equity[-1].equity > 200_000 > equal.equity[-1].equity
+    assert learned.fallbacks.keys() <= {"history"}
 
 
-def test_late_seeds_do_not_begin(tmp_path: Path) -> None:
-    trained = train(COURSE, TINY, (0, 1), tmp_path, Hooks(goes_on=lambda: False), at_once=1)
-    assert [(one.seed, one.ended, one.updates) for one in trained] == [(0, "stopped", 1)]
-    assert ensemble(COURSE, trained, {}).manifest.seeds == 1
+def test_a_killed_seed_goes_on_to_the_same_parameters(tmp_path: Path) -> None:
+    kept: list[str] = []
 
+    def keep(seed: int, checksum: str) -> None:
+        assert seed == 3
+        kept.append(checksum)
 
-def test_a_killed_seed_and_one_that_fails_are_named(tmp_path: Path) -> None:
     def kill(point: Point) -> None:
-        del point
-        for process in multiprocessing.active_children():
-            if process.name == "seed 7":
-                os.kill(process.pid or 0, signal.SIGKILL)
+        if point.update == 7:
+            for process in multiprocessing.active_children():
+                if process.name == "seed 3":
+                    os.kill(process.pid or 0, signal.SIGKILL)
 
-    with pytest.raises(TrainingError, match=r"seed 7 ended without a word \(exit code -9\)"):
-        train(COURSE, TINY, (7,), tmp_path, Hooks(told=kill))
-    with pytest.raises(TrainingError, match="seed 7 was not trained: no checkpoint of seed 7"):
-        train(COURSE, TINY, (7,), tmp_path, checksums={7: "0" * 64})
+    with pytest.raises(TrainingError, match=r"seed 3 ended without a word \(exit code -9\)"):
+        train(COURSE, TINY, (3,), tmp_path / "killed", Hooks(kill, keep))
+    assert len(kept) == 3
+    points: list[Point] = []
+    hooks = Hooks(points.append, keep)
+    resumed = train_seed(COURSE, TINY, 3, tmp_path / "killed", hooks, kept[-1])
+    assert [one.update for one in points] == [7, 8, 9, 10]
+    of_resumed = kept[-1]
+    whole = train_seed(COURSE, TINY, 3, tmp_path / "whole", hooks)
+    assert same(whole, resumed)
+    # not the best alone: networks, accounts, chance and all else stand where they would have stood
+    one, two = standing(tmp_path / "whole", kept[-1]), standing(tmp_path / "killed", of_resumed)
+    assert one.keys() == two.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, two[name], err_msg=name)
+    # and what has ended does not begin again
+    assert same(resumed, train_seed(COURSE, TINY, 3, tmp_path / "killed", None, of_resumed))
     assert not multiprocessing.active_children()
+
+
+def standing(folder: Path, checksum: str) -> dict[str, Any]:
+    """Return all that a checkpoint holds; in its zip are times of day, so that is read."""
+    told, arrays = read(folder, 3, checksum)
+    policy = CompiledPPO.load(io.BytesIO(arrays.pop("zip").tobytes()), device="cpu").policy
+    adam = policy.optimizer.state_dict()["state"]
+    return {
+        **arrays,
+        **{name: tensor.numpy() for name, tensor in policy.state_dict().items()},
+        **{f"{n} {name}": one.numpy() for n, of in adam.items() for name, one in of.items()},
+        "told": json.dumps(told),
+    }
+
+
+def test_one_that_fails_ends_the_others(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="seed 7 was not trained: no checkpoint of seed 7"):
+        train(COURSE, TINY, (7, 8), tmp_path, at_once=2, checksums={7: "0" * 64})
+    assert not multiprocessing.active_children()
+
+
+def test_none_begins_that_is_too_late(tmp_path: Path) -> None:
+    assert train(COURSE, TINY, (0, 1), tmp_path, Hooks(goes_on=lambda: False)) == []
+    with pytest.raises(ModelError, match="no seed was trained"):
+        ensemble(COURSE, [], {})
 
 
 def test_seeds_are_named_once(tmp_path: Path) -> None:
