@@ -1,23 +1,18 @@
 """Seeds in processes of their own, and what a trained model makes of a planted market."""
 
-import io
-import json
 import multiprocessing
 import os
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from rl_svc.training.checkpoint import read
-from rl_svc.training.compiled_ppo import CompiledPPO
 from rl_svc.training.one_seed import Hooks, Point, PpoSettings, train_seed
 from rl_svc.training.trainer import TrainingError, ensemble, train
 from tests.made_courses import RULES, planted_course, planted_ready
-from tests.unit.rl_svc.training.test_one_seed import COURSE, TINY, same
+from tests.unit.rl_svc.training.test_one_seed import COURSE, TINY, same, same_standing
 from tradepulse.trading.backtest import backtest_of
 from tradepulse.trading.policies.features import observe_rows
 from tradepulse.trading.policies.learned import LearnedPolicy
@@ -82,26 +77,10 @@ def test_a_killed_seed_goes_on_to_the_same_parameters(tmp_path: Path) -> None:
     whole = train_seed(COURSE, TINY, 3, tmp_path / "whole", hooks)
     assert same(whole, resumed)
     # not the best alone: networks, accounts, chance and all else stand where they would have stood
-    one, two = standing(tmp_path / "whole", kept[-1]), standing(tmp_path / "killed", of_resumed)
-    assert one.keys() == two.keys()
-    for name, array in one.items():
-        np.testing.assert_array_equal(array, two[name], err_msg=name)
+    assert same_standing(tmp_path / "whole", kept[-1], tmp_path / "killed", of_resumed)
     # and what has ended does not begin again
     assert same(resumed, train_seed(COURSE, TINY, 3, tmp_path / "killed", None, of_resumed))
     assert not multiprocessing.active_children()
-
-
-def standing(folder: Path, checksum: str) -> dict[str, Any]:
-    """Return all that a checkpoint holds; in its zip are times of day, so that is read."""
-    told, arrays = read(folder, 3, checksum)
-    policy = CompiledPPO.load(io.BytesIO(arrays.pop("zip").tobytes()), device="cpu").policy
-    adam = policy.optimizer.state_dict()["state"]
-    return {
-        **arrays,
-        **{name: tensor.numpy() for name, tensor in policy.state_dict().items()},
-        **{f"{n} {name}": one.numpy() for n, of in adam.items() for name, one in of.items()},
-        "told": json.dumps(told),
-    }
 
 
 def test_one_that_fails_ends_the_others(tmp_path: Path) -> None:
