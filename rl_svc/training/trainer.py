@@ -81,16 +81,16 @@ class _Teaching:
         seed, process = self.processes[connection]
         try:
             said = connection.recv()
-            if self._answered(seed, said):
-                connection.send(isinstance(said, _Kept | Point) or self.hooks.goes_on())
-                return
         except (EOFError, ConnectionError):
-            process.join()
-            raise TrainingError(
-                f"the process of seed {seed} ended without a word (exit code {process.exitcode}): "
-                "it was killed, perhaps for want of memory; start the training again, it goes on "
-                "from the last checkpoint"
-            ) from None
+            raise _lost(seed, process) from None
+        # a hook's own errors are not those of the process
+        if self._answered(seed, said):
+            answer = isinstance(said, _Kept | Point) or self.hooks.goes_on()
+            try:
+                connection.send(answer)
+            except ConnectionError:
+                raise _lost(seed, process) from None
+            return
         del self.processes[connection]
         connection.close()
         process.join()
@@ -108,6 +108,15 @@ class _Teaching:
             case _Failed():
                 raise TrainingError(f"seed {seed} was not trained: {said.reason}")
         return True
+
+
+def _lost(seed: int, process: BaseProcess) -> TrainingError:
+    process.join()
+    return TrainingError(
+        f"the process of seed {seed} ended without a word (exit code {process.exitcode}): it was "
+        "killed, perhaps for want of memory; start the training again, it goes on from the last "
+        "checkpoint"
+    )
 
 
 def train(

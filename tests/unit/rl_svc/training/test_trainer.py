@@ -5,12 +5,13 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from rl_svc.training.one_seed import Hooks, Point, PpoSettings, train_seed
-from rl_svc.training.trainer import TrainingError, ensemble, train
+from rl_svc.training.trainer import TrainingError, _Asks, _Teaching, ensemble, train
 from tests.made_courses import RULES, planted_course, planted_ready
 from tests.unit.rl_svc.training.test_one_seed import COURSE, TINY, same, same_standing
 from tradepulse.trading.backtest import backtest_of
@@ -87,6 +88,37 @@ def test_one_that_fails_ends_the_others(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="seed 7 was not trained: no checkpoint of seed 7"):
         train(COURSE, TINY, (7, 8), tmp_path, at_once=2, checksums={7: "0" * 64})
     assert not multiprocessing.active_children()
+
+
+class Waiting:
+    """A process that ends only when it is killed."""
+
+    is_killed = False
+
+    def kill(self) -> None:
+        self.is_killed = True
+
+    def join(self) -> None:
+        assert self.is_killed
+
+
+@pytest.mark.parametrize("said", [Point(3, 1, 160, None, None, 1.0, 1.0, 0.0), _Asks()])
+def test_what_a_hook_raises_is_not_taken_for_a_dead_process(said: object) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    theirs.send(said)
+    asked: list[int] = []
+
+    def fail(*_: object) -> bool:
+        asked.append(1)
+        if len(asked) > isinstance(said, _Asks):
+            raise ConnectionResetError("the database went away")
+        return True
+
+    hooks = Hooks(told=fail, goes_on=fail if isinstance(said, _Asks) else lambda: True)
+    process: Any = Waiting()
+    with pytest.raises(ConnectionResetError, match="the database went away"):
+        _Teaching(lambda _: (process, ours), [3], 1, hooks).run()
+    assert process.is_killed
 
 
 def test_none_begins_that_is_too_late(tmp_path: Path) -> None:
