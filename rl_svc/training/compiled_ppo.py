@@ -5,6 +5,7 @@ views of the arrays that the compiled code works on.
 """
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,24 @@ class CompiledPPO(PPO):
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_shared", "_told"]
+
+    def updates(self, total: int) -> Iterator[None]:
+        """Learn as `learn` does, up to `total` steps since the very first, pausing at each update.
+
+        A model that was loaded with `force_reset=False` goes on where it stood.
+        """
+        is_new = self._last_obs is None
+        until, callback = self._setup_learn(
+            total - self.num_timesteps, None, reset_num_timesteps=is_new
+        )
+        env = self.get_env()
+        if env is None:
+            raise ValueError("there is no environment to learn from")
+        while self.num_timesteps < until:
+            self.collect_rollouts(env, callback, self.rollout_buffer, self.n_steps)
+            self._update_current_progress_remaining(self.num_timesteps, until)
+            self.train()
+            yield
 
     def collect_rollouts(
         self,
