@@ -44,7 +44,7 @@ class PpoSettings:
         log_std: of the first policy; logits have four times its deviation.
         widths: of the hidden layers.
         every: updates between evaluations and checkpoints.
-        patience: evaluations without gain that end the training.
+        patience: evaluations without gain that end the training: 30 updates.
 
     Raises:
         ValueError: one of them cannot be.
@@ -65,7 +65,7 @@ class PpoSettings:
     log_std: float = 0.0
     widths: tuple[int, int] = WIDTHS
     every: int = 10
-    patience: int = 30
+    patience: int = 3
 
     def __post_init__(self) -> None:
         for name in ("steps", "accounts", "rollout", "batch_size", "epochs", "every", "patience"):

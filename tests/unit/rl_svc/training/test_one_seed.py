@@ -18,7 +18,14 @@ from tradepulse.research.virtual.replay import replay
 from tradepulse.trading.weights import EqualWeights
 
 TINY = PpoSettings(
-    steps=1_600, accounts=16, rollout=10, batch_size=80, epochs=3, every=2, widths=(8, 8)
+    steps=1_600,
+    accounts=16,
+    rollout=10,
+    batch_size=80,
+    epochs=3,
+    every=2,
+    patience=30,
+    widths=(8, 8),
 )
 """Ten updates."""
 COURSE = planted_course(200)

@@ -20,7 +20,7 @@ from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.policies.model import ModelError
 from tradepulse.trading.weights import EqualWeights
 
-SHORT = PpoSettings(steps=50_000, accounts=64, rollout=16, batch_size=1_024)
+SHORT = PpoSettings(steps=50_000, accounts=64, rollout=16, batch_size=1_024, patience=30)
 """49 updates."""
 
 
