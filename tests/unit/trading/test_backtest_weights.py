@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from contracts.events import FeedSeries
+from contracts.events import FeedSeries, PortfolioWeightsDecided
 from rl_svc.portfolio import CANDLE, Portfolio
 from tests.candle_series import START, as_events, random_walk
 from tests.made_models import made_model
@@ -20,7 +20,7 @@ from tradepulse.trading.policies.features import Observed
 from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.policies.model import Model
 from tradepulse.trading.sizing import AccountRules, RiskLimits
-from tradepulse.trading.weights import EqualWeights, InverseVolatility
+from tradepulse.trading.weights import EqualWeights, InverseVolatility, WeightPolicy
 
 HOUR = 3_600_000
 NOWHERE = ("candles/0", 0)
@@ -38,18 +38,11 @@ class Seen(InverseVolatility):
         return super().weights(returns)
 
 
-@pytest.mark.parametrize("lookback", [1, 5, 20])
-def test_a_backtest_sees_the_returns_that_rl_svc_sees(lookback: int) -> None:
-    series = [
-        random_walk("A/USD", 96, seed=1, without={7, 8, 60}),
-        random_walk("A/USD", 12, seed=2, timeframe="4h"),
-        random_walk("B/USD", 60, seed=3, without={30, 59}),
-        random_walk("C/USD", 48, seed=4, timeframe="1h", without={40}),
-    ]
-    trade_from = START + 16 * HOUR
-    ours, theirs = Seen(lookback), Seen(lookback)
-    backtest(series, [], AccountRules(), ours, between=(trade_from, None))
-    portfolio = Portfolio("main", theirs, EventTime((CANDLE,)))
+def decided_by(
+    policy: WeightPolicy, series: Sequence[Candles], trade_from: int
+) -> list[PortfolioWeightsDecided]:
+    """Return what a portfolio of rl_svc decides that knows the closes before."""
+    portfolio = Portfolio("main", policy, EventTime((CANDLE,)))
     for one in series:
         traded = one.between(trade_from, None)
         feed = FeedSeries(
@@ -61,12 +54,28 @@ def test_a_backtest_sees_the_returns_that_rl_svc_sees(lookback: int) -> None:
         )
         known = one.between(None, trade_from)
         rows = list(zip(known.close_time.tolist(), known.close.tolist(), strict=True))
-        portfolio.on_series(feed, rows[-lookback - 1 :])
+        portfolio.on_series(feed, rows[-portfolio.lookback - 1 :])
+    decided = []
     events = as_events(one.between(trade_from, None) for one in series)
-    for event in sorted(events, key=lambda e: e.close_time):
-        portfolio.on_candle(event, NOWHERE, 0)
-        while portfolio.decide_next(0) is not None:
-            pass
+    for candle in sorted(events, key=lambda e: e.close_time):
+        portfolio.on_candle(candle, NOWHERE, 0)
+        while (event := portfolio.decide_next(0)) is not None:
+            decided.append(event)
+    return decided
+
+
+@pytest.mark.parametrize("lookback", [1, 5, 20])
+def test_a_backtest_sees_the_returns_that_rl_svc_sees(lookback: int) -> None:
+    series = [
+        random_walk("A/USD", 96, seed=1, without={7, 8, 60}),
+        random_walk("A/USD", 12, seed=2, timeframe="4h"),
+        random_walk("B/USD", 60, seed=3, without={30, 59}),
+        random_walk("C/USD", 48, seed=4, timeframe="1h", without={40}),
+    ]
+    trade_from = START + 16 * HOUR
+    ours, theirs = Seen(lookback), Seen(lookback)
+    backtest(series, [], AccountRules(), ours, between=(trade_from, None))
+    decided_by(theirs, series, trade_from)
     assert ours.shown == theirs.shown
     assert {len(values) for shown in ours.shown for values in shown.values()} >= {lookback}
     # B ends on the way, all the others at last
@@ -100,25 +109,7 @@ def test_a_backtest_decides_by_a_model_where_rl_svc_does_and_the_same() -> None:
     trade_from = START + 50 * HOUR
     ours, theirs = SeenModel(made_model(1)), SeenModel(made_model(1))
     result = backtest(series, [], AccountRules(), ours, between=(trade_from, None))
-    portfolio = Portfolio("main", theirs, EventTime((CANDLE,)))
-    for one in series:
-        traded = one.between(trade_from, None)
-        feed = FeedSeries(
-            exchange=one.exchange,
-            symbol=one.symbol,
-            timeframe=one.timeframe,
-            first_open_time=int(traded.open_time[0]),
-            last_close_time=int(traded.close_time[-1]),
-        )
-        known = one.between(None, trade_from)
-        rows = list(zip(known.close_time.tolist(), known.close.tolist(), strict=True))
-        portfolio.on_series(feed, rows[-portfolio.lookback - 1 :])
-    decided = []
-    events = as_events(one.between(trade_from, None) for one in series)
-    for event in sorted(events, key=lambda e: e.close_time):
-        portfolio.on_candle(event, NOWHERE, 0)
-        while (event := portfolio.decide_next(0)) is not None:
-            decided.append(event)
+    decided = decided_by(theirs, series, trade_from)
     assert ours.said == theirs.said != []
     by_model = [one for one in decided if one.policy == ours.name]
     assert [one.weights for one in by_model] == ours.said

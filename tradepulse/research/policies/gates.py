@@ -9,7 +9,8 @@ from typing import Literal
 
 from tradepulse.research.policies.baselines import HELD, TITLES
 from tradepulse.research.policies.paired import DRAWS
-from tradepulse.research.policies.report import Comparison, PolicyGate
+from tradepulse.research.policies.report import PolicyGate
+from tradepulse.research.validation.gates import Comparison, reached
 
 GateName = Literal[
     "test_days", "baselines", "cost_stress", "seeds", "seeds_agree", "seeds_mean", "overfitting",
@@ -89,14 +90,13 @@ class Checks:
 def gate(name: GateName, figure: float | None, threshold: float, verdict: str) -> PolicyGate:
     """Return a gate of `GATES` with what was measured."""
     title, unit, comparison = GATES[name]
-    passed = figure is not None and (
-        figure > threshold
-        if comparison == ">"
-        else figure >= threshold
-        if comparison == ">="
-        else figure <= threshold
-    )
     return PolicyGate(
-        name=name, title=title, passed=passed, figure=figure, unit=unit, threshold=threshold,
-        comparison=comparison, verdict=verdict,
-    )  # fmt: skip
+        name=name,
+        title=title,
+        passed=reached(figure, comparison, threshold),
+        figure=figure,
+        unit=unit,
+        threshold=threshold,
+        comparison=comparison,
+        verdict=verdict,
+    )

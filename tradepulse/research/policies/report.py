@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Comparison = Literal[">", ">=", "<="]
+from tradepulse.research.validation.gates import Comparison, verdict_on
+
 Label = Literal["sizing", "de-risking"]
 
 
@@ -170,10 +171,7 @@ class PolicyReport(Told):
     @property
     def verdict(self) -> str:
         """Say it in a sentence."""
-        refusing = [gate.title for gate in self.gates if not gate.passed]
-        if not refusing:
-            return f"Passed all {len(self.gates)} gates as {self.label}."
-        return f"Refused by {len(refusing)} of {len(self.gates)} gates: {'; '.join(refusing)}."
+        return verdict_on(self.gates, f" as {self.label}")
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON takes it, with what follows from it for those that show it."""

@@ -5,11 +5,12 @@ it is.
 """
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-Comparison = Literal[">=", "<="]
+Comparison = Literal[">", ">=", "<="]
+_COMPARED = {">": operator.gt, ">=": operator.ge, "<=": operator.le}
 Details = Mapping[str, float | int | str | None]
 
 
@@ -85,10 +86,25 @@ class Gate:
 
 def reached(figure: float | None, comparison: Comparison, threshold: float) -> bool:
     """Tell whether a figure is defined and on the right side of a threshold."""
-    if figure is None:
-        return False
-    compare = operator.ge if comparison == ">=" else operator.le
-    return bool(compare(figure, threshold))
+    return figure is not None and bool(_COMPARED[comparison](figure, threshold))
+
+
+class Judged(Protocol):
+    """What `verdict_on` needs of a gate."""
+
+    @property
+    def title(self) -> str: ...  # noqa: D102 - see class
+
+    @property
+    def passed(self) -> bool: ...  # noqa: D102 - see class
+
+
+def verdict_on(gates: Sequence[Judged], manner: str = "") -> str:
+    """Say in a sentence what all gates say; `manner` is how what passes does."""
+    refusing = [gate.title for gate in gates if not gate.passed]
+    if not refusing:
+        return f"Passed all {len(gates)} gates{manner}."
+    return f"Refused by {len(refusing)} of {len(gates)} gates: {'; '.join(refusing)}."
 
 
 def gate(

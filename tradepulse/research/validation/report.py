@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.objectives import FIGURES
 from tradepulse.research.space import points
-from tradepulse.research.validation.gates import Gate
+from tradepulse.research.validation.gates import Gate, verdict_on
 from tradepulse.research.validation.procedure import Walked
 from tradepulse.research.validation.request import Record, ValidationRequest
 from tradepulse.strategies import Params, Strategy
@@ -72,10 +72,7 @@ class Report:
     @property
     def verdict(self) -> str:
         """Say it in a sentence."""
-        refusing = [gate.title for gate in self.gates if not gate.passed]
-        if not refusing:
-            return f"Passed all {len(self.gates)} gates."
-        return f"Refused by {len(refusing)} of {len(self.gates)} gates: {'; '.join(refusing)}."
+        return verdict_on(self.gates)
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON takes it, see the module."""
