@@ -54,22 +54,23 @@ class WeightStore:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await advance(connection, owner, settled, offsets, state)
-            await connection.executemany(
-                "insert into portfolio_weights (portfolio, close_time, policy, weights, missing, "
-                "budget, model_id, fallback) values ($1, $2, $3, $4, $5, $6, $7, $8)",
-                [_row(event) for event in decided],
-            )
-            await connection.executemany(
-                "insert into shadow_weights (portfolio, close_time, policy, weights, missing, "
-                "budget, model_id, fallback) values ($1, $2, $3, $4, $5, $6, $7, $8)",
-                [_row(event) for event in beside],
-            )
+            await connection.executemany(_insert("portfolio_weights"), map(_row, decided))
+            # mostly no model is in shadow, and the server need not be asked
+            if beside:
+                await connection.executemany(_insert("shadow_weights"), map(_row, beside))
             await outbox.add_many(
                 connection,
                 "rl_svc",
                 WEIGHTS,
                 [(self._portfolio, event.model_dump_json().encode()) for event in decided],
             )
+
+
+def _insert(table: str) -> str:
+    return (
+        f"insert into {table} (portfolio, close_time, policy, weights, missing, budget, model_id, "  # noqa: S608 - constants
+        "fallback) values ($1, $2, $3, $4, $5, $6, $7, $8)"
+    )
 
 
 def _row(event: PortfolioWeightsDecided) -> tuple[Any, ...]:
