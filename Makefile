@@ -27,7 +27,8 @@ rl: $(VENV)/.rl
 test: $(VENV)/.dev $(PAGE)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/component
-	$(BIN)/pytest tests/integration tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile tests/integration
+	$(BIN)/pytest tests/e2e
 else
 	$(BIN)/pytest $(ARGS)
 endif
