@@ -91,6 +91,16 @@ export interface CoverageView {
   series: CoverageRowView[];
 }
 
+export interface CurvesView {
+  metric: string;
+  metrics: string[];
+  seeds: SeedCurveView[];
+  step: number[];
+  iqm: number[];
+  low: number[];
+  high: number[];
+}
+
 export interface Edit {
   reason: string;
   params: Record<string, number>;
@@ -100,6 +110,12 @@ export interface EquityView {
   account: string;
   stored: number;
   points: [number, number, number, number, number][];
+}
+
+export interface FallbackView {
+  reason: string;
+  sentence: string;
+  closes: number;
 }
 
 export interface FieldProblem {
@@ -180,7 +196,7 @@ export interface JobSpec {
 
 export interface JobView {
   job_id: string;
-  kind: "search" | "validation";
+  kind: "search" | "validation" | "policy";
   status: string;
   done: number;
   total: number;
@@ -190,6 +206,7 @@ export interface JobView {
   created_at: number;
   started_at: number | null;
   finished_at: number | null;
+  heartbeat_at: number | null;
 }
 
 export interface MarketStateView {
@@ -339,6 +356,13 @@ export interface Promotion {
   reason?: string | null;
 }
 
+export interface RecentView {
+  since: number;
+  until: number;
+  closes: number;
+  fallbacks: FallbackView[];
+}
+
 export interface Retirement {
   reason: string;
 }
@@ -346,6 +370,14 @@ export interface Retirement {
 export interface ScanView {
   heard: boolean;
   detail: string;
+}
+
+export interface SeedCurveView {
+  seed: number;
+  step: number[];
+  value: number[];
+  best_step: number | null;
+  ended: string | null;
 }
 
 export interface SeriesName {
@@ -382,6 +414,17 @@ export interface SignalView {
 export interface StageChange {
   reason: string;
   stage: "DISCOVERY" | "VALIDATION" | "PAPER" | "MATURE" | "DECAY";
+}
+
+export interface StatusView {
+  portfolio: string;
+  last: WeightsView | null;
+  recent: RecentView | null;
+  active: ModelView | null;
+  promoted: ModelEventView | null;
+  former: ModelView | null;
+  shadows: ModelView[];
+  shadow_days: number;
 }
 
 export interface SubscriptionView {
