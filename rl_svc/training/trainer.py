@@ -5,6 +5,7 @@ Processes and not threads: an update keeps its processor busy, and torch and BLA
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -200,6 +201,8 @@ def _taught(
     checksum: str | None,
 ) -> None:
     """Train a seed in this process, of which another one is told."""
+    # Ctrl-C reaches all: the process that leads has them stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _follow_parent()
 
     def ask(said: Any) -> bool:
