@@ -20,6 +20,7 @@ from studio_svc.markets.routes import market_routes
 from studio_svc.orders.routes import order_routes
 from studio_svc.overview.routes import overview_routes
 from studio_svc.rl.routes import model_routes, training_routes, weight_routes
+from studio_svc.rl.training import train_routes
 from studio_svc.stores import Stores
 from studio_svc.stream.feed import TOPICS, PageFeed, watching_decoder
 from studio_svc.stream.hub import Hub, TooManyPagesError
@@ -88,6 +89,7 @@ def create_api(stores: Stores, hub: Hub, health: HealthWatch, cookie: str) -> Fa
         weight_routes(stores.rl),
         model_routes(stores.rl),
         training_routes(stores.trainings),
+        train_routes(stores.trainings),
         market_routes(stores.markets, visible),
         subscription_routes(stores.data),
         coverage_routes(stores.data, visible),

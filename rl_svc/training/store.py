@@ -178,8 +178,9 @@ class TrainingStore(Claims):
                 **result,
             }
             await self.end(connection, job_id, "SUCCEEDED", result=plain_json(told))
+            # seeds that ended early took fewer steps than they might have
             await connection.execute(
-                "update training_jobs set done = total where job_id = $1", job_id
+                "update training_jobs set total = done where job_id = $1", job_id
             )
             return row
 

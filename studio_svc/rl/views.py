@@ -170,3 +170,37 @@ class CurvesView(View):
     iqm: list[float]
     low: list[float]
     high: list[float]
+
+
+class PartView(View):
+    """A part of time: closes after `start`, up to `end`, epoch ms."""
+
+    start: int
+    end: int
+    days: int
+
+
+class SizedView(View):
+    """A configuration whose trades would be sized."""
+
+    configuration_id: UUID
+    strategy: str
+    series: str
+
+
+class TrainingCheckView(View):
+    """What can be said of a training before it is queued."""
+
+    refusals: list[str]
+    """Why it cannot be, each a line; with none it can be queued."""
+    warnings: list[str]
+    seconds: float | None
+    """What it may take; null where it cannot be."""
+    embargo_days: int | None
+    """The least: the trainer adds how long trades are held."""
+    parts: dict[Literal["train", "validation", "test"], PartView] | None
+    configurations: list[SizedView]
+    trainer: bool
+    """Whether a trainer was seen in the last half minute."""
+    free_bytes: int | None
+    """That its folder of checkpoints has left."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import asyncpg
 import numpy as np
@@ -106,14 +106,14 @@ class Here:
 
 
 def trainer_of(
-    pool: "Pool[asyncpg.Record]", folder: Path, name: str = "one", **changes: Any
+    pool: "Pool[asyncpg.Record]", folder: Path, at_once: int = 2, **changes: Any
 ) -> Worker:
-    store = TrainingStore(pool, name)
+    store = TrainingStore(pool, uuid4().hex)
     folder.mkdir(exist_ok=True)
     return Worker(
         store,
         Here(),
-        {"policy": Training(store, folder, 2, **changes)},
+        {"policy": Training(store, folder, at_once, **changes)},
         CollectorRegistry(),
         heartbeat_s=0.3,
         on_commit=lambda: None,

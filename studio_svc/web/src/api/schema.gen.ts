@@ -317,6 +317,31 @@ export interface OverviewView {
   configurations: ConfigurationView[];
 }
 
+export interface PartView {
+  start: number;
+  end: number;
+  days: number;
+}
+
+export interface PolicySpec {
+  portfolio?: string;
+  name?: string | null;
+  configurations?: string[] | "active";
+  start?: number | null;
+  end?: number | null;
+  seeds?: number;
+  seed?: number;
+  steps?: number;
+  budget?: number;
+  max_weight?: number;
+  fee?: number;
+  slippage?: number;
+  impact?: number;
+  allow_overlap?: string | null;
+  minutes?: number | null;
+  ppo?: PpoSpec | null;
+}
+
 export interface PositionView {
   position_id: string;
   configuration_id: string;
@@ -333,6 +358,21 @@ export interface PositionView {
   last_price: number | null;
   unrealised: number | null;
   unrealised_pct: number | null;
+}
+
+export interface PpoSpec {
+  accounts?: number;
+  rollout?: number;
+  batch_size?: number;
+  epochs?: number;
+  learning_rate?: [unknown, unknown];
+  clip_range?: number;
+  gae_lambda?: number;
+  ent_coef?: number;
+  target_kl?: number | null;
+  widths?: [unknown, unknown];
+  every?: number;
+  patience?: number;
 }
 
 export interface Problem {
@@ -411,6 +451,12 @@ export interface SignalView {
   decided_at: number;
 }
 
+export interface SizedView {
+  configuration_id: string;
+  strategy: string;
+  series: string;
+}
+
 export interface StageChange {
   reason: string;
   stage: "DISCOVERY" | "VALIDATION" | "PAPER" | "MATURE" | "DECAY";
@@ -462,6 +508,17 @@ export interface TradeView {
   exit_reason: string;
   fees: string;
   profit: string;
+}
+
+export interface TrainingCheckView {
+  refusals: string[];
+  warnings: string[];
+  seconds: number | null;
+  embargo_days: number | null;
+  parts: Record<string, PartView> | null;
+  configurations: SizedView[];
+  trainer: boolean;
+  free_bytes: number | null;
 }
 
 export interface TriedView {
