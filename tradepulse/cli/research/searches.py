@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.5
 _PATIENCE_S = 5.0
-_DOING = {"search": "Searching", "validation": "Validating"}
+_DOING = {"search": "Searching", "validation": "Validating", "policy": "Training"}
 
 
 @dataclass(frozen=True, slots=True)
