@@ -18,7 +18,7 @@ from uuid import UUID
 from rl_svc.training import checkpoint, proof
 from rl_svc.training.ground import Ground, ground_of, load_candles
 from rl_svc.training.journal import Journal, seeds_told
-from rl_svc.training.store import Begun, TrainingStore
+from rl_svc.training.store import Begun, TrainingStore, forget_ended
 from rl_svc.training.told import PpoSettings, Trained
 from rl_svc.training.trainer import TrainingError, ensemble, train
 from tradepulse import __version__
@@ -78,21 +78,10 @@ class Training:
         trained, warnings = await self._trained(lesson)
         row = await self._judged(lesson, trained, warnings)
         log.info("policy judged", extra={"job_id": str(job.job_id), "verdict": row.verdict})
-        await self.forget_ended()
+        await forget_ended(self._store, self._folder)
 
     async def give_up(self, connection: Connection, job: Job, reason: str) -> None:
         """Leave the checkpoints: who resumes the job goes on from them."""
-
-    async def forget_ended(self) -> None:
-        """Remove the checkpoints of trainings that have succeeded, or are not known any more."""
-        folders = {}
-        for path in self._folder.glob("*-*-*-*-*"):
-            try:
-                folders[UUID(path.name)] = path
-            except ValueError:
-                continue
-        for job_id in await self._store.ended(list(folders)):
-            await asyncio.to_thread(shutil.rmtree, folders[job_id], ignore_errors=True)
 
     async def _understand(self, job: Job) -> _Lesson:
         spec = PolicySpec.model_validate(job.spec)

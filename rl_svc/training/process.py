@@ -16,17 +16,18 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from rl_svc.training.job import Training
-from rl_svc.training.store import TrainingStore
+from rl_svc.training.store import TrainingStore, forget_ended
+from tradepulse.research.claims import Job
 from tradepulse.research.trainers import Trainer, gone, seen
 from tradepulse.research.worker import Worker
-from tradepulse.runtime.db import UNREACHABLE, opened_pool
+from tradepulse.runtime.db import UNREACHABLE, Connection, opened_pool
 from tradepulse.runtime.health import ASGIApp, Pulse, endpoints, http_server
 from tradepulse.runtime.service import run_process
 from tradepulse.runtime.settings import RefusedError
 
 if TYPE_CHECKING:
     from rl_svc.trainer import TrainerSettings
+    from rl_svc.training.job import Training
 
 NAME = "trainer"
 SEEN_EVERY_S = 5.0
@@ -69,12 +70,11 @@ class TrainerProcess:
             stack.enter_context(locked(folder))
             pool = await stack.enter_async_context(opened_pool(settings.database_url))
             store = TrainingStore(pool, self._name)
-            training = Training(store, folder, at_once)
-            await training.forget_ended()
+            await forget_ended(store, folder)
             self._worker = Worker(
                 store,
                 self,
-                {"policy": training},
+                {"policy": _Training(store, folder, at_once)},
                 self.registry,
                 heartbeat_s=settings.heartbeat_s,
                 on_commit=lambda: None,
@@ -107,6 +107,26 @@ class TrainerProcess:
     async def _gone(self, store: TrainingStore) -> None:
         with suppress(*UNREACHABLE):
             await gone(store.pool, self._name)
+
+
+class _Training:
+    """Trainings; what needs torch, and half a gigabyte, is there from the first of them on."""
+
+    def __init__(self, store: TrainingStore, folder: Path, at_once: int) -> None:
+        self._store, self._folder, self._at_once = store, folder, at_once
+
+    async def work(self, job: Job) -> None:
+        """See `rl_svc.training.job`."""
+        training = await asyncio.to_thread(self._made)
+        await training.work(job)
+
+    async def give_up(self, connection: Connection, job: Job, reason: str) -> None:
+        """See `rl_svc.training.job`."""
+
+    def _made(self) -> "Training":
+        from rl_svc.training.job import Training  # noqa: PLC0415 - see the class
+
+        return Training(self._store, self._folder, self._at_once)
 
 
 @contextmanager

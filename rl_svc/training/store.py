@@ -1,14 +1,17 @@
 """What a training leaves in PostgreSQL. Every write names the trainer that holds the job."""
 
+import asyncio
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
 
-from rl_svc.training.told import Point
 from tradepulse.market_data.rules_now import Markets
 from tradepulse.research.claims import Claims
 from tradepulse.research.looks import JudgedRange, add_look, counting_alone, looks_at
@@ -16,6 +19,10 @@ from tradepulse.research.model_registry import NewModel, StoredModel, add_model,
 from tradepulse.research.plain_json import plain_json
 from tradepulse.research.sized import Sized
 from tradepulse.research.training_points import add_points
+
+if TYPE_CHECKING:
+    # it needs torch, and a trainer without work does without
+    from rl_svc.training.told import Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class TrainingStore(Claims):
         )
 
     async def tell(
-        self, job_id: UUID, points: Sequence[Point], done: int, total: int, spent_s: float
+        self, job_id: UUID, points: "Sequence[Point]", done: int, total: int, spent_s: float
     ) -> None:
         """Store points with the training's progress.
 
@@ -194,7 +201,27 @@ class TrainingStore(Claims):
         return [row["job_id"] for row in rows]
 
 
-def _metrics(point: Point) -> tuple[int, dict[str, Any]]:
+async def forget_ended(store: TrainingStore, folder: Path) -> None:
+    """Remove the checkpoints of trainings that have succeeded, or are not known any more.
+
+    Args:
+        store: knows them.
+        folder: in which each training has a folder of its own.
+    """
+    folders = await asyncio.to_thread(_folders, folder)
+    for job_id in await store.ended(list(folders)):
+        await asyncio.to_thread(shutil.rmtree, folders[job_id], ignore_errors=True)
+
+
+def _folders(folder: Path) -> dict[UUID, Path]:
+    found = {}
+    for path in folder.glob("*-*-*-*-*"):
+        with suppress(ValueError):
+            found[UUID(path.name)] = path
+    return found
+
+
+def _metrics(point: "Point") -> tuple[int, dict[str, Any]]:
     told = asdict(point)
     del told["seed"]
     return told.pop("step"), told
