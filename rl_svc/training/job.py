@@ -9,7 +9,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -178,16 +178,14 @@ def late_told(spec: PolicySpec, trained: list[Trained]) -> tuple[str, ...]:
     missing = [seed for seed in spec.numbers if seed not in begun]
     lines = []
     if stopped:
-        lines.append(
-            f"the {spec.minutes} minutes of the training were over: seeds "
-            f"{', '.join(map(str, stopped))} stopped with the best that they had"
-        )
+        lines.append(f"{_named(stopped)} stopped with the best so far")
     if missing:
-        lines.append(
-            f"the {spec.minutes} minutes of the training were over before seeds "
-            f"{', '.join(map(str, missing))} had begun"
-        )
-    return tuple(lines)
+        lines.append(f"{_named(missing)} had not begun")
+    return tuple(f"the training was to end after {spec.minutes} min: {line}" for line in lines)
+
+
+def _named(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 async def to_its_end(work: Callable[[], R], stop: Callable[[], None]) -> R:

@@ -13,12 +13,15 @@ import asyncpg
 import numpy as np
 import pytest
 import pytest_asyncio
-from trainings import END, SERIES, START, STEPS, filled, spec_of, stored_in, trainer_of
+from trainings import DAY, END, SERIES, START, STEPS, filled, spec_of, stored_in, trainer_of
 
 from rl_svc.trainer import TrainerSettings
 from rl_svc.training.process import TrainerProcess, locked
+from rl_svc.training.store import TrainingStore
+from tests.made_models import made_model
 from tradepulse.research.jobs import JobStatus, job_status, request_cancel
-from tradepulse.research.model_registry import list_models, model_row, stored_model
+from tradepulse.research.looks import JudgedRange, add_look, looks_at
+from tradepulse.research.model_registry import NewModel, list_models, model_row, stored_model
 from tradepulse.research.policies.report import PolicyReport
 from tradepulse.research.policy_jobs import resume_policy_job, submit_policy_job
 from tradepulse.research.policy_spec import PolicySpec
@@ -27,6 +30,7 @@ from tradepulse.research.training_points import training_points
 from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.refusals import RefusedError
 from tradepulse.runtime.settings import RefusedError as RefusedSettingsError
+from tradepulse.trading.policies.model_bytes import bytes_of
 
 pytestmark = pytest.mark.integration
 Pool = asyncpg.Pool
@@ -56,6 +60,16 @@ async def wait_for_checkpoints(pool: "Pool[asyncpg.Record]", job_id: UUID) -> No
             "select checkpoints from rl_trainings where job_id = $1", job_id
         ):
             await asyncio.sleep(0.02)
+
+
+async def gone_on(pool: "Pool[asyncpg.Record]", folder: Path, job_id: UUID) -> JobStatus:
+    """See a training through whose trainer is gone; it does not begin anew."""
+    await pool.execute("delete from rl_training_points where job_id = $1", job_id)
+    job = await trained(pool, folder, job_id)
+    points = await training_points(pool, job_id)
+    assert points[0].metrics["update"] > 2
+    assert points[-1].step == job.total
+    return job
 
 
 async def arrays_of(
@@ -153,8 +167,7 @@ async def test_cancelled_or_killed_it_goes_on_to_the_same_parameters(
     assert len(await list_models(pool)) == 1
     resumed = await resume_policy_job(pool, job_id)
     assert (resumed.status, resumed.cancel_requested) == ("QUEUED", False)
-    done = await trained(pool, folder, job_id)
-    assert same(await arrays_of(pool, done), expected)
+    assert same(await arrays_of(pool, await gone_on(pool, folder, job_id)), expected)
     with pytest.raises(RefusedError, match="has ended: there is no more to do"):
         await resume_policy_job(pool, job_id)
 
@@ -176,9 +189,34 @@ async def test_cancelled_or_killed_it_goes_on_to_the_same_parameters(
     left = await job_status(pool, job_id)
     assert left.status == "RUNNING"
     await asyncio.sleep(1)
-    assert same(await arrays_of(pool, await trained(pool, folder, job_id)), expected)
-    attempts = "select worker from training_jobs where job_id = $1"
-    assert await pool.fetchval(attempts, job_id) is None
+    assert same(await arrays_of(pool, await gone_on(pool, folder, job_id)), expected)
+
+
+async def test_only_looks_at_the_same_days_and_instruments_count(
+    pool: "Pool[asyncpg.Record]", tmp_path: Path
+) -> None:
+    judged = JudgedRange("4h", ["x:A", "x:B"], START, START + 10 * DAY)
+    others = [
+        JudgedRange("4h", ["x:B", "x:C"], START + 9 * DAY, START + 20 * DAY),
+        JudgedRange("4h", ["x:B"], START + 10 * DAY, START + 20 * DAY),
+        JudgedRange("4h", ["x:C"], START, START + 10 * DAY),
+        JudgedRange("1h", ["x:A"], START, START + 10 * DAY),
+    ]
+    assert await looks_at(pool, judged) == 0
+    for other in others:
+        await add_look(pool, await queued(pool), "another", other)
+    assert await looks_at(pool, judged) == 1
+    # a verdict on fewer looks than there were is not stored
+    store = TrainingStore(pool, "one")
+    job_id = await queued(pool)
+    await pool.execute("update training_jobs set worker = 'one', status = 'RUNNING'")
+    new = NewModel(bytes_of(made_model(1)), "main", "m", passed=False)
+    assert await store.finish(job_id, new, judged, 1, {}) is None
+    assert await list_models(pool) == []
+    assert (await job_status(pool, job_id)).status == "RUNNING"
+    assert await store.finish(job_id, new, judged, 2, {}) is not None
+    assert (await job_status(pool, job_id)).status == "SUCCEEDED"
+    assert await looks_at(pool, judged) == 2
 
 
 async def test_two_trainers_do_not_share_a_folder(database_url: str, tmp_path: Path) -> None:
@@ -210,8 +248,8 @@ async def test_after_its_minutes_it_ends_with_what_it_has(
     (model,) = await list_models(pool)
     assert model.seeds == [3]
     assert model.report["warnings"][-2:] == [
-        "the 1 minutes of the training were over: seeds 3 stopped with the best that they had",
-        "the 1 minutes of the training were over before seeds 4 had begun",
+        "the training was to end after 1 min: seed 3 stopped with the best so far",
+        "the training was to end after 1 min: seed 4 had not begun",
     ]
 
 

@@ -49,9 +49,7 @@ async def counting_alone(connection: Connection) -> None:
     await connection.execute("select pg_advisory_xact_lock($1)", _ALONE)
 
 
-async def add_look(
-    connection: Connection, job_id: UUID, portfolio: str, judged: JudgedRange
-) -> None:
+async def add_look(connection: At, job_id: UUID, portfolio: str, judged: JudgedRange) -> None:
     """Keep that a training's policy was judged, inside the transaction that stores its verdict."""
     await connection.execute(
         "insert into rl_looks (job_id, portfolio, timeframe, instruments, test_start, test_end) "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.5
 _PATIENCE_S = 5.0
-_DOING = {"search": "Searching", "validation": "Validating", "policy": "Training"}
+_DOING = {"search": "Searching", "validation": "Validating"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,4 +278,9 @@ async def _status(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> "JobSta
     from tradepulse.research.jobs import job_status
 
     with values_refused():
-        return await job_status(pool, job_id)
+        job = await job_status(pool, job_id)
+    if job.kind == "policy":
+        raise CliError(
+            f"job {job_id} trains a policy: `tradepulse policy train --follow {job_id}` follows it"
+        )
+    return job
