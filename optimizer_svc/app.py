@@ -17,12 +17,12 @@ from optimizer_svc.store import Store
 from optimizer_svc.validation.job import Validating
 from optimizer_svc.validation.run import run_gates
 from optimizer_svc.watch import LifecycleWatch
-from optimizer_svc.worker import Worker
 from tradepulse.market_data.loader import MarketData
 from tradepulse.market_data.venues.client import Venues
 from tradepulse.market_data.venues.options import read_venues_file
 from tradepulse.market_data.venues.pace import SharedPace, counted_waits
 from tradepulse.research.decay import LifecycleRules
+from tradepulse.research.worker import Worker
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import StrategySettings

@@ -3,24 +3,22 @@
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer_svc.claims import Claims
-from optimizer_svc.markets import Markets
 from optimizer_svc.search.plan import Range, Search
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.loader import MarketData
+from tradepulse.market_data.rules_now import Markets
 from tradepulse.market_data.store import load_candles
 from tradepulse.market_data.venues.errors import VenueDownError, VenueRefusedError
-from tradepulse.research.jobs import JobSpec
+from tradepulse.research.claims import Claims
+from tradepulse.research.jobs import JobKind, JobSpec
 from tradepulse.research.reality_check import Luck
-from tradepulse.runtime.db import Connection
 from tradepulse.strategies import get_strategy
 from tradepulse.trading.metrics import FIGURES
 
@@ -28,6 +26,8 @@ log = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float64]
 
+KINDS: tuple[JobKind, ...] = ("search", "validation")
+"""What this service works on."""
 _BATCHES_AT_ONCE = 32
 
 
@@ -54,7 +54,7 @@ class Store(Claims):
         worker: str,
         market: MarketData | None = None,
     ) -> None:
-        super().__init__(pool, worker)
+        super().__init__(pool, worker, KINDS)
         self._market = market or MarketData(pool)
 
     async def candles(
@@ -125,7 +125,7 @@ class Store(Claims):
         """
         written = {series: asdict(used) for series, used in ranges.items()}
         async with self.pool.acquire() as connection, connection.transaction():
-            await self._held(
+            await self.held(
                 connection,
                 job_id,
                 "total = $3, result = $4",
@@ -181,7 +181,7 @@ class Store(Claims):
         """
         count = len(trials.params)
         async with self.pool.acquire() as connection, connection.transaction():
-            cancel = await self._held(
+            cancel = await self.held(
                 connection,
                 job_id,
                 "done = done + $3, attempts = 0, heartbeat_at = now()",
@@ -212,7 +212,7 @@ class Store(Claims):
         Raises:
             LostJobError: another worker holds the job.
         """
-        await self._held(self.pool, job_id, "total = total - $3", trials)
+        await self.held(self.pool, job_id, "total = total - $3", trials)
 
     async def progress(self, job_id: UUID, percent: int) -> bool:
         """Store how far a validation has come; return whether a cancel is requested.
@@ -220,27 +220,4 @@ class Store(Claims):
         Raises:
             LostJobError: another worker holds the job.
         """
-        return await self._held(self.pool, job_id, "done = $3, heartbeat_at = now()", percent)
-
-    async def end(
-        self,
-        connection: Connection,
-        job_id: UUID,
-        status: str,
-        *,
-        error: str | None = None,
-        result: Mapping[str, Any] | None = None,
-    ) -> None:
-        """End the job, inside the caller's transaction.
-
-        Raises:
-            LostJobError: another worker holds the job.
-        """
-        await self._held(
-            connection,
-            job_id,
-            "status = $3, error = $4, result = $5, worker = null, finished_at = now()",
-            status,
-            error,
-            None if result is None else dict(result),
-        )
+        return await self.held(self.pool, job_id, "done = $3, heartbeat_at = now()", percent)

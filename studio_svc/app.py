@@ -19,7 +19,8 @@ from studio_svc.data.routes import coverage_routes, gap_routes, subscription_rou
 from studio_svc.markets.routes import market_routes
 from studio_svc.orders.routes import order_routes
 from studio_svc.overview.routes import overview_routes
-from studio_svc.rl.routes import model_routes, weight_routes
+from studio_svc.rl.routes import model_routes, training_routes, weight_routes
+from studio_svc.rl.training import train_routes
 from studio_svc.stores import Stores
 from studio_svc.stream.feed import TOPICS, PageFeed, watching_decoder
 from studio_svc.stream.hub import Hub, TooManyPagesError
@@ -28,6 +29,7 @@ from studio_svc.stream.visible import visible_until
 from studio_svc.stream.watch import (
     ledger_refresher,
     market_refresher,
+    models_refresher,
     registry_refresher,
 )
 from studio_svc.studio.routes import change_routes, configuration_routes, job_routes
@@ -86,6 +88,8 @@ def create_api(stores: Stores, hub: Hub, health: HealthWatch, cookie: str) -> Fa
         order_routes(stores.orders),
         weight_routes(stores.rl),
         model_routes(stores.rl),
+        training_routes(stores.trainings),
+        train_routes(stores.trainings),
         market_routes(stores.markets, visible),
         subscription_routes(stores.data),
         coverage_routes(stores.data, visible),
@@ -143,6 +147,7 @@ def declare(service: Service, settings: StudioSettings) -> None:
     stores = Stores.over(service.pool, settings.account, settings.portfolio)
     ledger = ledger_refresher(stores.orders, stores.overview, hub)
     registry = registry_refresher(stores.studio, hub)
+    models = models_refresher(stores.rl, hub)
     market = market_refresher(stores.data, hub, partial(visible_until, stores.pool, hub))
     feed = PageFeed(hub, settings.account, settings.portfolio, ledger.mark, registry.mark)
     undecodable = Counter(
@@ -175,6 +180,7 @@ def declare(service: Service, settings: StudioSettings) -> None:
     service.background(ledger.run, "ledger to pages")
     service.background(registry.run, "jobs to pages")
     service.background(market.run, "market data to pages")
+    service.background(models.run, "models to pages")
     service.on_shutdown(hub.close)
 
 

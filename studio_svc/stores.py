@@ -9,6 +9,7 @@ from studio_svc.data.store import MarketDataStore
 from studio_svc.markets.store import CandleStore
 from studio_svc.orders.store import OrderStore
 from studio_svc.overview.store import OverviewStore
+from studio_svc.rl.jobs import TrainingStore
 from studio_svc.rl.store import WeightStore
 from studio_svc.studio.store import StudioStore
 
@@ -22,6 +23,7 @@ class Stores:
     markets: CandleStore
     studio: StudioStore
     rl: WeightStore
+    trainings: TrainingStore
     orders: OrderStore
     data: MarketDataStore
 
@@ -34,6 +36,7 @@ class Stores:
             markets=CandleStore(pool),
             studio=StudioStore(pool, account),
             rl=WeightStore(pool, portfolio),
+            trainings=TrainingStore(pool),
             orders=OrderStore(pool, account),
             data=MarketDataStore(pool),
         )

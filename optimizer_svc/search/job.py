@@ -15,10 +15,8 @@ import numpy as np
 from prometheus_client import Counter
 
 from contracts.events import NAMESPACE
-from optimizer_svc.claims import Job
-from optimizer_svc.markets import markets_now
 from optimizer_svc.search import plan, trials
-from optimizer_svc.search.plan import Chosen, Search
+from optimizer_svc.search.plan import Chosen, Range, Search
 from optimizer_svc.search.processes import (
     SWEEPS,
     SlowTrialsError,
@@ -28,15 +26,11 @@ from optimizer_svc.search.processes import (
 from optimizer_svc.search.samplers import Sampler, make_sampler
 from optimizer_svc.search.study import Kept, Study
 from optimizer_svc.search.trials import FloatArray, Measured, TrialSetup, Verdict
-from optimizer_svc.search.turns import (
-    TURN_S,
-    CancelRequestedError,
-    Turn,
-    TurnOverError,
-    together,
-)
+from optimizer_svc.search.turns import TURN_S, Turn, together
 from optimizer_svc.store import Batch, Store
 from optimizer_svc.tried import luck_of
+from tradepulse.market_data.rules_now import markets_now
+from tradepulse.research.claims import CancelRequestedError, Job, TurnOverError
 from tradepulse.research.configurations import NewConfiguration, activate_within, add_discovered
 from tradepulse.research.decay import LifecycleRules, reference_of
 from tradepulse.research.jobs import JobSpec, queue_validation
@@ -122,7 +116,8 @@ class Searching:
         lookback = await asyncio.to_thread(plan.longest_lookback, spec)
         candles, ranges = {}, {}
         for symbol in spec.symbols:
-            known = job.ranges.get(spec.series(symbol))
+            stored = job.kept.get("ranges", {}).get(spec.series(symbol))
+            known = None if stored is None else Range(**stored)
             loaded = await self._store.candles(spec, symbol, lookback, known)
             plan.check_candles(loaded)
             if known is None:
@@ -131,7 +126,7 @@ class Searching:
             candles[symbol], ranges[symbol] = loaded, known
         by_series = {spec.series(symbol): used for symbol, used in ranges.items()}
         instruments = [one.instrument for one in candles.values()]
-        markets = job.markets or await markets_now(self._store.pool, instruments)
+        markets = job.kept.get("markets") or await markets_now(self._store.pool, instruments)
         await self._store.begin(job.job_id, spec, by_series, markets, searches)
         turn = Turn(self._turn_s, asyncio.get_running_loop().time)
         return Study(job, spec, searches, candles, ranges, markets, turn)

@@ -257,6 +257,10 @@ class TrialProcess:
             for name in names:
                 await self.call(_drop, name)
 
+    def begin(self) -> None:
+        """Count the deaths anew: they are those of one job."""
+        self.deaths = 0
+
     def restart(self) -> None:
         """Replace the process, whatever it is doing."""
         self.close()

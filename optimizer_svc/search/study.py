@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer_svc.claims import Job
-from optimizer_svc.markets import Markets
 from optimizer_svc.search.plan import Range, Search, costs_of
 from optimizer_svc.search.trials import Costs
 from optimizer_svc.search.turns import Turn
 from tradepulse.candles.arrays import Candles
+from tradepulse.market_data.rules_now import Markets
+from tradepulse.research.claims import Job
 from tradepulse.research.configurations import NewConfiguration
 from tradepulse.research.jobs import JobSpec
 

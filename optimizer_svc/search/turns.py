@@ -9,14 +9,6 @@ REPLAYS = 3
 """A turn is at least so many times as long as it took to take up the job again."""
 
 
-class CancelRequestedError(Exception):
-    """The job's user wants it to end."""
-
-
-class TurnOverError(Exception):
-    """The job has had its turn, and others wait; what it has tried is stored."""
-
-
 class Turn:
     """The time that a job has while others wait.
 

@@ -5,17 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from optimizer_svc.claims import Job
-from optimizer_svc.markets import markets_now
 from optimizer_svc.search import plan, trials
 from optimizer_svc.search.plan import Range
 from optimizer_svc.search.processes import TrialProcess
 from optimizer_svc.search.trials import Gates, Subject, Validated
-from optimizer_svc.search.turns import CancelRequestedError
 from optimizer_svc.store import Store
 from optimizer_svc.tried import searches_of_market, tried_for
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.market_data.rules_now import markets_now
+from tradepulse.research.claims import CancelRequestedError, Job
 from tradepulse.research.configurations import StoredConfiguration, configuration_of
 from tradepulse.research.decay import LifecycleRules, reference_of
 from tradepulse.research.jobs import ValidationSpec

@@ -73,6 +73,14 @@ def read(folder: Path, seed: int, checksum: str) -> tuple[dict[str, Any], dict[s
     )
 
 
+def is_there(folder: Path, seed: int, checksum: str) -> bool:
+    """Tell whether a checkpoint of a seed has a checksum."""
+    return any(
+        hashlib.sha256(path.read_bytes()).hexdigest() == checksum
+        for path in folder.glob(f"seed-{seed}-*.npz")
+    )
+
+
 def _settle(folder: Path) -> None:
     """Have the new name on the disk before anyone is told of it."""
     handle = os.open(folder, os.O_RDONLY)

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from contracts.times import Timeframe
 from rl_svc.training.env import EnvSettings, SignalEnv
+from rl_svc.training.export import Layers, logits_of
 from rl_svc.training.vec_env import SignalVecEnv
 from tradepulse.research.arrays import FloatArray
 from tradepulse.research.virtual.market import VirtualMarket, market_of
 from tradepulse.research.virtual.replay import replay
 from tradepulse.trading.backtest import Prepared
 from tradepulse.trading.policies.features import observe_rows, scale_of, scaled
-from tradepulse.trading.policies.softmax import allocate
+from tradepulse.trading.policies.softmax import LOGIT_BOUND, allocate
 from tradepulse.trading.sizing import AccountRules, InstrumentRules
 from tradepulse.trading.weights import EqualWeights
 
@@ -80,6 +81,18 @@ class Course:
             logits.astype(np.float64), self.mask[begin:end], self.max_weight, self.env.budget
         )
         return self._growth(weights) - self._growth(self._equal())
+
+    def difference(self, logits: FloatArray, layers: Layers) -> float:
+        """Return the greatest difference between logits and those that layers make of the same.
+
+        Args:
+            logits: `(rows, N)`, for the rows of `seen_in_validation`.
+            layers: of one network, as a served model has them.
+        """
+        begin, end = self._deciding
+        own = logits_of(layers, self.observations[begin:end])
+        apart = np.abs(np.clip(own, -LOGIT_BOUND, LOGIT_BOUND) - logits)
+        return float(apart[self.mask[begin:end]].max(initial=0.0))
 
     @property
     def checksum(self) -> str:

@@ -10,10 +10,13 @@ from torch import nn
 
 from contracts.times import Timeframe
 from rl_svc.training.policy import PortfolioPolicy
+from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.policies.model import Manifest, Model, ModelError
 
 Layers = Mapping[str, NDArray[np.float32]]
 """Of one network: of layer n the weights `wn` (inputs, outputs) and the biases `bn`."""
+ROWS = 1 << 14
+"""Rows of instruments whose logits are made in one go, so that memory does not grow with them."""
 LIBRARIES = ("torch", "stable-baselines3", "numpy")
 
 
@@ -70,3 +73,20 @@ def model_of(
     )
     stacked = {name: np.stack([one[name] for one in networks]) for name in networks[0]}
     return Model.of(manifest, {"mean": mean, "scale": deviation, **stacked})
+
+
+def logits_of(layers: Layers, observations: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the logits `(rows, N)` of observations `(rows, N, F)`, as a served model makes them.
+
+    Args:
+        layers: of one network.
+        observations: scaled.
+    """
+    figures = observations.shape[-1]
+    scale = np.zeros(figures, np.float32), np.ones(figures, np.float32)
+    policy = LearnedPolicy(
+        model_of([layers], scale, "1h", max_weight=1.0, instruments=(), made_by={})
+    )
+    flat = observations.reshape(-1, figures)
+    parts = [policy.logits(flat[at : at + ROWS])[0] for at in range(0, len(flat), ROWS)]
+    return np.concatenate(parts).reshape(observations.shape[:-1])

@@ -3,10 +3,11 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,134 +18,11 @@ from rl_svc.training.checkpoint import CheckpointError, older_removed, read, wri
 from rl_svc.training.compiled_ppo import CompiledPPO
 from rl_svc.training.course import Course
 from rl_svc.training.export import Layers, layers_of
-from rl_svc.training.policy import WIDTHS, PortfolioPolicy
+from rl_svc.training.policy import PortfolioPolicy
+from rl_svc.training.told import Ended, Hooks, Point, PpoSettings, Trained
 from rl_svc.training.vec_env import SignalVecEnv
 
-Ended = Literal["steps", "no_gain", "stopped"]
-_BEST, _ENV, _CHANCE, _ZIP = "best_", "env_", "chance_", "zip"
-
-
-@dataclass(frozen=True, slots=True)
-class PpoSettings:
-    """How a seed is trained.
-
-    Attributes:
-        steps: at most, of all accounts together.
-        accounts: at once.
-        rollout: steps of each account between updates.
-        batch_size: of a step of the optimizer.
-        epochs: passes over what was collected.
-        learning_rate: first and last; it falls in a straight line.
-        clip_range: of the likelihood ratio.
-        gae_lambda: of the advantages.
-        ent_coef: of the entropy.
-        vf_coef: of the value's loss.
-        max_grad_norm: of a gradient.
-        target_kl: an update ends where the policy moved further.
-        log_std: of the first policy; logits have four times its deviation.
-        widths: of the hidden layers.
-        every: updates between evaluations and checkpoints.
-        patience: evaluations without gain that end the training: 30 updates.
-
-    Raises:
-        ValueError: one of them cannot be.
-    """
-
-    steps: int = 1_000_000
-    accounts: int = 512
-    rollout: int = 32
-    batch_size: int = 8_192
-    epochs: int = 10
-    learning_rate: tuple[float, float] = (5e-3, 1e-4)
-    clip_range: float = 0.2
-    gae_lambda: float = 0.9
-    ent_coef: float = 0.0
-    vf_coef: float = 0.5
-    max_grad_norm: float = 0.5
-    target_kl: float | None = 0.03
-    log_std: float = 0.0
-    widths: tuple[int, int] = WIDTHS
-    every: int = 10
-    patience: int = 3
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "accounts", "rollout", "batch_size", "epochs", "every", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        collected = self.accounts * self.rollout
-        if self.batch_size > collected:
-            raise ValueError(
-                f"batch_size {self.batch_size} is more than the {collected} steps of a rollout"
-            )
-        if not self.learning_rate[0] >= self.learning_rate[1] > 0:
-            raise ValueError(
-                f"learning_rate from {self.learning_rate[0]:g} to {self.learning_rate[1]:g} "
-                "cannot be; it falls, and stays above 0"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Where a training stands after an update.
-
-    Attributes:
-        seed: whose.
-        update: how many there were.
-        step: of all accounts together.
-        reward: mean of the last hundred episodes, None before the first ended.
-        validation_excess: log growth over that of equal weights, None between evaluations.
-        entropy: of the actions.
-        std: of the Gaussian, before the logits' scale.
-        kl: how far the update moved the policy.
-    """
-
-    seed: int
-    update: int
-    step: int
-    reward: float | None
-    validation_excess: float | None
-    entropy: float
-    std: float
-    kl: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    """What became of a seed.
-
-    Attributes:
-        seed: whose.
-        steps: that were taken.
-        updates: that were made.
-        best_update: after which validation was best.
-        validation_excess: of the best.
-        layers: of the best, see `layers_of`.
-        ended: at the last step, for want of gain, or stopped from outside.
-    """
-
-    seed: int
-    steps: int
-    updates: int
-    best_update: int
-    validation_excess: float
-    layers: Layers
-    ended: Ended
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """Who is told, and asked.
-
-    Attributes:
-        told: of each update.
-        kept: of each checkpoint, seed and SHA-256; to be recorded before it returns, for older
-            checkpoints are removed then.
-        goes_on: asked after each update; the training stops where it says no.
-    """
-
-    told: Callable[[Point], object] = lambda _point: None
-    kept: Callable[[int, str], object] = lambda _seed, _checksum: None
-    goes_on: Callable[[], bool] = lambda: True
+_BEST, _TRIED, _ENV, _CHANCE, _ZIP = "best_", "tried", "env_", "chance_", "zip"
 
 
 @dataclass(slots=True, eq=False)
@@ -157,11 +35,13 @@ class _Run:
     best_update: int = 0
     excess: float = -np.inf
     layers: Layers = field(default_factory=dict)
+    tried: list[Layers] = field(default_factory=list)
+    difference: float = 0.0
     without_gain: int = 0
     ended: Ended | None = None
 
     def told(self) -> dict[str, Any]:
-        names = ("update", "best_update", "excess", "without_gain", "ended")
+        names = ("update", "best_update", "excess", "difference", "without_gain", "ended")
         return {name: getattr(self, name) for name in names}
 
 
@@ -200,21 +80,24 @@ def train_seed(
     if run.ended in ("steps", "no_gain"):
         return _trained(run, seed)
     run.ended = None
+    began = time.perf_counter()
     for _ in run.model.updates(settings.steps):
         run.update += 1
+        took = time.perf_counter() - began
         if run.model.num_timesteps >= settings.steps:
             run.ended = "steps"
         elif not hooks.goes_on():
             run.ended = "stopped"
         due = run.update % settings.every == 0 or run.ended == "steps"
         excess = _evaluated(run, course, settings) if due else None
-        hooks.told(_point(run, seed, excess))
+        hooks.told(_point(run, seed, excess, settings.accounts * settings.rollout / took))
         if due or run.ended:
             told = {**run.told(), "work": _work(course, settings)}
             hooks.kept(seed, written(folder, seed, run.update, told, _arrays_of(run)))
             older_removed(folder, seed, run.update)
         if run.ended:
             break
+        began = time.perf_counter()
     if not run.layers:
         # stopped before the first evaluation; not in the checkpoint, which goes on as undisturbed
         _evaluated(run, course, settings)
@@ -271,7 +154,10 @@ def _taken_up(
         ("MT19937", chance["keys"], position, has_gauss, float(chance["gauss"]))
     )
     torch.set_rng_state(torch.from_numpy(chance["torch"]))
-    return _Run(model, env, layers=_named(arrays, _BEST), **state)
+    tried = [_named(arrays, f"{_TRIED}{n}_") for n in range(state["update"] // settings.every + 1)]
+    return _Run(
+        model, env, layers=_named(arrays, _BEST), tried=[one for one in tried if one], **state
+    )
 
 
 def _arrays_of(run: _Run) -> dict[str, NDArray[Any]]:
@@ -285,6 +171,11 @@ def _arrays_of(run: _Run) -> dict[str, NDArray[Any]]:
         f"{_CHANCE}gauss": np.array(gauss),
         f"{_CHANCE}torch": torch.get_rng_state().numpy(),
         **{f"{_BEST}{name}": array for name, array in run.layers.items()},
+        **{
+            f"{_TRIED}{n}_{name}": array
+            for n, one in enumerate(run.tried)
+            for name, array in one.items()
+        },
         **{f"{_ENV}{name}": array for name, array in run.env.state().items()},
     }
 
@@ -297,17 +188,21 @@ def _evaluated(run: _Run, course: Course, settings: PpoSettings) -> float:
     """Replay the validation range by the mean of the policy; keep it if it is the best."""
     logits = run.model.predict(course.seen_in_validation, deterministic=True)[0]
     excess = course.validation_excess(logits)
+    layers = layers_of(run.model.policy)
+    run.tried.append(layers)
+    run.difference = max(run.difference, course.difference(logits, layers))
     run.without_gain += 1
     if excess > run.excess:
         run.excess, run.best_update, run.without_gain = excess, run.update, 0
-        run.layers = layers_of(run.model.policy)
+        run.layers = layers
     if run.without_gain >= settings.patience and run.ended is None:
         run.ended = "no_gain"
     return excess
 
 
-def _point(run: _Run, seed: int, excess: float | None) -> Point:
+def _point(run: _Run, seed: int, excess: float | None, steps_per_s: float) -> Point:
     figures = run.model.logger.name_to_value
+    explained = float(figures["train/explained_variance"])
     rewards = [float(one["r"]) for one in run.model.ep_info_buffer or ()]
     return Point(
         seed=seed,
@@ -318,6 +213,9 @@ def _point(run: _Run, seed: int, excess: float | None) -> Point:
         entropy=-float(figures["train/entropy_loss"]),
         std=float(figures["train/std"]),
         kl=float(figures["train/approx_kl"]),
+        clip_fraction=float(figures["train/clip_fraction"]),
+        explained_variance=explained if np.isfinite(explained) else None,
+        steps_per_s=steps_per_s,
     )
 
 
@@ -329,6 +227,8 @@ def _trained(run: _Run, seed: int) -> Trained:
         best_update=run.best_update,
         validation_excess=run.excess,
         layers=run.layers,
+        tried=tuple(run.tried),
+        export_difference=run.difference,
         ended=run.ended or "steps",
     )
 

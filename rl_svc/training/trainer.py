@@ -5,6 +5,8 @@ Processes and not threads: an update keeps its processor busy, and torch and BLA
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +17,8 @@ from typing import Any
 
 from rl_svc.training.course import Course
 from rl_svc.training.export import model_of
-from rl_svc.training.one_seed import Hooks, Point, PpoSettings, Trained, train_seed
+from rl_svc.training.one_seed import train_seed
+from rl_svc.training.told import Hooks, Point, PpoSettings, Trained
 from tradepulse.trading.policies.model import Model
 
 ONE_THREAD = dict.fromkeys(
@@ -104,6 +107,7 @@ class _Teaching:
                 self.hooks.kept(said.seed, said.checksum)
             case Trained():
                 self.found[seed] = said
+                self.hooks.ended(said)
                 return False
             case _Failed():
                 raise TrainingError(f"seed {seed} was not trained: {said.reason}")
@@ -197,6 +201,9 @@ def _taught(
     checksum: str | None,
 ) -> None:
     """Train a seed in this process, of which another one is told."""
+    # Ctrl-C reaches all: the process that leads has them stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _follow_parent()
 
     def ask(said: Any) -> bool:
         connection.send(said)
@@ -214,6 +221,19 @@ def _taught(
         return
     except Exception as error:  # noqa: BLE001 - told on the other side
         connection.send(_Failed(f"{error or type(error).__name__}"))
+
+
+def _follow_parent() -> None:
+    """End with the process that listens, in the middle of an update too: another may have begun."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("the process of a seed has no parent")
+
+    def follow(sentinel: int) -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, args=(parent.sentinel,), daemon=True, name="parent").start()
 
 
 @contextmanager

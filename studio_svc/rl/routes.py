@@ -8,17 +8,29 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from starlette.responses import Response
 
+from studio_svc.rl.jobs import TrainingStore
 from studio_svc.rl.store import WeightStore, view_of
 from studio_svc.rl.views import (
     AllocationsView,
+    CurvesView,
     ModelDetailView,
     ModelView,
     PromotedView,
+    StatusView,
     WeightsView,
 )
-from studio_svc.web_app.types import Body, EpochMs, Limit, Text
+from studio_svc.shared.jobs import JobView
+from studio_svc.web_app.types import Body, EpochMs, Limit, NameQuery, Text
 from tradepulse.research.model_lifecycle import promote, retire
+from tradepulse.trading.policies.model_bytes import bytes_of
+
+
+class ModelFile(Response):
+    """A model's file."""
+
+    media_type = "application/octet-stream"
 
 
 class Promotion(Body):
@@ -57,6 +69,37 @@ def weight_routes(store: WeightStore) -> APIRouter:
         """
         return await store.allocations(start, end, points, shadow)
 
+    @router.get("/rl/status")
+    async def status() -> StatusView:
+        """Return who decides the weights, who beside, and how often the fallback did."""
+        return await store.status()
+
+    return router
+
+
+def training_routes(store: TrainingStore) -> APIRouter:
+    """Return the routes that tell of the trainings of policies."""
+    router = APIRouter(prefix="/api/rl/jobs", tags=["research"])
+
+    @router.get("")
+    async def jobs(limit: Annotated[int, Query(ge=1, le=200)] = 20) -> list[JobView]:
+        """Return the trainings with their progress, newest first."""
+        return await store.jobs(limit)
+
+    @router.get("/{job_id}")
+    async def job(job_id: UUID) -> JobView:
+        """Return one training."""
+        return await store.job(job_id)
+
+    @router.get("/{job_id}/points")
+    async def points(
+        job_id: UUID,
+        metric: NameQuery = "validation_excess",
+        points: Annotated[int, Query(ge=4, le=2_000, description="of a curve, at most")] = 1_000,
+    ) -> CurvesView:
+        """Return the curves of a metric: each seed's, their interquartile mean and its band."""
+        return await store.curves(job_id, metric, points)
+
     return router
 
 
@@ -73,6 +116,13 @@ def model_routes(store: WeightStore) -> APIRouter:
     async def model(model_id: UUID) -> ModelDetailView:
         """Return one model with what it came of, what it decided, and its history."""
         return await store.model(model_id)
+
+    @router.get("/{model_id}/artifact", response_class=ModelFile)
+    async def artifact(model_id: UUID) -> ModelFile:
+        """Return the file of a model, as `tradepulse policy export` writes it."""
+        content = bytes_of(await store.file(model_id))
+        name = f"model-{str(model_id)[:8]}.npz"
+        return ModelFile(content, headers={"content-disposition": f'attachment; filename="{name}"'})
 
     @router.post("/{model_id}/promote")
     async def promoted(model_id: UUID, promotion: Promotion) -> PromotedView:

@@ -1,6 +1,7 @@
 """Reads the portfolio's weights and models."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,20 +10,31 @@ import asyncpg
 from studio_svc.rl import queries
 from studio_svc.rl.views import (
     AllocationsView,
+    FallbackView,
     ModelDetailView,
     ModelEventView,
+    ModelsStateView,
     ModelView,
+    RecentView,
+    StatusView,
     WeightsView,
 )
 from studio_svc.shared.rows import Record, fields_of
+from tradepulse.research.model_lifecycle import SHADOW_DAYS
 from tradepulse.research.model_registry import (
     StoredModel,
     list_models,
     model_events,
     model_row,
     no_model,
+    stored_model,
 )
 from tradepulse.runtime.db import at, ms
+from tradepulse.trading.policies.model import Model
+from tradepulse.trading.policies.weighing import FALLBACKS
+
+RECENT = timedelta(days=7)
+"""Of event time, over which the share of the fallback is told."""
 
 
 class WeightStore:
@@ -78,6 +90,58 @@ class WeightStore:
             shadow_closes=await self.pool.fetchval(queries.SHADOWED, self._portfolio, model_id),
             events=[ModelEventView(**{**asdict(one), "at": ms(one.at)}) for one in events],
         )
+
+    async def file(self, model_id: UUID) -> Model:
+        """Return a model's file, checked.
+
+        Raises:
+            NotFoundError: the portfolio has none of this id.
+            RefusedError: what is stored is not what was.
+        """
+        if (await model_row(self.pool, model_id)).portfolio != self._portfolio:
+            raise no_model(model_id)
+        return await stored_model(self.pool, model_id)
+
+    async def status(self) -> StatusView:
+        """Return who decides now, who beside, and who did in the last days of event time."""
+        models = await list_models(self.pool, self._portfolio)
+        active = next((row for row in models if row.stage == "ACTIVE"), None)
+        told = active and await self.pool.fetchrow(queries.PROMOTED, active.model_id)
+        before = await self.pool.fetchval(queries.FORMER, self._portfolio)
+        former = next((row for row in models if row.model_id == before), None)
+        return StatusView(
+            portfolio=self._portfolio,
+            last=await self.weights(),
+            recent=await self._recent(),
+            active=active and view_of(active),
+            promoted=ModelEventView(**fields_of(told)) if told else None,
+            former=former and view_of(former),
+            shadows=[view_of(row) for row in models if row.stage == "SHADOW"],
+            shadow_days=SHADOW_DAYS,
+        )
+
+    async def _recent(self) -> RecentView | None:
+        rows = await self.pool.fetch(queries.RECENT, self._portfolio, RECENT)
+        if not rows:
+            return None
+        return RecentView(
+            since=ms(rows[0]["since"]),
+            until=ms(rows[0]["until"]),
+            closes=sum(row["closes"] for row in rows),
+            fallbacks=[
+                FallbackView(
+                    reason=row["fallback"],
+                    sentence=FALLBACKS.get(row["fallback"], row["fallback"]),
+                    closes=row["closes"],
+                )
+                for row in rows
+                if row["fallback"]
+            ],
+        )
+
+    async def state(self) -> ModelsStateView:
+        """Return what changes with models and trainings."""
+        return ModelsStateView(version=await self.pool.fetchval(queries.VERSION))
 
 
 def view_of(row: StoredModel) -> ModelView:

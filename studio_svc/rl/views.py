@@ -97,3 +97,110 @@ class PromotedView(View):
 
     model: ModelDetailView
     replaced: ModelView | None
+
+
+class FallbackView(View):
+    """Closes that inverse volatility decided for the same reason."""
+
+    reason: str
+    sentence: str
+    closes: int
+
+
+class RecentView(View):
+    """Who decided at the closes of the last days of event time."""
+
+    since: int
+    """After this close."""
+    until: int
+    closes: int
+    fallbacks: list[FallbackView]
+    """The most frequent reason first; empty where the portfolio's own policy decided all."""
+
+
+class StatusView(View):
+    """Who decides the weights now, and who beside."""
+
+    portfolio: str
+    last: WeightsView | None
+    """The last decision; null before the first."""
+    recent: RecentView | None
+    """Of the last seven days; null before the first decision."""
+    active: ModelView | None
+    """The model that is followed; null where none is."""
+    promoted: ModelEventView | None
+    """How it came to be."""
+    former: ModelView | None
+    """The model that was active before."""
+    shadows: list[ModelView]
+    shadow_days: int
+    """So long a model decides in shadow before it is promoted without a reason."""
+
+
+class ModelsStateView(View):
+    """Whether models or trainings changed."""
+
+    version: str
+    """Another one after each change."""
+
+
+class SeedCurveView(View):
+    """The curve of one seed of a training, thinned."""
+
+    seed: int
+    step: list[int]
+    value: list[float]
+    best_step: int | None
+    """Where validation was best; null before the first validation."""
+    ended: str | None
+    """Why the seed was not trained on; null while that is not known."""
+
+
+class CurvesView(View):
+    """The curves of a metric over all seeds, and their interquartile mean with its 95 % band.
+
+    Those are computed from all points, at the steps that half of the seeds have reached.
+    """
+
+    metric: str
+    metrics: list[str]
+    """What has points."""
+    seeds: list[SeedCurveView]
+    step: list[int]
+    iqm: list[float]
+    low: list[float]
+    high: list[float]
+
+
+class PartView(View):
+    """A part of time: closes after `start`, up to `end`, epoch ms."""
+
+    start: int
+    end: int
+    days: int
+
+
+class SizedView(View):
+    """A configuration whose trades would be sized."""
+
+    configuration_id: UUID
+    strategy: str
+    series: str
+
+
+class TrainingCheckView(View):
+    """What can be said of a training before it is queued."""
+
+    refusals: list[str]
+    """Why it cannot be, each a line; with none it can be queued."""
+    warnings: list[str]
+    seconds: float | None
+    """What it may take; null where it cannot be."""
+    embargo_days: int | None
+    """The least: the trainer adds how long trades are held."""
+    parts: dict[Literal["train", "validation", "test"], PartView] | None
+    configurations: list[SizedView]
+    trainer: bool
+    """Whether a trainer was seen in the last half minute."""
+    free_bytes: int | None
+    """That its folder of checkpoints has left."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from studio_svc.data.store import MarketDataStore
 from studio_svc.orders.store import OrderStore
 from studio_svc.overview.store import OverviewStore
+from studio_svc.rl.store import WeightStore
 from studio_svc.stream.hub import Hub
 from studio_svc.stream.visible import Visible
 from studio_svc.studio.store import StudioStore
@@ -94,6 +95,16 @@ def registry_refresher(store: StudioStore, hub: Hub) -> Refresher:
         if hub.pages:
             hub.state("jobs", await store.jobs(SHOWN_JOBS))
             hub.state("configurations", await store.configurations())
+
+    return Refresher(read, LEDGER_INTERVAL_S, every_s=POLL_INTERVAL_S)
+
+
+def models_refresher(store: WeightStore, hub: Hub) -> Refresher:
+    """Return the reader of what changes with models and trainings."""
+
+    async def read() -> None:
+        if hub.pages:
+            hub.state("models", await store.state())
 
     return Refresher(read, LEDGER_INTERVAL_S, every_s=POLL_INTERVAL_S)
 

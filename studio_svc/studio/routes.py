@@ -14,8 +14,9 @@ from pydantic import Field
 
 from contracts.events import Stage
 from studio_svc.shared.configurations import ConfigurationView
+from studio_svc.shared.jobs import JobView
 from studio_svc.studio.store import StudioStore
-from studio_svc.studio.views import ConfigurationDetailView, JobView
+from studio_svc.studio.views import ConfigurationDetailView
 from studio_svc.web_app.pages import plain_page, wants_page
 from studio_svc.web_app.problems import refusals
 from studio_svc.web_app.types import Body, Figure, Text

@@ -6,9 +6,9 @@ from uuid import UUID
 import asyncpg
 
 from studio_svc.shared.configurations import ConfigurationView, trained_configurations
-from studio_svc.shared.rows import Record, fields_of
-from studio_svc.studio import queries
-from studio_svc.studio.views import ConfigurationDetailView, ConfigurationEventView, JobView
+from studio_svc.shared.jobs import JobView, shown_job, shown_jobs
+from studio_svc.shared.rows import Record
+from studio_svc.studio.views import ConfigurationDetailView, ConfigurationEventView
 from tradepulse.research.configurations import configuration_events
 from tradepulse.runtime.db import ms
 from tradepulse.runtime.refusals import NotFoundError
@@ -40,8 +40,7 @@ class StudioStore:
 
     async def jobs(self, limit: int) -> list[JobView]:
         """Return the jobs: what runs, what waits, what ended, the newest of each first."""
-        rows = await self.pool.fetch(queries.JOBS, limit, None)
-        return [JobView(**fields_of(row)) for row in rows]
+        return await shown_jobs(self.pool, limit)
 
     async def job(self, job_id: UUID) -> JobView:
         """Return one job.
@@ -49,7 +48,4 @@ class StudioStore:
         Raises:
             NotFoundError: there is none of this id.
         """
-        row = await self.pool.fetchrow(queries.JOBS, 1, job_id)
-        if row is None:
-            raise NotFoundError(f"there is no job {job_id}")
-        return JobView(**fields_of(row))
+        return await shown_job(self.pool, job_id)

@@ -1,7 +1,6 @@
-"""Configurations with their history, and jobs, as the API answers them."""
+"""Configurations with their history, as the API answers them."""
 
-from typing import Any, Literal
-from uuid import UUID
+from typing import Any
 
 from studio_svc.shared.configurations import ConfigurationView
 from studio_svc.web_app.views import View
@@ -23,19 +22,3 @@ class ConfigurationDetailView(ConfigurationView):
     """One configuration with its history, oldest first."""
 
     events: list[ConfigurationEventView]
-
-
-class JobView(View):
-    """One job: `done` of `total` are trials of a search, percent of a validation."""
-
-    job_id: UUID
-    kind: Literal["search", "validation"]
-    status: str
-    done: int
-    total: int
-    cancel_requested: bool
-    spec: dict[str, Any]
-    error: str | None
-    created_at: int
-    started_at: int | None
-    finished_at: int | None

@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 DIST = Path(__file__).parents[1] / "web" / "dist"
 YEAR_S = 31_536_000
-PAGES = ("market-data",)
+PAGES = ("market-data", "rl-portfolio")
 """Paths that are the page too; it shows itself by its address."""
 
 _STYLE = (

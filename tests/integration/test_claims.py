@@ -9,11 +9,13 @@ import pytest
 import pytest_asyncio
 from asyncpg import Pool
 
-from optimizer_svc.claims import Claims, LostJobError
+from tradepulse.research.claims import Claims, LostJobError
+from tradepulse.research.jobs import JobKind
 from tradepulse.runtime.db import connect_pool, migrate
 
 pytestmark = pytest.mark.integration
 STALE_S = 60.0
+KINDS: tuple[JobKind, ...] = ("search", "validation")
 
 
 @pytest_asyncio.fixture
@@ -63,7 +65,7 @@ async def test_who_waits_longest_comes_first_and_a_search_before_a_validation(
     old_validation = await queued(pool, "validation", minutes_ago=12)
     validation = await queued(pool, "validation", minutes_ago=9)
     old = await queued(pool, minutes_ago=3)
-    claims = Claims(pool, "one")
+    claims = Claims(pool, "one", KINDS)
     assert [await claimed(claims) for _ in range(5)] == [
         old, old_validation, young, validation, None
     ]  # fmt: skip
@@ -72,9 +74,20 @@ async def test_who_waits_longest_comes_first_and_a_search_before_a_validation(
     assert row["started_at"] is not None
 
 
+async def test_each_worker_takes_its_kinds_of_jobs(pool: "Pool[asyncpg.Record]") -> None:
+    validation = await queued(pool, "validation", minutes_ago=20)
+    search = await queued(pool, minutes_ago=1)
+    one, other = Claims(pool, "one", ("search",)), Claims(pool, "other", ("validation",))
+    assert await claimed(one) == search
+    assert not await one.others_wait(search), "what it does not work on waits for another"
+    assert await claimed(one) is None
+    await silent(pool, search, STALE_S + 20)
+    assert [await claimed(other) for _ in range(2)] == [validation, None]
+
+
 async def test_a_job_is_held_as_long_as_its_worker_is_heard(pool: "Pool[asyncpg.Record]") -> None:
     job = await queued(pool, minutes_ago=1)
-    one, other = Claims(pool, "one"), Claims(pool, "other")
+    one, other = Claims(pool, "one", KINDS), Claims(pool, "other", KINDS)
     assert await claimed(one) == job
     await silent(pool, job, STALE_S - 20)
     assert await claimed(other) is None
@@ -97,7 +110,7 @@ async def test_a_job_is_held_as_long_as_its_worker_is_heard(pool: "Pool[asyncpg.
 
 async def test_a_wish_to_cancel_is_seen(pool: "Pool[asyncpg.Record]") -> None:
     job = await queued(pool, minutes_ago=1)
-    claims = Claims(pool, "one")
+    claims = Claims(pool, "one", KINDS)
     await claimed(claims)
     await pool.execute("update training_jobs set cancel_requested = true")
     assert await claims.is_cancelled(job)
@@ -113,7 +126,7 @@ async def test_what_is_released_comes_at_once_or_after_those_that_wait(
 ) -> None:
     released = await queued(pool, minutes_ago=3)
     waiting = await queued(pool, minutes_ago=2)
-    claims = Claims(pool, "one")
+    claims = Claims(pool, "one", KINDS)
     assert await claimed(claims) == released
     await claims.release(released, last=last)
     row = await row_of(pool, released)
@@ -125,7 +138,7 @@ async def test_others_wait_where_they_would_go_on_before_this_one(
     pool: "Pool[asyncpg.Record]",
 ) -> None:
     job = await queued(pool, minutes_ago=1)
-    claims = Claims(pool, "one")
+    claims = Claims(pool, "one", KINDS)
     await claimed(claims)
     assert not await claims.others_wait(job), "it is alone"
     validation = await queued(pool, "validation", minutes_ago=8)

@@ -21,7 +21,6 @@ from optimizer_svc.search.trials import Gates
 from optimizer_svc.store import Store
 from optimizer_svc.validation.job import Validating
 from optimizer_svc.watch import LifecycleWatch
-from optimizer_svc.worker import Worker
 from signal_svc.active import ActiveConfigurations
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.store import store_candles
@@ -45,6 +44,7 @@ from tradepulse.research.jobs import (
     submit_job,
 )
 from tradepulse.research.lifecycle import edit, set_stage
+from tradepulse.research.worker import Worker
 from tradepulse.runtime.db import at, connect_pool, migrate
 from tradepulse.runtime.offsets import from_beginning
 from tradepulse.runtime.outbox import Relay

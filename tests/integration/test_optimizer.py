@@ -35,7 +35,6 @@ from optimizer_svc.search.turns import TURN_S
 from optimizer_svc.store import Store
 from optimizer_svc.tried import searches_of_market
 from optimizer_svc.validation.job import STALL_S, Validating
-from optimizer_svc.worker import Worker
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.instrument_rules import KeptRules, keep_rules
 from tradepulse.market_data.store import load_candles, store_candles
@@ -43,6 +42,7 @@ from tradepulse.research.configurations import activate, deactivate, list_config
 from tradepulse.research.decay import LifecycleRules
 from tradepulse.research.jobs import JobSpec, JobStatus, job_status, request_cancel, submit_job
 from tradepulse.research.reality_check import DRAWS, chance_of
+from tradepulse.research.worker import Worker
 from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.runtime.topics import create_topics
@@ -327,12 +327,12 @@ async def test_a_job_goes_on_with_the_rules_that_it_began_with(
     store = Store(pool, "w")
     job = await store.claim(60)
     assert job is not None
-    assert job.markets == {}
+    assert job.kept == {}
     markets = {"venue:A/USD": KEPT.as_json(), "venue:B/USD": None}
     await store.begin(job.job_id, spec_of(), {}, markets, [])
     again = await store.claim(-1)
     assert again is not None
-    assert again.markets == markets
+    assert again.kept["markets"] == markets
 
 
 async def load_one(pool: "asyncpg.Pool[asyncpg.Record]") -> Candles:

@@ -51,7 +51,7 @@ def refused(*command: str) -> str:
 
 
 def test_from_a_file_into_service_and_out_again(database: Any) -> None:
-    assert "no models; `tradepulse policy import FILE`" in invoke("policy")[0]
+    assert "no models; `tradepulse policy train` makes one" in invoke("policy")[0]
     told, _ = invoke("policy", "import", "m0.npz")
     assert told == (
         f"model {IDS[0]} (m0) of portfolio main is stored: REFUSED, not evaluated: no gate was "

@@ -96,6 +96,11 @@ class KnownSeries(OnSeries):
     first_open_time: int
     last_open_time: int
 
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The first open time, and the one before which the candles end."""
+        return self.first_open_time, self.last_open_time + timeframe_ms(self.timeframe)
+
 
 async def upsert_candles(
     connection: Connection, candles: Storable, source: Source, *, count_sources: bool = False

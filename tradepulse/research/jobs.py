@@ -1,7 +1,8 @@
-"""Jobs: what may be asked for, and their rows. optimizer_svc works them off.
+"""Jobs: what may be asked for, and their rows.
 
-A search looks for parameters, a validation judges one configuration. Both wait in one queue;
-searches go before validations that have not waited long, because people wait for them.
+A search looks for parameters, a validation judges one configuration; optimizer_svc works both off,
+searches before validations that have not waited long, because people wait for them. A training of a
+policy (`policy_jobs.py`) waits in the same queue for the trainer.
 """
 
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ Objective = Literal[
     "expectancy",
     "profit_drawdown",
 ]
-JobKind = Literal["search", "validation"]
+JobKind = Literal["search", "validation", "policy"]
 Cause = Literal["found", "activated", "edited", "decayed", "asked"]
 """Why a configuration is validated; one that decayed and is refused is retired."""
 JobState = Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
@@ -55,17 +56,17 @@ LAST_TIME = 253_402_300_799_000
 """The end of the year 9999, epoch ms: later times are typing errors."""
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """Take 5.0 for 5: JSON does not tell them apart."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 # bounds come before: the other way round they are held, but not in the document
-OpenTime = Annotated[int, Field(ge=0, le=LAST_TIME), BeforeValidator(_whole)]
-Trials = Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_whole)]
-Seed = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(_whole)]
-Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_whole)]
-Kept = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
+OpenTime = Annotated[int, Field(ge=0, le=LAST_TIME), BeforeValidator(whole)]
+Trials = Annotated[int, Field(ge=1, le=100_000), BeforeValidator(whole)]
+Seed = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(whole)]
+Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(whole)]
+Kept = Annotated[int, Field(ge=1, le=100), BeforeValidator(whole)]
 FINAL: frozenset[JobState] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 
@@ -167,7 +168,7 @@ class ValidationSpec(BaseModel):
 class JobStatus:
     """Where a job stands. `error` is set where it failed, `result` where it succeeded.
 
-    `done` of `total` are trials of a search, percent of a validation.
+    `done` of `total` are trials of a search, percent of a validation, steps of a training.
     """
 
     job_id: UUID
@@ -264,10 +265,10 @@ async def list_jobs(pool: "asyncpg.Pool[asyncpg.Record]", limit: int = 100) -> l
 
 
 async def request_cancel(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> JobStatus:
-    """Cancel a job: a search at once where it waits, within a second or two where it runs.
+    """Cancel a job: at once where it waits, within a second or two where it runs.
 
-    A validation is cancelled by its worker, which takes its configuration out of it. A job that has
-    ended stays as it is.
+    A training ends after its present update, and can be taken up again. A validation is cancelled
+    by its worker, which takes its configuration out of it. A job that has ended stays as it is.
 
     Raises:
         NotFoundError: there is no such job.
@@ -276,7 +277,7 @@ async def request_cancel(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> 
         "update training_jobs set cancel_requested = true, "
         "status = case when waits then 'CANCELLED' else status end, "
         "finished_at = case when waits then now() end "
-        "from (select status = 'QUEUED' and kind = 'search' as waits from training_jobs "
+        "from (select status = 'QUEUED' and kind <> 'validation' as waits from training_jobs "
         "where job_id = $1) as one "
         "where job_id = $1 and status in ('QUEUED', 'RUNNING')",
         job_id,

@@ -160,7 +160,7 @@ async def add_model(
         *(model.model_id, new.portfolio, new.job_id, new.name),
         "CANDIDATE" if new.passed else "REFUSED",
         *(manifest.timeframe, list(manifest.instruments), manifest.mode),
-        *(plain_json(new.config), _checksum(new.config), plain_json(list(new.configurations))),
+        *(plain_json(new.config), config_sha256(new.config), plain_json(list(new.configurations))),
         *(plain_json(new.data), list(new.seeds), new.steps, plain_json(new.metrics)),
         *(plain_json(new.baselines), plain_json(list(new.gates)), plain_json(new.report)),
         *(new.passed, new.artifact, sha256(new.artifact), json.loads(manifest.as_json())),
@@ -326,7 +326,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _checksum(config: Mapping[str, Any]) -> str | None:
+def config_sha256(config: Mapping[str, Any]) -> str | None:
     """Return the checksum of what was asked for; None where nothing is known of it."""
     return sha256(json.dumps(plain_json(config), sort_keys=True).encode()) if config else None
 

@@ -10,7 +10,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.runtime.settings import DatabaseSettings
 
 ASGIApp = Callable[..., Awaitable[None]]
 
@@ -86,7 +86,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def http_server(settings: RuntimeSettings, app: ASGIApp) -> AsyncIterator[None]:
+async def http_server(settings: DatabaseSettings, app: ASGIApp) -> AsyncIterator[None]:
     """Serve an ASGI application meanwhile."""
     server = _Server(
         uvicorn.Config(

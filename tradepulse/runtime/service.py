@@ -39,7 +39,12 @@ from tradepulse.runtime.offsets import from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
 from tradepulse.runtime.reading import AssignedReading, Handler, Reading
-from tradepulse.runtime.settings import RefusedError, RuntimeSettings, load_settings
+from tradepulse.runtime.settings import (
+    DatabaseSettings,
+    RefusedError,
+    RuntimeSettings,
+    load_settings,
+)
 from tradepulse.runtime.sharing import SharedReading
 from tradepulse.runtime.telemetry import configure_logging
 
@@ -248,11 +253,18 @@ def run(application: Application[S]) -> None:
     """Run a service until SIGTERM or SIGINT; exit with a status and, on trouble, one line."""
     gc.set_threshold(GARBAGE_AFTER, *gc.get_threshold()[1:])
     settings = load_settings(application.settings)
-    configure_logging(application.name, settings.log_level)
-    log = logging.getLogger(application.name)
+    run_process(application.name, settings, lambda: _run(application, settings))
+
+
+def run_process(
+    name: str, settings: DatabaseSettings, work: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Run a process to its end; exit with a status and, on trouble, one line."""
+    configure_logging(name, settings.log_level)
+    log = logging.getLogger(name)
     try:
         settings.prepare()
-        asyncio.run(_run(application, settings))
+        asyncio.run(work())
     except (RefusedError, DatabaseUnavailableError, BrokerUnavailableError) as error:
         log.critical(str(error))
         sys.exit(1)

@@ -18,12 +18,11 @@ class RefusedError(RuntimeError):
     """The service cannot run as it is set up; the message is one readable line."""
 
 
-class RuntimeSettings(BaseSettings):
-    """What every service is told; a service adds fields. Names are upper-case in the env."""
+class DatabaseSettings(BaseSettings):
+    """What every process is told that works on the database; names are upper-case in the env."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    kafka_bootstrap_servers: str = Field(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
     database_url: DatabaseUrl
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535)
@@ -36,6 +35,12 @@ class RuntimeSettings(BaseSettings):
         Raises:
             RefusedError: it cannot be done as these settings say.
         """
+
+
+class RuntimeSettings(DatabaseSettings):
+    """What every service is told; a service adds fields."""
+
+    kafka_bootstrap_servers: str = Field(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
 
 
 S = TypeVar("S", bound=BaseSettings)

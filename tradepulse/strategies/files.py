@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 
 from tradepulse.candles.arrays import Candles
-from tradepulse.runtime.settings import RefusedError, RuntimeSettings
+from tradepulse.runtime.settings import DatabaseSettings, RefusedError, RuntimeSettings
 from tradepulse.strategies import get_strategy
 from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies.compiled import Compiled
@@ -28,8 +28,8 @@ _loaded: dict[Path, tuple[str, ...]] = {}
 """What each file has registered in this process."""
 
 
-class StrategySettings(RuntimeSettings):
-    """What a service that knows strategies is told besides."""
+class StrategyFiles(DatabaseSettings):
+    """What a process that knows strategies is told besides."""
 
     strategy_files: str = ""
     """Paths of files with strategies of one's own, separated by commas."""
@@ -44,6 +44,10 @@ class StrategySettings(RuntimeSettings):
             load_strategy_files(self.strategy_files)
         except StrategyFileError as error:
             raise RefusedError(f"{VARIABLE}: {error}") from error
+
+
+class StrategySettings(StrategyFiles, RuntimeSettings):
+    """What a service that knows strategies is told."""
 
 
 class StrategyFileError(ValueError):

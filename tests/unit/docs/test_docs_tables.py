@@ -13,6 +13,7 @@ from executor_svc.settings import ExecutorSettings
 from market_ingest.settings import IngestSettings, LiveSettings, ModeSettings
 from optimizer_svc.app import OptimizerSettings
 from rl_svc.settings import PortfolioSettings
+from rl_svc.trainer import TrainerSettings
 from signal_svc.settings import SignalSettings
 from studio_svc.app import StudioSettings
 from tradepulse.cli.main import COMMANDS
@@ -51,6 +52,7 @@ def written(value: Any) -> str:
         OptimizerSettings,
         SignalSettings,
         StudioSettings,
+        TrainerSettings,
     ],
 )
 def test_every_variable_is_in_the_table_with_its_default(settings: type[BaseSettings]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.errors import CliError, values_refused
+from tradepulse.cli.research.training import train
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -23,13 +24,14 @@ Id = Annotated[str, typer.Argument(help="The model's id, or how it begins.")]
 Portfolio = Annotated[str, typer.Option(help="Whose model it is.")]
 R = TypeVar("R")
 
-_HELP = "List trained models, look at one, promote, retire, import or export it."
+_HELP = "Train a model, list them, look at one, promote, retire, import or export it."
 app = typer.Typer(add_completion=False, help=_HELP)
+app.command("train")(train)
 
 
 @app.callback(invoke_without_command=True)
 def policy(context: typer.Context) -> None:
-    """List trained models, look at one, promote, retire, import or export it."""
+    """Train a model, list them, look at one, promote, retire, import or export it."""
     if context.invoked_subcommand is None:
         list_all()
 
@@ -48,7 +50,10 @@ def list_all(
 
     found = _connected(state, look)
     if not found:
-        typer.echo("no models; `tradepulse policy import FILE` stores one")
+        typer.echo(
+            "no models; `tradepulse policy train` makes one, `tradepulse policy import FILE` "
+            "stores one"
+        )
         return
     _print(_table(found))
 

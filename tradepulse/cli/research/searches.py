@@ -278,4 +278,9 @@ async def _status(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> "JobSta
     from tradepulse.research.jobs import job_status
 
     with values_refused():
-        return await job_status(pool, job_id)
+        job = await job_status(pool, job_id)
+    if job.kind == "policy":
+        raise CliError(
+            f"job {job_id} trains a policy: `tradepulse policy train --follow {job_id}` follows it"
+        )
+    return job

@@ -127,7 +127,7 @@ class Run:
             trained = await self._train(pool, services, market.jobs)
             await self._wait_until_ready(pool, services, client, list(EARLY) if trained else [])
             await market.prepare(pool)
-            await self._supervisor.start(**{INGEST: services.program(INGEST)})
+            await self._supervisor.start(**{name: services.program(name) for name in services.late})
             self._view.parts = self._supervisor.kept
             await self._show(pool, services, client, market)
 
@@ -249,7 +249,7 @@ class Run:
         client: httpx.AsyncClient,
         market: Traded,
     ) -> None:
-        names = [*EARLY, INGEST]
+        names = [*EARLY, *services.late]
         asked = -math.inf
         while True:
             begun = time.monotonic()

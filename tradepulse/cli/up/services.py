@@ -1,6 +1,7 @@
 """The services of one machine: their environment, their readiness."""
 
 import asyncio
+import importlib.util
 import json
 import os
 import sys
@@ -15,12 +16,20 @@ from tradepulse.embedded.supervisor import Program
 
 STUDIO = "studio_svc"
 INGEST = "market_ingest"
+TRAINER = "trainer"
 EARLY = ("signal_svc", "rl_svc", "executor_svc", "optimizer_svc", STUDIO)
 """What runs from the start; market_ingest follows when the training is done."""
+_MODULES = {TRAINER: "rl_svc.trainer"}
+"""Of those that are not `NAME.app`."""
 _OWN: dict[str, dict[str, str]] = {
     "executor_svc": {"ACCOUNT": "main", "INITIAL_CASH": "100000"},
     "rl_svc": {"PORTFOLIO": "main"},
 }
+
+
+def trains() -> bool:
+    """Tell whether policies can be trained here; looked up, for importing torch takes seconds."""
+    return importlib.util.find_spec("torch") is not None
 
 
 class Services:
@@ -35,6 +44,8 @@ class Services:
         page_port: the page's port; 0 chooses one and keeps it.
 
     Attributes:
+        late: what runs once the first training jobs are done: the market, and the trainer where
+            policies can be trained.
         urls: base URL by name of each service.
     """
 
@@ -49,7 +60,8 @@ class Services:
     ) -> None:
         self._state = state
         self._children = children
-        names = tuple(name for name in (*EARLY, INGEST) if not (name == STUDIO and page_port))
+        self.late = (INGEST, TRAINER) if trains() else (INGEST,)
+        names = tuple(name for name in (*EARLY, *self.late) if not (name == STUDIO and page_port))
         ports = remembered_ports(state.path / "ports.json", names)
         if page_port:
             ports[STUDIO] = page_port
@@ -65,6 +77,7 @@ class Services:
         others = {name: url for name, url in self.urls.items() if name != STUDIO}
         self._own = _OWN | {
             INGEST: ingest,
+            TRAINER: {"TRAINER_FOLDER": str(state.path / "trainer")},
             STUDIO: {
                 "STUDIO_TOKEN_FILE": str(state.token_file),
                 "STUDIO_SERVICES": json.dumps(others),
@@ -79,7 +92,8 @@ class Services:
     def program(self, name: str) -> Program:
         """Make the program of a service."""
         port = self._ports[name]
-        return self._module(name, f"{name}.app", {"HTTP_PORT": str(port)}, port)
+        module = _MODULES.get(name, f"{name}.app")
+        return self._module(name, module, {"HTTP_PORT": str(port)}, port)
 
     def history(self) -> Program:
         """Make the one-time program that stores the candles before the replay."""

@@ -150,3 +150,24 @@ def _interquartile(rows: FloatArray) -> FloatArray:
     cut = int(TRIMMED * rows.shape[1])
     ordered = np.sort(rows, axis=1)[:, cut : rows.shape[1] - cut]
     return np.asarray(ordered.mean(axis=1))
+
+
+def interquartile_bands(
+    rows: FloatArray, *, seed: int, draws: int = 1_000
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the interquartile mean of each row, and both ends of its interval.
+
+    Args:
+        rows: values of the same seeds, float64 `(rows, seeds)`.
+        seed: of what is drawn, the same seeds for all rows.
+        draws: fewer than a gate's: for the eye.
+
+    Returns:
+        Means, lower and upper ends, each float64 `(rows,)`.
+    """
+    count = rows.shape[1]
+    chosen = np.random.default_rng(seed).integers(0, count, (draws, count))
+    ends = np.empty((2, len(rows)))
+    for n, row in enumerate(rows):
+        ends[:, n] = np.quantile(_interquartile(row[chosen]), (0.025, 0.975))
+    return _interquartile(rows), ends[0], ends[1]

@@ -91,6 +91,16 @@ export interface CoverageView {
   series: CoverageRowView[];
 }
 
+export interface CurvesView {
+  metric: string;
+  metrics: string[];
+  seeds: SeedCurveView[];
+  step: number[];
+  iqm: number[];
+  low: number[];
+  high: number[];
+}
+
 export interface Edit {
   reason: string;
   params: Record<string, number>;
@@ -100,6 +110,12 @@ export interface EquityView {
   account: string;
   stored: number;
   points: [number, number, number, number, number][];
+}
+
+export interface FallbackView {
+  reason: string;
+  sentence: string;
+  closes: number;
 }
 
 export interface FieldProblem {
@@ -180,7 +196,7 @@ export interface JobSpec {
 
 export interface JobView {
   job_id: string;
-  kind: "search" | "validation";
+  kind: "search" | "validation" | "policy";
   status: string;
   done: number;
   total: number;
@@ -190,6 +206,7 @@ export interface JobView {
   created_at: number;
   started_at: number | null;
   finished_at: number | null;
+  heartbeat_at: number | null;
 }
 
 export interface MarketStateView {
@@ -300,6 +317,31 @@ export interface OverviewView {
   configurations: ConfigurationView[];
 }
 
+export interface PartView {
+  start: number;
+  end: number;
+  days: number;
+}
+
+export interface PolicySpec {
+  portfolio?: string;
+  name?: string | null;
+  configurations?: string[] | "active";
+  start?: number | null;
+  end?: number | null;
+  seeds?: number;
+  seed?: number;
+  steps?: number;
+  budget?: number;
+  max_weight?: number;
+  fee?: number;
+  slippage?: number;
+  impact?: number;
+  allow_overlap?: string | null;
+  minutes?: number | null;
+  ppo?: PpoSpec | null;
+}
+
 export interface PositionView {
   position_id: string;
   configuration_id: string;
@@ -316,6 +358,21 @@ export interface PositionView {
   last_price: number | null;
   unrealised: number | null;
   unrealised_pct: number | null;
+}
+
+export interface PpoSpec {
+  accounts?: number;
+  rollout?: number;
+  batch_size?: number;
+  epochs?: number;
+  learning_rate?: [unknown, unknown];
+  clip_range?: number;
+  gae_lambda?: number;
+  ent_coef?: number;
+  target_kl?: number | null;
+  widths?: [unknown, unknown];
+  every?: number;
+  patience?: number;
 }
 
 export interface Problem {
@@ -339,6 +396,13 @@ export interface Promotion {
   reason?: string | null;
 }
 
+export interface RecentView {
+  since: number;
+  until: number;
+  closes: number;
+  fallbacks: FallbackView[];
+}
+
 export interface Retirement {
   reason: string;
 }
@@ -346,6 +410,14 @@ export interface Retirement {
 export interface ScanView {
   heard: boolean;
   detail: string;
+}
+
+export interface SeedCurveView {
+  seed: number;
+  step: number[];
+  value: number[];
+  best_step: number | null;
+  ended: string | null;
 }
 
 export interface SeriesName {
@@ -379,9 +451,26 @@ export interface SignalView {
   decided_at: number;
 }
 
+export interface SizedView {
+  configuration_id: string;
+  strategy: string;
+  series: string;
+}
+
 export interface StageChange {
   reason: string;
   stage: "DISCOVERY" | "VALIDATION" | "PAPER" | "MATURE" | "DECAY";
+}
+
+export interface StatusView {
+  portfolio: string;
+  last: WeightsView | null;
+  recent: RecentView | null;
+  active: ModelView | null;
+  promoted: ModelEventView | null;
+  former: ModelView | null;
+  shadows: ModelView[];
+  shadow_days: number;
 }
 
 export interface SubscriptionView {
@@ -419,6 +508,17 @@ export interface TradeView {
   exit_reason: string;
   fees: string;
   profit: string;
+}
+
+export interface TrainingCheckView {
+  refusals: string[];
+  warnings: string[];
+  seconds: number | null;
+  embargo_days: number | null;
+  parts: Record<string, PartView> | null;
+  configurations: SizedView[];
+  trainer: boolean;
+  free_bytes: number | null;
 }
 
 export interface TriedView {

@@ -4,11 +4,13 @@
  */
 
 import type {
+  AllocationsView,
   ConfigurationDetailView,
   ConfigurationEventView,
   ConfigurationView,
   CoverageRowView,
   CoverageView,
+  CurvesView,
   EquityView,
   GapDetailView,
   GapsView,
@@ -16,14 +18,21 @@ import type {
   HealthView,
   JobView,
   MarketStateView,
+  ModelDetailView,
+  ModelEventView,
+  ModelView,
   OrderView,
   OverviewView,
+  PartView,
+  PolicySpec,
   PositionView,
   SeriesView,
   SignalView,
+  StatusView,
   SubscriptionsView,
   SubscriptionView,
   TradeView,
+  TrainingCheckView,
   TriedView,
   VenueView,
   WeightsView,
@@ -52,7 +61,7 @@ export type ConfigurationDetail = ConfigurationDetailView;
 /** One line of a configuration's history. */
 export type ConfigurationEvent = ConfigurationEventView;
 export type Figures = NonNullable<ConfigurationView["in_sample"]>;
-/** `done` of `total` are trials of a search, percent of a validation. */
+/** `done` of `total` are trials of a search, percent of a validation, steps of a training of policies. */
 export type Job = JobView;
 
 /** The fill of an order that was told of before; the stream alone tells of it. */
@@ -79,3 +88,26 @@ export type Gaps = GapsView;
 /** One thing that was tried for a gap. */
 export type Tried = TriedView;
 export type GapDetail = GapDetailView;
+/** One trained model of weights. */
+export type Model = ModelView;
+export type ModelStage = ModelView["stage"];
+export type ModelDetail = ModelDetailView;
+/** One line of a model's history. */
+export type ModelEvent = ModelEventView;
+/** Who decides the weights, who beside, and how often the fallback did. */
+export type RlStatus = StatusView;
+export type Allocations = AllocationsView;
+/** The curves of a training: each seed's, and what they have in common. */
+export type Curves = CurvesView;
+
+/** What may be asked of a training; what is left out is the server's. */
+export type { PolicySpec };
+/** What would come of it. */
+export type TrainCheck = TrainingCheckView;
+/** Days of a training, ms. */
+export type Part = PartView;
+
+/** Changes with models and trainings; the stream alone tells of it. */
+export interface ModelsState {
+  version: string;
+}

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo } from "react";
 
 import { MarketData } from "../features/data/MarketData";
 import { settledAt } from "../live/behind";
@@ -10,7 +10,14 @@ import { Header } from "./Header";
 import { Trading } from "./Trading";
 import { usePage } from "./route";
 
-const TITLES = { trading: "TradePulse", "market-data": "Market data · TradePulse" };
+// its code is loaded when it is opened
+const RlPortfolio = lazy(async () => ({ default: (await import("../features/rl/RlPortfolio")).RlPortfolio }));
+
+const TITLES = {
+  trading: "TradePulse",
+  "market-data": "Market data · TradePulse",
+  "rl-portfolio": "Learned weights · TradePulse",
+};
 
 interface Props {
   store: Store;
@@ -69,11 +76,13 @@ export function App({ store, follow, again, asked }: Props) {
           not a forecast.
         </p>
       )}
-      {page === "market-data" ? (
-        <MarketData state={state} isRecorded={isRecorded} />
-      ) : (
-        <Trading state={state} isLate={late !== null} onPick={pick} />
+      {page === "market-data" && <MarketData state={state} isRecorded={isRecorded} />}
+      {page === "rl-portfolio" && (
+        <Suspense fallback={<p className="awaited">Loading the page …</p>}>
+          <RlPortfolio state={state} />
+        </Suspense>
       )}
+      {page === "trading" && <Trading state={state} isLate={late !== null} onPick={pick} />}
       <footer>
         <span>
           TradePulse · all times UTC · <a href="/api/docs">API</a>

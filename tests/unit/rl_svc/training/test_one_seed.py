@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rl_svc.training.checkpoint import CheckpointError, read, written
 from rl_svc.training.compiled_ppo import CompiledPPO
-from rl_svc.training.one_seed import Hooks, Point, PpoSettings, Trained, train_seed
+from rl_svc.training.export import logits_of
+from rl_svc.training.one_seed import train_seed
+from rl_svc.training.told import Hooks, Point, PpoSettings, Trained
 from tests.made_courses import RULES, planted_course, planted_ready
 from tradepulse.research.virtual.market import decided_weights
 from tradepulse.research.virtual.replay import replay
@@ -32,7 +35,9 @@ COURSE = planted_course(200)
 
 
 def same(one: Trained, two: Trained) -> bool:
-    names = ("steps", "updates", "best_update", "validation_excess", "ended")
+    names = ("steps", "updates", "best_update", "validation_excess", "export_difference", "ended")
+    if len(one.tried) != len(two.tried):
+        return False
     return all(getattr(one, name) == getattr(two, name) for name in names) and all(
         np.array_equal(array, two.layers[name]) for name, array in one.layers.items()
     )
@@ -59,6 +64,11 @@ def same_standing(folder: Path, checksum: str, other: Path, of_other: str) -> bo
     return True
 
 
+def seen() -> NDArray[np.float32]:
+    rows = COURSE.seen_in_validation
+    return rows.reshape(len(rows), 2, -1)
+
+
 def test_each_update_is_told(tmp_path: Path) -> None:
     points: list[Point] = []
     checksums: list[str] = []
@@ -71,8 +81,17 @@ def test_each_update_is_told(tmp_path: Path) -> None:
     assert trained.validation_excess == max(excess.values()) == excess[trained.best_update]  # type: ignore[type-var]
     assert points[-1].reward is not None
     assert all(np.isfinite([one.entropy, one.std, one.kl]).all() and one.std > 0 for one in points)
+    assert all(0 <= one.clip_fraction <= 1 and one.steps_per_s > 0 for one in points)
+    assert all(one.explained_variance is None or one.explained_variance <= 1 for one in points)
     assert len(checksums) == 5
     assert trained.ended == "steps"
+    # all that the best was chosen from, as a served model would decide it
+    assert len(trained.tried) == 5
+    assert 0 < trained.export_difference <= 1e-5
+    of_tried = [COURSE.validation_excess(logits_of(one, seen())) for one in trained.tried]
+    np.testing.assert_allclose(of_tried, list(excess.values()), atol=1e-4)
+    best = trained.tried[trained.best_update // TINY.every - 1]
+    assert all(np.array_equal(best[name], array) for name, array in trained.layers.items())
     # older ones are gone
     assert [path.name for path in tmp_path.iterdir()] == ["seed-3-000010.npz"]
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl_svc.training.one_seed import Hooks, Point, PpoSettings, train_seed
+from rl_svc.training.one_seed import train_seed
+from rl_svc.training.told import Hooks, Point, PpoSettings, Trained
 from rl_svc.training.trainer import TrainingError, _Asks, _Teaching, ensemble, train
 from tests.made_courses import RULES, planted_course, planted_ready
 from tests.unit.rl_svc.training.test_one_seed import COURSE, TINY, same, same_standing
@@ -32,11 +33,13 @@ def test_a_trained_model_follows_what_gains(tmp_path: Path) -> None:
     def goes_on() -> bool:
         return not points or (points[-1].seed, points[-1].update) != (1, 44)
 
-    hooks = Hooks(points.append, kept.__setitem__, goes_on)
+    ended: list[Trained] = []
+    hooks = Hooks(points.append, kept.__setitem__, goes_on, ended.append)
     trained = train(course, SHORT, (0, 1), tmp_path, hooks, at_once=1)
     ends = [(one.seed, one.ended, one.updates) for one in trained]
     assert ends == [(0, "steps", 49), (1, "stopped", 45)]
     assert len(points) == 49 + 45
+    assert [one.seed for one in ended] == [0, 1]
     assert kept.keys() == {0, 1}
     assert all(one.validation_excess > 0 for one in trained)
     model = ensemble(course, trained, {"job": "a test"})
@@ -102,7 +105,9 @@ class Waiting:
         assert self.is_killed
 
 
-@pytest.mark.parametrize("said", [Point(3, 1, 160, None, None, 1.0, 1.0, 0.0), _Asks()])
+@pytest.mark.parametrize(
+    "said", [Point(3, 1, 160, None, None, 1.0, 1.0, 0.0, 0.0, None, 1.0), _Asks()]
+)
 def test_what_a_hook_raises_is_not_taken_for_a_dead_process(said: object) -> None:
     ours, theirs = multiprocessing.Pipe()
     theirs.send(said)

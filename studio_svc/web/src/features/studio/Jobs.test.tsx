@@ -18,6 +18,7 @@ const job: Job = {
   created_at: 1,
   started_at: 1,
   finished_at: null,
+  heartbeat_at: null,
 };
 
 describe("jobs", () => {

@@ -18,6 +18,7 @@ export function subject({ kind, spec }: Job): string {
   if (kind === "validation" && typeof strategy === "string" && typeof series === "string") {
     return `${words(strategy)} on ${parseSeries(series).symbol}`;
   }
+  if (kind === "policy") return `weights ${typeof spec["name"] === "string" ? spec["name"] : ""}`.trim();
   if (!Array.isArray(strategies) || !Array.isArray(symbols)) return "";
   return `${strategies.map((name) => words(String(name))).join(" and ")} on ${symbols.join(", ")}`;
 }
@@ -25,7 +26,7 @@ export function subject({ kind, spec }: Job): string {
 function progressText({ kind, done, total }: Job): string {
   if (total === 0) return "preparing";
   if (kind === "validation") return `${fixed((100 * done) / total, 0)} %`;
-  return `${fixed(done, 0)} of ${fixed(total, 0)} trials`;
+  return `${fixed(done, 0)} of ${fixed(total, 0)} ${kind === "policy" ? "steps" : "trials"}`;
 }
 
 function Progress({ job }: { job: Job }) {

@@ -10,12 +10,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
-from optimizer_svc import worker as worker_module
-from optimizer_svc.claims import Job, LostJobError
-from optimizer_svc.search.processes import TrialProcess
-from optimizer_svc.search.turns import CancelRequestedError, TurnOverError, together
-from optimizer_svc.store import Store
-from optimizer_svc.worker import MISSED_BEATS, MOST_ATTEMPTS, Worker
+from tradepulse.research import worker as worker_module
+from tradepulse.research.claims import (
+    CancelRequestedError,
+    Claims,
+    Job,
+    LostJobError,
+    TurnOverError,
+)
+from tradepulse.research.worker import MISSED_BEATS, MOST_ATTEMPTS, Place, Worker
 
 ID = UUID(int=1)
 REFUSED = (
@@ -86,20 +89,20 @@ class Kind:
 class World:
     def __init__(self, kind: Kind, *, attempts: int = 1, cancel: bool = False) -> None:
         self.kind, self.registry, self.commits = kind, CollectorRegistry(), 0
-        job = Job(
-            ID, "search", {}, cancel_requested=cancel, attempts=attempts, ranges={}, markets={}
-        )
+        job = Job(ID, "search", {}, cancel_requested=cancel, attempts=attempts, kept={})
         self.database = Database(job)
-        self.process: Any = type("Process", (), {"deaths": 2, "closed": False, "close": self.close})
-        self.closed = False
+        self.begun, self.closed = 0, False
         self.worker = Worker(
-            cast(Store, self.database),
-            cast(TrialProcess, self.process),
+            cast(Claims, self.database),
+            cast(Place, self),
             {"search": kind},
             self.registry,
             heartbeat_s=0.001,
             on_commit=self.commit,
         )
+
+    def begin(self) -> None:
+        self.begun += 1
 
     def close(self) -> None:
         self.closed = True
@@ -150,7 +153,7 @@ async def test_each_end_is_stored_and_counted(
     assert await world.worker.work_once()
     assert [one for one in world.database.did if one[0] != "beat"] == did
     assert world.kind.given_up == reasons
-    assert (world.ended(end), world.commits, world.process.deaths) == (1, 1, 0)
+    assert (world.ended(end), world.commits, world.begun) == (1, 1, 1)
     assert world.database.stale_s == MISSED_BEATS * 0.001
     assert world.worker.polling
 
@@ -209,27 +212,3 @@ async def test_a_worker_that_is_stopped_leaves_its_job_to_the_next() -> None:
     await asyncio.gather(running, return_exceptions=True)
     assert ("release", False) in world.database.did
     assert world.closed
-
-
-async def test_searches_run_a_few_at_a_time_and_the_first_failure_ends_the_rest() -> None:
-    running, most, ended = 0, 0, 0
-
-    async def search() -> None:
-        nonlocal running, most, ended
-        running += 1
-        most = max(most, running)
-        await asyncio.sleep(0)
-        running -= 1
-        ended += 1
-
-    await together([search] * 7, 3)
-    assert (most, ended) == (3, 7)
-
-    async def for_ever() -> None:
-        await asyncio.Event().wait()
-
-    async def fails() -> None:
-        raise ValueError("no candles")
-
-    with pytest.raises(ValueError, match="no candles"):
-        await together([for_ever, fails], 2)

@@ -1,13 +1,12 @@
 """The queue of jobs in PostgreSQL: who works on which, and for how long."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from optimizer_svc.markets import Markets
-from optimizer_svc.search.plan import Range
 from tradepulse.research.jobs import JobKind
 from tradepulse.runtime.db import Connection
 
@@ -23,15 +22,15 @@ set status = 'RUNNING', worker = $1, heartbeat_at = now(), attempts = attempts +
     started_at = coalesce(started_at, now())
 where job_id = (
     select job_id from training_jobs
-    where status = 'QUEUED'
+    where kind = any($3) and (status = 'QUEUED'
         or (status = 'RUNNING'
-            and (heartbeat_at is null or heartbeat_at < now() - make_interval(secs => $2)))
+            and (heartbeat_at is null or heartbeat_at < now() - make_interval(secs => $2))))
     order by {_PLACE}, created_at, job_id
     limit 1
     for update skip locked
 )
 returning job_id, kind, spec, cancel_requested, attempts,
-    coalesce(result -> 'ranges', '{{}}') as ranges, coalesce(result -> 'markets', '{{}}') as markets
+    coalesce(result, '{{}}') as kept
 """  # noqa: S608 - constants
 _HELD = "where job_id = $1 and worker = $2 and status = 'RUNNING'"
 
@@ -40,14 +39,21 @@ class LostJobError(RuntimeError):
     """Another worker holds the job now: this one was silent for too long."""
 
 
+class CancelRequestedError(Exception):
+    """The job's user wants it to end."""
+
+
+class TurnOverError(Exception):
+    """The job has had its turn, and others wait; what it has done is stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A claimed job.
 
     Attributes:
         attempts: claims since it last made progress, this one included.
-        ranges: by series, those of an earlier worker, if there was one.
-        markets: by instrument, the rules of its venue that an earlier worker began with.
+        kept: what an earlier worker began with, if there was one.
     """
 
     job_id: UUID
@@ -55,8 +61,7 @@ class Job:
     spec: dict[str, Any]
     cancel_requested: bool
     attempts: int
-    ranges: dict[str, Range]
-    markets: Markets
+    kept: dict[str, Any]
 
 
 class Claims:
@@ -65,22 +70,23 @@ class Claims:
     Args:
         pool: the database.
         worker: a name that no other worker has.
+        kinds: of the jobs that it works on; others are not its concern.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", worker: str) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", worker: str, kinds: Sequence[JobKind]
+    ) -> None:
         self.pool = pool
         self._worker = worker
+        self._kinds = list(kinds)
 
     async def claim(self, stale_s: float) -> Job | None:
         """Take the job that has waited longest, or whose worker was silent for `stale_s` seconds.
 
         Searches before validations that have waited for less than ten minutes.
         """
-        row = await self.pool.fetchrow(_CLAIM, self._worker, stale_s)
-        if row is None:
-            return None
-        ranges = {series: Range(**used) for series, used in row["ranges"].items()}
-        return Job(**{**dict(row), "ranges": ranges})
+        row = await self.pool.fetchrow(_CLAIM, self._worker, stale_s, self._kinds)
+        return None if row is None else Job(**dict(row))
 
     async def beat(self, job_id: UUID) -> None:
         """Say that the job is being worked on."""
@@ -109,10 +115,11 @@ class Claims:
         """Tell whether a job waits that would go on before this one, were it to wait too."""
         return bool(
             await self.pool.fetchval(
-                "select exists(select from training_jobs where job_id <> $1 and "  # noqa: S608 - a constant
+                "select exists(select from training_jobs where job_id <> $1 and kind = any($2) and "  # noqa: S608 - a constant
                 f"(status = 'QUEUED' and {_PLACE} < now() or status = 'RUNNING' "
                 "and heartbeat_at < now() - interval '15 minutes'))",
                 job_id,
+                self._kinds,
             )
         )
 
@@ -127,14 +134,43 @@ class Claims:
             last,
         )
 
-    async def _held(
+    async def end(
+        self,
+        connection: Connection,
+        job_id: UUID,
+        status: str,
+        *,
+        error: str | None = None,
+        result: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End the job, inside the caller's transaction.
+
+        Raises:
+            LostJobError: another worker holds the job.
+        """
+        await self.held(
+            connection,
+            job_id,
+            "status = $3, error = $4, result = $5, worker = null, finished_at = now()",
+            status,
+            error,
+            None if result is None else dict(result),
+        )
+
+    async def held(
         self,
         connection: "Connection | asyncpg.Pool[asyncpg.Record]",
         job_id: UUID,
         change: str,
         *values: Any,
     ) -> bool:
-        """Change the job's row if this worker holds it; return whether a cancel is requested."""
+        """Change the job's row if this worker holds it; return whether a cancel is requested.
+
+        `$1` and `$2` of the change are the job and the worker.
+
+        Raises:
+            LostJobError: another worker holds the job.
+        """
         cancel = await connection.fetchval(
             f"update training_jobs set {change} {_HELD} returning cancel_requested",  # noqa: S608 - constants
             job_id,

@@ -9,10 +9,13 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import ValidationError
 
-from optimizer_svc.claims import Job, LostJobError
-from optimizer_svc.search.processes import TrialProcess
-from optimizer_svc.search.turns import CancelRequestedError, TurnOverError
-from optimizer_svc.store import Store
+from tradepulse.research.claims import (
+    CancelRequestedError,
+    Claims,
+    Job,
+    LostJobError,
+    TurnOverError,
+)
 from tradepulse.research.jobs import JobKind, JobState
 from tradepulse.runtime.db import UNREACHABLE, Connection
 
@@ -45,12 +48,24 @@ class Work(Protocol):
         ...
 
 
+class Place(Protocol):
+    """Where the work is done."""
+
+    def begin(self) -> None:
+        """Be ready for another job."""
+        ...
+
+    def close(self) -> None:
+        """End what runs there."""
+        ...
+
+
 class Worker:
     """Works off jobs; several may share one database, in one process or in many.
 
     Args:
-        store: the database.
-        process: where trials run; ended with the worker.
+        store: the database; it claims the kinds below.
+        place: where the work is done; ended with the worker.
         kinds: who does which kind of job.
         registry: of the metrics.
         heartbeat_s: how often the worker says that it lives.
@@ -59,8 +74,8 @@ class Worker:
 
     def __init__(
         self,
-        store: Store,
-        process: TrialProcess,
+        store: Claims,
+        place: Place,
         kinds: dict[JobKind, Work],
         registry: CollectorRegistry,
         *,
@@ -68,7 +83,7 @@ class Worker:
         on_commit: Callable[[], None],
     ) -> None:
         self._store = store
-        self._process = process
+        self._place = place
         self._kinds = kinds
         self._heartbeat_s = heartbeat_s
         self._on_commit = on_commit
@@ -88,7 +103,7 @@ class Worker:
                 if not await self.work_once():
                     await asyncio.sleep(POLL_S)
         finally:
-            self._process.close()
+            self._place.close()
 
     async def work_once(self) -> bool:
         """Claim a job and work on it to its end; return whether there was one."""
@@ -98,7 +113,7 @@ class Worker:
             return False
         known = {"job_id": str(job.job_id), "kind": job.kind}
         log.info("job claimed", extra=known)
-        self._process.deaths = 0
+        self._place.begin()
         async with asyncio.TaskGroup() as group:
             beating = group.create_task(self._beat(job.job_id))
             end = await self._see_through(job)
@@ -153,7 +168,7 @@ class Worker:
     async def _unless_cancelled(self, job: Job) -> None:
         """Work on the job, and leave it within a second where its user wants it to end.
 
-        What it does in the trial process is ended with that process, whatever it is.
+        What it does elsewhere is ended with it.
         """
         working = asyncio.ensure_future(self._kinds[job.kind].work(job))
         try:
