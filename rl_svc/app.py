@@ -43,9 +43,8 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
             grace_ms=settings.waits_ms,
             tolerance_ms=settings.clock_tolerance_s * 1000,
         )
-        # whichever model is followed later finds all that it looks at
-        lookback = LOOKBACK if settings.follows_models else 0
-        portfolio = Portfolio(settings.portfolio, followed.policy, event_time, lookback)
+        # whichever model is followed, or decides in shadow, later finds all that it looks at
+        portfolio = Portfolio(settings.portfolio, followed.policy, event_time, LOOKBACK)
         portfolio.follow(followed.policy, followed.shadows)
         decider.take_over(owner, portfolio, portfolio.lookback)
 
@@ -57,8 +56,7 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
     service.readiness["partitions"] = lambda: candles.is_assigned
     service.background(decider.keep_deciding, "weights")
     service.background(decider.keep_putting_aside, "messages that nobody has announced")
-    if settings.follows_models:
-        service.background(partial(follower.run, settings.database_url), "active model")
+    service.background(partial(follower.run, settings.database_url), "models")
     service.liveness["weights"] = decider.pulse.is_beating
 
 
