@@ -16,6 +16,7 @@ from tradepulse.research.virtual.market import VirtualMarket, market_of
 from tradepulse.research.virtual.replay import replay
 from tradepulse.trading.backtest import Prepared
 from tradepulse.trading.policies.features import observe_rows, scale_of, scaled
+from tradepulse.trading.policies.figure_bins import FigureBins, bins_of
 from tradepulse.trading.policies.softmax import allocate
 from tradepulse.trading.sizing import AccountRules, InstrumentRules
 from tradepulse.trading.weights import EqualWeights
@@ -80,6 +81,12 @@ class Course:
             logits.astype(np.float64), self.mask[begin:end], self.max_weight, self.env.budget
         )
         return self._growth(weights) - self._growth(self._equal())
+
+    @property
+    def figure_bins(self) -> FigureBins:
+        """Where the figures lie in the training range."""
+        within, times = slice(*self.train), self.market.arrays.close_time
+        return bins_of(self.observations[within], self.mask[within], times[within])
 
     @property
     def checksum(self) -> str:
