@@ -19,6 +19,7 @@ from studio_svc.data.routes import coverage_routes, gap_routes, subscription_rou
 from studio_svc.markets.routes import market_routes
 from studio_svc.orders.routes import order_routes
 from studio_svc.overview.routes import overview_routes
+from studio_svc.rl.drift import drift_routes
 from studio_svc.rl.routes import model_routes, weight_routes
 from studio_svc.stores import Stores
 from studio_svc.stream.feed import TOPICS, PageFeed, watching_decoder
@@ -86,6 +87,7 @@ def create_api(stores: Stores, hub: Hub, health: HealthWatch, cookie: str) -> Fa
         order_routes(stores.orders),
         weight_routes(stores.rl),
         model_routes(stores.rl),
+        drift_routes(stores.rl),
         market_routes(stores.markets, visible),
         subscription_routes(stores.data),
         coverage_routes(stores.data, visible),

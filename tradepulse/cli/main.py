@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "policy": (
         "research.models:app",
-        "List trained models, look at one, promote, retire, import or export it.",
+        "List trained models, look at one, compare two, promote, retire, import or export one.",
     ),
     "backfill": (
         "data.backfill:backfill",
