@@ -20,7 +20,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from tradepulse.research.drift import RULES, DriftRules, ModelDay, harm_of
 from tradepulse.research.model_days import add_day, begun_at, model_days
 from tradepulse.research.model_lifecycle import retire
-from tradepulse.runtime.db import UNREACHABLE
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.refusals import RefusedError
 from tradepulse.trading.weights import DAY_MS
@@ -118,9 +117,7 @@ class DriftWatch:
             self._over.clear()
             try:
                 await self.look()
-            except UNREACHABLE:
-                raise
-            except (asyncpg.PostgresError, TimeoutError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - no error of the watch may end the deciding
                 self._failed(f"{type(error).__name__}: {error}")
 
     async def look(self) -> None:
