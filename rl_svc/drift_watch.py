@@ -18,8 +18,9 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from tradepulse.research.drift import RULES, DriftRules, ModelDay, harm_of
-from tradepulse.research.model_days import add_day, begun_at, model_days
+from tradepulse.research.model_days import add_day, begun_at, model_days, watched
 from tradepulse.research.model_lifecycle import retire
+from tradepulse.research.model_registry import model_row
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.refusals import RefusedError
 from tradepulse.trading.weights import DAY_MS
@@ -96,6 +97,7 @@ class DriftWatch:
         self._meters = DriftMeters(registry)
         self._over = asyncio.Event()
         self._day = 0
+        self._said: dict[UUID, list[str]] = {}
 
     def take_over(self, owner: Ownership) -> None:
         """Watch for the process that owns the portfolio; what was missed is looked at first."""
@@ -130,6 +132,7 @@ class DriftWatch:
         worst: dict[str, tuple[float, float, float]] = {}
         for row in await self._pool.fetch(_IN_SERVICE, self._portfolio):
             found = await self._judge(row["model_id"])
+            await self._warn(row["model_id"])
             before = worst.get(row["stage"], found)
             worst[row["stage"]] = tuple(map(max, before, found))  # type: ignore[assignment]  # three
         self._tell(worst)
@@ -177,6 +180,14 @@ class DriftWatch:
                 log.warning("model %s is retired: it %s", model_id, reason)
             return 0.0, 0.0, 1.0
         return figures
+
+    async def _warn(self, model_id: UUID) -> None:
+        """Say what a person should know of a model, each line once while it lasts."""
+        found = (await watched(self._pool, await model_row(self._pool, model_id))).warnings
+        for line in found:
+            if line not in self._said.get(model_id, ()):
+                log.warning("model %s: %s", model_id, line)
+        self._said[model_id] = found
 
     def _tell(self, worst: Mapping[str, tuple[float, float, float]]) -> None:
         for stage in STAGES:

@@ -192,6 +192,8 @@ async def test_a_model_that_does_harm_is_retired_and_the_fallback_decides(
         (InverseVolatility.name, None, "no_model")
     }
     assert metrics["tradepulse_policy_drift_failures_total"] == 0
+    words = f"model {QUIET.model_id}: whether its figures still lie where they lay in training"
+    assert (tmp_path / "rl_svc.log").read_text().count(words) == 1
 
 
 async def test_rows_are_the_same_after_kills_and_an_error_stops_no_deciding(
