@@ -110,6 +110,12 @@ def test_what_cannot_be_compared_is_said(changed: dict[str, Any], words: str) ->
     assert "+6.00" in text
 
 
+def test_a_gate_without_a_figure_is_said_to_be_undefined() -> None:
+    told = report(4, passed=False)
+    told["gates"][0]["figure"] = None
+    assert "refused, undefined" in shown(stored("a", told), stored("bb", told))[0]
+
+
 def test_a_report_of_another_program_is_one_line() -> None:
     with pytest.raises(ValueError, match=r"report of model .* cannot be read: use the program"):
         comparison([stored("a", {"label": "sizing"}), stored("bb", {})])

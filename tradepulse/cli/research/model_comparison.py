@@ -170,6 +170,7 @@ def _gate(report: "PolicyReport | None", name: str) -> str:
 
 
 def _said(gate: "PolicyGate") -> str:
-    unit = f" {gate.unit}" if gate.unit else ""
     word = "passed" if gate.passed else "refused"
-    return f"{word}, {_number(gate.figure)}{unit}"
+    if gate.figure is None:
+        return f"{word}, undefined"
+    return f"{word}, {_number(gate.figure)} {gate.unit}".rstrip()
