@@ -9,7 +9,7 @@ weights.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -124,7 +124,7 @@ def growths_of(
 
 
 def rules_of(config: Mapping[str, Any], markets: Mapping[str, Any]) -> AccountRules:
-    """Return the costs of a training as rules of an account; the usual ones where it names none.
+    """Return costs and limits of a training as rules of an account, else the usual ones.
 
     Args:
         config: what the training was asked for.
@@ -132,7 +132,10 @@ def rules_of(config: Mapping[str, Any], markets: Mapping[str, Any]) -> AccountRu
     """
     told = {name: config[name] for name in _KNOWN_COSTS if config.get(name) is not None}
     usual = AccountRules()
+    usual_bound = usual.limits.max_symbol_notional
+    bound = max(usual_bound, Decimal(str(config.get("max_weight") or usual_bound)))
     return AccountRules(
+        limits=replace(usual.limits, max_symbol_notional=bound),
         fee=Decimal(str(told.get("fee", usual.fee))),
         slippage=float(told.get("slippage", usual.slippage)),
         impact=float(told.get("impact", usual.impact)),

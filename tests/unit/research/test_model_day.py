@@ -84,6 +84,9 @@ def test_costs_are_those_of_the_training() -> None:
     usual = AccountRules()
     assert rules_of({}, {}) == usual
     assert rules_of({"fee": None, "steps": 3}, {}) == usual
+    bound = usual.limits.max_symbol_notional
+    assert rules_of({"max_weight": 0.2}, {}).limits.max_symbol_notional == bound
+    assert float(rules_of({"max_weight": 0.9}, {}).limits.max_symbol_notional) == 0.9
     told = rules_of({"fee": 0.002, "slippage": 0.001, "impact": 0.1}, {})
     assert (float(told.fee), told.slippage, told.impact) == (0.002, 0.001, 0.1)
 
