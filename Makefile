@@ -23,11 +23,13 @@ doctor: $(VENV)/.run
 # What trains policies: 5 GB of torch, most of it for graphics cards, which are not used.
 rl: $(VENV)/.rl
 
-# What computes is spread over the cores. What starts services runs one test at a time.
+# What computes is spread over the cores. What starts services runs two tests at a time, each with a
+# broker and a database of its own, for it mostly waits; the browser's tests run alone.
 test: $(VENV)/.dev $(PAGE)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/component
-	$(BIN)/pytest tests/integration tests/e2e
+	$(BIN)/pytest $(if $(KAFKA_BOOTSTRAP_SERVERS),,-n 2 --dist loadfile) tests/integration
+	$(BIN)/pytest tests/e2e
 else
 	$(BIN)/pytest $(ARGS)
 endif
