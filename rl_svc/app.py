@@ -3,6 +3,7 @@
 from functools import partial
 
 from contracts.topics import CANDLES, FEEDS, WEIGHTS
+from rl_svc.drift_watch import DriftWatch
 from rl_svc.following import ModelFollower, first_policies
 from rl_svc.handlers import WeightDecider
 from rl_svc.portfolio import CANDLE, Portfolio
@@ -19,13 +20,14 @@ from tradepulse.trading.policies.features import LOOKBACK
 
 def declare(service: Service, settings: PortfolioSettings) -> None:
     """Declare what the service reads and publishes."""
+    watch = DriftWatch(service.pool, settings.portfolio, service.registry)
     decider = WeightDecider(
         WeightStore(service.pool, settings.portfolio),
         service.relay_outbox(),
         service.registry,
         wall_clock,
+        watch.on_settled,
     )
-
     follower = ModelFollower(settings.portfolio, settings.budget, decider.follow)
 
     async def recover() -> None:
@@ -43,11 +45,11 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
             grace_ms=settings.waits_ms,
             tolerance_ms=settings.clock_tolerance_s * 1000,
         )
-        # whichever model is followed later finds all that it looks at
-        lookback = LOOKBACK if settings.follows_models else 0
-        portfolio = Portfolio(settings.portfolio, followed.policy, event_time, lookback)
+        # whichever model is followed, or decides in shadow, later finds all that it looks at
+        portfolio = Portfolio(settings.portfolio, followed.policy, event_time, LOOKBACK)
         portfolio.follow(followed.policy, followed.shadows)
         decider.take_over(owner, portfolio, portfolio.lookback)
+        watch.take_over(owner)
 
     service.on_startup(recover)
     service.publishes(WEIGHTS)
@@ -57,8 +59,8 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
     service.readiness["partitions"] = lambda: candles.is_assigned
     service.background(decider.keep_deciding, "weights")
     service.background(decider.keep_putting_aside, "messages that nobody has announced")
-    if settings.follows_models:
-        service.background(partial(follower.run, settings.database_url), "active model")
+    service.background(partial(follower.run, settings.database_url), "models")
+    service.background(watch.run, "drift watch")
     service.liveness["weights"] = decider.pulse.is_beating
 
 

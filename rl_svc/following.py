@@ -1,4 +1,4 @@
-"""Which model the portfolio follows: the one that is active, switched between two closes."""
+"""Which models decide: the one that is active, where it is followed, and those in shadow."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,8 @@ MOST_SHADOWS = 8
 # what is stored is summed anew at each look, so that damage is seen while it runs
 _FOLLOWED = """
 select model_id, stage, artifact_sha256, encode(sha256(artifact), 'hex') as digest
-from rl_models where portfolio = $1 and stage in ('ACTIVE', 'SHADOW')
+from rl_models
+where portfolio = $1 and (stage = 'SHADOW' or stage = 'ACTIVE' and not $2::boolean)
 order by stage = 'ACTIVE' desc, stage_since desc, model_id
 """
 
@@ -65,21 +66,27 @@ class ModelFollower:
         budget: float,
         follow: Callable[[WeightPolicy, Sequence[WeightPolicy]], Awaitable[None]],
     ) -> None:
+        self._pinned: WeightPolicy | None = None
         self._portfolio = portfolio
         self._budget = budget
         self._follow = follow
         self._seen: list[tuple[Any, ...]] | None = None
         self._told = asyncio.Event()
 
+    def pin(self, policy: WeightPolicy) -> None:
+        """Let this policy be published from now on, whichever model is active."""
+        self._pinned = policy
+
     async def look(self, at: At) -> Followed | None:
         """Return who decides now, None where that is as it was seen last."""
-        rows = await at.fetch(_FOLLOWED, self._portfolio)
+        rows = await at.fetch(_FOLLOWED, self._portfolio, self._pinned is not None)
         seen = [tuple(row) for row in rows]
         if seen == self._seen:
             return None
         active = next((row["model_id"] for row in rows if row["stage"] == "ACTIVE"), None)
         shadows = [row["model_id"] for row in rows if row["stage"] == "SHADOW"]
-        followed = Followed(await self._policy(at, active), await self._beside(at, shadows))
+        policy = self._pinned or await self._policy(at, active)
+        followed = Followed(policy, await self._beside(at, shadows))
         self._seen = seen
         return followed
 
@@ -156,8 +163,17 @@ async def first_policies(
     Raises:
         ValueError: it cannot be used; that of an active model always can.
     """
-    if settings.follows_models:
-        return await follower.look(pool) or Followed(Unserved("no_model", settings.budget))
+    if not settings.follows_models:
+        follower.pin(await _pinned_policy(settings, pool))
+    found = await follower.look(pool)
+    if found is None:
+        raise RuntimeError("this follower has looked before")
+    return found
+
+
+async def _pinned_policy(
+    settings: PortfolioSettings, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> WeightPolicy:
     policy: WeightPolicy
     if settings.policy.startswith(PREFIX) and names_registered(settings.policy):
         policy = await registered_policy(pool, settings.policy, settings.budget)
@@ -169,4 +185,4 @@ async def first_policies(
             f"{policy.mode}), not to size signals: give a model of mode signals; this one is for "
             "`tradepulse backtest`"
         )
-    return Followed(policy)
+    return policy

@@ -42,7 +42,9 @@ class WeightDecider:
         relay: Relay,
         registry: CollectorRegistry,
         now: Callable[[], int],
+        on_settled: Callable[[int], object] = lambda _: None,
     ) -> None:
+        self._on_settled = on_settled
         self._store = store
         self._relay = relay
         self._now = now
@@ -148,6 +150,7 @@ class WeightDecider:
                 {"frontiers": event_time.frontiers()},
             )
             self.pulse.beat()
+            self._on_settled(event_time.settled)
             self._relay.wake()
             self._decided.inc(len(decided))
             self._missing.inc(sum(len(event.missing) for event in decided))

@@ -19,6 +19,7 @@ from studio_svc.data.routes import coverage_routes, gap_routes, subscription_rou
 from studio_svc.markets.routes import market_routes
 from studio_svc.orders.routes import order_routes
 from studio_svc.overview.routes import overview_routes
+from studio_svc.rl.drift import drift_routes
 from studio_svc.rl.routes import model_routes, training_routes, weight_routes
 from studio_svc.rl.training import train_routes
 from studio_svc.stores import Stores
@@ -90,6 +91,7 @@ def create_api(stores: Stores, hub: Hub, health: HealthWatch, cookie: str) -> Fa
         model_routes(stores.rl),
         training_routes(stores.trainings),
         train_routes(stores.trainings),
+        drift_routes(stores.rl),
         market_routes(stores.markets, visible),
         subscription_routes(stores.data),
         coverage_routes(stores.data, visible),

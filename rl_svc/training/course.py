@@ -17,6 +17,7 @@ from tradepulse.research.virtual.market import VirtualMarket, market_of
 from tradepulse.research.virtual.replay import replay
 from tradepulse.trading.backtest import Prepared
 from tradepulse.trading.policies.features import observe_rows, scale_of, scaled
+from tradepulse.trading.policies.figure_bins import FigureBins, bins_of
 from tradepulse.trading.policies.softmax import LOGIT_BOUND, allocate
 from tradepulse.trading.sizing import AccountRules, InstrumentRules
 from tradepulse.trading.weights import EqualWeights
@@ -93,6 +94,12 @@ class Course:
         own = logits_of(layers, self.observations[begin:end])
         apart = np.abs(np.clip(own, -LOGIT_BOUND, LOGIT_BOUND) - logits)
         return float(apart[self.mask[begin:end]].max(initial=0.0))
+
+    @property
+    def figure_bins(self) -> FigureBins:
+        """Where the figures lie in the training range."""
+        within, times = slice(*self.train), self.market.arrays.close_time
+        return bins_of(self.observations[within], self.mask[within], times[within])
 
     @property
     def checksum(self) -> str:

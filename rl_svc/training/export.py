@@ -10,6 +10,7 @@ from torch import nn
 
 from contracts.times import Timeframe
 from rl_svc.training.policy import PortfolioPolicy
+from tradepulse.trading.policies.figure_bins import FigureBins
 from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.policies.model import Manifest, Model, ModelError
 
@@ -41,6 +42,7 @@ def model_of(
     max_weight: float,
     instruments: Sequence[str],
     made_by: Mapping[str, Any],
+    seen: FigureBins | None = None,
 ) -> Model:
     """Return the model whose weights are the mean of what the networks would give.
 
@@ -51,6 +53,7 @@ def model_of(
         max_weight: of one instrument.
         instruments: those of the training.
         made_by: where it comes from; the versions of libraries are added.
+        seen: where its figures lay in the training range.
 
     Raises:
         ModelError: there is no network, or they are of several shapes.
@@ -70,6 +73,7 @@ def model_of(
         max_weight=max_weight,
         instruments=tuple(instruments),
         made_by={**made_by, "libraries": {name: version(name) for name in LIBRARIES}},
+        seen=seen,
     )
     stacked = {name: np.stack([one[name] for one in networks]) for name in networks[0]}
     return Model.of(manifest, {"mean": mean, "scale": deviation, **stacked})

@@ -189,6 +189,7 @@ def ensemble(course: Course, trained: Sequence[Trained], made_by: Mapping[str, A
         max_weight=course.max_weight,
         instruments=course.market.instruments,
         made_by={**made_by, "seeds": told},
+        seen=course.figure_bins,
     )
 
 

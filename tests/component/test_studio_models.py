@@ -7,6 +7,7 @@ import pytest
 from studio_page import Studio
 
 from tests.made_models import made_model
+from tradepulse.research.configurations import NewConfiguration, activate, add_discovered
 from tradepulse.research.model_registry import NewModel, StoredModel, add_model
 from tradepulse.runtime.db import at
 from tradepulse.trading.policies.model_bytes import bytes_of
@@ -78,6 +79,44 @@ async def test_models_are_listed_and_shown_with_what_they_came_of(studio: Studio
         assert (await studio.client.get(f"/api/rl/models/{path}")).status_code == 404
         await posted(studio, f"{path}/promote", 404, to="SHADOW", reason="x")
         await posted(studio, f"{path}/retire", 404, reason="x")
+
+
+async def test_what_the_watch_found_is_told(studio: Studio) -> None:
+    row, elsewhere = await added(studio, 1), await added(studio, 3, portfolio="second")
+    path = f"/api/rl/models/{row.model_id}/drift"
+    empty = {"model_id": str(row.model_id), "as_of": None, "days": [], "configurations": 0}
+    assert await studio.get(path) == {**empty, "still_active": 0, "warnings": []}
+    trained, other = uuid4(), uuid4()
+    async with studio.pool.acquire() as connection:
+        for one in (trained, other):
+            new = NewConfiguration(one, "sma_cross", "x", "A/USD", "1h", {}, 1.0, {})
+            await add_discovered(connection, new, "made")
+    await activate(studio.pool, trained, "for a test")
+    told = [{"configuration_id": str(one)} for one in (trained, other, uuid4())]
+    await studio.pool.execute("update rl_models set configurations = $1", told)
+    await posted(studio, f"{row.model_id}/promote", 200, to="SHADOW")
+    await studio.pool.executemany(
+        "insert into rl_model_days (model_id, day, begun, closes, clipped, psi, growth, equal, "
+        "evidence, bound) values ($1, $2, 1, 24, 0.25, $3, $4, 0.5, 1.5, 100)",
+        [
+            (row.model_id, at(n * 24 * HOUR), {"fall": float(n)}, None if n == 1 else 0.75)
+            for n in range(1, 41)
+        ],
+    )
+    found = await studio.get(path)
+    assert (len(found["days"]), found["as_of"]) == (30, 41 * 24 * HOUR)
+    assert found["days"][-1] == {
+        "day": 40 * 24 * HOUR, "clipped": 0.25, "psi": {"fall": 40.0}, "excess": 0.25,
+        "evidence": 1.5, "bound": 100.0,
+    }  # fmt: skip
+    assert (found["configurations"], found["still_active"]) == (3, 1)
+    assert "not measured" in found["warnings"][0]
+    assert "1 of the 3 configurations of its training are active" in found["warnings"][1]
+    found = await studio.get(path, days=40)
+    assert found["days"][0]["excess"] is None
+    for wrong in (f"/api/rl/models/{elsewhere.model_id}/drift", f"/api/rl/models/{uuid4()}/drift"):
+        assert (await studio.client.get(wrong)).status_code == 404
+    assert (await studio.client.get(path, params={"days": 0})).status_code == 422
 
 
 async def test_a_promotion_and_what_it_replaces(studio: Studio) -> None:

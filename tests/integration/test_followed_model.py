@@ -1,6 +1,7 @@
 """rl_svc follows the active model: switched while it runs, not stopped by what is wrong with it."""
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +27,12 @@ from tradepulse.trading.backtest import Decisions, moments_of, prepared
 from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.policies.model_bytes import bytes_of
 from tradepulse.trading.policies.weighing import Unserved
-from tradepulse.trading.weights import InverseVolatility, WeightPolicy
+from tradepulse.trading.weights import (
+    EqualWeights,
+    FixedWeights,
+    InverseVolatility,
+    WeightPolicy,
+)
 
 pytestmark = pytest.mark.integration
 MODELS = [made_model(seed, max_weight=0.8) for seed in (1, 2)]
@@ -42,9 +48,9 @@ class Followed:
         self.port = free_ports(1)[0]
         self._day = 0
 
-    async def begin(self, policy: str) -> None:
-        port = str(self.port)
-        self.system.start("rl_svc", POLICY=policy, HTTP_PORT=port, HTTP_HOST="127.0.0.1")
+    async def begin(self, policy: str, **env: str) -> None:
+        env |= {"POLICY": policy, "HTTP_PORT": str(self.port), "HTTP_HOST": "127.0.0.1"}
+        self.system.start("rl_svc", **env)
         await self.system.announce(announcement(self.candles))
 
     async def day(self) -> list[tuple[Any, ...]]:
@@ -167,6 +173,48 @@ async def test_the_active_model_is_followed_and_switched_between_closes(
     assert [row["weights"] for row in shadow] == [expected[ms(row["close_time"])] for row in shadow]
     assert (len(shadow), {row["fallback"] for row in shadow}) == (48, {None})
     assert Counter(row["fallback"] for row in beside if row not in shadow) == {"timeframe": 96}
+
+
+@pytest.mark.parametrize("policy", ["equal", VOLATILITY, "fixed", "model:{}"])
+async def test_a_model_in_shadow_decides_beside_every_policy(
+    policy: str, kafka_bootstrap: str, database_url: str, no_topics: None, tmp_path: Path
+) -> None:
+    system = System(kafka_bootstrap, database_url, tmp_path)
+    await system.prepare([])
+    pool = await connect_pool(database_url)
+    candles = demo_candles(2, 8)
+    async with pool.acquire() as connection:
+        await store_candles(connection, candles, "replay")
+    pinned, beside = [await _added(pool, model) for model in MODELS]
+    share = {one.instrument: 0.1 for one in candles}
+    published: WeightPolicy = {
+        "equal": EqualWeights(),
+        "fixed": FixedWeights(share),
+        VOLATILITY: InverseVolatility(),
+    }.get(policy, LearnedPolicy(MODELS[0]))
+    world = Followed(system, pool, candles)
+    try:
+        await world.begin(policy.format(pinned.model_id), FIXED_WEIGHTS=json.dumps(share))
+        first = await world.day()
+        # an active model that nobody follows changes nothing
+        await promote(pool, pinned.model_id, "ACTIVE", "not followed")
+        await promote(pool, beside.model_id, "SHADOW", "beside")
+        await world.said(f"in shadow decide {beside.model_id}")
+        rows = [*first, *await world.day()]
+        shadow = await pool.fetch(
+            "select close_time, model_id, weights, fallback from shadow_weights order by 1"
+        )
+    finally:
+        system.stop()
+        await pool.close()
+    expected = weights_by(published, candles)
+    assert [row[4] for row in rows] == [expected[row[0]] for row in rows]
+    of_model = str(pinned.model_id) if policy == "model:{}" else None
+    assert same(rows) == {(published.name, of_model, None)}
+    expected = weights_by(LearnedPolicy(MODELS[1]), candles)
+    assert [row["weights"] for row in shadow] == [expected[ms(row["close_time"])] for row in shadow]
+    assert {(row["model_id"], row["fallback"]) for row in shadow} == {(beside.model_id, None)}
+    assert [ms(row["close_time"]) for row in shadow] == [row[0] for row in rows[len(first) :]]
 
 
 async def test_damage_is_seen_without_a_word_and_so_is_its_repair(database_url: str) -> None:

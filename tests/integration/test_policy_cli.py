@@ -83,6 +83,16 @@ def test_from_a_file_into_service_and_out_again(database: Any) -> None:
         "a person",
     ):
         assert words in text, told
+    assert "warning whether its figures still lie where they lay in training" in text
+    assert "watch" not in text
+    database(lambda c: c.execute(
+        "insert into rl_model_days (model_id, day, begun, closes, evidence, bound) "
+        "values ($1, '2018-01-01', 1, 24, 1.5, 100)", IDS[1]))  # fmt: skip
+    text = " ".join(invoke("policy", "show", IDS[1])[0].split())
+    assert "watch evidence of harm 1.50, retired at 100" in text
+    told, _ = invoke("policy", "compare", IDS[0][:8], IDS[1])
+    assert all(word in told for word in ("m0", "second", "RETIRED", "ACTIVE"))
+    assert "m0 was not evaluated, so there is nothing to compare it by" in told
     told, _ = invoke("policy", "retire", IDS[1][:8], "--reason", "enough")
     assert told == f"model {IDS[1]} (second) of portfolio main is retired\n"
 
@@ -97,6 +107,8 @@ def test_what_cannot_be_is_one_line(database: Any) -> None:
         (("show", "12345678"), "no model of an id that begins with '12345678'; see"),
         (("promote", IDS[0], "--to", "best"), "--to best: a model is promoted to SHADOW or ACTIVE"),
         (("retire", IDS[0], "--reason", " "), "a model is retired with a reason: give one"),
+        (("compare", IDS[0], IDS[0][:8]), "are the same model; name two"),
+        (("compare", IDS[0], "12345678"), "no model of an id that begins with '12345678'; see"),
         (("export", IDS[0], "no/m.npz"), "model no/m.npz: cannot be written: No such file"),
     ):
         assert words in refused("policy", *command)

@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "policy": (
         "research.models:app",
-        "Train a model, list them, look at one, promote, retire, import or export it.",
+        "Train a model, list or compare them, look at one, promote, retire, import or export it.",
     ),
     "backfill": (
         "data.backfill:backfill",

@@ -6,10 +6,12 @@ feed it the same numbers, so they get the same weights, to the last digit.
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 DAY_MS = 86_400_000
 
@@ -111,6 +113,33 @@ class InverseVolatility:
         return {one: rounded(min(budget * value / total, 1.0)) for one, value in inverse.items()}
 
 
+class _Last:
+    """The last numbers of a series, in one piece of memory.
+
+    Args:
+        count: how many.
+    """
+
+    __slots__ = ("_count", "_end", "_values")
+
+    def __init__(self, count: int) -> None:
+        self._count, self._end = count, 0
+        # where the end is reached, the last ones move to the front: once in `count` numbers
+        self._values = np.empty(2 * count)
+
+    def append(self, value: float) -> None:
+        if self._end == len(self._values):
+            self._values[: self._count] = self._values[self._end - self._count :]
+            self._end = self._count
+        if self._count:
+            self._values[self._end] = value
+            self._end += 1
+
+    def view(self, last: int) -> NDArray[np.float64]:
+        """Return at most so many of them, oldest first; what comes later may change them."""
+        return self._values[max(0, self._end - min(last, self._count)) : self._end]
+
+
 class ReturnHistory:
     """The last returns of each series, between the candles that there are.
 
@@ -122,12 +151,12 @@ class ReturnHistory:
     def __init__(self, lookback: int) -> None:
         self._lookback = lookback
         self._closes: dict[str, deque[tuple[int, float]]] = {}
-        self._returns: dict[str, deque[float]] = {}
+        self._returns: dict[str, _Last] = {}
 
     def begin(self, series: str, closes: Iterable[tuple[int, float]] = ()) -> None:
         """Count a series in, with its closes so far: `(close time, close)`, oldest first."""
         self._closes[series] = deque(maxlen=self._lookback + 1)
-        self._returns[series] = deque(maxlen=self._lookback)
+        self._returns[series] = _Last(self._lookback)
         for close_time, close in closes:
             self.add(series, close_time, close)
 
@@ -156,12 +185,23 @@ class ReturnHistory:
             last: only so many of each series; all that are kept by default.
         """
         found: dict[str, list[float]] = {}
-        for one in series:
-            kept: Iterable[float] = self._returns[one]
-            if last is not None and (skipped := len(self._returns[one]) - last) > 0:
-                kept = islice(kept, skipped, None)
-            found.setdefault(one.rpartition(":")[0], []).extend(kept)
+        for instrument, kept in self._kept(series, last):
+            found.setdefault(instrument, []).extend(kept.tolist())
         return found
+
+    def arrays(self, series: Iterable[str], last: int) -> dict[str, NDArray[np.float64]]:
+        """Return what `returns` does of series of one timeframe, one for each instrument.
+
+        Nothing is copied: look at it before the next close.
+        """
+        return dict(self._kept(series, last))
+
+    def _kept(
+        self, series: Iterable[str], last: int | None
+    ) -> Iterator[tuple[str, NDArray[np.float64]]]:
+        count = self._lookback if last is None else last
+        for one in series:
+            yield one.rpartition(":")[0], self._returns[one].view(count)
 
 
 class Traded(Protocol):

@@ -18,7 +18,9 @@ BESIDE = {
     "market_ingest": ["gap scanner"],
     "signal_svc": ["offsets of tradepulse.candles"],
     "optimizer_svc": ["lifecycle", "outbox relay"],
-    "rl_svc": ["messages that nobody has announced", "outbox relay", "weights"],
+    "rl_svc": [
+        *("drift watch", "messages that nobody has announced", "models", "outbox relay", "weights"),
+    ],
     "executor_svc": ["ledger", "messages that nobody has announced", "outbox relay"],
     "studio_svc": ["jobs to pages", "ledger to pages", "market data to pages"],
 }

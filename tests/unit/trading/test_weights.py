@@ -181,3 +181,21 @@ def test_wrong_policies_are_refused_by_name():
         FixedWeights({"x:A": 0.7, "x:B": 0.7})
     with pytest.raises(ValueError, match="between 0 and 1"):
         FixedWeights({"x:A": -0.1})
+
+
+@pytest.mark.parametrize("lookback", [0, 1, 5])
+def test_what_is_kept_is_the_same_without_a_copy_however_many_came(lookback: int) -> None:
+    history, told = ReturnHistory(lookback), []
+    history.begin("x:A/USD:1h")
+    for n in range(1, 40):
+        history.add("x:A/USD:1h", n * 3_600_000, 100.0 + (n * n) % 17)
+        if n > 1:
+            before = 100.0 + ((n - 1) * (n - 1)) % 17
+            change = math.log(100.0 + (n * n) % 17) - math.log(before)
+            told.append(change / math.sqrt(3_600_000 / DAY_MS))
+        for last in (0, 1, 3, 9):
+            expected = told[max(0, len(told) - min(last, lookback)) :]
+            assert history.returns(["x:A/USD:1h"], last) == {"x:A/USD": expected}
+            seen = history.arrays(["x:A/USD:1h"], last)
+            assert {name: one.tolist() for name, one in seen.items()} == {"x:A/USD": expected}
+        assert history.returns(["x:A/USD:1h"])["x:A/USD"] == told[max(0, len(told) - lookback) :]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import asyncpg
     from rich.table import Table
 
+    from tradepulse.research.model_days import Watched
     from tradepulse.research.model_lifecycle import Promoted
     from tradepulse.research.model_registry import ModelEvent, StoredModel
 
@@ -24,14 +25,14 @@ Id = Annotated[str, typer.Argument(help="The model's id, or how it begins.")]
 Portfolio = Annotated[str, typer.Option(help="Whose model it is.")]
 R = TypeVar("R")
 
-_HELP = "Train a model, list them, look at one, promote, retire, import or export it."
+_HELP = "Train a model, list or compare them, look at one, promote, retire, import or export it."
 app = typer.Typer(add_completion=False, help=_HELP)
 app.command("train")(train)
 
 
 @app.callback(invoke_without_command=True)
 def policy(context: typer.Context) -> None:
-    """Train a model, list them, look at one, promote, retire, import or export it."""
+    """Train a model, list or compare them, look at one, promote, retire, import or export it."""
     if context.invoked_subcommand is None:
         list_all()
 
@@ -64,13 +65,38 @@ def show(model: Id, state: State = STATE) -> None:
 
     async def look(
         pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID"
-    ) -> "tuple[StoredModel, list[ModelEvent]]":
+    ) -> "tuple[Watched, list[ModelEvent]]":
+        from tradepulse.research.model_days import watched
         from tradepulse.research.model_registry import model_events, model_row
 
-        return await model_row(pool, found), await model_events(pool, found)
+        row = await model_row(pool, found)
+        return await watched(pool, row), await model_events(pool, found)
 
-    row, events = _with_one(model, state, look)
-    _show(row, events)
+    _show(*_with_one(model, state, look))
+
+
+@app.command()
+def compare(
+    one: Id,
+    other: Annotated[str, typer.Argument(help="The other one's id, or how it begins.")],
+    state: State = STATE,
+) -> None:
+    """Show two models side by side: figures of each part of time, gates, excess."""
+    from tradepulse.cli.research.model_comparison import comparison
+
+    async def look(pool: "asyncpg.Pool[asyncpg.Record]") -> "list[StoredModel]":
+        from tradepulse.research.model_registry import model_beginning, model_row
+
+        return [await model_row(pool, await model_beginning(pool, each)) for each in (one, other)]
+
+    found = _connected(state, look)
+    if found[0].model_id == found[1].model_id:
+        raise CliError(f"{one} and {other} are the same model; name two")
+    with values_refused():
+        table, lines = comparison(found)
+    _print(table)
+    for line in lines:
+        typer.echo(line)
 
 
 @app.command()
@@ -183,10 +209,11 @@ def _table(found: "Sequence[StoredModel]") -> "Table":
     return table
 
 
-def _show(row: "StoredModel", events: "Sequence[ModelEvent]") -> None:
+def _show(found: "Watched", events: "Sequence[ModelEvent]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    row = found.row
     _print(_table([row]))
     layers = "-".join(map(str, row.manifest["layers"]))
     typer.echo(f"id            {row.model_id}")
@@ -199,6 +226,13 @@ def _show(row: "StoredModel", events: "Sequence[ModelEvent]") -> None:
     for gate in row.gates:
         word = "passed " if gate.get("passed") else "refused"
         typer.echo(f"  {word}  {gate.get('verdict', gate.get('name', ''))}")
+    if found.days:
+        last = found.days[-1]
+        typer.echo(
+            f"watch         evidence of harm {last.evidence:.2f}, retired at {last.bound:.0f}"
+        )
+    for line in found.warnings:
+        typer.echo(f"  warning  {line}")
     table = Table("at (UTC)", "from", "to", "by", "reason")
     for one in events:
         table.add_row(

@@ -93,13 +93,10 @@ def features(windows: Floats, counts: NDArray[np.int64]) -> tuple[Floats, Mask]:
 
 def _market(windows: Floats, counts: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
     """Return the mean return at each place of the window, and how many places have one."""
-    total = np.zeros((len(windows), LOOKBACK))
-    having = np.zeros((len(windows), LOOKBACK))
-    places = np.arange(LOOKBACK, 0, -1)
-    # one after the other: an instrument that is not known leaves no trace in a bit of the sum
-    for column in range(windows.shape[1]):
-        total += windows[:, column]
-        having += counts[:, column, None] >= places
+    # over an axis that is not the last one sums are made one after the other: an instrument that is
+    # not known leaves no trace in a bit of them
+    total = windows.sum(axis=1)
+    having = (counts[..., None] >= np.arange(LOOKBACK, 0, -1)).sum(axis=1)
     there = counts.max(axis=1, initial=0)
     return total / np.maximum(having, 1.0), there
 
@@ -133,7 +130,7 @@ def _correlation(
     return np.where(root > 0, both / np.where(root > 0, root, 1.0), 0.0)
 
 
-def observe(returns: Mapping[str, Sequence[float]]) -> Observed:
+def observe(returns: Mapping[str, Sequence[float] | Floats]) -> Observed:
     """Return what is seen at one close: one row.
 
     Args:
@@ -145,7 +142,7 @@ def observe(returns: Mapping[str, Sequence[float]]) -> Observed:
     for column, instrument in enumerate(instruments):
         last = returns[instrument][-LOOKBACK:]
         counts[0, column] = len(last)
-        if last:
+        if len(last):
             windows[0, column, -len(last) :] = last
     return Observed(instruments, *features(windows, counts))
 

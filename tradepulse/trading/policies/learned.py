@@ -48,7 +48,7 @@ class LearnedPolicy:
         """
         return self.weights_of(self.observe(returns))
 
-    def observe(self, returns: Mapping[str, Sequence[float]]) -> Observed:
+    def observe(self, returns: Mapping[str, Sequence[float] | Floats]) -> Observed:
         """Return what the policy sees of returns: one row."""
         return observe(returns)
 

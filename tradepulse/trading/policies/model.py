@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from contracts.events import NAMESPACE
 from contracts.times import Timeframe
 from tradepulse.trading.policies.features import CLIP, LOOKBACK, NAMES, VERSION
+from tradepulse.trading.policies.figure_bins import FigureBins
 from tradepulse.trading.policies.softmax import LOGIT_BOUND
 
 FORMAT: Final = 1
@@ -40,6 +41,7 @@ class Manifest(BaseModel):
         instruments: those of its training; others are served as well, by the same network.
         mode: what it was trained in; `rebalance` is for comparisons only.
         made_by: git commit, versions of libraries, the job: whatever tells where it comes from.
+        seen: where its figures lay in the training range; None where nobody has looked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +60,7 @@ class Manifest(BaseModel):
     instruments: tuple[str, ...] = ()
     mode: Literal["signals", "rebalance"] = "signals"
     made_by: dict[str, Any] = Field(default_factory=dict)
+    seen: FigureBins | None = None
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every array that belongs to the model, by its name."""
@@ -69,7 +72,10 @@ class Manifest(BaseModel):
 
     def as_json(self) -> str:
         """Return it as JSON, the same text for the same manifest."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+        # a model of before this field keeps its checksum
+        left_out = {"seen"} if self.seen is None else None
+        told = self.model_dump(mode="json", exclude=left_out)
+        return json.dumps(told, sort_keys=True, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

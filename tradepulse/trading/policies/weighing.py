@@ -119,7 +119,7 @@ def _by_model(policy: LearnedPolicy, history: ReturnHistory, series: Collection[
     own = [one for one in series if one.rpartition(":")[2] == policy.timeframe]
     if instruments_of(own) != instruments_of(series):
         return _by_fallback("timeframe", policy, history, series)
-    seen = policy.observe(history.returns(own, policy.lookback))
+    seen = policy.observe(history.arrays(own, policy.lookback))
     unknown = tuple(
         name
         for name, known in zip(seen.instruments, seen.mask[0].tolist(), strict=True)

@@ -101,6 +101,24 @@ export interface CurvesView {
   high: number[];
 }
 
+export interface DriftDayView {
+  day: number;
+  clipped: number | null;
+  psi: Record<string, number>;
+  excess: number | null;
+  evidence: number | null;
+  bound: number;
+}
+
+export interface DriftView {
+  model_id: string;
+  as_of: number | null;
+  days: DriftDayView[];
+  configurations: number;
+  still_active: number;
+  warnings: string[];
+}
+
 export interface Edit {
   reason: string;
   params: Record<string, number>;

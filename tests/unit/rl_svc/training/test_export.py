@@ -11,6 +11,7 @@ from rl_svc.training.policy import PortfolioPolicy
 from rl_svc.training.vec_env import SignalVecEnv
 from tests.made_courses import planted_course, planted_ready
 from tradepulse.trading.policies.features import NAMES, observe_rows
+from tradepulse.trading.policies.figure_bins import bins_of
 from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.policies.model import Model, ModelError
 from tradepulse.trading.policies.softmax import allocate
@@ -75,6 +76,18 @@ def test_weights_are_those_with_which_the_environment_trades() -> None:
     torch_logits = policy.predict(seen.reshape(64, -1), deterministic=True)[0]
     by_torch = allocate(torch_logits.astype(np.float64), mask, course.max_weight)
     np.testing.assert_allclose(traded, by_torch, rtol=0, atol=2.1e-6)
+
+
+def test_a_course_says_where_its_figures_lie_in_the_training_range_alone() -> None:
+    course = planted_course()
+    begin, end = course.train
+    bins = course.figure_bins
+    trained = bins.counted(course.observations[begin:end], course.mask[begin:end])
+    assert max(bins.shifts(trained).values()) < 0.01
+    for counts, shares in zip(trained, bins.shares, strict=True):
+        np.testing.assert_allclose(counts / counts.sum(), shares, atol=1e-4)
+    whole = bins_of(course.observations, course.mask, course.market.arrays.close_time)
+    assert bins != whole
 
 
 def test_served_weights_are_the_mean_of_the_seeds() -> None:

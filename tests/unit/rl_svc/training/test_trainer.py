@@ -44,6 +44,7 @@ def test_a_trained_model_follows_what_gains(tmp_path: Path) -> None:
     assert all(one.validation_excess > 0 for one in trained)
     model = ensemble(course, trained, {"job": "a test"})
     assert [one["seed"] for one in model.manifest.made_by["seeds"]] == [0, 1]
+    assert model.manifest.seen == course.figure_bins
     policy = LearnedPolicy(model)
     # at closes that were not trained on
     seen = observe_rows(list(ready.warm.values()), course.market.arrays.close_time)
