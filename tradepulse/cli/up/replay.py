@@ -57,6 +57,7 @@ class Replay:
         last: close time of the last candle that is replayed, epoch ms.
         jobs: one training job for each exchange and timeframe of the file.
         speed: as `speed_of` gives it.
+        is_demo: whether it is that of the project itself, whose models come with it.
     """
 
     file: Path
@@ -66,6 +67,7 @@ class Replay:
     last: int
     jobs: tuple[JobSpec, ...]
     speed: str = "max"
+    is_demo: bool = False
     clock = "replay"
 
     def environment(self) -> dict[str, str]:
@@ -79,7 +81,12 @@ class Replay:
         }
 
     async def prepare(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        """Do nothing: all that is replayed is in the file."""
+        """Store the demo's models; all that is replayed is in the file."""
+        from tradepulse.cli.up.demo_models import demo_models, load_models
+
+        file = demo_models() if self.is_demo else None
+        if file is not None:
+            await load_models(pool, file, self.file)
 
     def phase(self, figures: Figures) -> str:
         """Say what is going on."""
@@ -209,7 +216,16 @@ def replay_of(choice: Choice, speed: str = "max") -> Replay:
                 f"{file}: no candles of {candles.symbol} from {_date(start)} to {_date(last)}; "
                 "choose other --symbols or another range"
             )
-    return Replay(file, choice.symbols or (), start, end, last, _jobs(series, start), speed)
+    return Replay(
+        file,
+        choice.symbols or (),
+        start,
+        end,
+        last,
+        _jobs(series, start),
+        speed,
+        is_demo=choice == Choice(),
+    )
 
 
 def _jobs(series: Sequence[Candles], start: int) -> tuple[JobSpec, ...]:
