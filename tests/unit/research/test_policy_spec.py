@@ -16,7 +16,6 @@ from tradepulse.research.policy_checks import searched_of
 from tradepulse.research.policy_spec import MOST_SEEDS, PolicySpec, PpoSpec
 from tradepulse.research.sized import Sized
 from tradepulse.research.trainers import LEAST_FREE, disk_refusal
-from tradepulse.runtime.refusals import RefusedError
 
 ID = UUID(int=7)
 
@@ -104,7 +103,7 @@ def test_what_is_out_of_bounds_is_refused_by_its_name(asked: dict[str, Any], say
     ],
 )
 def test_what_does_not_fit_together_is_refused(asked: dict[str, Any], says: str) -> None:
-    with pytest.raises(RefusedError, match=says):
+    with pytest.raises(ValidationError, match=says):
         PolicySpec(**asked)
 
 
