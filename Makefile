@@ -12,7 +12,7 @@ ARGS ?=
 # its libraries anew, for seconds
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run rl test mutants check fix web check-web doctor lock clean
+.PHONY: run rl rl-demo test mutants check fix web check-web doctor lock clean
 
 run: $(VENV)/.run $(PAGE)
 	@exec $(BIN)/tradepulse up $(ARGS)
@@ -22,6 +22,10 @@ doctor: $(VENV)/.run
 
 # What trains policies: 5 GB of torch, most of it for graphics cards, which are not used.
 rl: $(VENV)/.rl
+
+# The models that `make run` shows, trained anew on the demo's candles: twenty minutes.
+rl-demo: $(VENV)/.rl $(PAGE)
+	deploy/rl_demo.sh $(BIN)
 
 # What computes is spread over the cores. What starts services runs two tests at a time, each with a
 # broker and a database of its own, for it mostly waits; the browser's tests run alone.
