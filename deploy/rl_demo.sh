@@ -22,7 +22,7 @@ until grep -q Replaying "$state.log"; do
     sleep 1
 done
 tradepulse import "$candles"
-first=$(tradepulse policy train --name "demo: budget 1" | tee /dev/stderr |
+first=$(tradepulse policy train --name "demo: budget 1" | tee -a /dev/stderr |
     sed -n 's/^model \([0-9a-f-]*\) .*/\1/p')
 tradepulse policy train --name "demo: budget 3" --budget 3
 tradepulse policy promote "$first" --to SHADOW \
