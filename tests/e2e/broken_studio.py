@@ -4,18 +4,20 @@ import asyncio
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import asyncpg
 import httpx
 from starlette.types import Message, Receive, Scope, Send
 
 from studio_svc.app import create_app
 from studio_svc.stores import Stores
 from studio_svc.stream.hub import Hub
+from studio_svc.stream.watch import models_refresher
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.views import HealthView
 from studio_svc.web_app.problems import problem
@@ -27,14 +29,28 @@ from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.health import http_server
 from tradepulse.runtime.settings import RuntimeSettings
 
+Rows = Callable[[asyncpg.Pool], Awaitable[object]]
 TOKEN = "token-of-this-very-test-0123456789"
 STARTED_S = 120
 
 
-class BrokenStudio:
-    """The service, and what is wrong with it."""
+async def seeded(pool: asyncpg.Pool) -> None:
+    """Rows of every table that the page of the account shows."""
+    async with pool.acquire() as connection:
+        await seed(connection)  # type: ignore[arg-type]  # a pooled connection is a proxy
 
-    def __init__(self) -> None:
+
+class BrokenStudio:
+    """The service, and what is wrong with it.
+
+    Args:
+        rows: what the database begins with; those of all pages by default.
+    """
+
+    def __init__(self, rows: Rows = seeded) -> None:
+        self._rows = rows
+        self.database_url = ""
+        """Of its database, while it runs."""
         [self._port] = free_ports(1)
         self.hub = Hub()
         self.failing: set[str] = set()
@@ -86,20 +102,22 @@ class BrokenStudio:
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         async with self._database() as url, httpx.AsyncClient() as client:
+            self.database_url = url
             await migrate(url)
             pool = await connect_pool(url)
-            async with pool.acquire() as connection:
-                await seed(connection)  # type: ignore[arg-type]  # a pooled connection is a proxy
+            await self._rows(pool)
             health = HealthWatch({}, client)
             health.now = [HealthView(service="executor_svc", up=True, ready=True, detail="ready")]
-            app = create_app(Stores.over(pool, "main", "main"), self.hub, health, TOKEN)
-            self._app = app
+            stores = Stores.over(pool, "main", "main")
+            self._app = create_app(stores, self.hub, health, TOKEN)
+            models = asyncio.create_task(models_refresher(stores.rl, self.hub).run())
             settings = SimpleNamespace(http_host="127.0.0.1", http_port=self._port)
             async with http_server(cast(RuntimeSettings, settings), self):
                 await _until_open(self._port)
                 self._started.set()
                 await self._end.wait()
                 self.hub.close()
+            models.cancel()
             pool.terminate()
 
     @asynccontextmanager

@@ -8,6 +8,16 @@ export type Fetch = (
 
 const browser: Fetch = (path, options) => fetch(path, options);
 
+/** Why a question came to nothing; status 0: nobody answered. */
+export class RefusalError extends Error {
+  constructor(
+    reason: string,
+    readonly status: number,
+  ) {
+    super(reason);
+  }
+}
+
 /** Return what the API answers; an error's message is the reason that it gives. */
 export function ask<Answer>(path: string, world: Fetch = browser): Promise<Answer> {
   return call<Answer>(path, { method: "GET", headers: { accept: "application/json" } }, world);
@@ -30,11 +40,11 @@ async function call<Answer>(path: string, options: Parameters<Fetch>[1], world: 
   try {
     answer = await world(`/api/${path}`, options);
   } catch {
-    throw new Error("The server does not answer; try again in a moment.");
+    throw new RefusalError("The server does not answer; try again in a moment.", 0);
   }
   if (answer.ok) return (await answer.json()) as Answer;
   const said = await answer.json().catch(() => null);
-  throw new Error(detail(said) ?? `The server answered with status ${answer.status}.`);
+  throw new RefusalError(detail(said) ?? `The server answered with status ${answer.status}.`, answer.status);
 }
 
 function detail(said: unknown): string | null {

@@ -4,13 +4,15 @@ import { useCallback, useEffect, useRef, useState } from "react";
 
 import { pause } from "./backoff";
 import { type Known, LOADING, READY } from "./known";
-import { ask } from "./client";
+import { ask, RefusalError } from "./client";
 
 export interface Fetched<Answer> {
   /** The last one; of another question where `known` does not say ready. */
   answer: Answer | null;
   /** Whether the answer is there and is that of the present question. */
   known: Known;
+  /** Of the refusal, where the question failed. */
+  status: number | null;
   /** The question that the answer is of. */
   of: string | null;
   again: () => void;
@@ -29,7 +31,7 @@ export function wait(before: { path: string; at: number } | null, path: string, 
  */
 export function useFetched<Answer>(path: string | null, version: string, gapMs: number): Fetched<Answer> {
   const [answered, setAnswered] = useState<{ answer: Answer; of: string } | null>(null);
-  const [failure, setFailure] = useState<{ reason: string; of: string } | null>(null);
+  const [failure, setFailure] = useState<{ reason: string; status: number; of: string } | null>(null);
   const [attempt, setAttempt] = useState(0);
   const failures = useRef(0);
   const asked = useRef<{ path: string; at: number } | null>(null);
@@ -57,7 +59,8 @@ export function useFetched<Answer>(path: string | null, version: string, gapMs: 
           },
           (error: Error) => {
             if (wanted.current !== path) return;
-            setFailure({ reason: error.message, of: path });
+            const status = error instanceof RefusalError ? error.status : 0;
+            setFailure({ reason: error.message, status, of: path });
             retry = setTimeout(
               () => setAttempt((count) => count + 1),
               Math.max(gapMs, pause(failures.current, Math.random())),
@@ -79,11 +82,12 @@ export function useFetched<Answer>(path: string | null, version: string, gapMs: 
     setAttempt((count) => count + 1);
   }, []);
   const isOurs = answered !== null && answered.of === path;
+  const failed = failure !== null && failure.of === path ? failure : null;
   const known: Known =
-    failure !== null && failure.of === path
-      ? { state: "failed", reason: failure.reason }
+    failed !== null
+      ? { state: "failed", reason: failed.reason }
       : isOurs
         ? READY
         : LOADING;
-  return { answer: answered?.answer ?? null, known, of: answered?.of ?? null, again };
+  return { answer: answered?.answer ?? null, known, status: failed?.status ?? null, of: answered?.of ?? null, again };
 }

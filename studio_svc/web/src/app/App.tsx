@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useMemo } from "react";
 
 import { MarketData } from "../features/data/MarketData";
+import { RlPortfolio } from "../features/rl/RlPortfolio";
 import { settledAt } from "../live/behind";
 import { firstPick, known, recorded } from "../live/state";
 import { type Store, useShown } from "../live/store";
@@ -10,7 +11,11 @@ import { Header } from "./Header";
 import { Trading } from "./Trading";
 import { usePage } from "./route";
 
-const TITLES = { trading: "TradePulse", "market-data": "Market data · TradePulse" };
+const TITLES = {
+  trading: "TradePulse",
+  "market-data": "Market data · TradePulse",
+  "rl-portfolio": "Learned weights · TradePulse",
+};
 
 interface Props {
   store: Store;
@@ -69,11 +74,9 @@ export function App({ store, follow, again, asked }: Props) {
           not a forecast.
         </p>
       )}
-      {page === "market-data" ? (
-        <MarketData state={state} isRecorded={isRecorded} />
-      ) : (
-        <Trading state={state} isLate={late !== null} onPick={pick} />
-      )}
+      {page === "market-data" && <MarketData state={state} isRecorded={isRecorded} />}
+      {page === "rl-portfolio" && <RlPortfolio state={state} />}
+      {page === "trading" && <Trading state={state} isLate={late !== null} onPick={pick} />}
       <footer>
         <span>
           TradePulse · all times UTC · <a href="/api/docs">API</a>

@@ -1,8 +1,9 @@
 import type { Known } from "../api/known";
 import type { Health, Overview } from "../api/types";
+import { follow } from "../lib/address";
 import { fixed, time, words } from "../lib/format";
 import type { Connection } from "../live/state";
-import { follow, PATHS, type Page } from "./route";
+import { PATHS, type Page } from "./route";
 
 const STATES: Record<Connection, string> = {
   connecting: "connecting",
@@ -87,6 +88,13 @@ export function Header({
               <span className="unseen"> gaps are open</span>
             </span>
           )}
+        </a>
+        <a
+          href={PATHS["rl-portfolio"]}
+          onClick={follow}
+          aria-current={page === "rl-portfolio" ? "page" : undefined}
+        >
+          Learned weights
         </a>
       </nav>
       <dl className="clock" title={`The ledger has settled ${time(settledTime)} UTC`}>

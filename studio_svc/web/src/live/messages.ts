@@ -8,6 +8,7 @@ import type {
   Health,
   Job,
   MarketState,
+  ModelsState,
   Order,
   Overview,
   Position,
@@ -36,6 +37,7 @@ export interface Update {
   health?: Health[];
   subscriptions?: Subscriptions;
   market_data?: MarketState;
+  models?: ModelsState;
   reload?: boolean;
 }
 

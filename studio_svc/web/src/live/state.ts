@@ -56,6 +56,8 @@ export interface State {
   health: readonly Health[];
   subscriptions: Subscriptions | null;
   marketData: MarketState | null;
+  /** Changes with models and trainings; null before the first push. */
+  modelsVersion: string | null;
 }
 
 export type Action =
@@ -87,6 +89,7 @@ export const initial: State = {
   health: [],
   subscriptions: null,
   marketData: null,
+  modelsVersion: null,
 };
 
 export function reduce(state: State, action: Action): State {
@@ -189,6 +192,7 @@ function withUpdate(state: State, update: Update): State {
   if (update.health) next.health = update.health;
   if (update.subscriptions) next.subscriptions = update.subscriptions;
   if (update.market_data) next.marketData = update.market_data;
+  if (update.models) next.modelsVersion = update.models.version;
   const whole = WHOLE.filter(([name]) => update[name] !== undefined).map(([, part]) => [part, READY]);
   if (whole.length > 0) next.known = { ...next.known, ...Object.fromEntries(whole) };
   return next;

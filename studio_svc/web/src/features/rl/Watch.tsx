@@ -1,0 +1,78 @@
+/** Drift: whether a model still sees what it was trained on, and still earns. */
+
+import type { Fetched } from "../../api/fetched";
+import { date, fixed, percent, words } from "../../lib/format";
+import { Failed } from "../../ui/Panel";
+import type { Drift as DriftAnswer, DriftDay } from "./theirs";
+
+const UNSTABLE = 0.25;
+const NOT_FOUND = 404;
+
+/** The feature whose distribution moved furthest. */
+export function worstPsi({ psi }: Pick<DriftDay, "psi">): { feature: string; value: number } | null {
+  return Object.entries(psi).reduce<{ feature: string; value: number } | null>(
+    (worst, [feature, value]) => (worst === null || value > worst.value ? { feature, value } : worst),
+    null,
+  );
+}
+
+/** The last day on which something was measured. */
+export function lastDay(drift: DriftAnswer): DriftDay | null {
+  return [...drift.days].reverse().find((one) => one.clipped !== null || one.evidence !== null) ?? null;
+}
+
+export function Watch({ drift }: { drift: Fetched<DriftAnswer> }) {
+  const { answer, known, status } = drift;
+  if (known.state === "failed" && status !== NOT_FOUND) return <Failed reason={known.reason} onAgain={drift.again} />;
+  const last = answer === null ? null : lastDay(answer);
+  if (known.state === "loading" && answer === null) return <p className="muted">…</p>;
+  if (answer === null || last === null) return <p className="muted">Not measured.</p>;
+  return (
+    <>
+      {answer.warnings.map((warning) => (
+        <p key={warning} className="warning">
+          {warning}
+        </p>
+      ))}
+      <dl className="facts" data-testid="drift">
+        <dt>Observations out of range</dt>
+        <dd>{last.clipped === null ? "not measured" : percent(last.clipped * 100)}</dd>
+        <dt title="Population stability index against training; above 0.25 the feature looks otherwise than it did">
+          Stability, worst feature
+        </dt>
+        <dd>
+          <Psi day={last} />
+        </dd>
+        <dt title="A test that the excess over equal weights is gone; at its bound the model is retired">
+          Evidence of decay
+        </dt>
+        <dd>
+          <Evidence day={last} />
+        </dd>
+        <dt>As of</dt>
+        <dd>{date(last.day)}</dd>
+      </dl>
+    </>
+  );
+}
+
+function Psi({ day }: { day: DriftDay }) {
+  const worst = worstPsi(day);
+  if (worst === null) return <>not measured</>;
+  return (
+    <span className={worst.value > UNSTABLE ? "amber" : ""}>
+      {fixed(worst.value, 3)} <span className="muted">{words(worst.feature)}</span>
+    </span>
+  );
+}
+
+function Evidence({ day: { evidence, bound } }: { day: DriftDay }) {
+  if (evidence === null) return <>not measured</>;
+  const share = bound > 0 ? Math.min(1, Math.max(0, evidence / bound)) : 0;
+  return (
+    <span className="evidence">
+      <meter min={0} max={1} value={share} aria-label="Evidence of its bound" />
+      {fixed(evidence, 2)} of {fixed(bound, 2)}
+    </span>
+  );
+}
