@@ -62,10 +62,17 @@ POINTS = """
 select seed, step, (metrics ->> $2)::float8 as value from rl_training_points
 where job_id = $1 and jsonb_typeof(metrics -> $2) = 'number' order by seed, step
 """
+# why a seed ended is in the result of its job, once there is one
 SEEDS = """
-select seed,
+select p.seed,
        (array_agg(step order by (metrics ->> 'validation_excess')::float8 desc, step)
         filter (where jsonb_typeof(metrics -> 'validation_excess') = 'number'))[1] as best,
-       (array_agg(metrics ->> 'ended' order by step desc))[1] as ended
-from rl_training_points where job_id = $1 group by seed
+       max(told.ended) as ended
+from rl_training_points p
+left join (
+    select (one ->> 'seed')::bigint as seed, one ->> 'ended' as ended
+    from training_jobs, jsonb_array_elements(result -> 'seeds') as one
+    where job_id = $1 and jsonb_typeof(result -> 'seeds') = 'array'
+) told on told.seed = p.seed
+where job_id = $1 group by p.seed
 """

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import asyncpg
 import httpx
+from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from studio_svc.app import create_app
@@ -49,12 +50,12 @@ class BrokenStudio:
 
     def __init__(self, rows: Rows = seeded) -> None:
         self._rows = rows
-        self.database_url = ""
-        """Of its database, while it runs."""
         [self._port] = free_ports(1)
         self.hub = Hub()
         self.failing: set[str] = set()
         """Addresses that are answered with 503."""
+        self.answers: dict[str, Any] = {}
+        """What is answered in place of the service, by address."""
         self.is_frozen = False
         """Whether nothing is answered any more, though connections stay."""
         self.asked: Counter[str] = Counter()
@@ -74,6 +75,15 @@ class BrokenStudio:
         assert self._loop is not None
         row = (open_time, 1.0, 1.0, 1.0, 1.0, 1.0)
         self._loop.call_soon_threadsafe(self.hub.candle, series, row, close_time, "replay")
+
+    def row(self, query: str, *arguments: object) -> asyncpg.Record:
+        """Return the first row that the database has."""
+        assert self._loop is not None
+        found = asyncio.run_coroutine_threadsafe(
+            self._pool.fetchrow(query, *arguments), self._loop
+        ).result(STARTED_S)
+        assert found is not None
+        return found
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -102,9 +112,8 @@ class BrokenStudio:
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         async with self._database() as url, httpx.AsyncClient() as client:
-            self.database_url = url
             await migrate(url)
-            pool = await connect_pool(url)
+            self._pool = pool = await connect_pool(url)
             await self._rows(pool)
             health = HealthWatch({}, client)
             health.now = [HealthView(service="executor_svc", up=True, ready=True, detail="ready")]
@@ -135,6 +144,9 @@ class BrokenStudio:
         if scope["path"] in self.failing:
             refusal = problem(503, "database_away", "the database does not answer")
             await refusal(scope, receive, send)
+            return
+        if scope["path"] in self.answers:
+            await JSONResponse(self.answers[scope["path"]])(scope, receive, send)
             return
 
         async def sent(message: Message) -> None:

@@ -40,7 +40,9 @@ export function StackedArea({ stack, label, onPoint }: Props) {
   const { xs, paths } = useMemo(() => drawn(stack, width), [stack, width]);
   const pointing = usePointing(xs);
   const at = pointing.at;
-  useEffect(() => onPoint(at), [at, onPoint]);
+  useEffect(() => {
+    onPoint(at);
+  }, [at, onPoint]);
   return (
     <div
       ref={place}

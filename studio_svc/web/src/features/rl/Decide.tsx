@@ -28,6 +28,7 @@ const TITLES: Record<Deed, string> = { promote: "Promote", retire: "Retire", rol
 
 export function Decide({ deed, model, active, shadowDays, onDone, onClose }: Props) {
   const place = useRef<HTMLDialogElement>(null);
+  const cancel = useRef<HTMLButtonElement>(null);
   const title = useId();
   const [to, setTo] = useState<"SHADOW" | "ACTIVE">(deed === "rollback" || model.stage === "SHADOW" ? "ACTIVE" : "SHADOW");
   const [reason, setReason] = useState("");
@@ -43,6 +44,8 @@ export function Decide({ deed, model, active, shadowDays, onDone, onClose }: Pro
   useEffect(() => {
     const dialog = place.current;
     if (dialog && !dialog.open) dialog.showModal();
+    // what changes nothing has the focus
+    cancel.current?.focus();
   }, []);
 
   const act = (): void => {
@@ -114,7 +117,7 @@ export function Decide({ deed, model, active, shadowDays, onDone, onClose }: Pro
         </p>
       )}
       <p className="buttons">
-        <button type="button" className="button" autoFocus onClick={() => place.current?.close()}>
+        <button type="button" className="button" ref={cancel} onClick={() => place.current?.close()}>
           Cancel
         </button>
         <button type="button" className="button danger" disabled={!isReady} onClick={act}>

@@ -28,7 +28,7 @@ export function TrainingHistory({ models, jobs, status, configurations, view, ve
   const all = answer ?? [];
   const shown = view.stage === null ? all : all.filter((one) => one.stage === view.stage);
   const unfinished = (jobs.answer ?? []).filter((job) => !all.some((one) => one.job_id === job.job_id));
-  const isEmpty = all.length === 0 && unfinished.length === 0;
+  const isEmpty = answer === null || (all.length === 0 && jobs.answer !== null && unfinished.length === 0);
   return (
     <Panel
       area="training-history"
@@ -72,7 +72,10 @@ const EMPTY =
 
 function Opened({ id, children }: { id: string; children: React.ReactNode }) {
   const place = useRef<HTMLDivElement>(null);
-  useEffect(() => place.current?.scrollIntoView({ block: "start" }), [id]);
+  useEffect(() => {
+    // nothing is returned: browsers give a promise here, which is no way to clean up
+    void place.current?.scrollIntoView({ block: "start" });
+  }, [id]);
   return (
     <div ref={place} className="opened-model">
       {children}

@@ -28,7 +28,7 @@ export const FIGURES: readonly Field[] = [
   { name: "steps", label: "Steps", title: "Of each seed, at most; without gain it ends sooner", usual: "1000000", isWhole: true },
   { name: "minutes", label: "Minutes", title: "A deadline; empty for none", usual: "none", isWhole: true },
   { name: "budget", label: "Budget", title: "What the weights sum to at most", usual: "1" },
-  { name: "max_weight", label: "Largest weight", title: "Of one instrument", usual: "as the account" },
+  { name: "max_weight", label: "Largest weight", title: "Of one instrument", usual: "0.5" },
   { name: "fee", label: "Fee", title: "Share of the notional", usual: "0.001" },
   { name: "slippage", label: "Slippage", title: "Share of the price", usual: "0.0005" },
   { name: "impact", label: "Impact", title: "Slippage of an order as large as its candle's volume", usual: "0" },
@@ -42,7 +42,7 @@ export const PPO: readonly Field[] = [
   { name: "clip_range", label: "Clip", title: "Of the likelihood ratio", usual: "0.2" },
   { name: "gae_lambda", label: "GAE λ", title: "Of the advantages", usual: "0.9" },
   { name: "ent_coef", label: "Entropy", title: "Its weight in the loss", usual: "0" },
-  { name: "vf_coef", label: "Value loss", title: "Its weight in the loss", usual: "0.5" },
+  { name: "every", label: "Validate every", title: "Updates between validations and checkpoints", usual: "10", isWhole: true },
   { name: "target_kl", label: "Target KL", title: "An update ends where the policy moved further", usual: "0.03" },
   { name: "patience", label: "Patience", title: "Validations without gain that end a seed", usual: "3", isWhole: true },
 ];
