@@ -10,6 +10,7 @@ from broken_studio import BrokenStudio, seeded
 from playwright.sync_api import Browser, Page, expect
 
 from tests.component.rl_rows import RUNNING, SEEDS, TRAINED, WARNING, learned
+from tests.component.studio_rows import HALF_HOUR, START, series_of
 
 pytestmark = pytest.mark.e2e
 
@@ -102,6 +103,12 @@ def test_everything_is_shown_and_nothing_is_wider_than_the_page(
     expect(page.get_by_test_id("held")).not_to_contain_text("Held")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("vector")).to_contain_text("Last decision 2018-03-09 08:00")
+
+    page.get_by_role("link", name="beside in shadow").click()
+    expect(page.get_by_test_id("vector")).to_contain_text("In shadow, decided 2018-03-09 08:00")
+    expect(chart).to_have_attribute("data-switches", "0")
+    page.go_back()
+    expect(chart).to_have_attribute("data-switches", "1")
 
     expect(page.get_by_test_id("models").locator("tbody tr")).to_have_count(4)
     model = page.get_by_test_id("model")
@@ -252,7 +259,7 @@ def test_an_empty_database_says_what_to_do(browser: Browser, size: str) -> None:
 def test_a_refused_model_is_promoted_by_name_and_reason_then_rolled_back_and_retired(
     browser: Browser, studio: BrokenStudio
 ) -> None:
-    """The last test: it changes who decides."""
+    """After the others: it changes who decides."""
     page, complaints = opened(browser, studio, "laptop", f"model={MODELS['first look']}")
     page.get_by_test_id("model").get_by_role("button", name="Promote …").click(timeout=SOON_MS)
     dialog = page.get_by_test_id("decide")
@@ -303,3 +310,17 @@ def test_a_refused_model_is_promoted_by_name_and_reason_then_rolled_back_and_ret
     assert complaints == []
     for one in (page, watching):
         one.context.close()
+
+
+def test_weights_that_do_not_follow_are_said_to_be_old(
+    browser: Browser, studio: BrokenStudio
+) -> None:
+    page, _ = opened(browser, studio, "laptop")
+    expect(page.get_by_test_id("weights-chart")).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_test_id("stale")).to_have_count(0)
+    for n in range(400, 404):
+        studio.candle(series_of("BTC/USD"), START + n * HALF_HOUR, START + (n + 1) * HALF_HOUR)
+    weights = page.get_by_role("region", name="Portfolio weights")
+    expect(weights.get_by_test_id("stale")).to_contain_text("2 h behind the candles: the last")
+    expect(weights).to_have_attribute("data-stale", "true")
+    page.context.close()

@@ -1,7 +1,6 @@
-import { useCallback, useEffect, useMemo } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo } from "react";
 
 import { MarketData } from "../features/data/MarketData";
-import { RlPortfolio } from "../features/rl/RlPortfolio";
 import { settledAt } from "../live/behind";
 import { firstPick, known, recorded } from "../live/state";
 import { type Store, useShown } from "../live/store";
@@ -10,6 +9,9 @@ import { Late, Lost, useBehind } from "./Condition";
 import { Header } from "./Header";
 import { Trading } from "./Trading";
 import { usePage } from "./route";
+
+// its code is loaded when it is opened
+const RlPortfolio = lazy(async () => ({ default: (await import("../features/rl/RlPortfolio")).RlPortfolio }));
 
 const TITLES = {
   trading: "TradePulse",
@@ -75,7 +77,11 @@ export function App({ store, follow, again, asked }: Props) {
         </p>
       )}
       {page === "market-data" && <MarketData state={state} isRecorded={isRecorded} />}
-      {page === "rl-portfolio" && <RlPortfolio state={state} />}
+      {page === "rl-portfolio" && (
+        <Suspense fallback={<p className="awaited">Loading the page …</p>}>
+          <RlPortfolio state={state} />
+        </Suspense>
+      )}
       {page === "trading" && <Trading state={state} isLate={late !== null} onPick={pick} />}
       <footer>
         <span>

@@ -2,7 +2,7 @@
 
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const HOUR = 3_600_000;
-const STEPS_MS = [1, 3, 6, 12, 24, 48, 120, 240, 480, 744, 1_488, 2_976, 8_784].map((hours) => hours * HOUR);
+const STEPS_MS = [1, 3, 6, 12, 24, 48, 72, 120, 240, 480, 744, 1_488, 2_976, 8_784].map((hours) => hours * HOUR);
 
 export interface Tick {
   at: number;

@@ -7,6 +7,20 @@ const LATE = { live: 2, replay: 3 };
 /** A fast replay is always some candles ahead; what moves is not stale. */
 export const STILL_MS = 5_000;
 
+/** The length of the shortest candles that are traded, ms; null where none is known. */
+export function shortest(state: State): number | null {
+  const trading = state.configurations.filter((one) => one.is_active).map((one) => one.series);
+  const lengths = state.series
+    .filter(({ series }) => trading.length === 0 || trading.includes(series))
+    .map((one) => one.timeframe_ms);
+  return lengths.length === 0 ? null : Math.min(...lengths);
+}
+
+/** How long something may stay behind the candles before it is old, ms. */
+export function patience(lengthMs: number, isRecorded: boolean | null): number {
+  return lengthMs * (isRecorded === false ? LATE.live : LATE.replay);
+}
+
 export interface Behind {
   ms: number;
   settled: number;
@@ -27,12 +41,8 @@ export function behind(state: State, isRecorded: boolean | null, stillMs: number
   const settled = settledAt(state);
   const { eventTime } = state;
   if (settled === null || eventTime === null || stillMs < STILL_MS) return null;
-  const trading = state.configurations.filter((one) => one.is_active).map((one) => one.series);
-  const lengths = state.series
-    .filter(({ series }) => trading.length === 0 || trading.includes(series))
-    .map((one) => one.timeframe_ms);
-  if (lengths.length === 0) return null;
-  const late = Math.min(...lengths) * (isRecorded === false ? LATE.live : LATE.replay);
+  const length = shortest(state);
+  if (length === null) return null;
   const ms = eventTime - settled;
-  return ms >= late ? { ms, settled } : null;
+  return ms >= patience(length, isRecorded) ? { ms, settled } : null;
 }

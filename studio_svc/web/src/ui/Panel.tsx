@@ -12,12 +12,14 @@ interface Props {
   known?: Known;
   /** Shown instead of the children while there is nothing, and it is known that there is nothing. */
   awaited?: string | null;
+  /** Why what is shown is older than it should be. */
+  stale?: string | null;
   /** Asks again; what the page itself asks for is asked by the page. */
   onAgain?: (() => void) | undefined;
   children?: ReactNode;
 }
 
-export function Panel({ title, note, area, known = READY, awaited, onAgain, children }: Props) {
+export function Panel({ title, note, area, known = READY, awaited, stale = null, onAgain, children }: Props) {
   const id = useId();
   const isEmpty = Boolean(awaited);
   return (
@@ -26,11 +28,17 @@ export function Panel({ title, note, area, known = READY, awaited, onAgain, chil
       aria-labelledby={id}
       aria-busy={known.state === "loading"}
       data-known={known.state}
+      data-stale={stale !== null || undefined}
     >
       <header>
         <h2 id={id}>{title}</h2>
         {note !== undefined && <span className="note">{note}</span>}
       </header>
+      {stale !== null && (
+        <p className="stale" role="status" data-testid="stale">
+          {stale}
+        </p>
+      )}
       {known.state === "failed" && <Failed reason={known.reason} isAlone={isEmpty} onAgain={onAgain} />}
       {!isEmpty && children}
       {isEmpty && known.state === "loading" && <Loading />}

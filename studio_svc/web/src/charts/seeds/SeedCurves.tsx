@@ -20,9 +20,11 @@ interface Props {
   zero?: string;
   /** Whether to mark where a seed was best and where it ended. */
   hasMarks?: boolean;
+  /** Whether to say no more than the mean beside the title. */
+  isShort?: boolean;
 }
 
-export function SeedCurves({ curves, title, text, height, zero, hasMarks = false }: Props) {
+export function SeedCurves({ curves, title, text, height, zero, hasMarks = false, isShort = false }: Props) {
   const [place, width] = useWidth<HTMLDivElement>();
   const drawn = useMemo(() => draw(curves, width, height, zero !== undefined), [curves, width, height, zero]);
   const steps = drawn?.steps ?? NONE;
@@ -34,7 +36,7 @@ export function SeedCurves({ curves, title, text, height, zero, hasMarks = false
   return (
     <figure className="curve">
       <figcaption>
-        <b>{title}</b> <span className="muted">{readout(curves, step, text)}</span>
+        <b>{title}</b> <span className="muted">{isShort ? middle(curves, step, text) : readout(curves, step, text)}</span>
       </figcaption>
       <div
         ref={place}
@@ -107,7 +109,7 @@ function draw(curves: Curves, width: number, height: number, withZero: boolean) 
     x,
     y,
     area: band(curves, x, y),
-    values: roundValues(within.values, height < 140 ? 2 : 4),
+    values: roundValues(within.values, height < 140 ? 3 : 4),
     lasts: roundValues(within.steps, width / 110),
     steps: [...new Set(curves.seeds.flatMap((one) => one.step))].sort((a, b) => a - b),
   };
@@ -117,6 +119,12 @@ function draw(curves: Curves, width: number, height: number, withZero: boolean) 
 export function stepText(steps: number): string {
   if (steps >= 1_000_000) return `${fixed(steps / 1_000_000, 2).replace(/\.?0+$/, "")} M`;
   return steps >= 1_000 ? `${fixed(steps / 1_000, 0)} k` : fixed(steps, 0);
+}
+
+/** The mean of the seeds at a step. */
+function middle(curves: Curves, step: number, text: (value: number) => string): string {
+  const n = nearest(curves.step, step);
+  return n === null ? "" : text(curves.iqm[n] ?? Number.NaN);
 }
 
 /** What the seeds have in common at a step, in words. */

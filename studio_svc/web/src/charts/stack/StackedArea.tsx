@@ -8,14 +8,19 @@ import { scale, times } from "../axis";
 import { usePointing, useWidth } from "../useChart";
 import { pathOf, type Stack } from "./stack";
 
-const HEIGHT = 230;
+/** Of the drawing, where there is little room and where there is much. */
+const [LOW, TALL, NARROW] = [220, 300, 500];
 const [LEFT, RIGHT, TOP, BOTTOM] = [36, 4, 6, 20];
 const ROOM = 84;
+
+function heightOf(width: number): number {
+  return width < NARROW ? LOW : TALL;
+}
 
 function scales({ times: at, top }: Stack, width: number) {
   return {
     x: scale([at[0] ?? 0, at.at(-1) ?? 0], [LEFT, width - RIGHT]),
-    y: scale([0, top], [HEIGHT - BOTTOM, TOP]),
+    y: scale([0, top], [heightOf(width) - BOTTOM, TOP]),
   };
 }
 
@@ -35,6 +40,7 @@ interface Props {
 export function StackedArea({ stack, label, onPoint }: Props) {
   const [place, width] = useWidth<HTMLDivElement>();
   const hatch = useId();
+  const height = heightOf(width);
   const [start = 0, end = 0] = [stack.times[0], stack.times.at(-1)];
   const { x, y } = scales(stack, width);
   const { xs, paths } = useMemo(() => drawn(stack, width), [stack, width]);
@@ -56,7 +62,7 @@ export function StackedArea({ stack, label, onPoint }: Props) {
       data-switches={stack.switches.length}
       onKeyDown={pointing.onKeyDown}
     >
-      <svg width={width} height={HEIGHT} role="presentation" {...pointing.handlers}>
+      <svg width={width} height={height} role="presentation" {...pointing.handlers}>
         <defs>
           <pattern id={hatch} width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
             <line className="hatch" x1="0" y1="0" x2="0" y2="6" />
@@ -72,14 +78,14 @@ export function StackedArea({ stack, label, onPoint }: Props) {
             x={x(span.start)}
             y={TOP}
             width={Math.max(2, x(span.end) - x(span.start))}
-            height={HEIGHT - TOP - BOTTOM}
+            height={height - TOP - BOTTOM}
             fill={`url(#${hatch})`}
           >
             <title>{`fallback: ${words(span.reason)}, ${time(span.start)} to ${time(span.end)} UTC`}</title>
           </rect>
         ))}
         {stack.switches.map((one) => (
-          <line key={one.at} className="switch" x1={x(one.at)} x2={x(one.at)} y1={TOP} y2={HEIGHT - BOTTOM} />
+          <line key={one.at} className="switch" x1={x(one.at)} x2={x(one.at)} y1={TOP} y2={height - BOTTOM} />
         ))}
         {[0, stack.top / 2, stack.top].map((value) => (
           <text key={value} className="axis" x={LEFT - 5} y={y(value) + 4} textAnchor="end">
@@ -87,11 +93,11 @@ export function StackedArea({ stack, label, onPoint }: Props) {
           </text>
         ))}
         {times(start, end, (width - LEFT) / ROOM).map((tick) => (
-          <text key={tick.at} className="axis" x={Math.min(x(tick.at), width - 20)} y={HEIGHT - 5} textAnchor="middle">
+          <text key={tick.at} className="axis" x={Math.min(x(tick.at), width - 20)} y={height - 5} textAnchor="middle">
             {tick.text}
           </text>
         ))}
-        {at !== null && <line className="cursor" x1={xs[at]} x2={xs[at]} y1={TOP} y2={HEIGHT - BOTTOM} />}
+        {at !== null && <line className="cursor" x1={xs[at]} x2={xs[at]} y1={TOP} y2={height - BOTTOM} />}
       </svg>
     </div>
   );

@@ -65,6 +65,7 @@ export function Baselines({ report }: { report: Report }) {
         </table>
       </div>
       <h4>Excess over each, on the test range</h4>
+      <p className="muted">Each bar reaches from what is sure of the excess to what was found; the line is no difference.</p>
       <Excess compared={report.compared} />
     </>
   );

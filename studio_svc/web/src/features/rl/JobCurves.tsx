@@ -56,7 +56,7 @@ export function JobCurves({ job, pulse }: { job: Job; pulse: string }) {
       {answer.metrics.includes(REWARD.metric) && <Curve job={job} drawn={REWARD} pulse={pulse} height={150} />}
       <div className="small-curves">
         {small.map((one) => (
-          <Curve key={one.metric} job={job} drawn={one} pulse={pulse} height={96} />
+          <Curve key={one.metric} job={job} drawn={one} pulse={pulse} height={96} isShort />
         ))}
       </div>
     </div>
@@ -67,8 +67,20 @@ function usePoints(id: string, metric: string, pulse: string) {
   return useFetched<Curves>(`rl/jobs/${id}/points?metric=${metric}&points=${POINTS}`, pulse, FRESH_MS);
 }
 
-function Curve({ job, drawn, pulse, height }: { job: Job; drawn: Drawn; pulse: string; height: number }) {
+function Curve({
+  job,
+  drawn,
+  pulse,
+  height,
+  isShort = false,
+}: {
+  job: Job;
+  drawn: Drawn;
+  pulse: string;
+  height: number;
+  isShort?: boolean;
+}) {
   const { answer, known, again } = usePoints(job.job_id, drawn.metric, pulse);
   if (answer === null) return known.state === "failed" ? <Failed reason={known.reason} onAgain={again} /> : null;
-  return <SeedCurves curves={answer} title={drawn.title} text={drawn.text} height={height} />;
+  return <SeedCurves curves={answer} title={drawn.title} text={drawn.text} height={height} isShort={isShort} />;
 }

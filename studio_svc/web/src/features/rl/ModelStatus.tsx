@@ -16,6 +16,8 @@ const FRESH_MS = 5_000;
 
 interface Props {
   status: Fetched<RlStatus>;
+  /** Why the weights are old. */
+  stale: string | null;
   /** The last vector that was pushed, where one was. */
   pushed: Weights | null;
   eventTime: number | null;
@@ -25,7 +27,7 @@ interface Props {
   onDone: () => void;
 }
 
-export function ModelStatus({ status, pushed, eventTime, configurations, version, onDone }: Props) {
+export function ModelStatus({ status, stale, pushed, eventTime, configurations, version, onDone }: Props) {
   const { answer, known, again } = status;
   const id = answer?.active?.model_id ?? null;
   const detail = useFetched<ModelDetail>(id && `rl/models/${id}`, version, FRESH_MS);
@@ -37,6 +39,7 @@ export function ModelStatus({ status, pushed, eventTime, configurations, version
       title="Model status"
       note={answer ? `portfolio ${answer.portfolio}` : undefined}
       known={known}
+      stale={stale}
       onAgain={again}
       awaited={answer ? null : "Nothing is known of the portfolio."}
     >
@@ -96,7 +99,8 @@ function Who({ status, last, onDone }: { status: RlStatus; last: Weights | null;
       )}
       <p className="muted">
         Since {time(active.stage_since)} UTC by this machine&apos;s clock
-        {promoted && `, ${promoted.by_person ? "by a person" : "by itself"}: ${promoted.reason}`}
+        {promoted && `, ${promoted.by_person ? "by a person" : "by itself"}`}
+        {promoted && active.overrides.length === 0 && `: ${promoted.reason}`}
       </p>
       <Actions model={active} status={status} withRollback onDone={onDone} />
     </div>

@@ -3,7 +3,7 @@
 import { useCallback, useMemo, useState } from "react";
 
 import type { Fetched } from "../../api/fetched";
-import type { Allocations, Position, Weights } from "../../api/types";
+import type { Allocations, Model, Position, Weights } from "../../api/types";
 import { Legend, StackedArea } from "../../charts/stack/StackedArea";
 import { cashOf, stack } from "../../charts/stack/stack";
 import { fixed, percent, signed, time, words } from "../../lib/format";
@@ -23,27 +23,33 @@ interface Props {
   /** Null while they are not known. */
   positions: readonly Position[] | null;
   equity: number | null;
+  /** Why the weights are old. */
+  stale: string | null;
+  /** Who decides in shadow. */
+  shadows: readonly Model[];
   view: View;
 }
 
-export function PortfolioWeights({ allocations, pushed, positions, equity, view }: Props) {
+export function PortfolioWeights({ allocations, pushed, positions, equity, stale, shadows, view }: Props) {
   const { answer, known, again } = allocations;
-  const vectors = useMemo(() => withPushed(answer?.vectors ?? [], pushed), [answer, pushed]);
+  const isShadow = view.shadow !== null;
+  const vectors = useMemo(() => withPushed(answer?.vectors ?? [], isShadow ? null : pushed), [answer, isShadow, pushed]);
   const stacked = useMemo(() => stack(vectors), [vectors]);
   const [pointed, setPointed] = useState<number | null>(null);
   const onPoint = useCallback((index: number | null) => setPointed(index), []);
   const last = vectors.at(-1) ?? null;
   const shown = pointed === null ? last : (vectors[pointed] ?? last);
   const held = useMemo(
-    () => (positions === null || pointed !== null ? null : exposures(positions, equity)),
-    [positions, equity, pointed],
+    () => (positions === null || pointed !== null || isShadow ? null : exposures(positions, equity)),
+    [positions, equity, pointed, isShadow],
   );
   return (
     <Panel
       area="portfolio-weights"
       title="Portfolio weights"
-      note={<Range view={view} />}
+      note={<Range view={view} shadows={shadows} />}
       known={known}
+      stale={stale}
       onAgain={again}
       awaited={
         vectors.length > 0
@@ -66,11 +72,11 @@ export function PortfolioWeights({ allocations, pushed, positions, equity, view 
             </>
           )}
           <p className="foot said" data-testid="vector">
-            {pointed === null ? "Last decision" : "Decided"} {time(shown.close_time)} UTC by {policyWords(shown.policy)}
+            {isShadow ? "In shadow, decided" : pointed === null ? "Last decision" : "Decided"} {time(shown.close_time)} UTC by {policyWords(shown.policy)}
             {shown.fallback !== null && <b className="amber"> · fallback: {words(shown.fallback)}</b>}
             {answer.every > 1 && <span> · every {fixed(answer.every, 0)}th close is drawn</span>}
           </p>
-          <Now vector={shown} held={held} isNow={pointed === null} />
+          <Now vector={shown} held={held} isNow={pointed === null && !isShadow} />
         </>
       )}
     </Panel>
@@ -83,9 +89,21 @@ export function withPushed(vectors: readonly Weights[], pushed: Weights | null):
   return pushed !== null && end !== undefined && pushed.close_time > end ? [...vectors, pushed] : vectors;
 }
 
-function Range({ view }: { view: View }) {
+function Range({ view, shadows }: { view: View; shadows: readonly Model[] }) {
   return (
     <span className="tools">
+      {(shadows.length > 0 || view.shadow !== null) && (
+        <span className="picker" role="group" aria-label="Whose weights">
+          <Chosen change={{ shadow: null }} isCurrent={view.shadow === null}>
+            followed
+          </Chosen>
+          {shadows.map((one) => (
+            <Chosen key={one.model_id} change={{ shadow: one.model_id }} isCurrent={view.shadow === one.model_id}>
+              {one.name} <small>in shadow</small>
+            </Chosen>
+          ))}
+        </span>
+      )}
       <span className="picker" role="group" aria-label="Range of weights">
         {DAYS.map((days) => (
           <Chosen key={days} change={{ days: days === 30 ? null : String(days) }} isCurrent={days === view.days}>
@@ -128,18 +146,18 @@ function Now({ vector, held, isNow }: { vector: Weights; held: Map<string, numbe
       <tr className="muted">
         <td>cash, not used</td>
         <td className="number">{percent(cash.target * 100, 1)}</td>
-        {isNow && <Beside line={{ instrument: "cash", isMissing: false, ...cash }} />}
+        {isNow && <Beside line={{ instrument: "cash", isMissing: false, ...cash }} isCash />}
       </tr>
     </Table>
   );
 }
 
-function Beside({ line: { target, held } }: { line: Line }) {
+function Beside({ line: { target, held }, isCash = false }: { line: Line; isCash?: boolean }) {
   const difference = held === null ? null : held - (target ?? 0);
   return (
     <>
       <td className="number">{held === null ? "not known" : percent(held * 100, 1)}</td>
-      <td className={`number ${difference !== null && difference > SAME ? "amber" : ""}`}>
+      <td className={`number ${!isCash && difference !== null && difference > SAME ? "amber" : ""}`}>
         {difference === null ? "–" : Math.abs(difference) < SAME ? "0.0" : signed(difference * 100, 1)}
       </td>
     </>

@@ -5,10 +5,12 @@ import { useCallback, useEffect, useState } from "react";
 import { useFetched } from "../../api/fetched";
 import type { Allocations, Job, Model, RlStatus } from "../../api/types";
 import { useQuery } from "../../lib/address";
-import { isCut, known, type State } from "../../live/state";
+import { shortest } from "../../live/behind";
+import { isCut, known, recorded, type State } from "../../live/state";
 import { type View, viewOf } from "./links";
 import { ModelStatus } from "./ModelStatus";
 import { PortfolioWeights } from "./PortfolioWeights";
+import { staleText, useStill } from "./stale";
 import { TrainingHistory } from "./TrainingHistory";
 import { isAtWork, TrainingPanel } from "./TrainingPanel";
 
@@ -19,6 +21,7 @@ const WEIGHTS_MS = 10_000;
 const PULSE_MS = 3_000;
 const DAY_MS = 86_400_000;
 const POINTS = 500;
+const NONE: readonly Model[] = [];
 
 export function RlPortfolio({ state }: { state: State }) {
   const query = useQuery();
@@ -39,6 +42,14 @@ export function RlPortfolio({ state }: { state: State }) {
     WEIGHTS_MS,
   );
 
+  const stale = staleText({
+    closed: end,
+    eventTime: state.eventTime,
+    lengthMs: shortest(state),
+    isRecorded: recorded(state),
+    stillMs: useStill(end),
+  });
+
   const [askStatus, askModels] = [status.again, models.again];
   const onDone = useCallback(() => {
     askStatus();
@@ -52,6 +63,7 @@ export function RlPortfolio({ state }: { state: State }) {
     <main className={isCut(state) ? "learned cut" : "learned"}>
       <ModelStatus
         status={status}
+        stale={stale}
         pushed={state.weights}
         eventTime={state.eventTime}
         configurations={configurations}
@@ -63,6 +75,8 @@ export function RlPortfolio({ state }: { state: State }) {
         pushed={state.weights}
         positions={positions}
         equity={equity === null ? null : Number(equity)}
+        stale={stale}
+        shadows={status.answer?.shadows ?? NONE}
         view={view}
       />
       <TrainingHistory
@@ -103,8 +117,8 @@ function lastClose(pushed: number | null, status: RlStatus | null): number | nul
 }
 
 /** The question for a range that ends with the last close; it moves by whole days, so that it is asked anew seldom. */
-export function allocationsPath({ days }: Pick<View, "days">, end: number | null): string {
-  const path = `rl/allocations?points=${POINTS}`;
-  if (days === 0 || end === null) return path;
-  return `${path}&start=${Math.max(0, Math.ceil(end / DAY_MS) * DAY_MS - days * DAY_MS)}`;
+export function allocationsPath({ days, shadow }: Pick<View, "days" | "shadow">, end: number | null): string {
+  const since = days === 0 || end === null ? null : Math.max(0, Math.ceil(end / DAY_MS) * DAY_MS - days * DAY_MS);
+  const range = since === null ? "" : `&start=${since}`;
+  return `rl/allocations?points=${POINTS}${range}${shadow === null ? "" : `&shadow=${encodeURIComponent(shadow)}`}`;
 }

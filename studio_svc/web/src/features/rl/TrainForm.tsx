@@ -42,7 +42,7 @@ export function TrainForm({ configurations, version, onStarted }: Props) {
   };
 
   return (
-    <form className="train" aria-label="A new training" data-testid="train" onSubmit={(event) => event.preventDefault()}>
+    <form className="new-training" aria-label="A new training" data-testid="train" onSubmit={(event) => event.preventDefault()}>
       <Wide label="Name" hint="to find it again">
         <input value={filled.name} maxLength={64} onChange={(event) => set({ name: event.currentTarget.value })} />
       </Wide>

@@ -68,7 +68,7 @@ export function TrainingHistory({ models, jobs, status, configurations, view, ve
 }
 
 const EMPTY =
-  "No model was trained yet: start a training below, or by `tradepulse policy train`. Until one is promoted, simple weights decide.";
+  "No model was trained yet: start a training below, or by the command tradepulse policy train. Until one is promoted, simple weights decide.";
 
 function Opened({ id, children }: { id: string; children: React.ReactNode }) {
   const place = useRef<HTMLDivElement>(null);

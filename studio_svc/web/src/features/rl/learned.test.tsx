@@ -22,6 +22,7 @@ import { daysLeft, gatesOf, measured, objections, policyWords, reportOf, smalles
 import { allocationsPath, RlPortfolio } from "./RlPortfolio";
 import { EMPTY, specOf } from "./spec";
 import { segments } from "./split";
+import { staleText } from "./stale";
 import type { Drift } from "./theirs";
 import { TrainingHistory } from "./TrainingHistory";
 import { Verdict } from "./TrainForm";
@@ -45,20 +46,20 @@ describe("the page of learned weights", () => {
   });
 
   it("reads what to show from the address", () => {
-    expect(viewOf("?model=m&with=n&job=j&stage=ACTIVE&days=7&view=table")).toEqual({
-      model: "m", beside: "n", job: "j", stage: "ACTIVE", days: 7, isTable: true,
+    expect(viewOf("?model=m&with=n&job=j&stage=ACTIVE&shadow=s&days=7&view=table")).toEqual({
+      model: "m", beside: "n", job: "j", stage: "ACTIVE", shadow: "s", days: 7, isTable: true,
     });
     expect(viewOf("?days=12").days).toBe(30);
-    expect(allocationsPath({ days: 0 }, 5 * DAY)).toBe("rl/allocations?points=500");
-    expect(allocationsPath({ days: 7 }, 9.5 * DAY)).toBe(`rl/allocations?points=500&start=${3 * DAY}`);
-    expect(allocationsPath({ days: 7 }, DAY)).toBe("rl/allocations?points=500&start=0");
+    expect(allocationsPath({ days: 0, shadow: null }, 5 * DAY)).toBe("rl/allocations?points=500");
+    expect(allocationsPath({ days: 7, shadow: "s" }, 9.5 * DAY)).toBe(`rl/allocations?points=500&start=${3 * DAY}&shadow=s`);
+    expect(allocationsPath({ days: 7, shadow: null }, DAY)).toBe("rl/allocations?points=500&start=0");
   });
 });
 
 describe("model status", () => {
   const panel = (found: Fetched<RlStatus>, eventTime: number | null = null) =>
     shown(
-      <ModelStatus status={found} pushed={null} eventTime={eventTime} configurations={null} version="" onDone={nothing} />,
+      <ModelStatus status={found} stale={null} pushed={null} eventTime={eventTime} configurations={null} version="" onDone={nothing} />,
     );
 
   it("says that no model decides only when that is known", () => {
@@ -86,7 +87,7 @@ describe("model status", () => {
       3 * DAY,
     );
     expect(told).toContain("bold bold-444 active decides the weights Set aside: refused. Reason: to see");
-    expect(told).toContain("Since 1970-01-01 00:00 UTC by this machine&#x27;s clock, by a person: to see");
+    expect(told).toContain("Since 1970-01-01 00:00 UTC by this machine&#x27;s clock, by a person Retire");
     expect(told).toContain("Roll back to past …");
     expect(told).toContain("Its age, event time 1 d");
     expect(told).toContain("2.5 % 5 of 200 closes 5× it summed to more");
@@ -98,6 +99,21 @@ describe("model status", () => {
     expect(stillTrading(one, null)).toBeNull();
     const rows = [{ configuration_id: "a", is_active: true }, { configuration_id: "b", is_active: false }];
     expect(stillTrading(one, rows as never)).toBe(1);
+  });
+});
+
+describe("weights that do not follow", () => {
+  it("are old after some closes in which nothing moved", () => {
+    const told = { closed: 10 * DAY, eventTime: 12 * DAY, lengthMs: DAY / 2, isRecorded: true, stillMs: 5_000 };
+    expect(staleText(told)).toBe(
+      "2 d behind the candles: the last weights are those of 1970-01-11 00:00 UTC. See whether rl_svc is ready.",
+    );
+    expect(staleText({ ...told, stillMs: 4_000 })).toBeNull();
+    expect(staleText({ ...told, eventTime: 11.4 * DAY })).toBeNull();
+    expect(staleText({ ...told, eventTime: 11.4 * DAY, isRecorded: false })).not.toBeNull();
+    expect(staleText({ ...told, closed: null })).toBeNull();
+    expect(staleText({ ...told, eventTime: null })).toBeNull();
+    expect(staleText({ ...told, lengthMs: null })).toBeNull();
   });
 });
 
@@ -149,7 +165,7 @@ describe("weights", () => {
   });
 
   const panel = (found: Fetched<Allocations>, positions: Parameters<typeof PortfolioWeights>[0]["positions"]) =>
-    shown(<PortfolioWeights allocations={found} pushed={null} positions={positions} equity={1_000} view={view} />);
+    shown(<PortfolioWeights allocations={found} pushed={null} positions={positions} equity={1_000} stale={null} shadows={[]} view={view} />);
 
   it("say what is not known", () => {
     const found = { closes: 40, every: 2, vectors: [vector(0, { "k:A/USD": 1 }), last] };

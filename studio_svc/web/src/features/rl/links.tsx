@@ -12,6 +12,8 @@ export interface View {
   beside: string | null;
   job: string | null;
   stage: string | null;
+  /** The model in shadow whose weights are drawn in place of those that are followed. */
+  shadow: string | null;
   days: number;
   isTable: boolean;
 }
@@ -26,6 +28,7 @@ export function viewOf(query: string): View {
     beside: params.get("with"),
     job: params.get("job"),
     stage: params.get("stage"),
+    shadow: params.get("shadow"),
     days: (DAYS as readonly number[]).includes(days) ? days : 30,
     isTable: params.get("view") === "table",
   };
