@@ -23,6 +23,8 @@ import type {
   ModelView,
   OrderView,
   OverviewView,
+  PartView,
+  PolicySpec,
   PositionView,
   SeriesView,
   SignalView,
@@ -30,6 +32,7 @@ import type {
   SubscriptionsView,
   SubscriptionView,
   TradeView,
+  TrainingCheckView,
   TriedView,
   VenueView,
   WeightsView,
@@ -96,6 +99,13 @@ export type RlStatus = StatusView;
 export type Allocations = AllocationsView;
 /** The curves of a training: each seed's, and what they have in common. */
 export type Curves = CurvesView;
+
+/** What may be asked of a training; what is left out is the server's. */
+export type { PolicySpec };
+/** What would come of it. */
+export type TrainCheck = TrainingCheckView;
+/** Days of a training, ms. */
+export type Part = PartView;
 
 /** Changes with models and trainings; the stream alone tells of it. */
 export interface ModelsState {

@@ -3,7 +3,7 @@
 import { fixed, percent, signed, tone } from "../../lib/format";
 import { intervals } from "./interval";
 import type { Compared, Figures, Report } from "./report";
-import { PARTS } from "./theirs";
+import { PARTS } from "./split";
 
 const FIGURES: readonly (readonly [keyof Figures, string, string])[] = [
   ["growth_pct", "Growth %", "Of the equity, over the whole part"],

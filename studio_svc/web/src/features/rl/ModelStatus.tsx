@@ -7,9 +7,10 @@ import { date, fixed, percent, span, time } from "../../lib/format";
 import { Stage } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Actions, ComeBack } from "./Actions";
+import type { Drift } from "./drift";
 import { ModelLink } from "./links";
 import { daysLeft, policyWords, reportOf } from "./report";
-import { type Drift, PARTS } from "./theirs";
+import { PARTS } from "./split";
 import { Watch } from "./Watch";
 
 const FRESH_MS = 5_000;

@@ -1,10 +1,9 @@
 /** The days of a training: what is learned from, chosen on and judged on. */
 
 import { date, fixed } from "../../lib/format";
-import { segments } from "./split";
-import type { TrainCheck } from "./theirs";
+import { type Parts, segments } from "./split";
 
-export function SplitBar({ parts }: { parts: NonNullable<TrainCheck["parts"]> }) {
+export function SplitBar({ parts }: { parts: Parts }) {
   const found = segments(parts);
   return (
     <div className="split" data-testid="split">

@@ -7,6 +7,7 @@ import type { Configuration, Job } from "../../api/types";
 import { fixed, span, words } from "../../lib/format";
 import { type Checked, useCheck } from "./check";
 import { EMPTY, type Field, FIGURES, type Filled, PPO, specOf } from "./spec";
+import { partsOf } from "./split";
 import { SplitBar } from "./SplitBar";
 
 interface Props {
@@ -23,8 +24,8 @@ export function TrainForm({ configurations, version, onStarted }: Props) {
   const { spec, wrong } = specOf(filled);
   const checked = useCheck(wrong.length === 0 ? spec : null, version);
   const set = (part: Partial<Filled>): void => setFilled({ ...filled, ...part });
-  const canStart =
-    wrong.length === 0 && checked.state === "told" && checked.check.refusals.length === 0 && checked.check.trainer;
+  const canStart = wrong.length === 0 && checked.state === "told" && checked.check.refusals.length === 0;
+  const parts = checked.state === "told" ? partsOf(checked.check.parts) : null;
 
   const start = (): void => {
     setSent(true);
@@ -61,8 +62,8 @@ export function TrainForm({ configurations, version, onStarted }: Props) {
           <input type="date" value={filled.end} onChange={(event) => set({ end: event.currentTarget.value })} />
         </label>
       </div>
-      {checked.state === "told" && checked.check.parts !== null ? (
-        <SplitBar parts={checked.check.parts} />
+      {parts !== null ? (
+        <SplitBar parts={parts} />
       ) : (
         <p className="muted">Without dates all stored candles are used: 60 % train, 20 % validation, 20 % test.</p>
       )}
@@ -93,6 +94,7 @@ export function TrainForm({ configurations, version, onStarted }: Props) {
 }
 
 function startText(checked: Checked): string {
+  if (checked.state === "told" && !checked.check.trainer) return "Queue training, to wait for a trainer";
   const seconds = checked.state === "told" ? checked.check.seconds : null;
   return seconds === null ? "Start training" : `Start training, about ${span(seconds * 1_000)}`;
 }
@@ -112,26 +114,31 @@ export function Verdict({ checked, wrong }: { checked: Checked; wrong: readonly 
       {checked.state === "failed" && <p className="down">What the server says of it is not known: {checked.reason}</p>}
       {checked.state === "told" && (
         <>
-          {!checked.check.trainer && (
-            <p className="down">
-              No trainer runs, so nothing can be trained here: it needs torch. Install it with <code>make rl</code> and
-              start the system again.
+          {!checked.check.trainer && !checked.check.warnings.some((one) => one.includes("trainer")) && (
+            <p className="amber">
+              No trainer runs here, so a training waits: it needs torch. Install it with <code>make rl</code> and start
+              the system again.
             </p>
           )}
           {checked.check.refusals.map((one) => (
             <p key={one} className="down">
-              {one}
+              <Marked text={one} />
             </p>
           ))}
           {checked.check.warnings.map((one) => (
             <p key={one} className="amber">
-              {one}
+              <Marked text={one} />
             </p>
           ))}
         </>
       )}
     </div>
   );
+}
+
+/** A line of the server, what is in backticks as code. */
+function Marked({ text }: { text: string }) {
+  return text.split("`").map((part, n) => (n % 2 === 1 ? <code key={n}>{part}</code> : part));
 }
 
 function Wide({ label, hint, children }: { label: string; hint: string; children: React.ReactNode }) {

@@ -3,7 +3,7 @@
 import type { Fetched } from "../../api/fetched";
 import { date, fixed, percent, words } from "../../lib/format";
 import { Failed } from "../../ui/Panel";
-import type { Drift as DriftAnswer, DriftDay } from "./theirs";
+import type { Drift as DriftAnswer, DriftDay } from "./drift";
 
 const UNSTABLE = 0.25;
 const NOT_FOUND = 404;

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 
 import { RefusalError, send } from "../../api/client";
-import type { PolicySpec, TrainCheck } from "./theirs";
+import type { PolicySpec, TrainCheck } from "../../api/types";
 
 const QUIET_MS = 500;
 const NOT_FOUND = 404;

@@ -10,6 +10,7 @@ import { initial } from "../../live/state";
 import { text } from "../../ui/fixtures";
 import { Baselines } from "./Baselines";
 import { failureOf } from "./check";
+import type { Drift } from "./drift";
 import { detail, job, model, report, status, vector } from "./fixtures";
 import { GateList } from "./Gates";
 import { cashLine, exposures, lines } from "./held";
@@ -21,9 +22,8 @@ import { PortfolioWeights, withPushed } from "./PortfolioWeights";
 import { daysLeft, gatesOf, measured, objections, policyWords, reportOf, smallestText } from "./report";
 import { allocationsPath, RlPortfolio } from "./RlPortfolio";
 import { EMPTY, specOf } from "./spec";
-import { segments } from "./split";
+import { partsOf, segments } from "./split";
 import { staleText } from "./stale";
-import type { Drift } from "./theirs";
 import { TrainingHistory } from "./TrainingHistory";
 import { Verdict } from "./TrainForm";
 import { chosenJob, leftMs, silentMs } from "./TrainingPanel";
@@ -287,7 +287,9 @@ describe("training", () => {
   it("says what stands against it", () => {
     const check = { refusals: ["too short"], warnings: ["an overlap"], seconds: 90, embargo_days: 9, parts: null, configurations: [], trainer: false, free_bytes: null };
     const told = shown(<Verdict checked={{ state: "told", check }} wrong={[]} />);
-    expect(told).toContain("No trainer runs, so nothing can be trained here: it needs torch. Install it with make rl");
+    expect(told).toContain("No trainer runs here, so a training waits: it needs torch. Install it with make rl");
+    const said = { ...check, warnings: ["no trainer is running: start it"] };
+    expect(shown(<Verdict checked={{ state: "told", check: said }} wrong={[]} />)).toBe("too short no trainer is running: start it");
     expect(told).toContain("too short an overlap");
     expect(shown(<Verdict checked={{ state: "cannot" }} wrong={[]} />)).toContain("This server cannot train");
     expect(failureOf(new RefusalError("x", 404))).toEqual({ state: "cannot" });
@@ -302,6 +304,9 @@ describe("training", () => {
       ["train", 60], ["embargo", 9], ["validation", 20], ["embargo", 9], ["test", 20],
     ]);
     expect(found.reduce((sum, one) => sum + one.share, 0)).toBeCloseTo(1);
+    expect(partsOf({ ...report().parts })).toEqual(report().parts);
+    expect(partsOf({ train: report().parts.train })).toBeNull();
+    expect(partsOf(null)).toBeNull();
     expect(segments({ ...report().parts, test: { start: 0, end: 0, days: 0 } })).toEqual([]);
   });
 

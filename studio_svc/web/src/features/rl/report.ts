@@ -2,7 +2,7 @@
 
 import type { Model, ModelDetail } from "../../api/types";
 import { fixed, percent } from "../../lib/format";
-import type { Part, PartName } from "./theirs";
+import type { PartName, Parts } from "./split";
 
 export interface Figures {
   growth_pct: number;
@@ -33,7 +33,7 @@ export interface Compared {
 
 export interface Report {
   label: string;
-  parts: Record<PartName, Part>;
+  parts: Parts;
   embargo_days: number;
   looks: number;
   seeds: number;

@@ -1,6 +1,6 @@
 /** What a person has filled in, as the body of a training. Pure. */
 
-import type { PolicySpec } from "./theirs";
+import type { PolicySpec } from "../../api/types";
 
 /** The form, as text; empty leaves it to the server. */
 export interface Filled {

@@ -1,6 +1,15 @@
 /** The days of a training on a bar: train, validation and test, embargoes between. Pure. */
 
-import { type Part, type PartName, PARTS } from "./theirs";
+import type { Part } from "../../api/types";
+
+export type PartName = "train" | "validation" | "test";
+export const PARTS: readonly PartName[] = ["train", "validation", "test"];
+export type Parts = Record<PartName, Part>;
+
+/** The parts where all of them are told. */
+export function partsOf(told: Record<string, Part> | null): Parts | null {
+  return told !== null && PARTS.every((name) => told[name] !== undefined) ? (told as Parts) : null;
+}
 
 export interface Segment {
   name: PartName | "embargo";
@@ -14,7 +23,7 @@ export interface Segment {
 const DAY_MS = 86_400_000;
 
 /** The segments, in order; what lies between two parts is embargo. */
-export function segments(parts: Record<PartName, Part>): Segment[] {
+export function segments(parts: Parts): Segment[] {
   const [first, last] = [parts.train.start, parts.test.end];
   const whole = last - first;
   if (!(whole > 0)) return [];
