@@ -11,6 +11,7 @@ import { GateList } from "./Gates";
 import { Chosen } from "./links";
 import { OriginOf } from "./ModelStatus";
 import { reportOf, smallestText } from "./report";
+import { WatchOf } from "./Watch";
 
 const FRESH_MS = 3_000;
 
@@ -41,8 +42,10 @@ export function ModelPage({ id, beside, models, status, configurations, version,
         {others.length > 0 && <BesideOf others={others} beside={beside} />}
       </p>
       <div className={beside === null ? "sides" : "sides two"}>
-        <Side found={one} status={status} configurations={configurations} onDone={done} />
-        {beside !== null && <Side found={other} status={status} configurations={configurations} onDone={done} />}
+        <Side found={one} status={status} configurations={configurations} version={version} onDone={done} />
+        {beside !== null && (
+          <Side found={other} status={status} configurations={configurations} version={version} onDone={done} />
+        )}
       </div>
     </section>
   );
@@ -73,11 +76,13 @@ function Side({
   found,
   status,
   configurations,
+  version,
   onDone,
 }: {
   found: Fetched<ModelDetail>;
   status: RlStatus | null;
   configurations: readonly Configuration[] | null;
+  version: string;
   onDone: () => void;
 }) {
   const { answer: model, known, again } = found;
@@ -119,6 +124,12 @@ function Side({
       <h4>What it came of</h4>
       <OriginOf model={model} configurations={configurations} />
       <Served model={model} />
+      {(model.stage === "ACTIVE" || model.stage === "SHADOW") && (
+        <>
+          <h4>Drift</h4>
+          <WatchOf id={model.model_id} version={version} />
+        </>
+      )}
       <h4>History of its stages</h4>
       <Events model={model} />
       {model.job_id !== null && (

@@ -7,11 +7,10 @@ import { date, fixed, percent, span, time } from "../../lib/format";
 import { Stage } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Actions, ComeBack } from "./Actions";
-import type { Drift } from "./drift";
 import { ModelLink } from "./links";
 import { daysLeft, policyWords, reportOf } from "./report";
 import { PARTS } from "./split";
-import { Watch } from "./Watch";
+import { WatchOf } from "./Watch";
 
 const FRESH_MS = 5_000;
 
@@ -32,7 +31,6 @@ export function ModelStatus({ status, stale, pushed, eventTime, configurations, 
   const { answer, known, again } = status;
   const id = answer?.active?.model_id ?? null;
   const detail = useFetched<ModelDetail>(id && `rl/models/${id}`, version, FRESH_MS);
-  const drift = useFetched<Drift>(id && `rl/models/${id}/drift?days=30`, version, FRESH_MS);
   const last = newest(pushed, answer?.last ?? null);
   return (
     <Panel
@@ -52,7 +50,7 @@ export function ModelStatus({ status, stale, pushed, eventTime, configurations, 
           {answer.active && (
             <>
               <h3>Drift</h3>
-              <Watch drift={drift} />
+              <WatchOf id={answer.active.model_id} version={version} />
               <h3>What it came of</h3>
               <Origin detail={detail} configurations={configurations} />
             </>

@@ -3,7 +3,8 @@
 import { useState } from "react";
 
 import { send } from "../../api/client";
-import type { Fetched } from "../../api/fetched";
+import { type Fetched, useFetched } from "../../api/fetched";
+import type { Known } from "../../api/known";
 import type { Configuration, Job } from "../../api/types";
 import { fixed, percent, span } from "../../lib/format";
 import { go, withQuery } from "../../lib/address";
@@ -12,6 +13,8 @@ import { JobCurves } from "./JobCurves";
 import { Chosen, HERE, type View } from "./links";
 import { jobName, jobWords } from "./TrainingHistory";
 import { TrainForm } from "./TrainForm";
+
+const FRESH_MS = 3_000;
 
 interface Props {
   jobs: Fetched<Job[]>;
@@ -26,7 +29,10 @@ interface Props {
 
 export function TrainingPanel({ jobs, configurations, view, query, version, pulse, now }: Props) {
   const { answer, known, again } = jobs;
-  const shown = chosenJob(answer ?? [], view.job);
+  const listed = chosenJob(answer ?? [], view.job);
+  // an older one than are listed
+  const asked = useFetched<Job>(answer !== null && listed === null && view.job ? `rl/jobs/${view.job}` : null, pulse, FRESH_MS);
+  const shown = listed ?? (asked.known.state === "ready" ? asked.answer : null);
   const started = (job: Job): void => {
     again();
     go(withQuery(HERE, query, { job: job.job_id }), { keepsPlace: true });
@@ -45,9 +51,7 @@ export function TrainingPanel({ jobs, configurations, view, query, version, puls
           )}
           {shown === null && answer !== null && (
             <p className="awaited">
-              {view.job === null
-                ? "No training yet: its curves are drawn here while it runs."
-                : "There is no training of this id."}
+              {view.job === null ? "No training yet: its curves are drawn here while it runs." : missing(asked.known)}
             </p>
           )}
           {shown === null && answer === null && known.state === "loading" && <p className="awaited">…</p>}
@@ -55,6 +59,10 @@ export function TrainingPanel({ jobs, configurations, view, query, version, puls
       </div>
     </Panel>
   );
+}
+
+function missing(known: Known): string {
+  return known.state === "failed" ? `Not known: ${known.reason}` : "…";
 }
 
 /** The training that the address names, else the first: one that runs, or the newest. */

@@ -1,6 +1,6 @@
 /** Drift: whether a model still sees what it was trained on, and still earns. */
 
-import type { Fetched } from "../../api/fetched";
+import { type Fetched, useFetched } from "../../api/fetched";
 import { date, fixed, percent, words } from "../../lib/format";
 import { Failed } from "../../ui/Panel";
 import type { Drift as DriftAnswer, DriftDay } from "./drift";
@@ -19,6 +19,13 @@ export function worstPsi({ psi }: Pick<DriftDay, "psi">): { feature: string; val
 /** The last day on which something was measured. */
 export function lastDay(drift: DriftAnswer): DriftDay | null {
   return [...drift.days].reverse().find((one) => one.clipped !== null || one.evidence !== null) ?? null;
+}
+
+const FRESH_MS = 5_000;
+
+/** What the watch found about a model on the last thirty days. */
+export function WatchOf({ id, version }: { id: string; version: string }) {
+  return <Watch drift={useFetched<DriftAnswer>(`rl/models/${id}/drift?days=30`, version, FRESH_MS)} />;
 }
 
 export function Watch({ drift }: { drift: Fetched<DriftAnswer> }) {
@@ -43,8 +50,8 @@ export function Watch({ drift }: { drift: Fetched<DriftAnswer> }) {
         <dd>
           <Psi day={last} />
         </dd>
-        <dt title="A test that the excess over equal weights is gone; at its bound the model is retired">
-          Evidence of decay
+        <dt title="What somebody has made of 1 by betting that it does worse than equal weights; at its bound it is retired">
+          Evidence of harm
         </dt>
         <dd>
           <Evidence day={last} />
@@ -66,9 +73,15 @@ function Psi({ day }: { day: DriftDay }) {
   );
 }
 
+/** How far evidence is on its way from 1 to its bound, 0 to 1: it grows by factors. */
+export function shareOfBound(evidence: number, bound: number): number {
+  if (!(bound > 1) || !(evidence > 1)) return 0;
+  return Math.min(1, Math.log(evidence) / Math.log(bound));
+}
+
 function Evidence({ day: { evidence, bound } }: { day: DriftDay }) {
   if (evidence === null) return <>not measured</>;
-  const share = bound > 0 ? Math.min(1, Math.max(0, evidence / bound)) : 0;
+  const share = shareOfBound(evidence, bound);
   return (
     <span className="evidence">
       <meter min={0} max={1} value={share} aria-label="Evidence of its bound" />

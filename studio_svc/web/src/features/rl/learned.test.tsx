@@ -27,7 +27,7 @@ import { staleText } from "./stale";
 import { TrainingHistory } from "./TrainingHistory";
 import { Verdict } from "./TrainForm";
 import { chosenJob, leftMs, silentMs } from "./TrainingPanel";
-import { lastDay, Watch, worstPsi } from "./Watch";
+import { lastDay, shareOfBound, Watch, worstPsi } from "./Watch";
 
 const DAY = 86_400_000;
 const nothing = (): void => undefined;
@@ -129,6 +129,8 @@ describe("drift", () => {
     expect(told).toContain("other signals Observations out of range 1.20 %");
     expect(told).toContain("0.310 r24");
     expect(told).toContain("2.30 of 4.60");
+    const shares = [shareOfBound(0.2, 100), shareOfBound(1, 100), shareOfBound(10, 100), shareOfBound(900, 100), shareOfBound(2, 0)];
+    expect(shares).toEqual([0, 0, 0.5, 1, 0]);
   });
 
   it("is not measured where nothing measures it, and not known where the question failed", () => {
