@@ -30,7 +30,7 @@ export function SeedCurves({ curves, title, text, height, zero, hasMarks = false
   const steps = drawn?.steps ?? NONE;
   const pointing = usePointing(useMemo(() => steps.map((step) => drawn?.x(step) ?? 0), [steps, drawn]));
   if (drawn === null) return <p className="awaited small">No point yet.</p>;
-  const { x, y, area, values, lasts } = drawn;
+  const { x, y, area, seeds, mean, values, lasts } = drawn;
   const at = pointing.at;
   const step = at === null ? (steps.at(-1) ?? 0) : (steps[at] ?? 0);
   return (
@@ -65,12 +65,12 @@ export function SeedCurves({ curves, title, text, height, zero, hasMarks = false
             </text>
           ))}
           <path className="band" d={area} />
-          {curves.seeds.map((one) => (
-            <path key={one.seed} className="seed" d={line(one.step, one.value, x, y)}>
+          {curves.seeds.map((one, n) => (
+            <path key={one.seed} className="seed" d={seeds[n]}>
               <title>{`seed ${one.seed}`}</title>
             </path>
           ))}
-          <path className="middle" d={line(curves.step, curves.iqm, x, y)} />
+          <path className="middle" d={mean} />
           {zero !== undefined && (
             <>
               <line className="zero" x1={LEFT} x2={width - RIGHT} y1={y(0)} y2={y(0)} />
@@ -109,6 +109,8 @@ function draw(curves: Curves, width: number, height: number, withZero: boolean) 
     x,
     y,
     area: band(curves, x, y),
+    seeds: curves.seeds.map((one) => line(one.step, one.value, x, y)),
+    mean: line(curves.step, curves.iqm, x, y),
     values: roundValues(within.values, height < 140 ? 3 : 4),
     lasts: roundValues(within.steps, width / 110),
     steps: [...new Set(curves.seeds.flatMap((one) => one.step))].sort((a, b) => a - b),
