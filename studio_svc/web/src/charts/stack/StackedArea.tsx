@@ -10,7 +10,7 @@ import { pathOf, type Stack } from "./stack";
 
 /** Of the drawing, where there is little room and where there is much. */
 const [LOW, TALL, NARROW] = [220, 300, 500];
-const [LEFT, RIGHT, TOP, BOTTOM] = [36, 4, 6, 20];
+const [LEFT, RIGHT, TOP, BOTTOM] = [46, 4, 8, 20];
 const ROOM = 84;
 
 function heightOf(width: number): number {

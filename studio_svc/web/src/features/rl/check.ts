@@ -6,6 +6,8 @@ import { RefusalError, send } from "../../api/client";
 import type { PolicySpec, TrainCheck } from "../../api/types";
 
 const QUIET_MS = 500;
+/** A trainer starts, a disk fills, candles are stored: no push tells of that. */
+const AGAIN_MS = 20_000;
 const NOT_FOUND = 404;
 const NOT_ALLOWED = 405;
 const [REFUSED, INVALID] = [409, 422];
@@ -33,12 +35,18 @@ export function useCheck(spec: PolicySpec | null, round: string): Checked {
   useEffect(() => {
     if (body === null) return undefined;
     let isWanted = true;
-    const timer = setTimeout(() => {
+    const told = (checked: Checked): void => {
+      if (!isWanted) return;
+      setChecked(checked);
+      timer = setTimeout(ask, AGAIN_MS);
+    };
+    const ask = (): void => {
       send<TrainCheck>("rl/train/check", JSON.parse(body)).then(
-        (check) => isWanted && setChecked({ state: "told", check }),
-        (error: Error) => isWanted && setChecked(failureOf(error)),
+        (check) => told({ state: "told", check }),
+        (error: Error) => told(failureOf(error)),
       );
-    }, QUIET_MS);
+    };
+    let timer = setTimeout(ask, QUIET_MS);
     return () => {
       isWanted = false;
       clearTimeout(timer);
