@@ -88,6 +88,13 @@ function Jobs({ jobs, shown }: { jobs: readonly Job[]; shown: Job | null }) {
   );
 }
 
+/** How far a training is, in words. */
+export function progressText({ status, done, total }: Job): string {
+  if (status === "QUEUED") return "its turn comes when a trainer is free";
+  if (status === "RUNNING" && done === 0) return "candles, signals and baselines come first";
+  return `${fixed(done, 0)} of ${total > 0 ? fixed(total, 0) : "–"} steps over all seeds`;
+}
+
 const SILENT_MS = 15_000;
 
 /** Seconds that are left at the pace so far; null where that cannot be told. */
@@ -116,7 +123,7 @@ function Progress({ job, now, onDone }: { job: Job; now: number; onDone: () => v
           {job.cancel_requested && isAtWork(job) ? "being cancelled" : jobWords(job)}
         </span>{" "}
         <span className="muted">
-          {fixed(job.done, 0)} of {job.total > 0 ? fixed(job.total, 0) : "–"} steps over all seeds
+          {progressText(job)}
           {left !== null && `, about ${span(left)} left`}
         </span>
       </p>

@@ -26,7 +26,7 @@ import { partsOf, segments } from "./split";
 import { staleText } from "./stale";
 import { TrainingHistory } from "./TrainingHistory";
 import { Verdict } from "./TrainForm";
-import { chosenJob, leftMs, silentMs } from "./TrainingPanel";
+import { chosenJob, leftMs, progressText, silentMs } from "./TrainingPanel";
 import { lastDay, shareOfBound, Watch, worstPsi } from "./Watch";
 
 const DAY = 86_400_000;
@@ -316,6 +316,12 @@ describe("training", () => {
     expect(leftMs(job("j"), 1_000)).toBe(3_000);
     expect(leftMs(job("j", { status: "QUEUED" }), 1_000)).toBeNull();
     expect(leftMs(job("j", { done: 0 }), 1_000)).toBeNull();
+    expect([job("j"), job("j", { done: 0 }), job("j", { status: "QUEUED" }), job("j", { status: "FAILED", total: 0 })].map(progressText)).toEqual([
+      "250 of 1,000 steps over all seeds",
+      "candles, signals and baselines come first",
+      "its turn comes when a trainer is free",
+      "250 of – steps over all seeds",
+    ]);
     expect(silentMs(job("j", { heartbeat_at: 0 }), 20_000)).toBe(20_000);
     expect(silentMs(job("j", { heartbeat_at: 0 }), 9_000)).toBeNull();
     const all = [job("a"), job("b")];
