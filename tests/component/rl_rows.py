@@ -80,7 +80,8 @@ def policy_report(name: str, *, passed: bool = False) -> PolicyReport:
 
     compared = tuple(
         Compared(
-            name=key, title=title, is_judged=key != HELD, excess_pct=round(5.5 - (-0.4 if passed else 2.1) * n, 2),
+            name=key, title=title, is_judged=key != HELD,
+            excess_pct=round(5.5 + (0.4 if passed else -2.1) * n, 2),
             lower_pct=round((1.8 if passed else -9.0) - 1.1 * n * (not passed), 2),
             smallest_pct=11.27, chance=0.2 + 0.05 * n, joint_chance=0.9,
         )

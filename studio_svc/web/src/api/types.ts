@@ -11,6 +11,8 @@ import type {
   CoverageRowView,
   CoverageView,
   CurvesView,
+  DriftDayView,
+  DriftView,
   EquityView,
   GapDetailView,
   GapsView,
@@ -60,6 +62,9 @@ export type Configuration = ConfigurationView;
 export type ConfigurationDetail = ConfigurationDetailView;
 /** One line of a configuration's history. */
 export type ConfigurationEvent = ConfigurationEventView;
+/** What the watch found about a model, oldest day first. */
+export type Drift = DriftView;
+export type DriftDay = DriftDayView;
 export type Figures = NonNullable<ConfigurationView["in_sample"]>;
 /** `done` of `total` are trials of a search, percent of a validation, steps of a training of policies. */
 export type Job = JobView;

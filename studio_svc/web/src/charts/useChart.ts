@@ -1,24 +1,24 @@
 /** What every drawing needs: how wide it is, and where the reader points. */
 
-import { type KeyboardEvent, type PointerEvent, type RefObject, useLayoutEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, type RefCallback, useLayoutEffect, useState } from "react";
 
 const START_WIDTH = 640;
 const FAR = 20;
 
 /** The width of an element, px. */
-export function useWidth<Place extends HTMLElement>(): [RefObject<Place | null>, number] {
-  const place = useRef<Place>(null);
+export function useWidth<Place extends HTMLElement>(): [RefCallback<Place>, number] {
+  // as state: what is drawn later than the first time must be measured, too
+  const [element, setElement] = useState<Place | null>(null);
   const [width, setWidth] = useState(START_WIDTH);
   useLayoutEffect(() => {
-    const element = place.current;
-    if (!element) return undefined;
+    if (element === null) return undefined;
     const measure = (): void => setWidth(Math.max(120, element.clientWidth));
     const observer = new ResizeObserver(measure);
     observer.observe(element);
     measure();
     return () => observer.disconnect();
-  }, []);
-  return [place, width];
+  }, [element]);
+  return [setElement, width];
 }
 
 /** The position whose place is nearest; null of none. */

@@ -22,6 +22,7 @@ it("has room for every seed and the band, and for 0 where that means something",
 
 it("draws lines and bands", () => {
   expect(line([1, 2], [3, 4], same, same)).toBe("M1 3L2 4");
+  expect([line([1], [3], same, same), line([], [], same, same)]).toEqual(["M1 3h0", ""]);
   expect(band(curves, same, same)).toBe("M10 1L30 2L30 0.5L10 -3Z");
   expect(band({ step: [], low: [], high: [] }, same, same)).toBe("");
 });

@@ -25,9 +25,10 @@ function reduced(values: readonly number[], by: (a: number, b: number) => number
 
 type Scale = (value: number) => number;
 
-/** A line through points. */
+/** A line through points; of a single one a dot. */
 export function line(steps: readonly number[], values: readonly number[], x: Scale, y: Scale): string {
-  return steps.map((step, n) => `${n === 0 ? "M" : "L"}${x(step)} ${y(values[n] ?? 0)}`).join("");
+  const drawn = steps.map((step, n) => `${n === 0 ? "M" : "L"}${x(step)} ${y(values[n] ?? 0)}`).join("");
+  return steps.length === 1 ? `${drawn}h0` : drawn;
 }
 
 /** The area between two lines. */

@@ -42,7 +42,7 @@ export function TrainingHistory({ models, jobs, status, configurations, view, ve
         Refusal is the normal result: a policy that is no better than simple weights is refused, with the figures that say
         why.
       </p>
-      {!isEmpty && shown.length === 0 && answer !== null && (
+      {view.stage !== null && shown.length === 0 && answer !== null && (
         <p className="awaited small">
           No model is in this stage. <Chosen change={{ stage: null }}>Show all</Chosen>
         </p>

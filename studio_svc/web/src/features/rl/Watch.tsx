@@ -1,11 +1,10 @@
 /** Drift: whether a model still sees what it was trained on, and still earns. */
 
 import { type Fetched, useFetched } from "../../api/fetched";
+import type { Drift as DriftAnswer, DriftDay } from "../../api/types";
 import { date, fixed, percent, words } from "../../lib/format";
 import { Failed } from "../../ui/Panel";
-import type { Drift as DriftAnswer, DriftDay } from "./drift";
 
-const UNSTABLE = 0.25;
 const NOT_FOUND = 404;
 
 /** The feature whose distribution moved furthest. */
@@ -44,7 +43,7 @@ export function Watch({ drift }: { drift: Fetched<DriftAnswer> }) {
       <dl className="facts" data-testid="drift">
         <dt>Observations out of range</dt>
         <dd>{last.clipped === null ? "not measured" : percent(last.clipped * 100)}</dd>
-        <dt title="Population stability index against training; above 0.25 the feature looks otherwise than it did">
+        <dt title="Population stability index against training; a warning tells where it is more than training itself had">
           Stability, worst feature
         </dt>
         <dd>
@@ -67,9 +66,9 @@ function Psi({ day }: { day: DriftDay }) {
   const worst = worstPsi(day);
   if (worst === null) return <>not measured</>;
   return (
-    <span className={worst.value > UNSTABLE ? "amber" : ""}>
+    <>
       {fixed(worst.value, 3)} <span className="muted">{words(worst.feature)}</span>
-    </span>
+    </>
   );
 }
 

@@ -5,12 +5,11 @@ import type { Fetched } from "../../api/fetched";
 import { RefusalError } from "../../api/client";
 import { position } from "../../api/fixtures";
 import { type Known, LOADING, READY } from "../../api/known";
-import type { Allocations, Job, Model, RlStatus } from "../../api/types";
+import type { Allocations, Drift, Job, Model, RlStatus } from "../../api/types";
 import { initial } from "../../live/state";
 import { text } from "../../ui/fixtures";
 import { Baselines } from "./Baselines";
 import { failureOf } from "./check";
-import type { Drift } from "./drift";
 import { detail, job, model, report, status, vector } from "./fixtures";
 import { GateList } from "./Gates";
 import { cashLine, exposures, lines } from "./held";
@@ -207,6 +206,9 @@ describe("training history", () => {
     expect(told).toContain("bold bold-444 active override 1 of 2 −59.84 % 2 refused by 1 of 2 gates");
     expect(told).toContain("wide failed 1970-01-01 00:00 UTC no candles");
     expect(told).not.toContain("training j");
+    const first = panel(fetched<Model[]>([]), fetched([job("k", { spec: { name: "wide" } })]));
+    expect(first).toContain("wide trains");
+    expect(first).not.toMatch(/No model/);
     expect(told).toContain("Refusal is the normal result");
     const some = panel(fetched(models), fetched(jobs), viewOf("?stage=ACTIVE"));
     expect(some).not.toContain("calm");
@@ -316,9 +318,10 @@ describe("training", () => {
     expect(leftMs(job("j"), 1_000)).toBe(3_000);
     expect(leftMs(job("j", { status: "QUEUED" }), 1_000)).toBeNull();
     expect(leftMs(job("j", { done: 0 }), 1_000)).toBeNull();
-    expect([job("j"), job("j", { done: 0 }), job("j", { status: "QUEUED" }), job("j", { status: "FAILED", total: 0 })].map(progressText)).toEqual([
+    expect([job("j"), job("j", { done: 0 }), job("j", { done: 1_000 }), job("j", { status: "QUEUED" }), job("j", { status: "FAILED", total: 0 })].map(progressText)).toEqual([
       "250 of 1,000 steps over all seeds",
       "candles, signals and baselines come first",
+      "all 1,000 steps are taken, the gates come next",
       "its turn comes when a trainer is free",
       "250 of – steps over all seeds",
     ]);
