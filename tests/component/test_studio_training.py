@@ -2,7 +2,7 @@
 
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -80,7 +80,7 @@ async def test_a_training_is_queued_cancelled_and_resumed(studio: Studio) -> Non
         ({"allow_overlap": " "}, 422, "allow_overlap"),
         ({"ppo": {"accounts": 1, "rollout": 1}}, 409, "batch_size 8192 is more than the 1 steps"),
         ({"ppo": {"learning_rate": [0.001, 0.1]}}, 409, "it falls"),
-        ({"configurations": [str(uuid4())]}, 409, "there is no configuration"),
+        ({"configurations": [str(UUID(int=404))]}, 409, "there is no configuration"),
         ({"start": END + DAY}, 409, "no candles of venue:BTC/USD:4h are in the range"),
         ({"start": END - 300 * DAY}, 409, "give a range of at least 562 days"),
         # searched until the hundredth day; validation begins before
