@@ -22,7 +22,7 @@ BESIDE = {
         *("drift watch", "messages that nobody has announced", "models", "outbox relay", "weights"),
     ],
     "executor_svc": ["ledger", "messages that nobody has announced", "outbox relay"],
-    "studio_svc": ["jobs to pages", "ledger to pages", "market data to pages"],
+    "studio_svc": ["jobs to pages", "ledger to pages", "market data to pages", "models to pages"],
 }
 ALIVE = {
     "optimizer_svc": ["outbox relay"],
