@@ -2,6 +2,7 @@
 
 `python reading_process.py` is started by test_reading.py. It adds a line to HANDLED for each batch,
 as JSON, and raises at the message whose close time is POISON unless the file FAILED is there.
+test_broker_away.py starts it, too; with WAY=publishes it reads nothing and has an outbox.
 """
 
 import json
@@ -38,6 +39,9 @@ def declare(service: Service, settings: RuntimeSettings) -> None:
     del settings
     if os.environ["WAY"] == "shares":
         service.shares(CANDLES, handle, lambda: None)
+    elif os.environ["WAY"] == "publishes":
+        service.publishes(WEIGHTS)
+        service.relay_outbox()
     else:
         service.follows(WEIGHTS, handle)
 

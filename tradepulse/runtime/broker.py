@@ -20,6 +20,7 @@ from tradepulse.runtime.reading import AssignedReading, Reading, WaitingConsumer
 
 R = TypeVar("R", bound=Reading)
 log = logging.getLogger(__name__)
+_library_log = logging.getLogger("faststream")
 
 
 class EndProcess(BaseMiddleware):
@@ -62,7 +63,7 @@ class _Watch:
         del extra
         if isinstance(exc_info, KafkaError) and not exc_info.retriable:
             self._fail(exc_info)
-        log.log(level if exc_info else logging.DEBUG, msg, exc_info=exc_info)
+        _library_log.log(level if exc_info else logging.DEBUG, msg, exc_info=exc_info)
 
 
 class Broker(KafkaBroker):

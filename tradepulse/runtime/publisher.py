@@ -7,7 +7,7 @@ transaction that it has open; so an acknowledgement has a limit, and the process
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Self, TypeAlias
 
 from aiokafka import AIOKafkaProducer
@@ -23,6 +23,9 @@ MOST_BYTES = 1_000_000
 """Of key, value and headers of one message; a broker takes 1,048,588 with all around it."""
 ACKNOWLEDGED_S = 30.0
 STOPPED_S = 5.0
+ASKED_EVERY_S = 5.0
+HEARD_S = 10.0
+"""A broker that has answered nothing for longer is away."""
 
 
 class BrokerUnavailableError(RuntimeError):
@@ -55,11 +58,24 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 class Publisher:
-    """The one way to write to Kafka; a service says first to which topics (`allow`)."""
+    """The one way to write to Kafka; a service says first to which topics (`allow`).
 
-    def __init__(self, bootstrap_servers: str, client_id: str) -> None:
+    Args:
+        bootstrap_servers: where the broker is.
+        client_id: name of the service.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        client_id: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._bootstrap = bootstrap_servers
         self._client_id = client_id
+        self._clock = clock
+        self._heard_at: float | None = None
         self._client: AIOKafkaProducer | None = None
         self._allowed: set[str] | None = None
         self._partitions: dict[tuple[str, str], int] = {}
@@ -82,7 +98,24 @@ class Publisher:
             max_batch_size=262_144,
         )
         await retry_connect(self._client.start, self._bootstrap, patience_s)
+        self._heard_at = self._clock()
         return self
+
+    @property
+    def hears(self) -> bool:
+        """Whether the broker has answered within `HEARD_S`; see `keep_asking`."""
+        return self._heard_at is not None and self._clock() - self._heard_at <= HEARD_S
+
+    async def keep_asking(self) -> None:
+        """Ask the broker for ever what it holds, so that `hears` knows.
+
+        The client says yes or no and raises nothing. What is asked of a broker that hangs is
+        not given up: the client would leave a connection behind.
+        """
+        while True:
+            if await self._producer.client.force_metadata_update():
+                self._heard_at = self._clock()
+            await asyncio.sleep(ASKED_EVERY_S)
 
     @property
     def _producer(self) -> AIOKafkaProducer:

@@ -79,7 +79,10 @@ class Service:
             specification=AsyncAPI(title=name, version=__version__, schema_version="3.0.0"),
         )
         self.app.after_startup(self._on_started)
-        self.readiness: dict[str, Callable[[], bool]] = {"start-up": lambda: self._is_started}
+        self.readiness: dict[str, Callable[[], bool]] = {
+            "start-up": lambda: self._is_started,
+            "broker": lambda: self.publisher.hears,
+        }
         """Conditions of /readyz by name; all must hold."""
         self.liveness: dict[str, Callable[[], bool]] = {}
         """Conditions of /livez by name; where one does not hold, this process is to be replaced."""
@@ -198,6 +201,8 @@ class Service:
             stack.push_async_callback(self.publisher.stop)
             await stack.enter_async_context(http_server(self.settings, endpoints(self)))
             stack.push_async_callback(self._end_tasks)
+            # who only reads has a publisher, too: for what cannot be decoded
+            self._start(self.publisher.keep_asking, "asking the broker")
             # where the start itself fails, nobody else ends what was started by then
             stack.push_async_callback(self._broker.stop)
             yield

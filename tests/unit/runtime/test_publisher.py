@@ -1,10 +1,13 @@
 """The publisher: Kafka's own partitions, no message too large, no reconnecting without a pause."""
 
+import asyncio
+
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from contracts.topics import CANDLES, EVALUATIONS
 from tradepulse.runtime.publisher import (
+    HEARD_S,
     MOST_BYTES,
     BrokerUnavailableError,
     Publisher,
@@ -74,3 +77,37 @@ async def test_a_broker_that_comes_back_is_connected() -> None:
 
     await retry_connect(start, "nowhere:1", 60)
     assert asked == 2
+
+
+async def test_a_broker_is_heard_for_a_while_after_each_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1_000.0
+    answers = [True, False, False, False, True]
+    heard: list[bool] = []
+
+    class Client:
+        async def force_metadata_update(self) -> bool:
+            if not answers:
+                raise asyncio.CancelledError
+            return answers.pop(0)
+
+    class Producer:
+        client = Client()
+
+    async def passes(seconds: float) -> None:
+        nonlocal now
+        heard.append(publisher.hears)
+        now += seconds
+
+    publisher = Publisher("nowhere:1", "test", clock=lambda: now)
+    assert not publisher.hears
+    publisher._client = Producer()
+    monkeypatch.setattr("tradepulse.runtime.publisher.asyncio.sleep", passes)
+    with pytest.raises(asyncio.CancelledError):
+        await publisher.keep_asking()
+    # 0, 5 and 10 s after the answer; 15 s after it; and again
+    assert heard == [True, True, True, False, True]
+    # a question that is not answered at all
+    now += HEARD_S
+    assert not publisher.hears
