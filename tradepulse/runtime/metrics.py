@@ -1,8 +1,11 @@
 """What every process tells by /metrics, whatever it does."""
 
 import time
+from collections.abc import Iterable
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -28,3 +31,16 @@ def new_registry(commit: str = "") -> CollectorRegistry:
     )
     build.labels(__version__, commit).set(1)
     return registry
+
+
+def touch(metric: MetricWrapperBase, *values: Iterable[str]) -> None:
+    """Let a metric stand at 0 for every combination of its labels' values.
+
+    A sample that comes with the first event comes too late: `increase()` sees no growth in it.
+
+    Args:
+        metric: with labels.
+        values: of each label, in their order.
+    """
+    for labels in product(*values):
+        metric.labels(*labels)
