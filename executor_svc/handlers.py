@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from contracts.events import OrderStatus
 from executor_svc.ledger import Ledger, Settled
 from executor_svc.markets import Markets
 from executor_svc.store import LedgerStore
@@ -15,9 +16,11 @@ from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts, Offset
 from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.hold_back import hold_back
+from tradepulse.runtime.metrics import touch
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
+from tradepulse.trading.refused import CODES, OTHER, code_of
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,8 @@ class ExecutorMeters:
         self.refused = Counter(
             "tradepulse_orders_refused_total", "Entries refused", ["reason"], registry=registry
         )
+        touch(self.orders, get_args(OrderStatus))
+        touch(self.refused, [*CODES.values(), OTHER])
         self.trades = Counter("tradepulse_trades_total", "Positions closed", registry=registry)
         self.missing = Counter(
             "tradepulse_missing_total", "Series not waited for any longer", registry=registry
@@ -69,9 +74,9 @@ class ExecutorMeters:
         orders = [order for one in done for order in one.orders.values()]
         for status, count in Tally(order.status for order in orders).items():
             self.orders.labels(status).inc(count)
-        refused = (order.reason for order in orders if order.status == "REFUSED")
-        for reason, count in Tally(refused).items():
-            self.refused.labels(reason).inc(count)
+        refused = (code_of(order.reason) for order in orders if order.status == "REFUSED")
+        for code, count in Tally(refused).items():
+            self.refused.labels(code).inc(count)
         points = [one.equity for one in done if one.equity is not None]
         if points:
             self.event_time.set(points[-1].close_time / 1000)

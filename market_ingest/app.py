@@ -13,7 +13,7 @@ from market_ingest.live.meters import LiveMeters
 from market_ingest.live.series_track import Timing
 from market_ingest.live.shares import Shares
 from market_ingest.live.store import LiveStore
-from market_ingest.publishing import FeedPublisher, Meters
+from market_ingest.publishing import FeedPublisher, Meters, tell_feed
 from market_ingest.replay import ReplayFeed
 from market_ingest.settings import IngestSettings, LiveSettings, ModeSettings
 from market_ingest.store import CandleStore
@@ -62,6 +62,7 @@ async def begin_replay(service: Service, settings: IngestSettings) -> None:
             f"feed {name} was begun with other candles ({position.spec.get('file')}, "
             f"{position.published_until} published): give this replay another FEED name"
         )
+    tell_feed(service.registry, "replay", name)
     feed = ReplayFeed(name, candles, settings.replay_speed)
     publisher = FeedPublisher(feed, position, store, service.publisher, Meters(service.registry))
     service.readiness["the feed to be announced"] = lambda: publisher.is_announced
@@ -95,6 +96,7 @@ def declare_live(
     """
     service.publishes(CANDLES, FEEDS)
     service.relay_outbox()
+    tell_feed(service.registry, "live", "live")
 
     async def begin() -> None:
         try:

@@ -33,6 +33,23 @@ class Sender(Protocol):
     async def send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None: ...  # noqa: D102 - see class
 
 
+def tell_feed(registry: CollectorRegistry, mode: str, feed: str) -> None:
+    """Say by /metrics which market this is, so that alerts on live markets know a replay.
+
+    Args:
+        registry: of the metrics.
+        mode: `replay` or `live`.
+        feed: name of the replay; `live`.
+    """
+    info = Gauge(
+        "tradepulse_feed_info",
+        "1: which market this is",
+        ["mode", "feed"],
+        registry=registry,
+    )
+    info.labels(mode, feed).set(1)
+
+
 class Meters:
     """What /metrics tells of the feed."""
 

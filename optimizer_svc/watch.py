@@ -6,6 +6,7 @@ alone, in event time, so it does not matter how often it looks, or which replica
 
 import asyncio
 from collections.abc import Callable
+from typing import get_args
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +17,7 @@ from tradepulse.research.configurations import locked
 from tradepulse.research.decay import OUTSIDE, Finding, LifecycleRules, LiveTrade, Reference, review
 from tradepulse.research.lifecycle import apply_finding
 from tradepulse.runtime.db import acquire_lock, ms
+from tradepulse.runtime.metrics import touch
 
 LOCK = "optimizer_svc:lifecycle"
 
@@ -98,6 +100,8 @@ class LifecycleWatch:
             ["stage"],
             registry=registry,
         )
+        # not the gauge: a replica that does not watch would tell that there are none
+        touch(self._transitions, get_args(Stage))
 
     async def run(self) -> None:
         """Wait for the lock, then watch for ever; the process ends when the lock is lost."""

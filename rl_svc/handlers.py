@@ -13,6 +13,7 @@ from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts
 from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.hold_back import hold_back
+from tradepulse.runtime.metrics import touch
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
@@ -63,9 +64,7 @@ class WeightDecider:
             ["reason"],
             registry=registry,
         )
-        for reason in FALLBACKS:
-            # at 0 from the start, so that an alert sees the first one
-            self._fallback.labels(reason)
+        touch(self._fallback, FALLBACKS)
         self._event_time = Gauge(
             "tradepulse_event_time_seconds", "Last decided close", registry=registry
         )

@@ -17,7 +17,9 @@ from signal_svc.windows import Window, Windows, segments
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import WireCandle
 from tradepulse.runtime.delivery import Delivery
+from tradepulse.runtime.metrics import touch
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.strategies import strategy_names
 from tradepulse.strategies.evaluate import Configuration
 
 log = logging.getLogger(__name__)
@@ -51,15 +53,17 @@ class SignalMeters:
         self.failures = Counter(
             "tradepulse_strategy_failures_total",
             "Candles at which a strategy failed; they passed without its signal",
-            ["configuration"],
+            ["strategy"],
             registry=registry,
         )
         self.refusals = Counter(
             "tradepulse_refused_levels_total",
             "Entries that were not made because a level is on the wrong side",
-            ["configuration"],
+            ["strategy"],
             registry=registry,
         )
+        for counter in (self.signals, self.failures, self.refusals):
+            touch(counter, strategy_names())
         self.event_time = Gauge(
             "tradepulse_event_time_seconds",
             "Close time of the last evaluated candle",
@@ -68,11 +72,11 @@ class SignalMeters:
 
     def failed(self, configuration: Configuration, candles: int) -> None:
         """See `evaluation.Failures`."""
-        self.failures.labels(str(configuration.configuration_id)).inc(candles)
+        self.failures.labels(configuration.strategy).inc(candles)
 
     def refused(self, configuration: Configuration, entries: int) -> None:
         """See `evaluation.Failures`."""
-        self.refusals.labels(str(configuration.configuration_id)).inc(entries)
+        self.refusals.labels(configuration.strategy).inc(entries)
 
 
 class CandleHandler:

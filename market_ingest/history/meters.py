@@ -1,10 +1,17 @@
 """What /metrics tells of gaps."""
 
 from collections.abc import Iterable
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from tradepulse.candles.gaps.remedies import Step
 from tradepulse.market_data.gaps.store import GapCount
+from tradepulse.market_data.gaps.tries_store import Outcome
+from tradepulse.runtime.metrics import touch
+
+STEPS = (*get_args(Step), "none")
+"""Things that are tried for gaps, and that there was none to try."""
 
 
 class GapMeters:
@@ -25,6 +32,7 @@ class GapMeters:
             registry=registry,
             buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 120, 300),
         )
+        touch(self.scan_seconds, ["all", "new"])
         self.scanned_at = Gauge(
             "tradepulse_gap_scan_time_seconds", "When the last scan ended", registry=registry
         )
@@ -54,3 +62,6 @@ class GapMeters:
             sort = one.exchange, one.quote, one.kind, one.cause or "", one.status
             self._gaps.labels(*sort).set(one.gaps)
             self._missing.labels(*sort).set(one.candles)
+            # a venue is known by its first gap, before anything is tried for it
+            touch(self.repairs, [one.exchange], STEPS, [*get_args(Outcome), "failed"])
+            touch(self.repaired, [one.exchange], STEPS)

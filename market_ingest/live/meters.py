@@ -1,10 +1,15 @@
 """What /metrics tells of the live feed, and what the log says of a venue that is down."""
 
 import logging
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from contracts.events import Source
+from tradepulse.runtime.metrics import touch
+
 log = logging.getLogger(__name__)
+OUTCOMES = ("answered", "failed", "refused")
 _LABELS = ("exchange", "group")
 _LAGS = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 900, 3600)
 
@@ -135,8 +140,20 @@ class LiveMeters:
         for group in self._groups - held.keys():
             for gauge in (self.subscriptions, self.connected, self.behind):
                 gauge.labels(*group).set(0)
+        for begun in held.keys() - self._groups:
+            self._begin(*begun)
         for group, (series, connected, behind_s) in held.items():
             self.subscriptions.labels(*group).set(series)
             self.connected.labels(*group).set(connected)
             self.behind.labels(*group).set(behind_s)
         self._groups |= held.keys()
+
+    def _begin(self, exchange: str, group: str) -> None:
+        """Let all that is counted of a group stand at 0 before it is first counted."""
+        touch(self.candles, [exchange], [group], get_args(Source))
+        streams = self.streams
+        for counter in (streams.breaks, streams.stalls, streams.lost):
+            touch(counter, [exchange], [group])
+        for metric in (self.lag, self.no_trade, self.unconfirmed):
+            touch(metric, [exchange], [group])
+        touch(self.venues.requests, [exchange], ["hole", "check"], OUTCOMES)

@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
-
 from rl_svc.training.store import TrainingStore, forget_ended
 from tradepulse.research.claims import Job
 from tradepulse.research.trainers import Trainer, gone, seen
 from tradepulse.research.worker import Worker
 from tradepulse.runtime.db import UNREACHABLE, Connection, opened_pool
 from tradepulse.runtime.health import ASGIApp, Pulse, endpoints, http_server
+from tradepulse.runtime.metrics import new_registry
 from tradepulse.runtime.service import run_process
 from tradepulse.runtime.settings import RefusedError
 
@@ -39,9 +36,7 @@ class TrainerProcess:
 
     def __init__(self, settings: "TrainerSettings") -> None:
         self._settings = settings
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
+        self.registry = new_registry(settings.tradepulse_commit)
         self.pages: ASGIApp | None = None
         self._pulse = Pulse()
         self._worker: Worker | None = None

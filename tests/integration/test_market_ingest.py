@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from topic_reader import read_all
@@ -14,6 +15,8 @@ from topic_reader import read_all
 from contracts.events import CandleClosed, FeedAnnounced
 from contracts.topics import CANDLES, FEEDS
 from tests.candle_series import as_events, random_walk
+from tradepulse import __version__
+from tradepulse.embedded.ports import free_ports
 from tradepulse.market_data.files import write_candles
 from tradepulse.market_data.store import load_candles, store_candles
 from tradepulse.runtime.db import Connection, connect, migrate
@@ -114,7 +117,8 @@ def in_order_without_loss(times: list[int], expected: list[int]) -> bool:
 
 
 async def test_a_file_becomes_rows_and_messages(ingest: Ingest) -> None:
-    process = await ingest.start()
+    (port,) = free_ports(1)
+    process = await ingest.start(HTTP_PORT=str(port), TRADEPULSE_COMMIT="1ad9a03")
     await ingest.until(ingest.finished)
     published = await ingest.published()
     assert sorted(c.id for c in published) == sorted(c.id for c in as_events(SERIES))
@@ -129,6 +133,12 @@ async def test_a_file_becomes_rows_and_messages(ingest: Ingest) -> None:
 
     await asyncio.sleep(0.3)
     assert process.returncode is None, "it must stay up after the end"
+    async with httpx.AsyncClient() as client:
+        told = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    assert f'tradepulse_feed_info{{feed="{feed.feed}",mode="replay"}} 1.0' in told
+    assert f'tradepulse_build_info{{commit="1ad9a03",version="{__version__}"}} 1.0' in told
+    assert 'tradepulse_dead_letters_total{topic="tradepulse.candles"} 0.0' in told
+    assert "_created" not in told
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
 

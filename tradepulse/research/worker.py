@@ -16,14 +16,17 @@ from tradepulse.research.claims import (
     LostJobError,
     TurnOverError,
 )
-from tradepulse.research.jobs import JobKind, JobState
+from tradepulse.research.jobs import FINAL, JobKind, JobState
 from tradepulse.runtime.db import UNREACHABLE, Connection
+from tradepulse.runtime.metrics import touch
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
 LOOK_S = 0.5
 """How often is looked whether the job's user wants it to end."""
+ENDS = (*sorted(state.lower() for state in FINAL), "lost", "interrupted")
+"""How work on a job ends here; elsewhere it may go on."""
 MISSED_BEATS = 3
 """A job is taken over when its worker was silent for so many heartbeats."""
 MOST_ATTEMPTS = 3
@@ -95,6 +98,7 @@ class Worker:
             ["kind", "end"],
             registry=registry,
         )
+        touch(self._jobs, kinds, ENDS)
 
     async def run(self) -> None:
         """Work for ever."""

@@ -11,7 +11,8 @@ from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from contracts.topics import Topic
+from contracts.topics import TOPICS, Topic
+from tradepulse.runtime.metrics import touch
 from tradepulse.runtime.publisher import MOST_BYTES, Headers, Publisher
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class DeadLetters:
             ["topic"],
             registry=registry,
         )
+        touch(self._counted, [topic.name for topic in TOPICS])
 
     async def put_aside(self, topic: Topic, refused: Sequence[tuple[ConsumerRecord, str]]) -> None:
         """Send messages, each with its reason, to a topic's dead-letter topic: all at once.

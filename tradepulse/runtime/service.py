@@ -14,7 +14,6 @@ import gc
 import logging
 import os
 import sys
-import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -24,9 +23,6 @@ from uuid import uuid4
 from aiokafka.errors import KafkaConnectionError
 from faststream import FastStream
 from faststream.specification import AsyncAPI
-from prometheus_client import CollectorRegistry, Gauge
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
 
 from contracts.topics import Topic
 from tradepulse import __version__
@@ -35,6 +31,7 @@ from tradepulse.runtime.db import LOST, DatabaseUnavailableError, lazy_pool, ope
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import Decoder
 from tradepulse.runtime.health import ASGIApp, endpoints, http_server
+from tradepulse.runtime.metrics import new_registry
 from tradepulse.runtime.offsets import from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
@@ -66,7 +63,7 @@ class Service:
         self.session = f"{name} {uuid4().hex[:12]}"
         """How the database calls the sessions of this process, and of no other."""
         self.pool = lazy_pool(settings.database_url, application=self.session)
-        self.registry = _registry()
+        self.registry = new_registry(settings.tradepulse_commit)
         self.publisher = Publisher(settings.kafka_bootstrap_servers, name)
         letters = DeadLetters(self.publisher, name, self.registry)
         self._broker = Broker(
@@ -309,12 +306,3 @@ async def _run(application: Application[S], settings: S) -> None:
             # whatever else broke on the way down came of it
             raise service.failure
     service.log.info("service stopped")
-
-
-def _registry() -> CollectorRegistry:
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    started = Gauge("tradepulse_start_time_seconds", "When this process started", registry=registry)
-    started.set(time.time())
-    return registry

@@ -28,6 +28,8 @@ class DatabaseSettings(BaseSettings):
     http_port: int = Field(default=0, ge=0, le=65535)
     """Where /metrics, /livez and /readyz are served; 0 takes a free port."""
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    tradepulse_commit: str = ""
+    """Of the code that runs, as /metrics is to tell it; images have it."""
 
     def prepare(self) -> None:
         """Do what must be done once in the process before anything else.

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from market_ingest.history.meters import GapMeters
 from market_ingest.live.meters import LiveMeters
+from market_ingest.publishing import tell_feed
 from tradepulse.market_data.venues.pace import counted_waits
 
 RULES = Path(__file__).parents[3] / "deploy" / "prometheus" / "market_data.rules.yml"
@@ -23,6 +24,7 @@ def metrics() -> dict[str, set[str]]:
     LiveMeters(registry)
     GapMeters(registry)
     counted_waits(registry)
+    tell_feed(registry, "live", "live")
     return {
         name: set(collector._labelnames)
         for collector, names in registry._collector_to_names.items()
@@ -50,3 +52,26 @@ def test_an_alert_can_fire_and_says_what_to_do(
     assert told["action"]
     assert alert["labels"]["severity"] in {"critical", "warning"}
     assert re.fullmatch(r"\d+[mh]", alert.get("for", "0m"))
+
+
+LIVE = 'and on() tradepulse_feed_info{mode="live"} == 1'
+NO_REPLAY = 'absent(tradepulse_live_replicas) unless on() tradepulse_feed_info{mode="replay"} == 1'
+OF_A_REPLAY_TOO = {
+    "ImpossibleCandles",  # stored candles are wrong whoever stored them
+    "GapScanStopped",  # a replay scans, too
+    "RepairsUnanswered",  # a replay repairs nothing: its counts stay at 0
+    "RepairFailed",
+}
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_a_replay_fires_nothing_that_means_live_markets(alert: dict[str, Any]) -> None:
+    """By the text of the rules; a replay has no sample of what is live, and waits for no venue."""
+    text = " ".join(alert["expr"].split())
+    only_live = re.findall(r"tradepulse_(?:live|rate_limit)_\w+", text)
+    if "absent(" in text:
+        assert f"({NO_REPLAY})" in text
+    elif only_live:
+        assert set(only_live) == set(re.findall(r"tradepulse_\w+", text))
+    else:
+        assert text.endswith(LIVE) != (alert["alert"] in OF_A_REPLAY_TOO)

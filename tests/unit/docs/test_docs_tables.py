@@ -17,6 +17,7 @@ from rl_svc.trainer import TrainerSettings
 from signal_svc.settings import SignalSettings
 from studio_svc.app import StudioSettings
 from tradepulse.cli.main import COMMANDS
+from tradepulse.trading.refused import CODES
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
 ROOT = Path(__file__).parents[3]
@@ -103,8 +104,13 @@ def test_every_refusal_is_explained() -> None:
     said = r'(?:Refused\(|_refuse\(\w+, f?|(?<!exit_)reason=f?)"([^"{]+?) ?(?:\{[^"]*)?"'
     reasons = set(re.findall(said, code))
     assert len(reasons) == 16
+    never_refused = {"the price did not reach the limit"}
+    assert {reason.strip() for reason in CODES} == reasons - never_refused
+    assert len(set(CODES.values())) == len(CODES)
     for reason in reasons:
         assert f"`{reason}" in SEMANTICS, reason
+    for code in CODES.values():
+        assert f"| `{code}` |" in SEMANTICS, code
 
 
 def test_every_topic_and_command_is_named() -> None:

@@ -33,6 +33,7 @@ from tradepulse.runtime.reading import AssignedReading
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
 from tradepulse.trading.moments import EquityPoint, Settlement
+from tradepulse.trading.refused import code_of
 from tradepulse.trading.sizing import AccountRules
 
 HOUR = 3_600_000
@@ -301,7 +302,10 @@ def test_each_settled_close_is_counted(caplog: pytest.LogCaptureFixture) -> None
     assert (told("missing_total"), told("late_total")) == (5, 1)
     assert (told("trades_total"), told("fallback_weights_total")) == (2, 3)
     assert told("orders_total", status="REFUSED") == told("orders_total", status="FILLED") == 1
-    assert told("orders_refused_total", reason="stale signal") == 1
+    assert told("orders_refused_total", reason="stale") == 1
+    assert told("orders_refused_total", reason="ruined") == 0
+    assert code_of("position left by stop") == "position_left"
+    assert code_of("unheard of") == "other"
     assert told("orders_refused_total", reason="") is None
     assert (told("event_time_seconds"), told("equity")) == (7_200, 10)
     assert told("open_positions") == 4

@@ -327,7 +327,7 @@ def test_a_failing_strategy_is_left_out_counted_and_told_in_one_line(monkeypatch
         deliver(handler, events(one))
     assert {e.close_time: e.signals[0] for e in sent(publisher) if e.signals} == expected(one)
     failed = registry.get_sample_value(
-        "tradepulse_strategy_failures_total", {"configuration": str(UUID(int=2))}
+        "tradepulse_strategy_failures_total", {"strategy": "sma_cross"}
     )
     # of each candle that passed without its signal
     assert failed == 60
@@ -354,7 +354,7 @@ def test_a_strategy_that_fails_at_one_candle_loses_that_one_however_they_come(mo
         found.append({e.close_time: e.signals[0] for e in sent(publisher) if e.signals})
         assert (
             registry.get_sample_value(
-                "tradepulse_strategy_failures_total", {"configuration": str(UUID(int=2))}
+                "tradepulse_strategy_failures_total", {"strategy": "sma_cross"}
             )
             == 1
         )
@@ -390,9 +390,7 @@ def test_an_entry_that_is_refused_for_its_levels_is_counted_and_told(monkeypatch
             deliver(handler, batch[start : start + size])
     assert not [s for e in sent(publisher) for s in e.signals if s.action != "exit"]
     assert (
-        registry.get_sample_value(
-            "tradepulse_refused_levels_total", {"configuration": str(UUID(int=1))}
-        )
+        registry.get_sample_value("tradepulse_refused_levels_total", {"strategy": "sma_cross"})
         == entries
     )
     each, lines = (1, entries) if size == 1 else (entries, 1)
