@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from studio_svc.rl.jobs import TrainingStore
 from studio_svc.rl.views import PartView, SizedView, TrainingCheckView
 from studio_svc.shared.jobs import JobView
-from tradepulse.market_data.store import known_series
+from tradepulse.market_data.store import series_ends
 from tradepulse.research.policy_checks import PolicyCheck, Stored, check_policy
 from tradepulse.research.policy_jobs import (
     cancel_policy_job,
@@ -52,7 +52,7 @@ def train_routes(store: TrainingStore) -> APIRouter:
 
 async def _stored(store: TrainingStore) -> Stored:
     async with store.pool.acquire() as connection:
-        return {one.series: one.ends for one in await known_series(connection)}
+        return await series_ends(connection)
 
 
 def _view(found: PolicyCheck) -> TrainingCheckView:

@@ -12,7 +12,7 @@ from contracts.events import NAMESPACE
 from rl_svc.training.job import Training
 from rl_svc.training.store import TrainingStore
 from tradepulse.candles.arrays import Candles
-from tradepulse.market_data.store import known_series, store_candles
+from tradepulse.market_data.store import series_ends, store_candles
 from tradepulse.research.configurations import (
     NewConfiguration,
     activate_within,
@@ -92,7 +92,7 @@ async def configured(
 
 async def stored_in(pool: "Pool[asyncpg.Record]") -> Stored:
     async with pool.acquire() as connection:
-        return {one.series: one.ends for one in await known_series(connection)}
+        return await series_ends(connection)
 
 
 class Here:

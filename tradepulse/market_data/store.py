@@ -233,6 +233,11 @@ async def known_series(connection: Connection) -> list[KnownSeries]:
     return [KnownSeries(*row.values()) for row in await connection.fetch(_KNOWN)]
 
 
+async def series_ends(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Return of every stored series its first open time and the one before which it ends."""
+    return {one.series: one.ends for one in await known_series(connection)}
+
+
 async def candle_counts(connection: Connection) -> dict[Name, int]:
     """Return how many candles each stored series has. Reads the whole index of the table."""
     return {(row[0], row[1], row[2]): row[3] for row in await connection.fetch(_COUNTS)}

@@ -22,7 +22,7 @@ from tradepulse.research.policies.time_split import (
 )
 from tradepulse.research.policy_spec import PolicySpec
 from tradepulse.research.sized import Sized, sized_now
-from tradepulse.research.trainers import NO_TRAINER, disk_refusal, trainer_seen
+from tradepulse.research.trainers import NO_TRAINER, Trainer, disk_refusal, trainer_seen
 from tradepulse.runtime.refusals import RefusedError
 from tradepulse.trading.policies.features import LOOKBACK
 
@@ -89,14 +89,14 @@ async def check_policy(
         )
     if check.sized and not unknown:
         _resolve(check, stored)
-    await _machine(pool, check)
+    trainer = await _machine(pool, check)
     if len(asked.numbers) < PolicyThresholds().seeds:
         check.warnings.append(
             f"{asked.seeds} seeds are fewer than the {PolicyThresholds().seeds} that the gates "
             "want, so the model will be refused"
         )
     if not check.refusals:
-        check.seconds = await _seconds(pool, check)
+        check.seconds = await _seconds(pool, check.spec, trainer)
     return check
 
 
@@ -175,8 +175,8 @@ def _resolve(check: PolicyCheck, stored: Stored) -> None:
     check.warnings += told
 
 
-async def _machine(pool: "asyncpg.Pool[asyncpg.Record]", check: PolicyCheck) -> None:
-    """Look who would do it, and what else is done."""
+async def _machine(pool: "asyncpg.Pool[asyncpg.Record]", check: PolicyCheck) -> Trainer | None:
+    """Look who would do it, and what else is done; return the trainer."""
     trainer = await trainer_seen(pool)
     check.trainer = trainer is not None
     if trainer is None:
@@ -190,7 +190,7 @@ async def _machine(pool: "asyncpg.Pool[asyncpg.Record]", check: PolicyCheck) -> 
         "or (status = 'QUEUED' and kind = 'policy') order by kind = 'policy' desc, created_at"
     )
     if not waiting:
-        return
+        return trainer
     first = waiting[0]
     if first["kind"] == "policy":
         check.warnings.append(
@@ -202,16 +202,18 @@ async def _machine(pool: "asyncpg.Pool[asyncpg.Record]", check: PolicyCheck) -> 
             f"{others[0]['kind']} {others[0]['job_id']} is at work: on the same machine both share "
             "its cores and take longer; wait for it, or cancel it"
         )
+    return trainer
 
 
-async def _seconds(pool: "asyncpg.Pool[asyncpg.Record]", check: PolicyCheck) -> float:
+async def _seconds(
+    pool: "asyncpg.Pool[asyncpg.Record]", spec: PolicySpec, trainer: Trainer | None
+) -> float:
     """Return what the training takes where no seed ends early."""
     measured = await pool.fetchval(
         "select avg((metrics ->> 'steps_per_s')::float8) from rl_training_points where job_id = "
         "(select job_id from training_jobs where kind = 'policy' and status = 'SUCCEEDED' "
         "order by finished_at desc limit 1)"
     )
-    trainer = await trainer_seen(pool)
-    at_once = min(trainer.at_once if trainer else os.cpu_count() or 1, check.spec.seeds)
-    rounds = -(-check.spec.seeds // at_once)
-    return PROVING_S + rounds * check.spec.steps / (measured or STEPS_PER_S)
+    at_once = min(trainer.at_once if trainer else os.cpu_count() or 1, spec.seeds)
+    rounds = -(-spec.seeds // at_once)
+    return PROVING_S + rounds * spec.steps / (measured or STEPS_PER_S)
