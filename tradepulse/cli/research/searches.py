@@ -1,6 +1,5 @@
 """`optimize`: submit a training job and follow it."""
 
-import asyncio
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -8,15 +7,16 @@ from uuid import UUID
 import typer
 
 from tradepulse.cli.connections import STATE, State, database_url
-from tradepulse.cli.errors import INTERRUPTED, CliError, values_refused
+from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.cli.options import Symbols, TimeRange, grouped, json_of, names_of, numbers_of
+from tradepulse.cli.research.following import JobCommand, until_final
 
 if TYPE_CHECKING:
     import asyncpg
+    from rich.console import Console
 
     from tradepulse.research.jobs import JobStatus
 
-_POLL_S = 0.5
 _PATIENCE_S = 5.0
 _DOING = {"search": "Searching", "validation": "Validating"}
 
@@ -135,17 +135,8 @@ def optimize(
         "fixed": _fixed(selection.fixed),
         "activate": activate,
     }
-    command = _Search(database_url(state))
-    try:
-        asyncio.run(command.run(asked, job))
-    except KeyboardInterrupt:
-        if command.job_id is not None:
-            typer.echo(
-                f"job {command.job_id} goes on; follow it with `tradepulse optimize --follow "
-                f"{command.job_id}`, stop it with `tradepulse optimize --cancel {command.job_id}`",
-                err=True,
-            )
-        raise typer.Exit(INTERRUPTED) from None
+    command = _Search("job", "optimize")
+    command.see_through(command.run(database_url(state), asked, job))
 
 
 def _fixed(text: str | None) -> dict[str, dict[str, float]]:
@@ -157,18 +148,12 @@ def _fixed(text: str | None) -> dict[str, dict[str, float]]:
     return {name: numbers_of(f"--fixed {name}", params) for name, params in value.items()}
 
 
-class _Search:
-    """One call of the command; `job_id` is known from the moment the job is in the database."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self.job_id: UUID | None = None
-
-    async def run(self, asked: dict[str, Any], job: JobControl) -> None:
+class _Search(JobCommand):
+    async def run(self, url: str, asked: dict[str, Any], job: JobControl) -> None:
         from tradepulse.cli.research.configs import uuid_of
         from tradepulse.runtime.db import opened_pool
 
-        async with opened_pool(self._url, max_size=1) as pool:
+        async with opened_pool(url, max_size=1) as pool:
             if job.cancel is not None:
                 await _cancel(pool, uuid_of("--cancel", job.cancel))
                 return
@@ -217,24 +202,13 @@ async def _submit(pool: "asyncpg.Pool[asyncpg.Record]", asked: dict[str, Any]) -
 
 
 async def _follow(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> None:
-    from tradepulse.cli.progress import progress_bar
+    async def doing(job: "JobStatus", waited: float, console: "Console") -> str:
+        del console
+        if job.status == "RUNNING":
+            return _DOING[job.kind]
+        return "Waiting for optimizer_svc (does it run?)" if waited > _PATIENCE_S else "Waiting"
 
-    waited = 0.0
-    with progress_bar() as progress:
-        task = progress.add_task("Waiting", total=None)
-        while not (job := await _status(pool, job_id)).is_final:
-            waiting = (
-                "Waiting for optimizer_svc (does it run?)" if waited > _PATIENCE_S else "Waiting"
-            )
-            progress.update(
-                task,
-                description=_DOING[job.kind] if job.status == "RUNNING" else waiting,
-                completed=job.done,
-                total=job.total or None,
-            )
-            await asyncio.sleep(_POLL_S)
-            waited += _POLL_S
-    await _report(pool, job)
+    await _report(pool, await until_final(lambda: _status(pool, job_id), doing))
 
 
 async def _report(pool: "asyncpg.Pool[asyncpg.Record]", job: "JobStatus") -> None:

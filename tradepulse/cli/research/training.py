@@ -1,6 +1,5 @@
 """`policy train`: queue the training of a policy and follow it."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,15 +8,16 @@ from uuid import UUID
 import typer
 
 from tradepulse.cli.connections import STATE, State, database_url
-from tradepulse.cli.errors import INTERRUPTED, CliError, values_refused
+from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.cli.options import TimeRange, grouped, json_of, names_of
+from tradepulse.cli.research.following import JobCommand, until_final
 
 if TYPE_CHECKING:
     import asyncpg
+    from rich.console import Console
 
     from tradepulse.research.jobs import JobStatus
 
-_POLL_S = 0.5
 _PATIENCE_S = 10.0
 
 
@@ -102,18 +102,8 @@ def train(
     asked = asdict(signals) | asdict(lessons) | asdict(money) | {"start": first, "end": last}
     asked["configurations"] = _ids(signals.configurations)
     asked["ppo"] = None if lessons.ppo is None else json_of("--ppo", lessons.ppo)
-    command = _Training(database_url(state))
-    try:
-        asyncio.run(command.run(asked, job))
-    except KeyboardInterrupt:
-        if command.job_id is not None:
-            typer.echo(
-                f"training {command.job_id} goes on; follow it with `tradepulse policy train "
-                f"--follow {command.job_id}`, stop it with `tradepulse policy train --cancel "
-                f"{command.job_id}`",
-                err=True,
-            )
-        raise typer.Exit(INTERRUPTED) from None
+    command = _Training("training", "policy train")
+    command.see_through(command.run(database_url(state), asked, job))
 
 
 def _ids(text: str) -> "str | Sequence[UUID]":
@@ -124,19 +114,13 @@ def _ids(text: str) -> "str | Sequence[UUID]":
     return [uuid_of("--configurations", one) for one in names_of([text]) or []]
 
 
-class _Training:
-    """One call of the command; `job_id` is known from the moment the job is in the database."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self.job_id: UUID | None = None
-
-    async def run(self, asked: dict[str, Any], job: TrainingControl) -> None:
+class _Training(JobCommand):
+    async def run(self, url: str, asked: dict[str, Any], job: TrainingControl) -> None:
         from tradepulse.cli.research.configs import uuid_of
         from tradepulse.research.policy_jobs import resume_policy_job
         from tradepulse.runtime.db import opened_pool
 
-        async with opened_pool(self._url, max_size=1) as pool:
+        async with opened_pool(url, max_size=1) as pool:
             if job.cancel is not None:
                 await _cancel(pool, uuid_of("--cancel", job.cancel))
                 return
@@ -154,13 +138,13 @@ class _Training:
 
 
 async def _queue(pool: "asyncpg.Pool[asyncpg.Record]", asked: dict[str, Any]) -> UUID:
-    from tradepulse.market_data.store import known_series
+    from tradepulse.market_data.store import series_ends
     from tradepulse.research.policy_checks import check_policy
     from tradepulse.research.policy_jobs import submit_policy_job
     from tradepulse.research.policy_spec import PolicySpec
 
     async with pool.acquire() as connection:
-        stored = {one.series: one.ends for one in await known_series(connection)}
+        stored = await series_ends(connection)
     with values_refused():
         spec = PolicySpec(**asked)
         check = await check_policy(pool, spec, stored)
@@ -171,24 +155,20 @@ async def _queue(pool: "asyncpg.Pool[asyncpg.Record]", asked: dict[str, Any]) ->
 
 
 async def _follow(pool: "asyncpg.Pool[asyncpg.Record]", job_id: UUID) -> None:
-    from tradepulse.cli.progress import progress_bar
     from tradepulse.research.trainers import NO_TRAINER, trainer_seen
 
-    waited, told = 0.0, False
-    with progress_bar() as progress:
-        task = progress.add_task("Waiting", total=None)
-        while not (job := await _status(pool, job_id)).is_final:
-            if job.status == "RUNNING":
-                doing = await _doing(pool, job)
-            else:
-                doing = "Waiting for a trainer"
-                if not told and waited >= _PATIENCE_S and await trainer_seen(pool) is None:
-                    told = True
-                    progress.console.print(NO_TRAINER, soft_wrap=True, markup=False)
-            progress.update(task, description=doing, completed=job.done, total=job.total or None)
-            await asyncio.sleep(_POLL_S)
-            waited += _POLL_S
-    await _report(pool, job)
+    told = False
+
+    async def doing(job: "JobStatus", waited: float, console: "Console") -> str:
+        nonlocal told
+        if job.status == "RUNNING":
+            return await _doing(pool, job)
+        if not told and waited >= _PATIENCE_S and await trainer_seen(pool) is None:
+            told = True
+            console.print(NO_TRAINER, soft_wrap=True, markup=False)
+        return "Waiting for a trainer"
+
+    await _report(pool, await until_final(lambda: _status(pool, job_id), doing))
 
 
 async def _doing(pool: "asyncpg.Pool[asyncpg.Record]", job: "JobStatus") -> str:
