@@ -67,7 +67,7 @@ class World:
             await activate(self.pool, one.configuration_id, "for a test")
         for model, stage in ((HARMFUL, "ACTIVE"), (QUIET, "SHADOW")):
             await import_model(self.pool, bytes_of(model), "main", "m", "m.npz")
-            await promote(self.pool, model.model_id, stage, "for a test")  # type: ignore[arg-type]
+            await promote(self.pool, model.model_id, stage, "for a test")  # type: ignore[arg-type]  # one of both
         env = {"POLICY": "model", "HTTP_PORT": str(self.port), "HTTP_HOST": "127.0.0.1"}
         self.system.start("rl_svc", **env)
         await self.system.announce(

@@ -12,7 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 from tradepulse import __version__
 
 # each counter and histogram would have a twin that tells when it was made: nobody asks for it
-disable_created_metrics()  # type: ignore[no-untyped-call]
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library says no types here
 
 
 def new_registry(commit: str = "") -> CollectorRegistry:

@@ -1,6 +1,6 @@
 """Two models side by side: what `policy compare` prints."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tradepulse.candles.checks import time_text
@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tradepulse.research.model_registry import StoredModel
-    from tradepulse.research.policies.report import Figures, PolicyGate, PolicyReport, Span
+    from tradepulse.research.policies.report import (
+        Compared,
+        Figures,
+        PolicyGate,
+        PolicyReport,
+        Span,
+    )
 
 _PARTS = ("train", "validation", "test")
 _NONE = "-"
@@ -44,10 +50,11 @@ def _rows(
         for title, told in _FIGURES.items():
             yield f"  {title}", [_NONE if one is None else told(one) for one in figures]
     yield "[bold]excess on test, %[/]", ["found (lower bound)"] * len(models)
-    for name, title in _compared(reports).items():
+    known = [one for one in reports if one is not None]
+    for name, title in _titles(row for one in known for row in one.compared).items():
         yield f"  over {title}", [_excess(one, name) for one in reports]
     yield "[bold]gates[/]", [_NONE if not one.gates else f"{len(one.gates)}" for one in models]
-    for name, title in _gates(reports).items():
+    for name, title in _titles(row for one in known for row in one.gates).items():
         yield f"  {title}", [_gate(one, name) for one in reports]
 
 
@@ -143,25 +150,17 @@ _FIGURES = {
 }
 
 
-def _compared(reports: "Sequence[PolicyReport | None]") -> dict[str, str]:
+def _titles(rows: "Iterable[Compared | PolicyGate]") -> dict[str, str]:
+    """Return titles by name, in the order in which a name first comes."""
     found: dict[str, str] = {}
-    for report in reports:
-        for one in () if report is None else report.compared:
-            found.setdefault(one.name, one.title)
+    for one in rows:
+        found.setdefault(one.name, one.title)
     return found
 
 
 def _excess(report: "PolicyReport | None", name: str) -> str:
     there = [] if report is None else [one for one in report.compared if one.name == name]
     return f"{there[0].excess_pct:+.2f} ({there[0].lower_pct:+.2f})" if there else _NONE
-
-
-def _gates(reports: "Sequence[PolicyReport | None]") -> dict[str, str]:
-    found: dict[str, str] = {}
-    for report in reports:
-        for one in () if report is None else report.gates:
-            found.setdefault(one.name, one.title)
-    return found
 
 
 def _gate(report: "PolicyReport | None", name: str) -> str:
