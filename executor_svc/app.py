@@ -1,5 +1,7 @@
 """executor_svc: candles, evaluations and weights in; orders, fills and equity out."""
 
+from functools import partial
+
 from contracts.topics import ACCOUNT, CANDLES, EVALUATIONS, FEEDS, WEIGHTS
 from executor_svc.handlers import Executor, ExecutorMeters
 from executor_svc.ledger import CANDLE, EVALUATION, Ledger, weights_of
@@ -8,10 +10,13 @@ from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle, decode_evaluation
-from tradepulse.runtime.ownership import Ownership, become_owner
+from tradepulse.runtime.ownership import Ownership, become_owner, forget_offsets
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
+
+CONSUMERS = "executor:"
+"""How the names of all of them begin."""
 
 
 def declare(service: Service, settings: ExecutorSettings) -> None:
@@ -23,10 +28,11 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
 
     async def recover() -> None:
         owner = await become_owner(
-            service, f"executor:{settings.account}", "the account (another executor holds it)"
+            service, f"{CONSUMERS}{settings.account}", "the account (another executor holds it)"
         )
         executor.take_over(owner, await recovered(store, owner, settings, markets))
 
+    service.on_new_kafka(partial(forget_offsets, consumers=CONSUMERS))
     service.on_startup(recover)
     service.publishes(ACCOUNT)
     weights = service.resumes(WEIGHTS, executor.on_weights, executor.offsets)

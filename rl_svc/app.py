@@ -8,7 +8,7 @@ from rl_svc.following import ModelFollower, first_policies
 from rl_svc.handlers import WeightDecider
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.settings import PortfolioSettings
-from rl_svc.store import WeightStore
+from rl_svc.store import CONSUMERS, WeightStore, tell_weights
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.ownership import become_owner
@@ -36,7 +36,7 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         except ValueError as error:
             raise RefusedError(f"configuration refused: POLICY: {error}") from error
         owner = await become_owner(
-            service, f"weights:{settings.portfolio}", "the portfolio (another process holds it)"
+            service, f"{CONSUMERS}{settings.portfolio}", "the portfolio (another process holds it)"
         )
         event_time = EventTime(
             (CANDLE,),
@@ -51,6 +51,7 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         decider.take_over(owner, portfolio, portfolio.lookback)
         watch.take_over(owner)
 
+    service.on_new_kafka(tell_weights)
     service.on_startup(recover)
     service.publishes(WEIGHTS)
     feeds = service.follows(FEEDS, decider.on_feeds)

@@ -13,6 +13,7 @@ from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry, Counter
 
 from contracts.topics import Topic
+from tradepulse.runtime.cluster import Cluster
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import described
 from tradepulse.runtime.offsets import ranges_of
@@ -75,6 +76,7 @@ class Broker(KafkaBroker):
         letters: takes what cannot be decoded or handled.
         registry: of the metrics.
         fail: ends the process with a reason.
+        cluster: the only Kafka that is read; the one that answers first where not given.
     """
 
     def __init__(
@@ -84,7 +86,9 @@ class Broker(KafkaBroker):
         letters: DeadLetters,
         registry: CollectorRegistry,
         fail: Callable[[BaseException], None],
+        cluster: Cluster | None = None,
     ) -> None:
+        self._cluster = cluster or Cluster(fail)
         self.letters = letters
         self.consumed = Counter(
             "tradepulse_messages_consumed_total", "Messages read", ["topic"], registry=registry
@@ -125,7 +129,8 @@ class Broker(KafkaBroker):
         await self.connect()
         config = self.config.broker_config
         # what FastStream has put together, with a client of ours
-        config.builder = partial(WaitingConsumer, **cast("partial[Any]", config.builder).keywords)
+        keywords = cast("partial[Any]", config.builder).keywords
+        config.builder = partial(WaitingConsumer, cluster=self._cluster, **keywords)
         assigned = [one for one in self._readings if isinstance(one, AssignedReading)]
         held = await ranges_of(
             self._bootstrap_servers, {p for reading in assigned for p in reading.partitions}

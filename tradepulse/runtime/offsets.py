@@ -41,8 +41,8 @@ def from_kept(offsets: Callable[[], Mapping[str, int]]) -> Begin:
             return kept
         raise RefusedError(
             f"{name} holds the offsets {first} to {end}, but its messages were handled up to "
-            f"{kept} only: what lies between was deleted, or the topic was made anew. Bring the "
-            "topic back, or begin with an empty database"
+            f"{kept} only: what lies between was deleted, or the topic was made anew. Stop every "
+            "service, and let `tradepulse topics --restore` have all of it published again"
         )
 
     return begin

@@ -21,6 +21,7 @@ from faststream.kafka import KafkaMessage, TopicPartition
 from pydantic import ValidationError
 
 from contracts.topics import Topic
+from tradepulse.runtime.cluster import Cluster
 from tradepulse.runtime.dead_letters import reason_of
 from tradepulse.runtime.delivery import Decoder, Delivery, Each, decoder_of, described
 from tradepulse.runtime.health import Pulse
@@ -52,6 +53,10 @@ class WaitingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is un
 
     aiokafka has no option for what is set here, so its minor version is pinned.
     """
+
+    def __init__(self, *topics: str, cluster: Cluster, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        cluster.keep(self._client)
 
     async def start(self) -> None:
         """Start; where nothing happens it looks around as rarely as it fetches.

@@ -27,6 +27,7 @@ from faststream.specification import AsyncAPI
 from contracts.topics import Topic
 from tradepulse import __version__
 from tradepulse.runtime.broker import Broker
+from tradepulse.runtime.cluster import Cluster, Restore, arrive
 from tradepulse.runtime.db import LOST, DatabaseUnavailableError, lazy_pool, opened
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import Decoder
@@ -64,10 +65,12 @@ class Service:
         """How the database calls the sessions of this process, and of no other."""
         self.pool = lazy_pool(settings.database_url, application=self.session)
         self.registry = new_registry(settings.tradepulse_commit)
-        self.publisher = Publisher(settings.kafka_bootstrap_servers, name)
+        self.cluster = Cluster(self.fail)
+        """The Kafka of this process."""
+        self.publisher = Publisher(settings.kafka_bootstrap_servers, name, cluster=self.cluster)
         letters = DeadLetters(self.publisher, name, self.registry)
         self._broker = Broker(
-            settings.kafka_bootstrap_servers, name, letters, self.registry, self.fail
+            settings.kafka_bootstrap_servers, name, letters, self.registry, self.fail, self.cluster
         )
         self.app = FastStream(
             self._broker,
@@ -88,6 +91,7 @@ class Service:
         self.failure: BaseException | None = None
         """What ends the process."""
         self._is_started = False
+        self._restores: list[Restore] = []
         self._declared: list[tuple[Work, str]] = []
         self._tasks: dict[asyncio.Task[None], str] = {}
 
@@ -159,6 +163,13 @@ class Service:
         self.liveness["outbox relay"] = relay.pulse.is_beating
         return relay
 
+    def on_new_kafka(self, restore: Restore) -> None:
+        """Do this once when the service finds another Kafka than it knew, before all else.
+
+        One replica does it, inside a transaction, for all of them.
+        """
+        self._restores.append(restore)
+
     def on_startup(self, recover: Callable[[], Awaitable[None]]) -> None:
         """Do this once the database is there, before anything is read."""
         self.app.on_startup(recover)
@@ -196,6 +207,7 @@ class Service:
             await stack.enter_async_context(opened(self.pool))
             await self.publisher.start()
             stack.push_async_callback(self.publisher.stop)
+            await arrive(self.pool, self.name, self.cluster.id or "", self._restores)
             await stack.enter_async_context(http_server(self.settings, endpoints(self)))
             stack.push_async_callback(self._end_tasks)
             # who only reads has a publisher, too: for what cannot be decoded
