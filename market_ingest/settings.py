@@ -10,6 +10,7 @@ from market_ingest.replay import feed_name
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.files import read_candles
 from tradepulse.runtime.settings import DatabaseUrl, RuntimeSettings
+from tradepulse.runtime.telemetry import LogFormat
 
 
 class ReplaySettings(BaseSettings):
@@ -96,3 +97,4 @@ class HistorySettings(ReplaySettings):
 
     database_url: DatabaseUrl
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_format: LogFormat = "json"
