@@ -10,6 +10,7 @@ from market_ingest.replay import feed_name
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.files import read_candles
 from tradepulse.runtime.settings import DatabaseAddress, RuntimeSettings
+from tradepulse.runtime.telemetry import LogFormat
 
 
 class ReplaySettings(BaseSettings):
@@ -95,3 +96,4 @@ class HistorySettings(ReplaySettings, DatabaseAddress):
     """What the one-shot import of the time before the replay needs."""
 
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_format: LogFormat = "json"

@@ -278,7 +278,7 @@ def run_process(
     name: str, settings: DatabaseSettings, work: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
     """Run a process to its end; exit with a status and, on trouble, one line."""
-    configure_logging(name, settings.log_level)
+    configure_logging(name, settings.log_level, settings.log_format, settings.tradepulse_commit)
     log = logging.getLogger(name)
     try:
         settings.prepare()
