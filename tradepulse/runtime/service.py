@@ -39,7 +39,7 @@ from tradepulse.runtime.delivery import Decoder
 from tradepulse.runtime.health import ASGIApp, endpoints, http_server
 from tradepulse.runtime.meters import LoopMeter, PoolMeters, tell_ready
 from tradepulse.runtime.metrics import new_registry
-from tradepulse.runtime.offsets import from_beginning, from_end, from_kept
+from tradepulse.runtime.offsets import NotedOffsets, from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
 from tradepulse.runtime.reading import AssignedReading, Handler, Reading
@@ -155,8 +155,15 @@ class Service:
         decode: Decoder | None = None,
     ) -> SharedReading:
         """Read a topic whose partitions the replicas of this service share; see `SharedReading`."""
+        noted = NotedOffsets(self.pool, self.name)
         reading = SharedReading(
-            self._broker, topic, handle, group=self.name, forget=forget, decode=decode
+            self._broker,
+            topic,
+            handle,
+            group=self.name,
+            forget=forget,
+            decode=decode,
+            noted=noted,
         )
         self._read(self._broker.then, reading)
         self.background(reading.keep_committing, f"offsets of {topic.name}")
