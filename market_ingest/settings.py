@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from market_ingest.replay import feed_name
 from tradepulse.candles.arrays import Candles
-from tradepulse.runtime.settings import DatabaseUrl, RuntimeSettings
+from tradepulse.runtime.settings import DatabaseAddress, RuntimeSettings
 
 
 class ReplaySettings(BaseSettings):
@@ -93,8 +93,7 @@ class LiveSettings(RuntimeSettings):
     """Seconds between two looks for gaps in what is stored."""
 
 
-class HistorySettings(ReplaySettings):
+class HistorySettings(ReplaySettings, DatabaseAddress):
     """What the one-shot import of the time before the replay needs."""
 
-    database_url: DatabaseUrl
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Partition
 
+from tradepulse.runtime.kafka import KafkaAddress, client_options
 from tradepulse.runtime.settings import RefusedError
 
 Range: TypeAlias = tuple[int, int]
@@ -49,12 +50,12 @@ def from_kept(offsets: Callable[[], Mapping[str, int]]) -> Begin:
 
 
 async def ranges_of(
-    bootstrap_servers: str, partitions: Collection[Partition]
+    kafka: KafkaAddress, partitions: Collection[Partition]
 ) -> dict[Partition, Range]:
     """Return what partitions hold now, asked of the broker with a client of its own."""
     if not partitions:
         return {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+    consumer = AIOKafkaConsumer(**client_options(kafka))
     await consumer.start()
     try:
         firsts = await consumer.beginning_offsets(partitions)

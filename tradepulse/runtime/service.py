@@ -20,7 +20,13 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
-from aiokafka.errors import KafkaConnectionError
+import asyncpg
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    TopicAuthorizationFailedError,
+)
 from faststream import FastStream
 from faststream.specification import AsyncAPI
 
@@ -45,6 +51,11 @@ from tradepulse.runtime.settings import (
 from tradepulse.runtime.sharing import SharedReading
 from tradepulse.runtime.telemetry import configure_logging
 
+_FORBIDDEN = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
 _ASYNCPG = f"{os.sep}asyncpg{os.sep}"
 GARBAGE_AFTER = 20_000
 """Objects that must be there anew before Python looks for garbage among them; it would after 700,
@@ -64,11 +75,9 @@ class Service:
         """How the database calls the sessions of this process, and of no other."""
         self.pool = lazy_pool(settings.database_url, application=self.session)
         self.registry = new_registry(settings.tradepulse_commit)
-        self.publisher = Publisher(settings.kafka_bootstrap_servers, name)
+        self.publisher = Publisher(settings, name)
         letters = DeadLetters(self.publisher, name, self.registry)
-        self._broker = Broker(
-            settings.kafka_bootstrap_servers, name, letters, self.registry, self.fail
-        )
+        self._broker = Broker(settings, name, letters, self.registry, self.fail)
         self.app = FastStream(
             self._broker,
             logger=None,
@@ -285,8 +294,12 @@ def _inmost(error: BaseException) -> BaseException:
 
 
 def _of_what_is_away(error: BaseException) -> str | None:
-    """Say in one line that broker or database went away; None for any other error."""
+    """Say in one line that broker or database went away or forbids it; None for other errors."""
     line = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, _FORBIDDEN):
+        return f"the broker forbids it: {line}; see the ACLs of KAFKA_USERNAME"
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return f"the database forbids it: {line}; see the role of DATABASE_URL"
     if isinstance(error, KafkaConnectionError):
         return f"the broker went away: {line}"
     passed = (part.filename for part in traceback.extract_tb(error.__traceback__))

@@ -28,7 +28,7 @@ async def set_up(settings: RuntimeSettings) -> None:
     applied = await db.migrate(settings.database_url)
     log.info("database migrated", extra={"migrations": applied})
     try:
-        created = await create_topics(settings.kafka_bootstrap_servers)
+        created = await create_topics(settings)
     except BrokerUnavailableError:
         raise
     except RuntimeError as error:
