@@ -16,7 +16,6 @@ from tradepulse.cli.up.connections import Connections, given_connections, reach
 from tradepulse.cli.up.dashboard import Dashboard, View
 from tradepulse.cli.up.figures import Figures, read_figures
 from tradepulse.cli.up.first_jobs import job_id, unfinished, unsent
-from tradepulse.cli.up.replay import OptionError
 from tradepulse.cli.up.services import EARLY, INGEST, STUDIO, Services
 from tradepulse.embedded.children import Child, Children, EmbeddedError
 from tradepulse.embedded.kafka import EmbeddedKafka, last_line
