@@ -8,15 +8,14 @@ import time
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Protocol
-from uuid import UUID, uuid5
 
 import asyncpg
 import httpx
 
-from contracts.events import NAMESPACE
 from tradepulse.cli.up.connections import Connections, given_connections, reach
 from tradepulse.cli.up.dashboard import Dashboard, View
 from tradepulse.cli.up.figures import Figures, read_figures
+from tradepulse.cli.up.first_jobs import job_id, unfinished, unsent
 from tradepulse.cli.up.services import EARLY, INGEST, STUDIO, Services
 from tradepulse.embedded.children import Child, Children, EmbeddedError
 from tradepulse.embedded.kafka import EmbeddedKafka, last_line
@@ -156,7 +155,7 @@ class Run:
         jobs: tuple[JobSpec, ...],
     ) -> bool:
         """Run the training jobs that this database has not finished; say whether there were any."""
-        waiting = [spec for spec in jobs if not await _succeeded(pool, spec)]
+        waiting = await unfinished(pool, jobs)
         if not waiting:
             return False
         self._say("Storing the candles to train on")
@@ -165,7 +164,7 @@ class Run:
         if self._kernels is not None:
             await self._kernels.wait(_COMPILE_SECONDS)
         for spec in waiting:
-            await submit_job(pool, spec, job_id=_job_id(spec))
+            await submit_job(pool, spec, job_id=job_id(spec))
         for spec in waiting:
             await self._wait_for_job(pool, spec)
         self._view.progress = None
@@ -187,7 +186,7 @@ class Run:
         pairs = f"{len(spec.strategies)} strategies on {len(spec.symbols)} symbols"
         while True:
             with suppress(*UNREACHABLE):  # a database that restarts: asked again
-                job = await job_status(pool, _job_id(spec))
+                job = await job_status(pool, job_id(spec))
                 if job.status == "SUCCEEDED":
                     return
                 if job.is_final:
@@ -212,13 +211,11 @@ class Run:
         """
         self._say("Waiting for the services")
         deadline = asyncio.get_running_loop().time() + _READY_SECONDS
-        unsent = 1
-        while unsent or self._view.unready:
+        waiting = 1
+        while waiting or self._view.unready:
             self._view.unready = await services.all_unready(client, names)
             with suppress(*UNREACHABLE):
-                unsent = await pool.fetchval(
-                    "select count(*) from outbox where service = 'optimizer_svc'"
-                )
+                waiting = await unsent(pool)
             self._dashboard.show()
             if asyncio.get_running_loop().time() > deadline:
                 slow = ", ".join(self._view.unready) or "optimizer_svc"
@@ -255,18 +252,6 @@ class Run:
     def _say(self, phase: str) -> None:
         self._view.phase = phase
         self._dashboard.show()
-
-
-def _job_id(spec: JobSpec) -> UUID:
-    # of what it asks for: a second start finds the job of the first
-    return uuid5(NAMESPACE, f"first job:{spec.model_dump_json()}")
-
-
-async def _succeeded(pool: "asyncpg.Pool[asyncpg.Record]", spec: JobSpec) -> bool:
-    status = await pool.fetchval(
-        "select status from training_jobs where job_id = $1", _job_id(spec)
-    )
-    return bool(status == "SUCCEEDED")
 
 
 async def _topics(kafka: KafkaAddress) -> None:
