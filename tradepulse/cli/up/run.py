@@ -1,6 +1,7 @@
 """One run of the whole system on one machine, from its first process to its end."""
 
 import asyncio
+import json
 import math
 import os
 import shutil
@@ -114,6 +115,7 @@ class Run:
         services = Services(
             self._state, self._children, connections, market.environment(), market.clock, port
         )
+        (self._state.path / "prometheus.json").write_text(json.dumps(services.targets()))
         self._say("Starting the services" + (", database made" if applied else ""))
         address = services.address
         await self._supervisor.start(**{name: services.program(name) for name in EARLY})
