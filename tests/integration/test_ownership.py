@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from asyncpg import Pool
+from prometheus_client import CollectorRegistry
 from system import System, announcement, candle_events, configurations_for, demo_candles
 
 from contracts.topics import CANDLES
@@ -21,6 +22,7 @@ from tradepulse.runtime import ownership
 from tradepulse.runtime.db import connect, connect_pool, migrate
 from tradepulse.runtime.ownership import (
     FencedError,
+    OwnerMeters,
     Ownership,
     advance,
     become_owner,
@@ -98,6 +100,8 @@ class Process:
         self.stuck: list[str] = []
         self.tasks: list[asyncio.Task[None]] = []
         self.pool: Any = None
+        self.registry = CollectorRegistry()
+        self.meters = OwnerMeters(self.registry, NAME)
 
     def background(
         self, work: Callable[[], Coroutine[Any, Any, None]], name: str, *, at_once: bool = False
@@ -110,7 +114,7 @@ class Process:
 
     async def own(self) -> Ownership:
         self.pool = await connect_pool(self.url)
-        return await become_owner(cast(Service, self), NAME, "the account")
+        return await become_owner(cast(Service, self), NAME, "the account", self.meters)
 
     async def end(self) -> None:
         for task in self.tasks:
@@ -151,7 +155,13 @@ async def test_an_owner_that_goes_on_keeps_its_place_and_one_that_hangs_loses_it
     first.stuck.append("ledger")
     async with asyncio.timeout(PATIENCE_S):
         successor = await waiting
-    assert "the account" not in second.readiness
+    assert second.readiness["the account"]()
+    for process, epoch in ((first, 1), (second, 2)):
+        told = [
+            process.registry.get_sample_value(f"tradepulse_{name}", {"consumer": NAME})
+            for name in ("lock_held", "epoch", "takeovers_total")
+        ]
+        assert told == [1, epoch, 1]
     assert (successor.epoch, successor.settled) == (2, 100)
     async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(FencedError, match="executor:main"):

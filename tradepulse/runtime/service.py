@@ -31,6 +31,7 @@ from tradepulse.runtime.db import LOST, DatabaseUnavailableError, lazy_pool, ope
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import Decoder
 from tradepulse.runtime.health import ASGIApp, endpoints, http_server
+from tradepulse.runtime.meters import LoopMeter, PoolMeters, tell_ready
 from tradepulse.runtime.metrics import new_registry
 from tradepulse.runtime.offsets import from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import Relay
@@ -62,9 +63,11 @@ class Service:
         self.log = logging.getLogger(name)
         self.session = f"{name} {uuid4().hex[:12]}"
         """How the database calls the sessions of this process, and of no other."""
-        self.pool = lazy_pool(settings.database_url, application=self.session)
         self.registry = new_registry(settings.tradepulse_commit)
-        self.publisher = Publisher(settings.kafka_bootstrap_servers, name)
+        self.pool = lazy_pool(
+            settings.database_url, application=self.session, meters=PoolMeters(self.registry)
+        )
+        self.publisher = Publisher(settings.kafka_bootstrap_servers, name, registry=self.registry)
         letters = DeadLetters(self.publisher, name, self.registry)
         self._broker = Broker(
             settings.kafka_bootstrap_servers, name, letters, self.registry, self.fail
@@ -81,6 +84,8 @@ class Service:
             "broker": lambda: self.publisher.hears,
         }
         """Conditions of /readyz by name; all must hold."""
+        tell_ready(self.registry, self.readiness)
+        self._loop_meter = LoopMeter(self.registry)
         self.liveness: dict[str, Callable[[], bool]] = {}
         """Conditions of /livez by name; where one does not hold, this process is to be replaced."""
         self.pages: ASGIApp | None = None
@@ -200,6 +205,8 @@ class Service:
             stack.push_async_callback(self._end_tasks)
             # who only reads has a publisher, too: for what cannot be decoded
             self._start(self.publisher.keep_asking, "asking the broker")
+            self._start(self._loop_meter.run, "measuring the loop")
+            self._start(self._broker.keep_measuring, "measuring what lies ahead")
             # where the start itself fails, nobody else ends what was started by then
             stack.push_async_callback(self._broker.stop)
             yield

@@ -81,6 +81,7 @@ class SharedReading(Reading):
     ) -> None:
         self._forget = forget
         self._clock = clock
+        self._rebalances = broker.meters.rebalances.labels(topic.name)
         self._handled: dict[Partition, int] = {}
         self._committed_at = 0.0
         super().__init__(
@@ -140,6 +141,7 @@ class SharedReading(Reading):
 
         There is nothing better to go on with, and it bears repeats; so it is said, not refused.
         """
+        self._rebalances.inc()
         first = await self.consumer.beginning_offsets(assigned)
         end = await self.consumer.end_offsets(assigned)
         for one in sorted(assigned):
