@@ -1,6 +1,7 @@
 """Composition root of the page and its API."""
 
 import asyncio
+import math
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -167,6 +168,8 @@ def declare(service: Service, settings: StudioSettings) -> None:
             decode=watching_decoder(topic, undecodable.inc),
             puts_aside=topic is ACCOUNT,
         )
+    # whoever looks must be told what is away, and what was known when it was there
+    service.broker_patience_s = math.inf
     service.readiness["kafka"] = lambda: reading.is_assigned
 
     async def begin() -> None:

@@ -8,8 +8,8 @@ which do the same, need the whole command line. Running it again changes nothing
 import logging
 
 from tradepulse.runtime import db
+from tradepulse.runtime.process import run_process
 from tradepulse.runtime.publisher import BrokerUnavailableError
-from tradepulse.runtime.service import run_process
 from tradepulse.runtime.settings import RefusedError, RuntimeSettings, load_settings
 from tradepulse.runtime.topics import create_topics
 
