@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from market_ingest.replay import feed_name
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.settings import DatabaseAddress, RuntimeSettings
+from tradepulse.runtime.telemetry import LogFormat
 
 
 class ReplaySettings(BaseSettings):
@@ -97,3 +98,4 @@ class HistorySettings(ReplaySettings, DatabaseAddress):
     """What the one-shot import of the time before the replay needs."""
 
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_format: LogFormat = "json"

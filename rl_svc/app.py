@@ -11,7 +11,7 @@ from rl_svc.settings import PortfolioSettings
 from rl_svc.store import WeightStore
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle
-from tradepulse.runtime.ownership import become_owner
+from tradepulse.runtime.ownership import OwnerMeters, become_owner
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.trading.event_time import EventTime
@@ -28,6 +28,8 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         wall_clock,
         watch.on_settled,
     )
+    consumer = f"weights:{settings.portfolio}"
+    owner_meters = OwnerMeters(service.registry, consumer)
     follower = ModelFollower(settings.portfolio, settings.budget, decider.follow)
 
     async def recover() -> None:
@@ -36,7 +38,7 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         except ValueError as error:
             raise RefusedError(f"configuration refused: POLICY: {error}") from error
         owner = await become_owner(
-            service, f"weights:{settings.portfolio}", "the portfolio (another process holds it)"
+            service, consumer, "the portfolio (another process holds it)", owner_meters
         )
         event_time = EventTime(
             (CANDLE,),

@@ -14,10 +14,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
+from prometheus_client import CollectorRegistry
 
 from contracts.topics import Topic
 from tradepulse.runtime.broker_refusal import refusal
 from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers, client_options
+from tradepulse.runtime.meters import PublishMeters
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
 
@@ -66,6 +68,7 @@ class Publisher:
         kafka: where the broker is.
         client_id: name of the service.
         clock: seconds.
+        registry: of the metrics.
     """
 
     def __init__(
@@ -73,8 +76,10 @@ class Publisher:
         kafka: KafkaAddress,
         client_id: str,
         clock: Callable[[], float] = time.monotonic,
+        registry: CollectorRegistry | None = None,
     ) -> None:
         self._kafka = kafka
+        self._meters = PublishMeters(registry or CollectorRegistry())
         self._client_id = client_id
         self._clock = clock
         self._heard_at: float | None = None
@@ -85,6 +90,7 @@ class Publisher:
     def allow(self, topic: Topic) -> None:
         """From now on refuse topics that are not allowed."""
         self._allowed = {*(self._allowed or ()), topic.name}
+        self._meters.publishes(topic.name)
 
     async def start(self, *, patience_s: float = 30.0) -> Self:
         """Connect.
@@ -145,10 +151,12 @@ class Publisher:
         """
         self._check(topic)
         check_size(key, value)
-        async with _acknowledged():
-            await self._producer.send_and_wait(
-                topic.name, value, key=key.encode(), partition=self._partition(topic, key)
-            )
+        partition = self._partition(topic, key)
+        with self._meters.measured(topic.name, 1):
+            async with _acknowledged():
+                await self._producer.send_and_wait(
+                    topic.name, value, key=key.encode(), partition=partition
+                )
 
     async def send_raw(
         self,
@@ -196,6 +204,12 @@ class Publisher:
         self._check(topic)
         for key, value in messages:
             check_size(key, value)
+        if not messages:
+            return
+        with self._meters.measured(topic.name, len(messages)):
+            await self._send_many(topic, messages)
+
+    async def _send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None:
         open_batches: dict[int, BatchBuilder] = {}
         pending = []
         for key, value in messages:

@@ -37,8 +37,9 @@ from tradepulse.runtime.db import LOST, DatabaseUnavailableError, lazy_pool, ope
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import Decoder
 from tradepulse.runtime.health import ASGIApp, endpoints, http_server
+from tradepulse.runtime.meters import LoopMeter, PoolMeters, tell_ready
 from tradepulse.runtime.metrics import new_registry
-from tradepulse.runtime.offsets import from_beginning, from_end, from_kept
+from tradepulse.runtime.offsets import NotedOffsets, from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
 from tradepulse.runtime.reading import AssignedReading, Handler, Reading
@@ -73,9 +74,11 @@ class Service:
         self.log = logging.getLogger(name)
         self.session = f"{name} {uuid4().hex[:12]}"
         """How the database calls the sessions of this process, and of no other."""
-        self.pool = lazy_pool(settings.database_url, application=self.session)
         self.registry = new_registry(settings.tradepulse_commit)
-        self.publisher = Publisher(settings, name)
+        self.pool = lazy_pool(
+            settings.database_url, application=self.session, meters=PoolMeters(self.registry)
+        )
+        self.publisher = Publisher(settings, name, registry=self.registry)
         letters = DeadLetters(self.publisher, name, self.registry)
         self._broker = Broker(settings, name, letters, self.registry, self.fail)
         self.app = FastStream(
@@ -90,6 +93,8 @@ class Service:
             "broker": lambda: self.publisher.hears,
         }
         """Conditions of /readyz by name; all must hold."""
+        tell_ready(self.registry, self.readiness)
+        self._loop_meter = LoopMeter(self.registry)
         self.liveness: dict[str, Callable[[], bool]] = {}
         """Conditions of /livez by name; where one does not hold, this process is to be replaced."""
         self.pages: ASGIApp | None = None
@@ -150,8 +155,15 @@ class Service:
         decode: Decoder | None = None,
     ) -> SharedReading:
         """Read a topic whose partitions the replicas of this service share; see `SharedReading`."""
+        noted = NotedOffsets(self.pool, self.name)
         reading = SharedReading(
-            self._broker, topic, handle, group=self.name, forget=forget, decode=decode
+            self._broker,
+            topic,
+            handle,
+            group=self.name,
+            forget=forget,
+            decode=decode,
+            noted=noted,
         )
         self._read(self._broker.then, reading)
         self.background(reading.keep_committing, f"offsets of {topic.name}")
@@ -209,6 +221,8 @@ class Service:
             stack.push_async_callback(self._end_tasks)
             # who only reads has a publisher, too: for what cannot be decoded
             self._start(self.publisher.keep_asking, "asking the broker")
+            self._start(self._loop_meter.run, "measuring the loop")
+            self._start(self._broker.keep_measuring, "measuring what lies ahead")
             # where the start itself fails, nobody else ends what was started by then
             stack.push_async_callback(self._broker.stop)
             yield
@@ -271,7 +285,7 @@ def run_process(
     name: str, settings: DatabaseSettings, work: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
     """Run a process to its end; exit with a status and, on trouble, one line."""
-    configure_logging(name, settings.log_level)
+    configure_logging(name, settings.log_level, settings.log_format, settings.tradepulse_commit)
     log = logging.getLogger(name)
     try:
         settings.prepare()

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tradepulse.runtime.database_url import readable, with_password
 from tradepulse.runtime.kafka import KafkaSettings
 from tradepulse.runtime.secret_files import SecretFile
+from tradepulse.runtime.telemetry import LogFormat
 
 DatabaseUrl: TypeAlias = Annotated[str, Field(repr=False), AfterValidator(readable)]
 """Holds a password; never told to anybody."""
@@ -48,8 +49,9 @@ class DatabaseSettings(DatabaseAddress):
     http_port: int = Field(default=0, ge=0, le=65535)
     """Where /metrics, /livez and /readyz are served; 0 takes a free port."""
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_format: LogFormat = "json"
     tradepulse_commit: str = ""
-    """Of the code that runs, as /metrics is to tell it; images have it."""
+    """Of the code that runs, as /metrics and logs are to tell it; images have it."""
 
     def prepare(self) -> None:
         """Do what must be done once in the process before anything else.

@@ -1,6 +1,7 @@
 """One run of the whole system on one machine, from its first process to its end."""
 
 import asyncio
+import json
 import math
 import shutil
 import sys
@@ -105,6 +106,7 @@ class Run:
             market.clock,
             port,
         )
+        (self._state.path / "prometheus.json").write_text(json.dumps(services.targets()))
         self._say("Starting the services" + (", database made" if applied else ""))
         address = services.address
         await self._supervisor.start(**{name: services.program(name) for name in EARLY})

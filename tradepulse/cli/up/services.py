@@ -89,6 +89,13 @@ class Services:
         """The page's address; it carries the token, which is made the first time."""
         return f"{self.urls[STUDIO]}/?token={self._state.token()}"
 
+    def targets(self) -> list[dict[str, object]]:
+        """Say where Prometheus finds the metrics, as its `file_sd_configs` want it."""
+        return [
+            {"targets": [url.removeprefix("http://")], "labels": {"job": name}}
+            for name, url in self.urls.items()
+        ]
+
     def program(self, name: str) -> Program:
         """Make the program of a service."""
         port = self._ports[name]
