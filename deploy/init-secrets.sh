@@ -25,8 +25,13 @@ for name in database_password kafka_password studio_token grafana_password; do
         echo "made secrets/$name"
     fi
 done
-# whose certificates are believed where Kafka is spoken to by TLS; put your own there
-[ -e secrets/ca_certificates ] || (umask 022 && : >secrets/ca_certificates)
+# yours to fill in: whose certificates are believed where Kafka is spoken to by TLS, and where alerts
+# are posted
+umask 022
+[ -e secrets/ca_certificates ] || : >secrets/ca_certificates
+for name in pager tickets deadman; do
+    [ -e "secrets/alert_${name}_url" ] || echo "http://localhost:9/$name" >"secrets/alert_${name}_url"
+done
 if [ ! -e .env ]; then
     printf 'COMPOSE_PROFILES=stores,%s\nCLOCK=%s\n' "$mode" "$clock" >.env
     echo "made .env for $mode"
