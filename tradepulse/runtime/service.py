@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
@@ -34,7 +35,7 @@ from tradepulse.runtime.health import ASGIApp, endpoints, http_server
 from tradepulse.runtime.meters import LoopMeter, PoolMeters, tell_ready
 from tradepulse.runtime.metrics import new_registry
 from tradepulse.runtime.offsets import from_beginning, from_end, from_kept
-from tradepulse.runtime.outbox import Relay
+from tradepulse.runtime.outbox import OutboxMeters, Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
 from tradepulse.runtime.reading import AssignedReading, Handler, Reading
 from tradepulse.runtime.settings import (
@@ -161,6 +162,8 @@ class Service:
         """Publish what the service adds to its outbox."""
         relay = Relay(self.pool, self.publisher, self.name, letters=self._broker.letters)
         self.background(relay.run, "outbox relay")
+        meters = OutboxMeters(self.registry)
+        self.background(partial(relay.keep_measuring, meters), "measuring the outbox")
         self.liveness["outbox relay"] = relay.pulse.is_beating
         return relay
 
