@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from contracts.events import trace_id
 from executor_svc.ledger import Ledger, Settled
 from executor_svc.markets import Markets
 from executor_svc.meters import ExecutorMeters
@@ -190,6 +191,7 @@ class Executor:
                 "order",
                 extra={
                     "event_id": f"order:{order.order_id}:{order.status}",
+                    "trace_id": trace_id(order.series, order.decided_at),
                     "signal_id": order.signal_id,
                     "symbol": order.symbol,
                     "side": order.side,

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from contracts.topics import Topic
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import described
+from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers, client_options
 from tradepulse.runtime.meters import ReadingMeters
 from tradepulse.runtime.offsets import ranges_of
 from tradepulse.runtime.reading import AssignedReading, Reading, WaitingConsumer
@@ -74,7 +75,7 @@ class Broker(KafkaBroker):
     """The broker as one service uses it: what it reads and what it publishes.
 
     Args:
-        bootstrap_servers: where it is.
+        kafka: where it is.
         service: name of the service.
         letters: takes what cannot be decoded or handled.
         registry: of the metrics.
@@ -83,19 +84,19 @@ class Broker(KafkaBroker):
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: KafkaAddress,
         service: str,
         letters: DeadLetters,
         registry: CollectorRegistry,
         fail: Callable[[BaseException], None],
     ) -> None:
         self.letters = letters
+        self._kafka = kafka
         self._registry = registry
-        self._bootstrap_servers = bootstrap_servers
         self._first: list[AssignedReading] = []
         self._then: list[Reading] = []
         super().__init__(
-            bootstrap_servers.split(","),
+            bootstrap_servers(kafka).split(","),
             client_id=service,
             # publishing has its own client, and topics are made by `tradepulse topics`
             consumer_only=True,
@@ -147,11 +148,10 @@ class Broker(KafkaBroker):
         await self.connect()
         config = self.config.broker_config
         # what FastStream has put together, with a client of ours
-        config.builder = partial(WaitingConsumer, **cast("partial[Any]", config.builder).keywords)
+        given = cast("partial[Any]", config.builder).keywords
+        config.builder = partial(WaitingConsumer, **given | client_options(self._kafka))
         assigned = [one for one in self._readings if isinstance(one, AssignedReading)]
-        held = await ranges_of(
-            self._bootstrap_servers, {p for reading in assigned for p in reading.partitions}
-        )
+        held = await ranges_of(self._kafka, {p for reading in assigned for p in reading.partitions})
         for one in self._first:
             await one.start_at(held)
         for one in self._first:

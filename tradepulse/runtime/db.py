@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -251,12 +252,23 @@ async def connect(
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailableError:
-    # the URL holds a password: name only what the server said
-    said = "" if isinstance(error, ValueError) else " ".join(f": {error}".split())
     return DatabaseUnavailableError(
-        f"the database of DATABASE_URL cannot be used: {type(error).__name__}{said}; "
+        f"the database of DATABASE_URL cannot be used: {said_of(error)}; "
         "check that it runs and that the address, user and password are right"
     )
+
+
+def said_of(error: BaseException) -> str:
+    """Return what may be told of an error of connecting; the address holds a password."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not believed: {error.verify_message}; see sslrootcert"
+    if isinstance(error, ValueError):
+        words = str(error)
+        # the one of them that names nothing but the file
+        told = words if words.startswith("root certificate file") else ""
+    else:
+        told = str(error)
+    return " ".join(f"{type(error).__name__}: {told}".rstrip(": ").split())
 
 
 def migrations() -> list[tuple[str, str]]:

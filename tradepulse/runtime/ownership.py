@@ -28,9 +28,13 @@ LEASE = timedelta(seconds=10)
 RENEW_EVERY_S = 2.0
 LOOK_EVERY_S = 0.5
 
+# by the clock: in a database that was restored, one more than its last epoch may be the epoch of a
+# predecessor which it does not know of, and which is still alive
 _TAKE_OVER = """
-insert into event_time_positions (consumer, epoch) values ($1, 1)
-on conflict (consumer) do update set epoch = event_time_positions.epoch + 1 returning *
+insert into event_time_positions (consumer, epoch)
+values ($1, (extract(epoch from clock_timestamp()) * 1000)::bigint)
+on conflict (consumer) do update
+set epoch = greatest(event_time_positions.epoch + 1, excluded.epoch) returning *
 """
 # one statement: nobody sees the lock taken with the lease of a predecessor
 _HOLD = """

@@ -38,7 +38,7 @@ class Services:
     Args:
         state: the folder of this run.
         children: who starts them.
-        connections: KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL.
+        connections: of the broker and the database, what is not inherited.
         ingest: market_ingest's variables.
         clock: whose time judges what is stale, `replay` or `wall`.
         page_port: the page's port; 0 chooses one and keeps it.
