@@ -32,6 +32,19 @@ Side = Literal["buy", "sell"]
 OrderType = Literal["market", "stop", "take_profit", "limit"]
 OrderStatus = Literal["OPEN", "FILLED", "REFUSED", "EXPIRED"]
 ExitReason = Literal["signal", "stop", "take_profit", "end_of_data", "time", "liquidation"]
+TAKEN_AS_IT_IS = {
+    "source": Source,
+    "stage": Stage,
+    "order_type": OrderType,
+    "status": OrderStatus,
+    "exit_reason": ExitReason,
+}
+"""Fields whose word a reader need not understand: it decides nothing by one that it does not know.
+
+A newer version may say another word in any field of few words. Where the field is none of these (a
+timeframe, an action, a side, the type of an event), a reader leaves out the smallest part that is
+about it: the signal, the series of a feed, or the message.
+"""
 
 
 class Event(BaseModel):

@@ -9,7 +9,9 @@ from executor_svc.store import LedgerStore
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle, decode_evaluation
 from tradepulse.runtime.ownership import Ownership, become_owner
+from tradepulse.runtime.rules_version import check_rules, wait_for_rules
 from tradepulse.runtime.service import Application, Service, run
+from tradepulse.trading import RULES_VERSION
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
 
@@ -22,9 +24,10 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
     executor = Executor(store, markets, service.relay_outbox(), meters, wall_clock)
 
     async def recover() -> None:
-        owner = await become_owner(
-            service, f"executor:{settings.account}", "the account (another executor holds it)"
-        )
+        consumer = f"executor:{settings.account}"
+        await wait_for_rules(service, consumer, RULES_VERSION)
+        owner = await become_owner(service, consumer, "the account (another executor holds it)")
+        check_rules(consumer, owner.state, RULES_VERSION)
         executor.take_over(owner, await recovered(store, owner, settings, markets))
 
     service.on_startup(recover)

@@ -20,6 +20,8 @@ from tradepulse.runtime.metrics import touch
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
+from tradepulse.runtime.rules_version import KEPT
+from tradepulse.trading import RULES_VERSION
 from tradepulse.trading.refused import CODES, OTHER, code_of
 
 log = logging.getLogger(__name__)
@@ -205,7 +207,7 @@ class Executor:
                     self._owner,
                     self._ledger.event_time.settled,
                     self._ledger.event_time.offsets(),
-                    self._ledger.state(),
+                    {KEPT: RULES_VERSION, **self._ledger.state()},
                 )
             self.pulse.beat()
             self._relay.wake()

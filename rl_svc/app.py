@@ -12,8 +12,10 @@ from rl_svc.store import WeightStore
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.ownership import become_owner
+from tradepulse.runtime.rules_version import check_rules, wait_for_rules
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
+from tradepulse.trading import RULES_VERSION
 from tradepulse.trading.event_time import EventTime
 from tradepulse.trading.policies.features import LOOKBACK
 
@@ -35,9 +37,10 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
             followed = await first_policies(settings, follower, service.pool)
         except ValueError as error:
             raise RefusedError(f"configuration refused: POLICY: {error}") from error
-        owner = await become_owner(
-            service, f"weights:{settings.portfolio}", "the portfolio (another process holds it)"
-        )
+        consumer = f"weights:{settings.portfolio}"
+        await wait_for_rules(service, consumer, RULES_VERSION)
+        owner = await become_owner(service, consumer, "the portfolio (another process holds it)")
+        check_rules(consumer, owner.state, RULES_VERSION)
         event_time = EventTime(
             (CANDLE,),
             settled=owner.settled,

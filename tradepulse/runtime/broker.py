@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 from contracts.topics import Topic
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import described
+from tradepulse.runtime.newer import NewerWords
 from tradepulse.runtime.offsets import ranges_of
 from tradepulse.runtime.reading import AssignedReading, Reading, WaitingConsumer
 
@@ -89,6 +90,7 @@ class Broker(KafkaBroker):
         self.consumed = Counter(
             "tradepulse_messages_consumed_total", "Messages read", ["topic"], registry=registry
         )
+        self.newer = NewerWords(registry)
         self._bootstrap_servers = bootstrap_servers
         self._first: list[AssignedReading] = []
         self._then: list[Reading] = []

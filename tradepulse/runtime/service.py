@@ -32,6 +32,7 @@ from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import Decoder
 from tradepulse.runtime.health import ASGIApp, endpoints, http_server
 from tradepulse.runtime.metrics import new_registry
+from tradepulse.runtime.newer import NewerWords
 from tradepulse.runtime.offsets import from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
@@ -90,6 +91,11 @@ class Service:
         self._is_started = False
         self._declared: list[tuple[Work, str]] = []
         self._tasks: dict[asyncio.Task[None], str] = {}
+
+    @property
+    def newer(self) -> NewerWords:
+        """Reads what newer versions say."""
+        return self._broker.newer
 
     # What is declared
 
