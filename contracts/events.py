@@ -32,19 +32,6 @@ Side = Literal["buy", "sell"]
 OrderType = Literal["market", "stop", "take_profit", "limit"]
 OrderStatus = Literal["OPEN", "FILLED", "REFUSED", "EXPIRED"]
 ExitReason = Literal["signal", "stop", "take_profit", "end_of_data", "time", "liquidation"]
-TAKEN_AS_IT_IS = {
-    "source": Source,
-    "stage": Stage,
-    "order_type": OrderType,
-    "status": OrderStatus,
-    "exit_reason": ExitReason,
-}
-"""Fields whose word a reader need not understand: it decides nothing by one that it does not know.
-
-A newer version may say another word in any field of few words. Where the field is none of these (a
-timeframe, an action, a side, the type of an event), a reader leaves out the smallest part that is
-about it: the signal, the series of a feed, or the message.
-"""
 
 
 class Event(BaseModel):
@@ -131,6 +118,15 @@ class Signal(Event):
 def signal_id(configuration_id: UUID, series: str, open_time: int) -> UUID:
     """Derive a signal's id from its configuration and its candle."""
     return uuid5(NAMESPACE, f"{configuration_id}:{series}:{open_time}")
+
+
+def trace_id(series: str, close_time: int) -> str:
+    """Derive what everything that follows from one candle's close is found by, in all services.
+
+    `exchange:symbol:timeframe:close_time`. An event that is of a series and a close needs no field
+    for it, and an order is decided at a close.
+    """
+    return f"{series}:{close_time}"
 
 
 class CandleEvaluated(SeriesEvent):

@@ -8,7 +8,7 @@ from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle, decode_evaluation
-from tradepulse.runtime.ownership import Ownership, become_owner
+from tradepulse.runtime.ownership import OwnerMeters, Ownership, become_owner
 from tradepulse.runtime.rules_version import check_rules, wait_for_rules
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.trading import RULES_VERSION
@@ -21,12 +21,15 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
     store = LedgerStore(service.pool, settings.account)
     markets = Markets(service.pool, settings.by_hand())
     meters = ExecutorMeters(service.registry)
+    consumer = f"executor:{settings.account}"
+    owner_meters = OwnerMeters(service.registry, consumer)
     executor = Executor(store, markets, service.relay_outbox(), meters, wall_clock)
 
     async def recover() -> None:
-        consumer = f"executor:{settings.account}"
         await wait_for_rules(service, consumer, RULES_VERSION)
-        owner = await become_owner(service, consumer, "the account (another executor holds it)")
+        owner = await become_owner(
+            service, consumer, "the account (another executor holds it)", owner_meters
+        )
         check_rules(consumer, owner.state, RULES_VERSION)
         executor.take_over(owner, await recovered(store, owner, settings, markets))
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from contracts.events import OrderStatus
+from contracts.events import OrderStatus, trace_id
 from executor_svc.ledger import Ledger, Settled
 from executor_svc.markets import Markets
 from executor_svc.store import LedgerStore
@@ -241,6 +241,7 @@ class Executor:
                 "order",
                 extra={
                     "event_id": f"order:{order.order_id}:{order.status}",
+                    "trace_id": trace_id(order.series, order.decided_at),
                     "signal_id": order.signal_id,
                     "symbol": order.symbol,
                     "side": order.side,

@@ -17,7 +17,6 @@ from market_ingest.publishing import FeedPublisher, Meters, tell_feed
 from market_ingest.replay import ReplayFeed
 from market_ingest.settings import IngestSettings, LiveSettings, ModeSettings
 from market_ingest.store import CandleStore
-from tradepulse.market_data.files import CandleFileError
 from tradepulse.market_data.store import CandleConflictError
 from tradepulse.market_data.venues.client import Venues, load_ccxt, open_client
 from tradepulse.market_data.venues.options import read_venues_file
@@ -42,6 +41,8 @@ async def begin_replay(service: Service, settings: IngestSettings) -> None:
     Raises:
         RefusedError: the file is refused, or the feed's name belongs to another replay.
     """
+    from tradepulse.market_data.files import CandleFileError  # noqa: PLC0415 - live, no polars
+
     try:
         candles = await asyncio.to_thread(settings.candles)
         derived = await asyncio.to_thread(settings.derived_name)

@@ -11,7 +11,7 @@ from rl_svc.settings import PortfolioSettings
 from rl_svc.store import WeightStore
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle
-from tradepulse.runtime.ownership import become_owner
+from tradepulse.runtime.ownership import OwnerMeters, become_owner
 from tradepulse.runtime.rules_version import check_rules, wait_for_rules
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
@@ -30,6 +30,8 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         wall_clock,
         watch.on_settled,
     )
+    consumer = f"weights:{settings.portfolio}"
+    owner_meters = OwnerMeters(service.registry, consumer)
     follower = ModelFollower(settings.portfolio, settings.budget, decider.follow)
 
     async def recover() -> None:
@@ -37,9 +39,10 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
             followed = await first_policies(settings, follower, service.pool)
         except ValueError as error:
             raise RefusedError(f"configuration refused: POLICY: {error}") from error
-        consumer = f"weights:{settings.portfolio}"
         await wait_for_rules(service, consumer, RULES_VERSION)
-        owner = await become_owner(service, consumer, "the portfolio (another process holds it)")
+        owner = await become_owner(
+            service, consumer, "the portfolio (another process holds it)", owner_meters
+        )
         check_rules(consumer, owner.state, RULES_VERSION)
         event_time = EventTime(
             (CANDLE,),

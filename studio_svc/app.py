@@ -44,6 +44,7 @@ from studio_svc.web_app.problems import (
     refusals,
     with_problem,
 )
+from studio_svc.web_app.requests import RequestIds
 from tradepulse import __version__
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
@@ -136,7 +137,7 @@ def create_app(
         else:
             await page(scope, receive, send)
 
-    return TokenAuth(Bounded(chosen), token)
+    return RequestIds(TokenAuth(Bounded(chosen), token))
 
 
 async def _on_too_many_pages(_: Request, error: Exception) -> Response:

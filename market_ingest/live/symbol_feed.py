@@ -20,7 +20,7 @@ from market_ingest.live.series_track import Deaf, Publish, SeriesTrack, Skipped,
 from market_ingest.live.store import FeedPosition, LiveStore, Series, candle_event
 from market_ingest.live.streams import StreamKey
 from market_ingest.live.symbol_streams import SymbolStreams
-from market_ingest.publishing import Sender, uninterrupted
+from market_ingest.publishing import Sender, log_published, uninterrupted
 from tradepulse.candles.checks import time_text
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.subscriptions import feed_of
@@ -285,6 +285,7 @@ class SymbolFeed:
             await self._sender.send_many(
                 CANDLES, [(c.instrument, c.model_dump_json().encode()) for c in stored]
             )
+            log_published(stored)
             now = self._clock()
             for candle in stored:
                 self._meters.candles.labels(*self._labels, candle.source).inc()

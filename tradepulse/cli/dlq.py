@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tradepulse.cli.connections import STATE, State, bootstrap_servers
+from tradepulse.cli.connections import STATE, State, kafka_address
 from tradepulse.cli.errors import FAILED, CliError, one_line, values_refused
 from tradepulse.cli.options import time_text
+from tradepulse.runtime.kafka import KafkaAddress
 
 if TYPE_CHECKING:
     from tradepulse.runtime.dead_letter_replay import DeadLetter
@@ -44,8 +45,8 @@ def list_letters(
 
     from tradepulse.runtime.dead_letter_replay import list_dead_letters
 
-    servers = _servers(topic, state)
-    letters = asyncio.run(list_dead_letters(servers, topic))
+    kafka = _kafka(topic, state)
+    letters = asyncio.run(list_dead_letters(kafka, topic))
     if waiting:
         letters = [letter for letter in letters if not letter.replayed]
     if not letters:
@@ -62,8 +63,8 @@ def replay(topic: Topic = None, state: State = STATE) -> None:
     """Send back, to their topic and with their key, those that were not sent back before."""
     from tradepulse.runtime.dead_letter_replay import replay_dead_letters
 
-    servers = _servers(topic, state)
-    done = asyncio.run(replay_dead_letters(servers, topic))
+    kafka = _kafka(topic, state)
+    done = asyncio.run(replay_dead_letters(kafka, topic))
     for line in done.refused:
         typer.echo(f"not sent back: {line}", err=True)
     if done.count or not done.refused:
@@ -73,18 +74,18 @@ def replay(topic: Topic = None, state: State = STATE) -> None:
         raise typer.Exit(FAILED)
 
 
-def _servers(topic: str | None, state: Path) -> str:
+def _kafka(topic: str | None, state: Path) -> KafkaAddress:
     """Return the broker's address, once it is sure that it has what is asked for."""
     from tradepulse.cli.setup import present_topics
     from tradepulse.runtime.dead_letter_replay import topics_named
 
     with values_refused():
         wanted = {one.dead_letters for one in topics_named(topic)}
-    servers = bootstrap_servers(state)
+    kafka = kafka_address(state)
     # a consumer would wait most of a minute for a topic that is not there
-    if missing := sorted(wanted - asyncio.run(present_topics(servers)).keys()):
+    if missing := sorted(wanted - asyncio.run(present_topics(kafka)).keys()):
         raise CliError(f"the broker has no topic {missing[0]}: run `tradepulse topics`")
-    return servers
+    return kafka
 
 
 def _row(letter: "DeadLetter") -> list[str]:

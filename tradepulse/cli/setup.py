@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tradepulse.cli.connections import STATE, State, bootstrap_servers, database_url
+from tradepulse.cli.connections import STATE, State, database_url, kafka_address
+from tradepulse.runtime.kafka import KafkaAddress
 
 
 def migrate(
@@ -45,12 +46,12 @@ def topics(
     from tradepulse.runtime.publisher import BrokerUnavailableError
     from tradepulse.runtime.topics import create_topics
 
-    servers = bootstrap_servers(state)
+    kafka = kafka_address(state)
     if only_list:
-        _list_topics(servers)
+        _list_topics(kafka)
         return
     try:
-        created = asyncio.run(create_topics(servers))
+        created = asyncio.run(create_topics(kafka))
     except BrokerUnavailableError:
         raise
     except RuntimeError as error:
@@ -70,13 +71,13 @@ def doctor(
     raise typer.Exit(examine(state))
 
 
-def _list_topics(servers: str) -> None:
+def _list_topics(kafka: KafkaAddress) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from contracts.topics import DAY_MS, DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS
 
-    present = asyncio.run(present_topics(servers))
+    present = asyncio.run(present_topics(kafka))
     aside = f"{DEAD_LETTERS_MS // DAY_MS} days, {DEAD_LETTERS_BYTES >> 30} GiB"
     table = Table("topic", "partitions", "kept", "key", "written by", "exists")
     for topic in TOPICS:
@@ -91,15 +92,16 @@ def _list_topics(servers: str) -> None:
     Console().print(table)
 
 
-async def present_topics(servers: str) -> dict[str, int]:
+async def present_topics(kafka: KafkaAddress) -> dict[str, int]:
     """Return the number of partitions by name of each topic that exists."""
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from tradepulse.runtime.kafka import client_options
     from tradepulse.runtime.publisher import retry_connect
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    admin = AIOKafkaAdminClient(**client_options(kafka))
     try:
-        await retry_connect(admin.start, servers, 5)
+        await retry_connect(admin.start, kafka, 5)
         return {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics()}
     finally:
         await admin.close()

@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, TypeAlias
 
 import asyncpg
+
+from tradepulse.runtime.meters import PoolMeters
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -104,22 +108,69 @@ def _session(application: str) -> dict[str, str]:
     return _SESSION | {"application_name": application}
 
 
+class _Pool(asyncpg.Pool):
+    """A pool that tells how long its connections are waited for.
+
+    asyncpg has no hook for that, so its minor version is pinned.
+    """
+
+    __slots__ = ("meters",)
+    meters: PoolMeters | None
+
+    async def _acquire(self, timeout: float | None) -> Any:  # noqa: ASYNC109 - asyncpg's
+        if self.meters is None:
+            return await super()._acquire(timeout)  # type: ignore[misc]  # not among the stubs
+        begun = time.perf_counter()
+        lent = await super()._acquire(timeout)  # type: ignore[misc]  # not among the stubs
+        self.meters.wait.observe(time.perf_counter() - begun)
+        return lent
+
+
 def lazy_pool(
-    database_url: str, *, min_size: int = 1, max_size: int = 4, application: str = "tradepulse"
+    database_url: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 4,
+    application: str = "tradepulse",
+    meters: PoolMeters | None = None,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Return a pool, not yet connected, whose `json` is Python values and `numeric` `Decimal`.
 
-    `application` is how the server calls its sessions.
+    Args:
+        database_url: where the server is.
+        min_size: connections that are kept.
+        max_size: connections at most.
+        application: how the server calls its sessions.
+        meters: told of the pool.
     """
-    return asyncpg.create_pool(
+
+    async def init(connection: asyncpg.Connection) -> None:
+        await _set_codecs(connection)
+        if meters is not None:
+            connection.add_query_logger(meters.on_query)
+
+    pool = _Pool(
         database_url,
         min_size=min_size,
         max_size=max_size,
-        init=_set_codecs,
+        init=init,
         timeout=15,
         connection_class=_Kept,
         server_settings=_session(application),
+        # what asyncpg.create_pool would say
+        init_size=None,
+        record_class=asyncpg.Record,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        loop=None,
+        connect=None,
+        setup=None,
+        reset=None,
     )
+    pool.meters = meters
+    if meters is not None:
+        meters.looks_at(pool)
+    return pool
 
 
 async def connect_pool(
@@ -201,12 +252,23 @@ async def connect(
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailableError:
-    # the URL holds a password: name only what the server said
-    said = "" if isinstance(error, ValueError) else " ".join(f": {error}".split())
     return DatabaseUnavailableError(
-        f"the database of DATABASE_URL cannot be used: {type(error).__name__}{said}; "
+        f"the database of DATABASE_URL cannot be used: {said_of(error)}; "
         "check that it runs and that the address, user and password are right"
     )
+
+
+def said_of(error: BaseException) -> str:
+    """Return what may be told of an error of connecting; the address holds a password."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not believed: {error.verify_message}; see sslrootcert"
+    if isinstance(error, ValueError):
+        words = str(error)
+        # the one of them that names nothing but the file
+        told = words if words.startswith("root certificate file") else ""
+    else:
+        told = str(error)
+    return " ".join(f"{type(error).__name__}: {told}".rstrip(": ").split())
 
 
 def migrations() -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import BaseModel, ValidationError
 
-from contracts.events import TAKEN_AS_IT_IS
+from contracts.newer import TAKEN_AS_IT_IS
 from contracts.topics import TOPICS, Topic
 from tradepulse.runtime.delivery import Decoder, decoder_of
 from tradepulse.runtime.metrics import touch

@@ -14,8 +14,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
+from prometheus_client import CollectorRegistry
 
 from contracts.topics import Topic
+from tradepulse.runtime.broker_refusal import refusal
+from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers, client_options
+from tradepulse.runtime.meters import PublishMeters
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
 
@@ -61,18 +65,21 @@ class Publisher:
     """The one way to write to Kafka; a service says first to which topics (`allow`).
 
     Args:
-        bootstrap_servers: where the broker is.
+        kafka: where the broker is.
         client_id: name of the service.
         clock: seconds.
+        registry: of the metrics.
     """
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: KafkaAddress,
         client_id: str,
         clock: Callable[[], float] = time.monotonic,
+        registry: CollectorRegistry | None = None,
     ) -> None:
-        self._bootstrap = bootstrap_servers
+        self._kafka = kafka
+        self._meters = PublishMeters(registry or CollectorRegistry())
         self._client_id = client_id
         self._clock = clock
         self._heard_at: float | None = None
@@ -83,6 +90,7 @@ class Publisher:
     def allow(self, topic: Topic) -> None:
         """From now on refuse topics that are not allowed."""
         self._allowed = {*(self._allowed or ()), topic.name}
+        self._meters.publishes(topic.name)
 
     async def start(self, *, patience_s: float = 30.0) -> Self:
         """Connect.
@@ -91,13 +99,13 @@ class Publisher:
             BrokerUnavailableError: no broker answered for `patience_s` seconds.
         """
         self._client = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **client_options(self._kafka),
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,
             max_batch_size=262_144,
         )
-        await retry_connect(self._client.start, self._bootstrap, patience_s)
+        await retry_connect(self._client.start, self._kafka, patience_s)
         self._heard_at = self._clock()
         return self
 
@@ -143,10 +151,12 @@ class Publisher:
         """
         self._check(topic)
         check_size(key, value)
-        async with _acknowledged():
-            await self._producer.send_and_wait(
-                topic.name, value, key=key.encode(), partition=self._partition(topic, key)
-            )
+        partition = self._partition(topic, key)
+        with self._meters.measured(topic.name, 1):
+            async with _acknowledged():
+                await self._producer.send_and_wait(
+                    topic.name, value, key=key.encode(), partition=partition
+                )
 
     async def send_raw(
         self,
@@ -194,6 +204,12 @@ class Publisher:
         self._check(topic)
         for key, value in messages:
             check_size(key, value)
+        if not messages:
+            return
+        with self._meters.measured(topic.name, len(messages)):
+            await self._send_many(topic, messages)
+
+    async def _send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None:
         open_batches: dict[int, BatchBuilder] = {}
         pending = []
         for key, value in messages:
@@ -251,21 +267,25 @@ async def _acknowledged() -> AsyncIterator[None]:
         ) from error
 
 
-async def retry_connect(start: object, bootstrap_servers: str, patience_s: float) -> None:
+async def retry_connect(start: object, kafka: KafkaAddress, patience_s: float) -> None:
     """Call an aiokafka client's `start` until it connects or patience ends.
 
     Raises:
-        BrokerUnavailableError: no broker answered in time.
+        BrokerUnavailableError: no broker answered in time, or one refuses us.
     """
     deadline = time.monotonic() + patience_s
     while True:
         try:
             await start()  # type: ignore[operator]  # aiokafka is untyped
         except (KafkaConnectionError, OSError) as error:
+            # what the broker says to a wrong password now, it says for ever
+            if (refused := await refusal(kafka)) is not None:
+                raise BrokerUnavailableError(refused) from None
             if time.monotonic() > deadline:
                 raise BrokerUnavailableError(
-                    f"no Kafka broker answers at {bootstrap_servers} ({error}); "
-                    "start it or set KAFKA_BOOTSTRAP_SERVERS"
+                    f"no Kafka broker answers at {bootstrap_servers(kafka)} ({error}); "
+                    "start it, set KAFKA_BOOTSTRAP_SERVERS, or see whether it wants another "
+                    "KAFKA_SECURITY_PROTOCOL"
                 ) from error
             await asyncio.sleep(0.5)
         else:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka import TopicPartition as Partition
@@ -99,10 +99,11 @@ class Reading:
     ) -> None:
         self.topic = topic
         self.puts_aside = puts_aside
-        self._handle = handle
+        self._meters = broker.meters.of(topic)
+        self._meters.held.set_function(lambda: len(self.assignment))
+        self._handle = self._meters.measured(handle)
         self._letters = broker.letters
         self._newer = broker.newer
-        self._consumed = broker.consumed.labels(topic.name)
         self._decode = decode or decoder_of(topic)
         self._records: Sequence[ConsumerRecord] = ()
         self._begun = self._done = 0
@@ -136,8 +137,26 @@ class Reading:
     @property
     def is_assigned(self) -> bool:
         """Whether at least one partition is read here."""
+        return bool(self.assignment)
+
+    @property
+    def assignment(self) -> Collection[Partition]:
+        """The partitions that are read here now; none before the start."""
         consumer = self._subscriber.consumer
-        return consumer is not None and bool(consumer.assignment())
+        return () if consumer is None else cast("frozenset[Partition]", consumer.assignment())
+
+    async def lags(self) -> dict[Partition, int]:
+        """Return how many messages of each partition were not taken yet.
+
+        The broker is asked: who does not fetch, since it is busy or has paused, is told of none.
+
+        Raises:
+            KafkaError: the broker does not answer, or partitions have moved.
+        """
+        if not self.assignment:
+            return {}
+        ends = await self.consumer.end_offsets(self.assignment)
+        return {one: max(0, end - await self.consumer.position(one)) for one, end in ends.items()}
 
     @property
     def is_idle(self) -> bool:
@@ -155,6 +174,7 @@ class Reading:
     def _handler(self) -> Callable[[Any], Awaitable[None]]:
         async def on_batch(batch: Any) -> None:
             try:
+                self._meters.came(self._records)
                 await self.on_batch(batch, self._records)
             finally:
                 self._done += 1
@@ -208,7 +228,7 @@ class Reading:
                     continue
             if event is not None:
                 batch.append(Delivery(event, record))
-        self._consumed.inc(len(msg.raw_message))
+        self._meters.consumed.inc(len(msg.raw_message))
         if refused:
             await self._letters.put_aside(self.topic, refused)
         return batch

@@ -56,7 +56,8 @@ async def wait_for_rules(service: "Service", consumer: str, rules: int) -> None:
                 told = kept
                 log.error(_refusal(consumer, kept, rules))
             await asyncio.sleep(LOOK_EVERY_S)
-        service.readiness.pop(WAITS_FOR, None)
+        if told is not None:
+            service.readiness[WAITS_FOR] = lambda: True
     finally:
         await connection.close()
 
