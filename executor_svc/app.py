@@ -13,7 +13,9 @@ from executor_svc.totals import LedgerCheck
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle, decode_evaluation
 from tradepulse.runtime.ownership import OwnerMeters, Ownership, become_owner, forget_offsets
+from tradepulse.runtime.rules_version import check_rules, wait_for_rules
 from tradepulse.runtime.service import Application, Service, run
+from tradepulse.trading import RULES_VERSION
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
 
@@ -32,9 +34,11 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
     executor = Executor(store, markets, service.relay_outbox(), meters, wall_clock)
 
     async def recover() -> None:
+        await wait_for_rules(service, consumer, RULES_VERSION)
         owner = await become_owner(
             service, consumer, "the account (another executor holds it)", owner_meters
         )
+        check_rules(consumer, owner.state, RULES_VERSION)
         ledger = await recovered(store, owner, settings, markets)
         executor.take_over(owner, ledger, await check.totals())
 

@@ -41,6 +41,7 @@ from tradepulse.runtime.delivery import Decoder
 from tradepulse.runtime.health import ASGIApp, endpoints, http_server
 from tradepulse.runtime.meters import LoopMeter, PoolMeters, tell_ready
 from tradepulse.runtime.metrics import new_registry
+from tradepulse.runtime.newer import NewerWords
 from tradepulse.runtime.offsets import NotedOffsets, from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import OutboxMeters, Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
@@ -109,6 +110,11 @@ class Service:
         self._restores: list[Restore] = []
         self._declared: list[tuple[Work, str]] = []
         self._tasks: dict[asyncio.Task[None], str] = {}
+
+    @property
+    def newer(self) -> NewerWords:
+        """Reads what newer versions say."""
+        return self._broker.newer
 
     # What is declared
 
