@@ -12,10 +12,15 @@ from executor_svc.store import LedgerStore
 from executor_svc.totals import LedgerCheck
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle, decode_evaluation
-from tradepulse.runtime.ownership import OwnerMeters, Ownership, become_owner
+from tradepulse.runtime.ownership import OwnerMeters, Ownership, become_owner, forget_offsets
+from tradepulse.runtime.rules_version import check_rules, wait_for_rules
 from tradepulse.runtime.service import Application, Service, run
+from tradepulse.trading import RULES_VERSION
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
+
+CONSUMERS = "executor:"
+"""How the names of all of them begin."""
 
 
 def declare(service: Service, settings: ExecutorSettings) -> None:
@@ -24,17 +29,20 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
     check = LedgerCheck(service.pool, settings.account)
     markets = Markets(service.pool, settings.by_hand())
     meters = ExecutorMeters(service.registry, settings.account, wall_clock)
-    consumer = f"executor:{settings.account}"
+    consumer = f"{CONSUMERS}{settings.account}"
     owner_meters = OwnerMeters(service.registry, consumer)
     executor = Executor(store, markets, service.relay_outbox(), meters, wall_clock)
 
     async def recover() -> None:
+        await wait_for_rules(service, consumer, RULES_VERSION)
         owner = await become_owner(
             service, consumer, "the account (another executor holds it)", owner_meters
         )
+        check_rules(consumer, owner.state, RULES_VERSION)
         ledger = await recovered(store, owner, settings, markets)
         executor.take_over(owner, ledger, await check.totals())
 
+    service.on_new_kafka(partial(forget_offsets, consumers=CONSUMERS))
     service.on_startup(recover)
     service.publishes(ACCOUNT)
     weights = service.resumes(WEIGHTS, executor.on_weights, executor.offsets)

@@ -19,6 +19,8 @@ from tradepulse.runtime.hold_back import hold_back
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
+from tradepulse.runtime.rules_version import KEPT
+from tradepulse.trading import RULES_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +158,7 @@ class Executor:
                     self._owner,
                     self._ledger.event_time.settled,
                     self._ledger.event_time.offsets(),
-                    self._ledger.state(),
+                    {KEPT: RULES_VERSION, **self._ledger.state()},
                 )
             self.pulse.beat()
             times = [one.settlement.close_time for one in settled if not one.late]

@@ -164,7 +164,7 @@ def declare(service: Service, settings: StudioSettings) -> None:
         reading = service.watches(
             topic,
             feed.on_batch,
-            decode=watching_decoder(topic, undecodable.inc),
+            decode=watching_decoder(topic, undecodable.inc, service.newer.decoder_of(topic)),
             puts_aside=topic is ACCOUNT,
         )
     service.readiness["kafka"] = lambda: reading.is_assigned

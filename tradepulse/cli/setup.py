@@ -10,20 +10,42 @@ from tradepulse.cli.connections import STATE, State, database_url, kafka_address
 from tradepulse.runtime.kafka import KafkaAddress
 
 
-def migrate(state: State = STATE) -> None:
+def migrate(
+    accept_rules: Annotated[
+        bool,
+        typer.Option(
+            help="Let this version's rules of trading decide from here on; nobody may run that "
+            "decides by others."
+        ),
+    ] = False,
+    state: State = STATE,
+) -> None:
     """Apply the database migrations that are missing."""
-    from tradepulse.runtime import db
+    from tradepulse.runtime import db, rules_version
+    from tradepulse.trading import RULES_VERSION
 
-    applied = asyncio.run(db.migrate(database_url(state)))
+    url = database_url(state)
+    applied = asyncio.run(db.migrate(url))
     for name in applied:
         typer.echo(f"applied {name}")
-    if not applied:
+    taken = asyncio.run(rules_version.accept_rules(url, RULES_VERSION)) if accept_rules else []
+    for consumer in taken:
+        typer.echo(f"{consumer} goes on by rules {RULES_VERSION}")
+    if not applied and not taken:
         typer.echo("nothing to do: the database is up to date")
 
 
 def topics(
     only_list: Annotated[
         bool, typer.Option("--list", help="Only show the topics and whether they exist.")
+    ] = False,
+    restore: Annotated[
+        bool,
+        typer.Option(
+            "--restore",
+            help="Delete the topics, create them anew, and let the services publish again what is "
+            "lacking when they start. All of them must be stopped.",
+        ),
     ] = False,
     state: State = STATE,
 ) -> None:
@@ -36,6 +58,8 @@ def topics(
     if only_list:
         _list_topics(kafka)
         return
+    if restore:
+        asyncio.run(_empty_topics(kafka, database_url(state)))
     try:
         created = asyncio.run(create_topics(kafka))
     except BrokerUnavailableError:
@@ -55,6 +79,25 @@ def doctor(
     from tradepulse.cli.doctor import doctor as examine
 
     raise typer.Exit(examine(state))
+
+
+async def _empty_topics(kafka: KafkaAddress, url: str) -> None:
+    from tradepulse.cli.errors import CliError
+    from tradepulse.runtime.cluster import forget_clusters, running_services
+    from tradepulse.runtime.db import connect
+    from tradepulse.runtime.topics import delete_topics
+
+    connection = await connect(url)
+    try:
+        if running := await running_services(connection):
+            raise CliError(
+                f"{', '.join(running)} run: stop every service first, for they would go on at "
+                "offsets that mean nothing any more"
+            )
+        await delete_topics(kafka)
+        await forget_clusters(connection)
+    finally:
+        await connection.close()
 
 
 def _list_topics(kafka: KafkaAddress) -> None:

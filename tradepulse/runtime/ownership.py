@@ -65,6 +65,11 @@ where leases.consumer = $1 and leases.until < clock_timestamp()
 """
 
 
+_FORGET = """
+update event_time_positions set epoch = epoch + 1, offsets = '{}' where starts_with(consumer, $1)
+"""
+
+
 class FencedError(RefusedError):
     """Another process took over, or may do so; this one must end."""
 
@@ -94,6 +99,14 @@ async def take_over(pool: "asyncpg.Pool[asyncpg.Record]", consumer: str) -> Owne
     if row is None:
         raise RuntimeError(f"the position of {consumer} was not returned")
     return Ownership(consumer, row["epoch"], row["settled_time"], row["offsets"], row["state"])
+
+
+async def forget_offsets(connection: Connection, consumers: str) -> None:
+    """Let the consumers whose names begin so read from the front, for theirs is another Kafka.
+
+    What they have settled, they know by its time. Who works for one of them can write no more.
+    """
+    await connection.execute(_FORGET, consumers)
 
 
 class OwnerMeters:

@@ -34,12 +34,14 @@ from faststream.specification import AsyncAPI
 from contracts.topics import Topic
 from tradepulse import __version__
 from tradepulse.runtime.broker import Broker
+from tradepulse.runtime.cluster import Cluster, Restore, arrive
 from tradepulse.runtime.db import LOST, DatabaseUnavailableError, lazy_pool, opened
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import Decoder
 from tradepulse.runtime.health import ASGIApp, endpoints, http_server
 from tradepulse.runtime.meters import LoopMeter, PoolMeters, tell_ready
 from tradepulse.runtime.metrics import new_registry
+from tradepulse.runtime.newer import NewerWords
 from tradepulse.runtime.offsets import NotedOffsets, from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import OutboxMeters, Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
@@ -76,12 +78,14 @@ class Service:
         self.session = f"{name} {uuid4().hex[:12]}"
         """How the database calls the sessions of this process, and of no other."""
         self.registry = new_registry(settings.tradepulse_commit)
+        self.cluster = Cluster(self.fail)
+        """The Kafka of this process."""
         self.pool = lazy_pool(
             settings.database_url, application=self.session, meters=PoolMeters(self.registry)
         )
-        self.publisher = Publisher(settings, name, registry=self.registry)
+        self.publisher = Publisher(settings, name, registry=self.registry, cluster=self.cluster)
         letters = DeadLetters(self.publisher, name, self.registry)
-        self._broker = Broker(settings, name, letters, self.registry, self.fail)
+        self._broker = Broker(settings, name, letters, self.registry, self.fail, self.cluster)
         self.app = FastStream(
             self._broker,
             logger=None,
@@ -103,8 +107,14 @@ class Service:
         self.failure: BaseException | None = None
         """What ends the process."""
         self._is_started = False
+        self._restores: list[Restore] = []
         self._declared: list[tuple[Work, str]] = []
         self._tasks: dict[asyncio.Task[None], str] = {}
+
+    @property
+    def newer(self) -> NewerWords:
+        """Reads what newer versions say."""
+        return self._broker.newer
 
     # What is declared
 
@@ -157,6 +167,7 @@ class Service:
     ) -> SharedReading:
         """Read a topic whose partitions the replicas of this service share; see `SharedReading`."""
         noted = NotedOffsets(self.pool, self.name)
+        self.on_new_kafka(noted.forget)
         reading = SharedReading(
             self._broker,
             topic,
@@ -182,6 +193,13 @@ class Service:
         self.background(partial(relay.keep_measuring, meters), "measuring the outbox")
         self.liveness["outbox relay"] = relay.pulse.is_beating
         return relay
+
+    def on_new_kafka(self, restore: Restore) -> None:
+        """Do this once when the service finds another Kafka than it knew, before all else.
+
+        One replica does it, inside a transaction, for all of them.
+        """
+        self._restores.append(restore)
 
     def on_startup(self, recover: Callable[[], Awaitable[None]]) -> None:
         """Do this once the database is there, before anything is read."""
@@ -220,6 +238,7 @@ class Service:
             await stack.enter_async_context(opened(self.pool))
             await self.publisher.start()
             stack.push_async_callback(self.publisher.stop)
+            await arrive(self.pool, self.name, self.cluster.id or "", self._restores)
             await stack.enter_async_context(http_server(self.settings, endpoints(self)))
             stack.push_async_callback(self._end_tasks)
             # who only reads has a publisher, too: for what cannot be decoded
