@@ -57,6 +57,7 @@ class Called:
                 calls.append(Call(now, self.path[1:], message["title"], message["text"]))
                 self.send_response(200)
                 self.end_headers()
+                self.wfile.write(b"ok")
 
             def log_message(self, *_: Any) -> None:
                 pass
