@@ -1,6 +1,7 @@
 """Composition root of the page and its API."""
 
 import asyncio
+import math
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -186,6 +187,8 @@ def declare(service: Service, settings: StudioSettings) -> None:
     census = Census(service.pool, partial(dead_letters_waiting, settings), service.registry)
     service.background(census.run, "census")
     service.background(census.run_letters, "dead letters")
+    # whoever looks must be told what is away, and what was known when it was there
+    service.broker_patience_s = math.inf
     service.readiness["kafka"] = lambda: reading.is_assigned
 
     async def begin() -> None:
