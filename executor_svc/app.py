@@ -6,6 +6,7 @@ from executor_svc.ledger import CANDLE, EVALUATION, Ledger, weights_of
 from executor_svc.markets import Markets
 from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
+from executor_svc.thinning import EQUITY
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle, decode_evaluation
 from tradepulse.runtime.ownership import Ownership, become_owner
@@ -39,6 +40,7 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
         weights,
     )
     service.readiness["partitions"] = lambda: weights.is_assigned
+    service.retains(EQUITY)
     service.background(executor.keep_settling, "ledger")
     service.background(executor.keep_putting_aside, "messages that nobody has announced")
     service.liveness["ledger"] = executor.pulse.is_beating

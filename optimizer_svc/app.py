@@ -13,7 +13,7 @@ from contracts.topics import CONFIGURATIONS
 from optimizer_svc.search.cluster import DaskCluster
 from optimizer_svc.search.job import Searching
 from optimizer_svc.search.processes import TRIAL_LIMIT_S, TrialProcess, TrialRunner
-from optimizer_svc.store import Store
+from optimizer_svc.store import TRIALS, Store
 from optimizer_svc.validation.job import Validating
 from optimizer_svc.validation.run import run_gates
 from optimizer_svc.watch import LifecycleWatch
@@ -102,6 +102,7 @@ def declare(service: Service, settings: OptimizerSettings) -> None:
 
     service.on_startup(begin)
     service.background(watch.run, "lifecycle")
+    service.retains(TRIALS)
 
 
 async def _market(service: Service, settings: OptimizerSettings) -> MarketData:

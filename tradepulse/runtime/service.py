@@ -36,6 +36,7 @@ from tradepulse.runtime.offsets import NotedOffsets, from_beginning, from_end, f
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
 from tradepulse.runtime.reading import AssignedReading, Handler, Reading
+from tradepulse.runtime.retention import Kept, Retention
 from tradepulse.runtime.settings import (
     DatabaseSettings,
     RefusedError,
@@ -165,6 +166,10 @@ class Service:
         self.background(relay.run, "outbox relay")
         self.liveness["outbox relay"] = relay.pulse.is_beating
         return relay
+
+    def retains(self, *kept: Kept) -> None:
+        """Remove what was kept long enough of tables that this service writes."""
+        self.background(Retention(self.pool, kept, self.registry).run, "retention")
 
     def on_startup(self, recover: Callable[[], Awaitable[None]]) -> None:
         """Do this once the database is there, before anything is read."""
