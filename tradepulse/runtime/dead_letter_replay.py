@@ -1,8 +1,8 @@
 """What was put aside, as it is listed, and sent back once its cause is mended."""
 
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
@@ -31,6 +31,7 @@ class DeadLetter:
         length: of the whole value where `value` is only its beginning, else None.
         sha256: of the whole value then.
         origin: where the whole is then.
+        headers: all that came with it, by name; what is no text is written as it can be.
     """
 
     topic: str
@@ -46,6 +47,7 @@ class DeadLetter:
     length: int | None = None
     sha256: str = ""
     origin: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,15 @@ def topics_named(name: str | None) -> list[Topic]:
 
 async def list_dead_letters(bootstrap_servers: str, topic: str | None = None) -> list[DeadLetter]:
     """Return every dead letter, oldest first within each topic."""
-    return [letter async for letter, _ in _letters(bootstrap_servers, topic)]
+    return [letter async for letter in dead_letters(bootstrap_servers, topic)]
+
+
+async def dead_letters(
+    bootstrap_servers: str, topic: str | None = None
+) -> AsyncIterator[DeadLetter]:
+    """Yield every dead letter, oldest first within each topic, a few in memory at a time."""
+    async for letter, _ in _letters(bootstrap_servers, topic):
+        yield letter
 
 
 async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) -> Replayed:
@@ -198,7 +208,7 @@ async def _letters(
 
 
 def _letter(record: ConsumerRecord, topic: Topic, done: int) -> DeadLetter:
-    headers = {name: value.decode() for name, value in record.headers}
+    headers = {name: value.decode(errors="backslashreplace") for name, value in record.headers}
     return DeadLetter(
         topic=topic.name,
         reason=headers.get("reason", ""),
@@ -213,4 +223,5 @@ def _letter(record: ConsumerRecord, topic: Topic, done: int) -> DeadLetter:
         length=int(headers["length"]) if "length" in headers else None,
         sha256=headers.get("sha256", ""),
         origin=headers.get("origin", ""),
+        headers=headers,
     )
