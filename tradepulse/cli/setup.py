@@ -13,7 +13,7 @@ def migrate(state: State = STATE) -> None:
     """Apply the database migrations that are missing."""
     from tradepulse.runtime import db
 
-    applied = asyncio.run(db.migrate(database_url(state)))
+    applied = asyncio.run(db.migrate(database_url(state), lambda line: typer.echo(line, err=True)))
     for name in applied:
         typer.echo(f"applied {name}")
     if not applied:

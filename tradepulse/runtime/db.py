@@ -19,6 +19,13 @@ Connection: TypeAlias = (
 MIGRATION_LOCK = 7_251_001
 """Advisory lock that keeps two migrations of one database apart."""
 
+OUTSIDE = "-- outside a transaction"
+"""First line of a migration that cannot run in one."""
+_HOLDERS = """
+select pid, application_name, state, extract(epoch from now() - state_change)::int as seconds
+from pg_stat_activity where pid = any(pg_blocking_pids($1))
+"""
+
 LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
@@ -216,8 +223,24 @@ def migrations() -> list[tuple[str, str]]:
     return [(file.name, file.read_text()) for file in files]
 
 
-async def migrate(database_url: str) -> list[str]:
-    """Apply the migrations that are missing, each in a transaction; return their names."""
+async def migrate(
+    database_url: str, tell: Callable[[str], None] = lambda _: None, tries: int = 20
+) -> list[str]:
+    """Apply the migrations that are missing, each in a transaction; return their names.
+
+    A migration that waits for a lock holds up whoever comes after it, so it waits for 3 s only, and
+    is tried again. One whose first line is `OUTSIDE` runs statement by statement, without a
+    transaction, as `create index concurrently` must; it is written so that it can be repeated.
+
+    Args:
+        database_url: of the owner.
+        tell: told in one line who holds the lock.
+        tries: of each migration.
+
+    Raises:
+        DatabaseUnavailableError: the server does not answer, refuses the login, or somebody holds
+            a lock all the time.
+    """
     connection = await connect(database_url)
     try:
         await connection.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
@@ -231,11 +254,58 @@ async def migrate(database_url: str) -> list[str]:
         for name, sql in migrations():
             if name in done:
                 continue
-            async with connection.transaction():
-                await connection.execute(sql)
-                await connection.execute("insert into migrations (name) values ($1)", name)
+            for left in reversed(range(tries)):
+                holder = await _apply(connection, database_url, name, sql)
+                if holder is None:
+                    break
+                line = f"{name} waits for a lock of {holder}"
+                if not left:
+                    raise DatabaseUnavailableError(f"{line}: end that, and migrate again")
+                tell(f"{line}; it is tried again")
+                await asyncio.sleep(1)
             applied.append(name)
         return applied
+    finally:
+        await connection.close()
+
+
+async def _apply(
+    connection: "asyncpg.Connection[asyncpg.Record]", database_url: str, name: str, sql: str
+) -> str | None:
+    """Apply one migration; return who held a lock that it waited for in vain, None where nobody."""
+    note = "insert into migrations (name) values ($1)"
+    if sql.startswith(OUTSIDE):
+        for statement in sql.split(";\n"):
+            if statement.strip():
+                await connection.execute(statement)
+        await connection.execute(note, name)
+        return None
+    holders: list[str] = []
+    watching = asyncio.create_task(_watch(database_url, connection.get_server_pid(), holders))
+    try:
+        async with connection.transaction():
+            await connection.execute("set local lock_timeout = '3s'")
+            await connection.execute(sql)
+            await connection.execute(note, name)
+    except asyncpg.LockNotAvailableError:
+        return holders[-1] if holders else "a session that has ended by now"
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    return None
+
+
+async def _watch(database_url: str, pid: int, holders: list[str]) -> None:
+    """Note for ever who blocks a session: once it has given up, nobody knows any more."""
+    connection = await connect(database_url)
+    try:
+        while True:
+            await asyncio.sleep(1)
+            holders += [
+                f"{row['application_name'] or 'a session'} (pid {row['pid']}, {row['state']} for "
+                f"{row['seconds']} s)"
+                for row in await connection.fetch(_HOLDERS, pid)
+            ]
     finally:
         await connection.close()
 
