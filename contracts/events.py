@@ -120,6 +120,15 @@ def signal_id(configuration_id: UUID, series: str, open_time: int) -> UUID:
     return uuid5(NAMESPACE, f"{configuration_id}:{series}:{open_time}")
 
 
+def trace_id(series: str, close_time: int) -> str:
+    """Derive what everything that follows from one candle's close is found by, in all services.
+
+    `exchange:symbol:timeframe:close_time`. An event that is of a series and a close needs no field
+    for it, and an order is decided at a close.
+    """
+    return f"{series}:{close_time}"
+
+
 class CandleEvaluated(SeriesEvent):
     """All signals of one candle, mostly none. Published by signal_svc, once per candle."""
 

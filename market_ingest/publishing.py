@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from contracts.events import CandleClosed
+from contracts.events import CandleClosed, trace_id
 from contracts.topics import CANDLES, FEEDS, Topic
 from market_ingest.feed import Feed
 from market_ingest.store import FeedProgress
@@ -48,6 +48,18 @@ def tell_feed(registry: CollectorRegistry, mode: str, feed: str) -> None:
         registry=registry,
     )
     info.labels(mode, feed).set(1)
+
+
+def log_published(candles: Sequence[CandleClosed]) -> None:
+    """Write a line for each candle that Kafka has taken, at DEBUG: there may be many."""
+    if log.isEnabledFor(logging.DEBUG):
+        for candle in candles:
+            known = {
+                "event_id": candle.id,
+                "trace_id": trace_id(candle.series, candle.close_time),
+                "source": candle.source,
+            }
+            log.debug("candle published", extra=known)
 
 
 class Meters:
@@ -116,6 +128,7 @@ class FeedPublisher:
         await self._sender.send_many(
             CANDLES, [(candle.instrument, candle.model_dump_json().encode()) for candle in batch]
         )
+        log_published(batch)
         until = batch[-1].close_time
         await self._store.advance(name, until)
         for candle in batch:

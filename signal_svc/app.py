@@ -17,16 +17,24 @@ def declare(service: Service, settings: SignalSettings) -> None:
     """Declare what the service reads and publishes."""
     active = ActiveConfigurations()
     windows = Windows()
+    store = SignalStore(service.pool)
     handler = CandleHandler(
         active,
         windows,
-        SignalStore(service.pool),
+        store,
         service.publisher,
         SignalMeters(service.registry),
     )
     Gauge(
         "tradepulse_active_configurations", "Active configurations", registry=service.registry
     ).set_function(lambda: len(active))
+
+    async def recover() -> None:
+        # the topic tells of changes; that it holds every one that ever was is not relied upon, for
+        # a candle that is evaluated without its configurations is never evaluated again
+        await active.take_in(await store.configurations())
+
+    service.on_startup(recover)
     service.publishes(EVALUATIONS)
     service.follows(CONFIGURATIONS, active.on_configurations)
     # after a candle from the future every real one would be taken for a repeat

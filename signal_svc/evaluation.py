@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from contracts.events import Signal
+from contracts.events import Signal, trace_id
 from signal_svc.windows import Window
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import WireCandle
@@ -88,14 +88,19 @@ def _said(
         fault = error
     said: list[tuple[int, Signal]] = []
     failed = 0
+    failed_at = first
     for row in range(first, len(candles)):
         try:
             said += _of_rows(configuration, candles, row, row + 1, failures)
         except Exception as error:  # noqa: BLE001 - as above
-            fault = fault if failed else error
+            fault, failed_at = (fault, failed_at) if failed else (error, row)
             failed += 1
     if failed:
-        known = {"configuration_id": str(configuration.configuration_id), "candles": failed}
+        known = {
+            "configuration_id": str(configuration.configuration_id),
+            "candles": failed,
+            "trace_id": trace_id(candles.series, int(candles.close_time[failed_at])),
+        }
         where = f"strategy {configuration.strategy} on {candles.series}"
         what = fault if isinstance(fault, StrategyError) else f"{where}: {named(fault)}"
         log.error("%s", what, extra=known)

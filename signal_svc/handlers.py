@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from contracts.events import Signal
+from contracts.events import Signal, trace_id
 from contracts.topics import EVALUATIONS
 from signal_svc.active import ActiveConfigurations
 from signal_svc.evaluation import encode, evaluate
@@ -146,8 +146,16 @@ class CandleHandler:
         for strategy, count in by_strategy.items():
             self._meters.signals.labels(strategy).inc(count)
         if log.isEnabledFor(logging.DEBUG):
-            for close_time, _, signal in said:
-                log.debug("signal", extra={"event_id": str(signal.id), "close_time": close_time})
+            for close_time, series, signal in said:
+                log.debug(
+                    "signal",
+                    extra={
+                        "event_id": str(signal.id),
+                        "trace_id": trace_id(series, close_time),
+                        "configuration_id": str(signal.configuration_id),
+                        "action": signal.action,
+                    },
+                )
 
     async def _evaluate(
         self, series: str, segment: list[WireCandle], said: list[tuple[int, str, Signal]]

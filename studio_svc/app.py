@@ -45,6 +45,7 @@ from studio_svc.web_app.problems import (
     refusals,
     with_problem,
 )
+from studio_svc.web_app.requests import RequestIds
 from tradepulse import __version__
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
@@ -137,7 +138,7 @@ def create_app(
         else:
             await page(scope, receive, send)
 
-    return TokenAuth(Bounded(chosen), token)
+    return RequestIds(TokenAuth(Bounded(chosen), token))
 
 
 async def _on_too_many_pages(_: Request, error: Exception) -> Response:
@@ -164,7 +165,7 @@ def declare(service: Service, settings: StudioSettings) -> None:
         reading = service.watches(
             topic,
             feed.on_batch,
-            decode=watching_decoder(topic, undecodable.inc),
+            decode=watching_decoder(topic, undecodable.inc, service.newer.decoder_of(topic)),
             puts_aside=topic is ACCOUNT,
         )
     service.readiness["kafka"] = lambda: reading.is_assigned

@@ -41,7 +41,7 @@ async def store_history(settings: HistorySettings) -> int:
 def main() -> None:
     """Run once; exit with 0, 1 with one line, or 2 for wrong settings."""
     settings = load_settings(HistorySettings)
-    configure_logging("market_ingest", settings.log_level)
+    configure_logging("market_ingest", settings.log_level, settings.log_format)
     try:
         stored = asyncio.run(store_history(settings))
     except (CandleFileError, CandleConflictError, DatabaseUnavailableError) as error:

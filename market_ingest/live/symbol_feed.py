@@ -20,7 +20,7 @@ from market_ingest.live.series_track import Deaf, Publish, SeriesTrack, Skipped,
 from market_ingest.live.store import FeedPosition, LiveStore, Series, candle_event
 from market_ingest.live.streams import StreamKey
 from market_ingest.live.symbol_streams import SymbolStreams
-from market_ingest.publishing import Sender, uninterrupted
+from market_ingest.publishing import Sender, log_published, uninterrupted
 from tradepulse.candles.checks import time_text
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.subscriptions import feed_of
@@ -208,6 +208,8 @@ class SymbolFeed:
             self._options.backoff(),
         )
         await self._announce(series, feed, None)
+        if feed.again_from is not None:
+            await self._publish_again(series, length, feed.again_from, position)
         if timeframe not in self._troubled:
             # what an earlier life of this service may have said of it
             self._troubled[timeframe] = None
@@ -217,6 +219,16 @@ class SymbolFeed:
         log.info(
             "series followed",
             extra={"series": ":".join(series), "from": time_text(position)},
+        )
+
+    async def _publish_again(self, series: Series, length: int, start: int, end: int) -> None:
+        stored = await self._store.stored(series, length, start, end)
+        await self._sender.send_many(
+            CANDLES, [(c.instrument, c.model_dump_json().encode()) for c in stored]
+        )
+        await self._store.told_again(series)
+        log.info(
+            "candles published again", extra={"series": ":".join(series), "count": len(stored)}
         )
 
     async def _end(self, timeframe: str) -> None:
@@ -285,6 +297,7 @@ class SymbolFeed:
             await self._sender.send_many(
                 CANDLES, [(c.instrument, c.model_dump_json().encode()) for c in stored]
             )
+            log_published(stored)
             now = self._clock()
             for candle in stored:
                 self._meters.candles.labels(*self._labels, candle.source).inc()

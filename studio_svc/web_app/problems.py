@@ -6,7 +6,6 @@ is not there. `detail` is the one readable line.
 
 import logging
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio_svc.web_app.requests import current_request_id
 from studio_svc.web_app.types import WORDS
 from tradepulse.market_data.venues.errors import VenueRefusedError
 from tradepulse.runtime.db import UNREACHABLE
@@ -90,7 +90,7 @@ def problem(
         detail=detail,
         field=errors[0].field if len(errors) == 1 else None,
         errors=list(errors) if len(errors) > 1 else None,
-        request_id=request_id or secrets.token_hex(8),
+        request_id=request_id or current_request_id(),
     )
     return JSONResponse(said.model_dump(exclude_none=True), status, headers, media_type=MEDIA_TYPE)
 
@@ -247,7 +247,7 @@ class Bounded:
                 return
             await self._app(scope, body, sent)
         except Exception:
-            request_id = secrets.token_hex(8)
+            request_id = current_request_id()
             log.exception("request failed", extra={"request_id": request_id})
             if is_begun:
                 raise

@@ -27,6 +27,7 @@ from tradepulse.market_data.store import store_candles
 from tradepulse.research.configurations import NewConfiguration, add_discovered
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.trading import RULES_VERSION
 
 pytestmark = pytest.mark.integration
 
@@ -40,6 +41,26 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     assert "applied 0001" in invoke("migrate")[0]
     assert "up to date" in invoke("migrate")[0]
     return database_url
+
+
+def test_rules_of_trading_are_accepted_while_nobody_decides(database: str) -> None:
+    said = f"executor:main goes on by rules {RULES_VERSION}"
+    assert said not in invoke("migrate", "--accept-rules")[0]
+    other = "insert into event_time_positions values ('executor:main', 1, 0, '{}', $1)"
+    on(database, lambda c: c.execute(other, {"rules_version": RULES_VERSION + 1}))
+    assert "up to date" in invoke("migrate")[0]
+
+    async def while_it_is_held(connection: Any) -> str:
+        lock = "select pg_advisory_lock(hashtextextended('executor:main', 0))"
+        await connection.execute(lock)
+        return (await asyncio.to_thread(invoke, "migrate", "--accept-rules", status=1))[1]
+
+    assert on(database, while_it_is_held) == (
+        "tradepulse migrate: the rules are not changed: executor:main is held by a running "
+        "process; stop every signal_svc, rl_svc and executor_svc first\n"
+    )
+    assert invoke("migrate", "--accept-rules")[0] == said + "\n"
+    assert "up to date" in invoke("migrate", "--accept-rules")[0]
 
 
 @pytest.fixture

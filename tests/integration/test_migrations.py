@@ -5,8 +5,9 @@ import asyncio
 import asyncpg
 import pytest
 
-from tradepulse.runtime import db
-from tradepulse.runtime.db import OUTSIDE, DatabaseUnavailableError, connect, migrate, migrations
+from tradepulse.runtime import db, migrating
+from tradepulse.runtime.db import DatabaseUnavailableError, connect, migrate, migrations
+from tradepulse.runtime.migrating import OUTSIDE
 
 pytestmark = pytest.mark.integration
 RELEASED = "0016_model_days.sql"
@@ -117,8 +118,10 @@ async def test_who_holds_a_lock_is_told_and_the_migration_comes_through_later(
     reading = holder.transaction()
     await reading.start()
     await holder.fetch("select * from accounts")
-    with pytest.raises(DatabaseUnavailableError, match="end that, and migrate again") as refused:
-        await migrate(database_url, told.append, tries=1)
+    with monkeypatch.context() as once:
+        once.setattr(migrating, "TRIES", 1)
+        with pytest.raises(DatabaseUnavailableError, match="and migrate again") as refused:
+            await migrate(database_url, told.append)
     pid = holder.get_server_pid()
     said = f"9999_note.sql waits for a lock of executor_svc 12 (pid {pid}, idle in transaction for "
     assert str(refused.value).startswith(said)
@@ -126,11 +129,11 @@ async def test_who_holds_a_lock_is_told_and_the_migration_comes_through_later(
     # nobody who only wants to read had to wait behind it for long, and it did not half happen
     other = await connect(database_url)
     assert await other.fetch("select * from accounts") == []
-    migrating = asyncio.create_task(migrate(database_url, told.append))
+    again = asyncio.create_task(migrate(database_url, told.append))
     while not told:  # noqa: ASYNC110 - it tells a list
         await asyncio.sleep(0.05)
     await reading.rollback()
-    assert await migrating == ["9999_note.sql"]
+    assert await again == ["9999_note.sql"]
     assert all(line.startswith(said) and line.endswith("; it is tried again") for line in told)
     assert await other.fetch("select note from accounts") == []
     await other.close()

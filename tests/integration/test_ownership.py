@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from asyncpg import Pool
+from prometheus_client import CollectorRegistry
 from system import System, announcement, candle_events, configurations_for, demo_candles
 
 from contracts.topics import CANDLES
@@ -21,13 +22,17 @@ from tradepulse.runtime import ownership
 from tradepulse.runtime.db import connect, connect_pool, migrate
 from tradepulse.runtime.ownership import (
     FencedError,
+    OwnerMeters,
     Ownership,
     advance,
     become_owner,
     take_over,
 )
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.rules_version import accept_rules, check_rules
 from tradepulse.runtime.service import Service
+from tradepulse.runtime.settings import RefusedError
+from tradepulse.trading import RULES_VERSION
 
 pytestmark = pytest.mark.integration
 PATIENCE_S = 120
@@ -102,6 +107,8 @@ class Process:
         self.stuck: list[str] = []
         self.tasks: list[asyncio.Task[None]] = []
         self.pool: Any = None
+        self.registry = CollectorRegistry()
+        self.meters = OwnerMeters(self.registry, NAME)
 
     def background(
         self, work: Callable[[], Coroutine[Any, Any, None]], name: str, *, at_once: bool = False
@@ -114,7 +121,7 @@ class Process:
 
     async def own(self) -> Ownership:
         self.pool = await connect_pool(self.url)
-        return await become_owner(cast(Service, self), NAME, "the account")
+        return await become_owner(cast(Service, self), NAME, "the account", self.meters)
 
     async def end(self) -> None:
         for task in self.tasks:
@@ -155,9 +162,15 @@ async def test_an_owner_that_goes_on_keeps_its_place_and_one_that_hangs_loses_it
     first.stuck.append("ledger")
     async with asyncio.timeout(PATIENCE_S):
         successor = await waiting
-    assert "the account" not in second.readiness
+    assert second.readiness["the account"]()
     assert successor.epoch > owner.epoch
     assert successor.settled == 100
+    for process, epoch in ((first, owner.epoch), (second, successor.epoch)):
+        told = [
+            process.registry.get_sample_value(f"tradepulse_{name}", {"consumer": NAME})
+            for name in ("lock_held", "epoch", "takeovers_total")
+        ]
+        assert told == [1, epoch, 1]
     async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(FencedError, match="executor:main"):
             await first.tasks[0]
@@ -261,3 +274,64 @@ async def test_an_epoch_is_raised_when_the_clock_went_back(pool: "Pool[asyncpg.R
     await pool.execute("update event_time_positions set epoch = epoch + 1000000000")
     ahead = await pool.fetchval("select epoch from event_time_positions")
     assert (await take_over(pool, NAME)).epoch == ahead + 1
+
+
+async def test_a_process_with_other_rules_of_trading_stands_by(
+    kafka_bootstrap: str, database_url: str, no_topics: object, tmp_path: Path
+) -> None:
+    system = System(kafka_bootstrap, database_url, tmp_path)
+    await system.prepare([])
+    connection = await connect(database_url)
+    for name in ("executor:main", "weights:main"):
+        await connection.execute(
+            "insert into event_time_positions (consumer, epoch, state) values ($1, 7, $2)",
+            name,
+            {"rules_version": RULES_VERSION + 1},
+        )
+    try:
+        for service in ("executor_svc", "rl_svc"):
+            system.start(service)
+        await system.logged("is not taken over", ["executor_svc", "rl_svc"])
+        assert await connection.fetchval("select sum(epoch) from event_time_positions") == 14
+        assert await connection.fetchval("select count(*) from leases") == 0
+        # it does not wait in vain, and takes nobody's lock while it does
+        assert await accept_rules(database_url, RULES_VERSION) == ["executor:main", "weights:main"]
+        await system.logged("service started", ["executor_svc", "rl_svc"])
+        with pytest.raises(RefusedError, match="executor:main, weights:main is held by a running"):
+            await accept_rules(database_url, RULES_VERSION + 1)
+    finally:
+        system.stop()
+        await connection.close()
+    for service in ("executor_svc", "rl_svc"):
+        refusals = [
+            line
+            for line in (tmp_path / f"{service}.log").read_text().splitlines()
+            if "is not taken over" in line
+        ]
+        assert len(refusals) == 1
+        assert f"rules of trading {RULES_VERSION + 1} led to its position" in refusals[0]
+
+
+async def test_positions_keep_the_rules_that_led_to_them(database_url: str) -> None:
+    await migrate(database_url)
+    connection = await connect(database_url)
+    for name, state in (("a", {}), ("b", {"rules_version": 3, "marks": {"x": 1}}), ("c", {})):
+        await connection.execute(
+            "insert into event_time_positions (consumer, epoch, state) values ($1, 1, $2)",
+            name,
+            state,
+        )
+    # those from before there was a number have the first rules
+    check_rules("a", {"marks": {}}, 1)
+    check_rules("new", {}, 3)
+    with pytest.raises(RefusedError, match=r"^a is not taken over: rules of trading 1 led"):
+        check_rules("a", {"marks": {}}, 2)
+    assert await accept_rules(database_url, 3) == ["a", "c"]
+    assert await accept_rules(database_url, 3) == []
+    rows = await connection.fetch("select consumer, state from event_time_positions")
+    assert {row["consumer"]: row["state"] for row in rows} == {
+        "a": {"rules_version": 3},
+        "b": {"rules_version": 3, "marks": {"x": 1}},
+        "c": {"rules_version": 3},
+    }
+    await connection.close()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tradepulse.cli.connections import STATE, State, bootstrap_servers
+from tradepulse.cli.connections import STATE, State, kafka_address
 from tradepulse.cli.errors import FAILED, CliError, one_line, values_refused
 from tradepulse.cli.options import time_text
+from tradepulse.runtime.kafka import KafkaAddress
 
 if TYPE_CHECKING:
     from tradepulse.runtime.dead_letter_replay import DeadLetter
@@ -47,8 +48,8 @@ def list_letters(
 
     from tradepulse.runtime.dead_letter_replay import list_dead_letters
 
-    servers = _servers(topic, state)
-    letters = asyncio.run(list_dead_letters(servers, topic))
+    kafka = _kafka(topic, state)
+    letters = asyncio.run(list_dead_letters(kafka, topic))
     if waiting:
         letters = [letter for letter in letters if not letter.replayed]
     if not letters:
@@ -65,8 +66,8 @@ def replay(topic: Topic = None, state: State = STATE) -> None:
     """Send back, to their topic and with their key, those that were not sent back before."""
     from tradepulse.runtime.dead_letter_replay import replay_dead_letters
 
-    servers = _servers(topic, state)
-    done = asyncio.run(replay_dead_letters(servers, topic))
+    kafka = _kafka(topic, state)
+    done = asyncio.run(replay_dead_letters(kafka, topic))
     for line in done.refused:
         typer.echo(f"not sent back: {line}", err=True)
     if done.count or not done.refused:
@@ -84,14 +85,14 @@ def export(
     state: State = STATE,
 ) -> None:
     """Write the messages to a file, each whole as it was put aside, with its headers."""
-    servers = _servers(topic, state)
+    kafka = _kafka(topic, state)
     if file.exists():
         raise CliError(f"{file} is there already, and is not overwritten: choose another name")
-    count = asyncio.run(_export(servers, topic, file, waiting=waiting))
+    count = asyncio.run(_export(kafka, topic, file, waiting=waiting))
     typer.echo(f"wrote {count:,} messages to {file}")
 
 
-async def _export(servers: str, topic: str | None, file: Path, *, waiting: bool) -> int:
+async def _export(kafka: KafkaAddress, topic: str | None, file: Path, *, waiting: bool) -> int:
     from tradepulse.cli.progress import progress_bar
     from tradepulse.runtime.dead_letter_replay import dead_letters
 
@@ -101,7 +102,7 @@ async def _export(servers: str, topic: str | None, file: Path, *, waiting: bool)
     try:
         with partial.open("w") as out, progress_bar() as bar:
             task = bar.add_task("messages", total=None)
-            async for letter in dead_letters(servers, topic):
+            async for letter in dead_letters(kafka, topic):
                 if waiting and letter.replayed:
                     continue
                 out.write(json.dumps(_as_json(letter), ensure_ascii=False) + "\n")
@@ -139,18 +140,18 @@ def _bytes(name: str, value: bytes | None) -> dict[str, str | None]:
         return {f"{name}_base64": base64.b64encode(value).decode()}
 
 
-def _servers(topic: str | None, state: Path) -> str:
+def _kafka(topic: str | None, state: Path) -> KafkaAddress:
     """Return the broker's address, once it is sure that it has what is asked for."""
     from tradepulse.cli.setup import present_topics
     from tradepulse.runtime.dead_letter_replay import topics_named
 
     with values_refused():
         wanted = {one.dead_letters for one in topics_named(topic)}
-    servers = bootstrap_servers(state)
+    kafka = kafka_address(state)
     # a consumer would wait most of a minute for a topic that is not there
-    if missing := sorted(wanted - asyncio.run(present_topics(servers)).keys()):
+    if missing := sorted(wanted - asyncio.run(present_topics(kafka)).keys()):
         raise CliError(f"the broker has no topic {missing[0]}: run `tradepulse topics`")
-    return servers
+    return kafka
 
 
 def _row(letter: "DeadLetter") -> list[str]:

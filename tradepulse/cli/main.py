@@ -64,6 +64,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "data.coverage:coverage",
         "Show how much of each series there is, what is missing, and a map.",
     ),
+    "trace": ("trace:trace", "Show an order or a signal with what led to it, back to the candle."),
     "dlq": ("dlq:app", "List messages that could not be handled, export them, send them back."),
 }
 """Where each command is, and the first line of its help."""

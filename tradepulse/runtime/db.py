@@ -4,12 +4,18 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from typing import Any, TypeAlias
 
 import asyncpg
+
+from tradepulse.runtime.meters import PoolMeters
+from tradepulse.runtime.migrating import LockHeldError, apply
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -18,13 +24,6 @@ Connection: TypeAlias = (
 
 MIGRATION_LOCK = 7_251_001
 """Advisory lock that keeps two migrations of one database apart."""
-
-OUTSIDE = "-- outside a transaction"
-"""First line of a migration that cannot run in one."""
-_HOLDERS = """
-select pid, application_name, state, extract(epoch from now() - state_change)::int as seconds
-from pg_stat_activity where pid = any(pg_blocking_pids($1))
-"""
 
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -111,22 +110,69 @@ def _session(application: str) -> dict[str, str]:
     return _SESSION | {"application_name": application}
 
 
+class _Pool(asyncpg.Pool):
+    """A pool that tells how long its connections are waited for.
+
+    asyncpg has no hook for that, so its minor version is pinned.
+    """
+
+    __slots__ = ("meters",)
+    meters: PoolMeters | None
+
+    async def _acquire(self, timeout: float | None) -> Any:  # noqa: ASYNC109 - asyncpg's
+        if self.meters is None:
+            return await super()._acquire(timeout)  # type: ignore[misc]  # not among the stubs
+        begun = time.perf_counter()
+        lent = await super()._acquire(timeout)  # type: ignore[misc]  # not among the stubs
+        self.meters.wait.observe(time.perf_counter() - begun)
+        return lent
+
+
 def lazy_pool(
-    database_url: str, *, min_size: int = 1, max_size: int = 4, application: str = "tradepulse"
+    database_url: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 4,
+    application: str = "tradepulse",
+    meters: PoolMeters | None = None,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Return a pool, not yet connected, whose `json` is Python values and `numeric` `Decimal`.
 
-    `application` is how the server calls its sessions.
+    Args:
+        database_url: where the server is.
+        min_size: connections that are kept.
+        max_size: connections at most.
+        application: how the server calls its sessions.
+        meters: told of the pool.
     """
-    return asyncpg.create_pool(
+
+    async def init(connection: asyncpg.Connection) -> None:
+        await _set_codecs(connection)
+        if meters is not None:
+            connection.add_query_logger(meters.on_query)
+
+    pool = _Pool(
         database_url,
         min_size=min_size,
         max_size=max_size,
-        init=_set_codecs,
+        init=init,
         timeout=15,
         connection_class=_Kept,
         server_settings=_session(application),
+        # what asyncpg.create_pool would say
+        init_size=None,
+        record_class=asyncpg.Record,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        loop=None,
+        connect=None,
+        setup=None,
+        reset=None,
     )
+    pool.meters = meters
+    if meters is not None:
+        meters.looks_at(pool)
+    return pool
 
 
 async def connect_pool(
@@ -208,12 +254,23 @@ async def connect(
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailableError:
-    # the URL holds a password: name only what the server said
-    said = "" if isinstance(error, ValueError) else " ".join(f": {error}".split())
     return DatabaseUnavailableError(
-        f"the database of DATABASE_URL cannot be used: {type(error).__name__}{said}; "
+        f"the database of DATABASE_URL cannot be used: {said_of(error)}; "
         "check that it runs and that the address, user and password are right"
     )
+
+
+def said_of(error: BaseException) -> str:
+    """Return what may be told of an error of connecting; the address holds a password."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not believed: {error.verify_message}; see sslrootcert"
+    if isinstance(error, ValueError):
+        words = str(error)
+        # the one of them that names nothing but the file
+        told = words if words.startswith("root certificate file") else ""
+    else:
+        told = str(error)
+    return " ".join(f"{type(error).__name__}: {told}".rstrip(": ").split())
 
 
 def migrations() -> list[tuple[str, str]]:
@@ -223,23 +280,10 @@ def migrations() -> list[tuple[str, str]]:
     return [(file.name, file.read_text()) for file in files]
 
 
-async def migrate(
-    database_url: str, tell: Callable[[str], None] = lambda _: None, tries: int = 20
-) -> list[str]:
-    """Apply the migrations that are missing, each in a transaction; return their names.
+async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Apply the migrations that are missing, see `migrating`; return their names.
 
-    A migration that waits for a lock holds up whoever comes after it, so it waits for 3 s only, and
-    is tried again. One whose first line is `OUTSIDE` runs statement by statement, without a
-    transaction, as `create index concurrently` must; it is written so that it can be repeated.
-
-    Args:
-        database_url: of the owner.
-        tell: told in one line who holds the lock.
-        tries: of each migration.
-
-    Raises:
-        DatabaseUnavailableError: the server does not answer, refuses the login, or somebody holds
-            a lock all the time.
+    `tell` is told in one line who holds a lock that is waited for.
     """
     connection = await connect(database_url)
     try:
@@ -254,58 +298,12 @@ async def migrate(
         for name, sql in migrations():
             if name in done:
                 continue
-            for left in reversed(range(tries)):
-                holder = await _apply(connection, database_url, name, sql)
-                if holder is None:
-                    break
-                line = f"{name} waits for a lock of {holder}"
-                if not left:
-                    raise DatabaseUnavailableError(f"{line}: end that, and migrate again")
-                tell(f"{line}; it is tried again")
-                await asyncio.sleep(1)
+            try:
+                await apply(connection, name, sql, partial(connect, database_url), tell)
+            except LockHeldError as error:
+                raise DatabaseUnavailableError(str(error)) from None
             applied.append(name)
         return applied
-    finally:
-        await connection.close()
-
-
-async def _apply(
-    connection: "asyncpg.Connection[asyncpg.Record]", database_url: str, name: str, sql: str
-) -> str | None:
-    """Apply one migration; return who held a lock that it waited for in vain, None where nobody."""
-    note = "insert into migrations (name) values ($1)"
-    if sql.startswith(OUTSIDE):
-        for statement in sql.split(";\n"):
-            if statement.strip():
-                await connection.execute(statement)
-        await connection.execute(note, name)
-        return None
-    holders: list[str] = []
-    watching = asyncio.create_task(_watch(database_url, connection.get_server_pid(), holders))
-    try:
-        async with connection.transaction():
-            await connection.execute("set local lock_timeout = '3s'")
-            await connection.execute(sql)
-            await connection.execute(note, name)
-    except asyncpg.LockNotAvailableError:
-        return holders[-1] if holders else "a session that has ended by now"
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-    return None
-
-
-async def _watch(database_url: str, pid: int, holders: list[str]) -> None:
-    """Note for ever who blocks a session: once it has given up, nobody knows any more."""
-    connection = await connect(database_url)
-    try:
-        while True:
-            await asyncio.sleep(1)
-            holders += [
-                f"{row['application_name'] or 'a session'} (pid {row['pid']}, {row['state']} for "
-                f"{row['seconds']} s)"
-                for row in await connection.fetch(_HOLDERS, pid)
-            ]
     finally:
         await connection.close()
 

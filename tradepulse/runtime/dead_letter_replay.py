@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.errors import MessageSizeTooLargeError
 
 from contracts.topics import TOPICS, Topic
+from tradepulse.runtime.kafka import KafkaAddress, client_options
 from tradepulse.runtime.publisher import Publisher, retry_connect
 
 REPLAY_GROUP = "tradepulse.dlq-replay"
@@ -78,20 +79,18 @@ def topics_named(name: str | None) -> list[Topic]:
     return found
 
 
-async def list_dead_letters(bootstrap_servers: str, topic: str | None = None) -> list[DeadLetter]:
+async def list_dead_letters(kafka: KafkaAddress, topic: str | None = None) -> list[DeadLetter]:
     """Return every dead letter, oldest first within each topic."""
-    return [letter async for letter in dead_letters(bootstrap_servers, topic)]
+    return [letter async for letter in dead_letters(kafka, topic)]
 
 
-async def dead_letters(
-    bootstrap_servers: str, topic: str | None = None
-) -> AsyncIterator[DeadLetter]:
+async def dead_letters(kafka: KafkaAddress, topic: str | None = None) -> AsyncIterator[DeadLetter]:
     """Yield every dead letter, oldest first within each topic, a few in memory at a time."""
-    async for letter, _ in _letters(bootstrap_servers, topic):
+    async for letter, _ in _letters(kafka, topic):
         yield letter
 
 
-async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) -> Replayed:
+async def replay_dead_letters(kafka: KafkaAddress, topic: str | None = None) -> Replayed:
     """Send back each dead letter that was not sent back before.
 
     A message that several services put aside is sent back once. One of which only the beginning
@@ -99,12 +98,12 @@ async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) 
     The position is committed after each acknowledgement: a crash in between sends one message
     twice, which every consumer bears.
     """
-    publisher = await Publisher(bootstrap_servers, "tradepulse.dlq").start()
+    publisher = await Publisher(kafka, "tradepulse.dlq").start()
     count = 0
     refused: list[str] = []
     sent: set[tuple[str, int, int]] = set()
     try:
-        async for letter, consumer in _letters(bootstrap_servers, topic):
+        async for letter, consumer in _letters(kafka, topic):
             message = (letter.topic, letter.partition, letter.offset)
             if letter.replayed:
                 sent.add(message)
@@ -114,7 +113,7 @@ async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) 
                 if letter.length is None:
                     await publisher.send_raw(letter.topic, letter.key, letter.value)
                     count += 1
-                elif (why := await _send_whole(bootstrap_servers, letter)) is None:
+                elif (why := await _send_whole(kafka, letter)) is None:
                     count += 1
                 else:
                     refused.append(f"{letter.topic} {letter.partition}/{letter.offset}: {why}")
@@ -125,14 +124,14 @@ async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) 
     return Replayed(count, tuple(refused))
 
 
-async def _send_whole(bootstrap_servers: str, letter: DeadLetter) -> str | None:
+async def _send_whole(kafka: KafkaAddress, letter: DeadLetter) -> str | None:
     """Send back the message of which the letter has the beginning; say why not, where not."""
     if letter.partition < 0:
         return (
             f"it was to be published and is too large for a record; the whole is row "
             f"{letter.offset} of the table outbox_refused"
         )
-    record = await _original(bootstrap_servers, letter)
+    record = await _original(kafka, letter)
     if record is None:
         return (
             f"of its {letter.length or 0:,} bytes only the first {len(letter.value or b''):,} were "
@@ -140,7 +139,7 @@ async def _send_whole(bootstrap_servers: str, letter: DeadLetter) -> str | None:
         )
     # as it came: so large, it fitted a record only because it was compressed
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers,
+        **client_options(kafka),
         acks="all",
         compression_type="gzip",
         max_request_size=len(record.key or b"") + (letter.length or 0) + 1_048_576,
@@ -157,10 +156,10 @@ async def _send_whole(bootstrap_servers: str, letter: DeadLetter) -> str | None:
     return None
 
 
-async def _original(bootstrap_servers: str, letter: DeadLetter) -> ConsumerRecord | None:
+async def _original(kafka: KafkaAddress, letter: DeadLetter) -> ConsumerRecord | None:
     """Read what a letter has the beginning of; None where it is not there any more."""
     partition = TopicPartition(letter.topic, letter.partition)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**client_options(kafka), enable_auto_commit=False)
     await consumer.start()
     try:
         consumer.assign([partition])
@@ -182,12 +181,12 @@ async def _original(bootstrap_servers: str, letter: DeadLetter) -> ConsumerRecor
 
 
 async def _letters(
-    bootstrap_servers: str, name: str | None
+    kafka: KafkaAddress, name: str | None
 ) -> AsyncIterator[tuple[DeadLetter, AIOKafkaConsumer]]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, group_id=REPLAY_GROUP, enable_auto_commit=False
+        **client_options(kafka), group_id=REPLAY_GROUP, enable_auto_commit=False
     )
-    await retry_connect(consumer.start, bootstrap_servers, 10)
+    await retry_connect(consumer.start, kafka, 10)
     try:
         for topic in topics_named(name):
             partition = TopicPartition(topic.dead_letters, 0)

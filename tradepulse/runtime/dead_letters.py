@@ -86,7 +86,12 @@ class DeadLetters:
         for record, reason in refused[:_MOST_LOGGED]:
             log.error(
                 "message put aside",
-                extra={"topic": topic.name, "offset": record.offset, "reason": reason[:500]},
+                extra={
+                    "topic": topic.name,
+                    "partition": record.partition,
+                    "offset": record.offset,
+                    "reason": reason[:500],
+                },
             )
         if len(refused) > _MOST_LOGGED:
             log.error(

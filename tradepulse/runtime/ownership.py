@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from tradepulse.runtime.db import UNREACHABLE, Connection, connect
 from tradepulse.runtime.service import Service
@@ -64,6 +65,11 @@ where leases.consumer = $1 and leases.until < clock_timestamp()
 """
 
 
+_FORGET = """
+update event_time_positions set epoch = epoch + 1, offsets = '{}' where starts_with(consumer, $1)
+"""
+
+
 class FencedError(RefusedError):
     """Another process took over, or may do so; this one must end."""
 
@@ -95,7 +101,38 @@ async def take_over(pool: "asyncpg.Pool[asyncpg.Record]", consumer: str) -> Owne
     return Ownership(consumer, row["epoch"], row["settled_time"], row["offsets"], row["state"])
 
 
-async def become_owner(service: Service, consumer: str, held: str) -> Ownership:
+async def forget_offsets(connection: Connection, consumers: str) -> None:
+    """Let the consumers whose names begin so read from the front, for theirs is another Kafka.
+
+    What they have settled, they know by its time. Who works for one of them can write no more.
+    """
+    await connection.execute(_FORGET, consumers)
+
+
+class OwnerMeters:
+    """Which of several processes works for a consumer, and how often that changed.
+
+    Args:
+        registry: of the metrics.
+        consumer: unique name.
+    """
+
+    def __init__(self, registry: CollectorRegistry, consumer: str) -> None:
+        label = ["consumer"]
+        self.held = Gauge(
+            "tradepulse_lock_held", "1: this process works for it", label, registry=registry
+        ).labels(consumer)
+        self.epoch = Gauge(
+            "tradepulse_epoch", "Of the position that it took over", label, registry=registry
+        ).labels(consumer)
+        self.takeovers = Counter(
+            "tradepulse_takeovers_total", "Times that it took over", label, registry=registry
+        ).labels(consumer)
+
+
+async def become_owner(
+    service: Service, consumer: str, held: str, meters: OwnerMeters
+) -> Ownership:
     """Wait until this process alone works for a consumer, then take its position over.
 
     The process ends when it loses the lock or the lease.
@@ -104,6 +141,7 @@ async def become_owner(service: Service, consumer: str, held: str) -> Ownership:
         service: the process.
         consumer: unique name.
         held: what `/readyz` waits for while another process is seen to hold the lock.
+        meters: of the consumer.
     """
     connection = await connect(service.settings.database_url, application=service.session)
     while not await connection.fetchval(_HOLD, consumer, service.session, LEASE):
@@ -116,12 +154,17 @@ async def become_owner(service: Service, consumer: str, held: str) -> Ownership:
             )
             continue
         await asyncio.sleep(LOOK_EVERY_S)
-    service.readiness.pop(held, None)
+    # told from now on, as of who waits: of both together it tells that one has it
+    service.readiness[held] = lambda: True
+    meters.held.set(1)
     # at once: what follows may take longer than the lease
     service.background(
         partial(_keep_lease, service, connection, consumer), f"lease of {consumer}", at_once=True
     )
-    return await take_over(service.pool, consumer)
+    owner = await take_over(service.pool, consumer)
+    meters.epoch.set(owner.epoch)
+    meters.takeovers.inc()
+    return owner
 
 
 async def advance(

@@ -17,23 +17,33 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
-from aiokafka.errors import KafkaConnectionError
+import asyncpg
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    TopicAuthorizationFailedError,
+)
 from faststream import FastStream
 from faststream.specification import AsyncAPI
 
 from contracts.topics import Topic
 from tradepulse import __version__
 from tradepulse.runtime.broker import Broker
+from tradepulse.runtime.cluster import Cluster, Restore, arrive
 from tradepulse.runtime.db import LOST, DatabaseUnavailableError, lazy_pool, opened
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import Decoder
 from tradepulse.runtime.health import ASGIApp, endpoints, http_server
+from tradepulse.runtime.meters import LoopMeter, PoolMeters, tell_ready
 from tradepulse.runtime.metrics import new_registry
+from tradepulse.runtime.newer import NewerWords
 from tradepulse.runtime.offsets import NotedOffsets, from_beginning, from_end, from_kept
-from tradepulse.runtime.outbox import Relay
+from tradepulse.runtime.outbox import OutboxMeters, Relay
 from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
 from tradepulse.runtime.reading import AssignedReading, Handler, Reading
 from tradepulse.runtime.retention import Kept, Retention
@@ -46,6 +56,11 @@ from tradepulse.runtime.settings import (
 from tradepulse.runtime.sharing import SharedReading
 from tradepulse.runtime.telemetry import configure_logging
 
+_FORBIDDEN = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
 _ASYNCPG = f"{os.sep}asyncpg{os.sep}"
 GARBAGE_AFTER = 20_000
 """Objects that must be there anew before Python looks for garbage among them; it would after 700,
@@ -63,13 +78,15 @@ class Service:
         self.log = logging.getLogger(name)
         self.session = f"{name} {uuid4().hex[:12]}"
         """How the database calls the sessions of this process, and of no other."""
-        self.pool = lazy_pool(settings.database_url, application=self.session)
         self.registry = new_registry(settings.tradepulse_commit)
-        self.publisher = Publisher(settings.kafka_bootstrap_servers, name)
-        letters = DeadLetters(self.publisher, name, self.registry)
-        self._broker = Broker(
-            settings.kafka_bootstrap_servers, name, letters, self.registry, self.fail
+        self.cluster = Cluster(self.fail)
+        """The Kafka of this process."""
+        self.pool = lazy_pool(
+            settings.database_url, application=self.session, meters=PoolMeters(self.registry)
         )
+        self.publisher = Publisher(settings, name, registry=self.registry, cluster=self.cluster)
+        letters = DeadLetters(self.publisher, name, self.registry)
+        self._broker = Broker(settings, name, letters, self.registry, self.fail, self.cluster)
         self.app = FastStream(
             self._broker,
             logger=None,
@@ -82,6 +99,8 @@ class Service:
             "broker": lambda: self.publisher.hears,
         }
         """Conditions of /readyz by name; all must hold."""
+        tell_ready(self.registry, self.readiness)
+        self._loop_meter = LoopMeter(self.registry)
         self.liveness: dict[str, Callable[[], bool]] = {}
         """Conditions of /livez by name; where one does not hold, this process is to be replaced."""
         self.pages: ASGIApp | None = None
@@ -89,8 +108,14 @@ class Service:
         self.failure: BaseException | None = None
         """What ends the process."""
         self._is_started = False
+        self._restores: list[Restore] = []
         self._declared: list[tuple[Work, str]] = []
         self._tasks: dict[asyncio.Task[None], str] = {}
+
+    @property
+    def newer(self) -> NewerWords:
+        """Reads what newer versions say."""
+        return self._broker.newer
 
     # What is declared
 
@@ -143,6 +168,7 @@ class Service:
     ) -> SharedReading:
         """Read a topic whose partitions the replicas of this service share; see `SharedReading`."""
         noted = NotedOffsets(self.pool, self.name)
+        self.on_new_kafka(noted.forget)
         reading = SharedReading(
             self._broker,
             topic,
@@ -164,12 +190,21 @@ class Service:
         """Publish what the service adds to its outbox."""
         relay = Relay(self.pool, self.publisher, self.name, letters=self._broker.letters)
         self.background(relay.run, "outbox relay")
+        meters = OutboxMeters(self.registry)
+        self.background(partial(relay.keep_measuring, meters), "measuring the outbox")
         self.liveness["outbox relay"] = relay.pulse.is_beating
         return relay
 
     def retains(self, *kept: Kept) -> None:
         """Remove what was kept long enough of tables that this service writes."""
         self.background(Retention(self.pool, kept, self.registry).run, "retention")
+
+    def on_new_kafka(self, restore: Restore) -> None:
+        """Do this once when the service finds another Kafka than it knew, before all else.
+
+        One replica does it, inside a transaction, for all of them.
+        """
+        self._restores.append(restore)
 
     def on_startup(self, recover: Callable[[], Awaitable[None]]) -> None:
         """Do this once the database is there, before anything is read."""
@@ -208,10 +243,13 @@ class Service:
             await stack.enter_async_context(opened(self.pool))
             await self.publisher.start()
             stack.push_async_callback(self.publisher.stop)
+            await arrive(self.pool, self.name, self.cluster.id or "", self._restores)
             await stack.enter_async_context(http_server(self.settings, endpoints(self)))
             stack.push_async_callback(self._end_tasks)
             # who only reads has a publisher, too: for what cannot be decoded
             self._start(self.publisher.keep_asking, "asking the broker")
+            self._start(self._loop_meter.run, "measuring the loop")
+            self._start(self._broker.keep_measuring, "measuring what lies ahead")
             # where the start itself fails, nobody else ends what was started by then
             stack.push_async_callback(self._broker.stop)
             yield
@@ -274,7 +312,7 @@ def run_process(
     name: str, settings: DatabaseSettings, work: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
     """Run a process to its end; exit with a status and, on trouble, one line."""
-    configure_logging(name, settings.log_level)
+    configure_logging(name, settings.log_level, settings.log_format, settings.tradepulse_commit)
     log = logging.getLogger(name)
     try:
         settings.prepare()
@@ -297,8 +335,12 @@ def _inmost(error: BaseException) -> BaseException:
 
 
 def _of_what_is_away(error: BaseException) -> str | None:
-    """Say in one line that broker or database went away; None for any other error."""
+    """Say in one line that broker or database went away or forbids it; None for other errors."""
     line = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, _FORBIDDEN):
+        return f"the broker forbids it: {line}; see the ACLs of KAFKA_USERNAME"
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return f"the database forbids it: {line}; see the role of DATABASE_URL"
     if isinstance(error, KafkaConnectionError):
         return f"the broker went away: {line}"
     passed = (part.filename for part in traceback.extract_tb(error.__traceback__))

@@ -1,14 +1,27 @@
-"""Logs as one JSON object a line, with the ids of the events that they tell of."""
+"""Logs: one JSON object a line, or text, with the ids of the events that they tell of.
+
+A line says which process wrote it (`service`, `instance`, `version`) and, where it is about one
+event, which (`event_id`). What follows from one candle's close has its `trace_id`, in all services.
+"""
 
 import json
 import logging
+import os
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+from tradepulse import __version__
+
+LogFormat: TypeAlias = Literal["json", "text"]
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""Of the request over HTTP that is being answered; every line that is written meanwhile has it."""
 
 _STANDARD = frozenset(
     logging.LogRecord("", 0, "", 0, "", (), None).__dict__ | {"message": "", "asctime": ""}
@@ -69,32 +82,85 @@ class OneOfAKind(logging.Filter):
         return True
 
 
-class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON; what is given as `extra` (`event_id`, …) becomes fields."""
+def instance() -> str:
+    """Return which process of which machine or container this is, as `host:pid`."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
-    def __init__(self, service: str) -> None:
+
+def version(commit: str = "") -> str:
+    """Return which code runs, as `0.1.0` or, where the commit is known, `0.1.0+3f2a9c1`."""
+    return f"{__version__}+{commit[:12]}" if commit else __version__
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what was given as `extra`, and the request that is being answered."""
+    found = {k: v for k, v in record.__dict__.items() if k not in _STANDARD}
+    request = request_id.get()
+    return {"request_id": request, **found} if request else found
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as JSON; what is given as `extra` (`event_id`, …) becomes fields.
+
+    Args:
+        service: who says it.
+        commit: of the code that runs; empty where nobody has told it.
+    """
+
+    def __init__(self, service: str, commit: str = "") -> None:
         super().__init__()
-        self._service = service
+        self._process = {"service": service, "instance": instance(), "version": version(commit)}
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(),
             "level": record.levelname,
-            "service": self._service,
+            **self._process,
             "logger": record.name,
             "message": record.getMessage(),
+            **_extras(record),
         }
-        line.update({k: v for k, v in record.__dict__.items() if k not in _STANDARD})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
 
 
-def configure_logging(service: str, level: str) -> None:
-    """Send every log of this process to standard error as JSON."""
+class TextFormatter(logging.Formatter):
+    """Formats a record for people; which process it is they see by themselves.
+
+    Args:
+        service: who says it.
+    """
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; a traceback follows on lines of its own."""
+        time_ = datetime.fromtimestamp(record.created, tz=UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        said = [time_[:-3], f"{record.levelname:<8}", self._service, record.getMessage()]
+        said += [f"{name}={value}" for name, value in _extras(record).items()]
+        line = " ".join(said)
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def configure_logging(
+    service: str, level: str, style: LogFormat = "json", commit: str = ""
+) -> None:
+    """Send every log of this process to standard error.
+
+    Args:
+        service: who says it.
+        level: from which on.
+        style: `json` for programs, `text` for people.
+        commit: of the code that runs; empty where nobody has told it.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(service))
+    handler.setFormatter(
+        TextFormatter(service) if style == "text" else JsonFormatter(service, commit)
+    )
     handler.addFilter(OneOfAKind())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # aiokafka reports each normal step of a rebalance as a warning or error of its own

@@ -17,11 +17,15 @@ READING = {
 BESIDE = {
     "market_ingest": ["gap scanner"],
     "signal_svc": ["offsets of tradepulse.candles"],
-    "optimizer_svc": ["lifecycle", "outbox relay"],
+    "optimizer_svc": ["lifecycle", "measuring the outbox", "outbox relay"],
     "rl_svc": [
-        *("drift watch", "messages that nobody has announced", "models", "outbox relay", "weights"),
+        *("drift watch", "measuring the outbox", "messages that nobody has announced", "models"),
+        *("outbox relay", "weights"),
     ],
-    "executor_svc": ["ledger", "messages that nobody has announced", "outbox relay"],
+    "executor_svc": [
+        *("check of the ledger", "ledger", "measuring the outbox"),
+        *("messages that nobody has announced", "outbox relay"),
+    ],
     "studio_svc": ["jobs to pages", "ledger to pages", "market data to pages", "models to pages"],
 }
 ALIVE = {

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tradepulse.runtime.db import OUTSIDE, migrations
+from tradepulse.runtime.db import migrations
+from tradepulse.runtime.migrating import OUTSIDE
 
 BEFORE = "0016"
 """What came up to here was made when all services had to be of one version."""
