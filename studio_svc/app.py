@@ -35,6 +35,7 @@ from studio_svc.stream.watch import (
     registry_refresher,
 )
 from studio_svc.studio.routes import change_routes, configuration_routes, job_routes
+from studio_svc.system.backups import BackupWatch
 from studio_svc.system.census import Census
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.routes import system_routes
@@ -206,6 +207,7 @@ def declare(service: Service, settings: StudioSettings) -> None:
     service.background(registry.run, "jobs to pages")
     service.background(market.run, "market data to pages")
     service.background(models.run, "models to pages")
+    service.background(BackupWatch(service.pool, service.registry).run, "backups")
     service.on_shutdown(hub.close)
 
 

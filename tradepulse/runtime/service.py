@@ -41,6 +41,7 @@ from tradepulse.runtime.outbox import OutboxMeters, Relay
 from tradepulse.runtime.process import run_process
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.reading import AssignedReading, Handler, Reading
+from tradepulse.runtime.retention import Kept, Retention
 from tradepulse.runtime.settings import RuntimeSettings, load_settings
 from tradepulse.runtime.sharing import SharedReading
 
@@ -189,6 +190,10 @@ class Service:
         self.background(partial(relay.keep_measuring, meters), "measuring the outbox")
         self.liveness["outbox relay"] = relay.pulse.is_beating
         return relay
+
+    def retains(self, *kept: Kept) -> None:
+        """Remove what was kept long enough of tables that this service writes."""
+        self.background(Retention(self.pool, kept, self.registry).run, "retention")
 
     def on_new_kafka(self, restore: Restore) -> None:
         """Do this once when the service finds another Kafka than it knew, before all else.
