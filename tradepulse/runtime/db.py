@@ -15,15 +15,12 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from tradepulse.runtime.meters import PoolMeters
-from tradepulse.runtime.migrating import LockHeldError, apply
+from tradepulse.runtime.migrating import MIGRATION_LOCK, LockHeldError, apply
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 )
 """A connection of its own, or one borrowed from a pool."""
-
-MIGRATION_LOCK = 7_251_001
-"""Advisory lock that keeps two migrations of one database apart."""
 
 LOST = (
     asyncpg.PostgresConnectionError,
