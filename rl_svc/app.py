@@ -12,8 +12,10 @@ from rl_svc.store import CONSUMERS, WeightStore, tell_weights
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.ownership import OwnerMeters, become_owner
+from tradepulse.runtime.rules_version import check_rules, wait_for_rules
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
+from tradepulse.trading import RULES_VERSION
 from tradepulse.trading.event_time import EventTime
 from tradepulse.trading.policies.features import LOOKBACK
 
@@ -37,9 +39,11 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
             followed = await first_policies(settings, follower, service.pool)
         except ValueError as error:
             raise RefusedError(f"configuration refused: POLICY: {error}") from error
+        await wait_for_rules(service, consumer, RULES_VERSION)
         owner = await become_owner(
             service, consumer, "the portfolio (another process holds it)", owner_meters
         )
+        check_rules(consumer, owner.state, RULES_VERSION)
         event_time = EventTime(
             (CANDLE,),
             settled=owner.settled,

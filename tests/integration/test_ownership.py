@@ -29,7 +29,10 @@ from tradepulse.runtime.ownership import (
     take_over,
 )
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.rules_version import accept_rules, check_rules
 from tradepulse.runtime.service import Service
+from tradepulse.runtime.settings import RefusedError
+from tradepulse.trading import RULES_VERSION
 
 pytestmark = pytest.mark.integration
 PATIENCE_S = 120
@@ -271,3 +274,64 @@ async def test_an_epoch_is_raised_when_the_clock_went_back(pool: "Pool[asyncpg.R
     await pool.execute("update event_time_positions set epoch = epoch + 1000000000")
     ahead = await pool.fetchval("select epoch from event_time_positions")
     assert (await take_over(pool, NAME)).epoch == ahead + 1
+
+
+async def test_a_process_with_other_rules_of_trading_stands_by(
+    kafka_bootstrap: str, database_url: str, no_topics: object, tmp_path: Path
+) -> None:
+    system = System(kafka_bootstrap, database_url, tmp_path)
+    await system.prepare([])
+    connection = await connect(database_url)
+    for name in ("executor:main", "weights:main"):
+        await connection.execute(
+            "insert into event_time_positions (consumer, epoch, state) values ($1, 7, $2)",
+            name,
+            {"rules_version": RULES_VERSION + 1},
+        )
+    try:
+        for service in ("executor_svc", "rl_svc"):
+            system.start(service)
+        await system.logged("is not taken over", ["executor_svc", "rl_svc"])
+        assert await connection.fetchval("select sum(epoch) from event_time_positions") == 14
+        assert await connection.fetchval("select count(*) from leases") == 0
+        # it does not wait in vain, and takes nobody's lock while it does
+        assert await accept_rules(database_url, RULES_VERSION) == ["executor:main", "weights:main"]
+        await system.logged("service started", ["executor_svc", "rl_svc"])
+        with pytest.raises(RefusedError, match="executor:main, weights:main is held by a running"):
+            await accept_rules(database_url, RULES_VERSION + 1)
+    finally:
+        system.stop()
+        await connection.close()
+    for service in ("executor_svc", "rl_svc"):
+        refusals = [
+            line
+            for line in (tmp_path / f"{service}.log").read_text().splitlines()
+            if "is not taken over" in line
+        ]
+        assert len(refusals) == 1
+        assert f"rules of trading {RULES_VERSION + 1} led to its position" in refusals[0]
+
+
+async def test_positions_keep_the_rules_that_led_to_them(database_url: str) -> None:
+    await migrate(database_url)
+    connection = await connect(database_url)
+    for name, state in (("a", {}), ("b", {"rules_version": 3, "marks": {"x": 1}}), ("c", {})):
+        await connection.execute(
+            "insert into event_time_positions (consumer, epoch, state) values ($1, 1, $2)",
+            name,
+            state,
+        )
+    # those from before there was a number have the first rules
+    check_rules("a", {"marks": {}}, 1)
+    check_rules("new", {}, 3)
+    with pytest.raises(RefusedError, match=r"^a is not taken over: rules of trading 1 led"):
+        check_rules("a", {"marks": {}}, 2)
+    assert await accept_rules(database_url, 3) == ["a", "c"]
+    assert await accept_rules(database_url, 3) == []
+    rows = await connection.fetch("select consumer, state from event_time_positions")
+    assert {row["consumer"]: row["state"] for row in rows} == {
+        "a": {"rules_version": 3},
+        "b": {"rules_version": 3, "marks": {"x": 1}},
+        "c": {"rules_version": 3},
+    }
+    await connection.close()

@@ -10,14 +10,28 @@ from tradepulse.cli.connections import STATE, State, database_url, kafka_address
 from tradepulse.runtime.kafka import KafkaAddress
 
 
-def migrate(state: State = STATE) -> None:
+def migrate(
+    accept_rules: Annotated[
+        bool,
+        typer.Option(
+            help="Let this version's rules of trading decide from here on; nobody may run that "
+            "decides by others."
+        ),
+    ] = False,
+    state: State = STATE,
+) -> None:
     """Apply the database migrations that are missing."""
-    from tradepulse.runtime import db
+    from tradepulse.runtime import db, rules_version
+    from tradepulse.trading import RULES_VERSION
 
-    applied = asyncio.run(db.migrate(database_url(state)))
+    url = database_url(state)
+    applied = asyncio.run(db.migrate(url, lambda line: typer.echo(line, err=True)))
     for name in applied:
         typer.echo(f"applied {name}")
-    if not applied:
+    taken = asyncio.run(rules_version.accept_rules(url, RULES_VERSION)) if accept_rules else []
+    for consumer in taken:
+        typer.echo(f"{consumer} goes on by rules {RULES_VERSION}")
+    if not applied and not taken:
         typer.echo("nothing to do: the database is up to date")
 
 

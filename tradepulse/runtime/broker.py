@@ -20,6 +20,7 @@ from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import described
 from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers, client_options
 from tradepulse.runtime.meters import ReadingMeters
+from tradepulse.runtime.newer import NewerWords
 from tradepulse.runtime.offsets import ranges_of
 from tradepulse.runtime.reading import AssignedReading, Reading, WaitingConsumer
 
@@ -95,6 +96,7 @@ class Broker(KafkaBroker):
     ) -> None:
         self._cluster = cluster or Cluster(fail)
         self.letters = letters
+        self.newer = NewerWords(registry)
         self._kafka = kafka
         self._registry = registry
         self._first: list[AssignedReading] = []

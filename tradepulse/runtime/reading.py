@@ -18,7 +18,6 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka import TopicPartition as Partition
 from faststream import AckPolicy, StreamMessage
 from faststream.kafka import KafkaMessage, TopicPartition
-from pydantic import ValidationError
 
 from contracts.topics import Topic
 from tradepulse.runtime.cluster import Cluster
@@ -85,7 +84,8 @@ class Reading:
         broker: of the service.
         topic: what is read.
         handle: what is done with it.
-        decode: instead of the validating decoder of the topic's events.
+        decode: instead of the validating decoder of the topic's events; what it gives None for is
+            passed over.
         puts_aside: whether what cannot be decoded goes to the dead-letter topic; where not,
             `decode` must take everything.
         topics: what FastStream subscribes to, where it is not given partitions.
@@ -108,6 +108,7 @@ class Reading:
         self._meters.held.set_function(lambda: len(self.assignment))
         self._handle = self._meters.measured(handle)
         self._letters = broker.letters
+        self._newer = broker.newer
         self._decode = decode or decoder_of(topic)
         self._records: Sequence[ConsumerRecord] = ()
         self._begun = self._done = 0
@@ -212,7 +213,10 @@ class Reading:
         return KafkaMessage(records, b"", message_id="", correlation_id="-", consumer=self.consumer)
 
     async def decode_batch(self, msg: StreamMessage[Sequence[ConsumerRecord]]) -> list[Any]:
-        """Decode message by message; put aside what cannot be decoded."""
+        """Decode message by message; put aside what cannot be decoded.
+
+        What a newer version says is read as far as it is understood.
+        """
         batch: list[Any] = []
         refused: list[tuple[ConsumerRecord, str]] = []
         decode = self._decode
@@ -221,11 +225,17 @@ class Reading:
             if record.value is None:
                 continue
             try:
-                batch.append(Delivery(decode(record.value), record))
-            except (ValidationError, ValueError) as error:
-                if not self.puts_aside:
-                    raise
-                refused.append((record, f"cannot be decoded: {reason_of(error)}"))
+                event = decode(record.value)
+            except ValueError as error:
+                try:
+                    event = self._newer.read(self.topic, decode, record.value, error)
+                except ValueError as fault:
+                    if not self.puts_aside:
+                        raise
+                    refused.append((record, f"cannot be decoded: {reason_of(fault)}"))
+                    continue
+            if event is not None:
+                batch.append(Delivery(event, record))
         self._meters.consumed.inc(len(msg.raw_message))
         if refused:
             await self._letters.put_aside(self.topic, refused)

@@ -35,11 +35,13 @@ from tradepulse.runtime.hearing import Hearing, database_answers
 from tradepulse.runtime.hung_loop import LoopWatch
 from tradepulse.runtime.meters import LoopMeter, PoolMeters, tell_ready
 from tradepulse.runtime.metrics import new_registry
+from tradepulse.runtime.newer import NewerWords
 from tradepulse.runtime.offsets import NotedOffsets, from_beginning, from_end, from_kept
-from tradepulse.runtime.outbox import Relay
+from tradepulse.runtime.outbox import OutboxMeters, Relay
 from tradepulse.runtime.process import run_process
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.reading import AssignedReading, Handler, Reading
+from tradepulse.runtime.retention import Kept, Retention
 from tradepulse.runtime.settings import RuntimeSettings, load_settings
 from tradepulse.runtime.sharing import SharedReading
 
@@ -105,6 +107,11 @@ class Service:
         self._restores: list[Restore] = []
         self._declared: list[tuple[Work, str]] = []
         self._tasks: dict[asyncio.Task[None], str] = {}
+
+    @property
+    def newer(self) -> NewerWords:
+        """Reads what newer versions say."""
+        return self._broker.newer
 
     # What is declared
 
@@ -179,8 +186,14 @@ class Service:
         """Publish what the service adds to its outbox."""
         relay = Relay(self.pool, self.publisher, self.name, letters=self._broker.letters)
         self.background(relay.run, "outbox relay")
+        meters = OutboxMeters(self.registry)
+        self.background(partial(relay.keep_measuring, meters), "measuring the outbox")
         self.liveness["outbox relay"] = relay.pulse.is_beating
         return relay
+
+    def retains(self, *kept: Kept) -> None:
+        """Remove what was kept long enough of tables that this service writes."""
+        self.background(Retention(self.pool, kept, self.registry).run, "retention")
 
     def on_new_kafka(self, restore: Restore) -> None:
         """Do this once when the service finds another Kafka than it knew, before all else.
