@@ -180,7 +180,7 @@ def _given_broker(kafka: KafkaSettings) -> Finding:
     if asyncio.run(broker_answers(kafka)):
         return Finding(KAFKA, "ok", f"{address} answers")
     if (refused := asyncio.run(refusal(kafka))) is not None:
-        said, _, remedy = refused.rpartition(": ")
+        said, _, remedy = refused.rpartition("; ")
         return Finding(KAFKA, "fail", said, remedy)
     return Finding(KAFKA, "fail", f"{address} does not answer", "start it, or unset the variable")
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from tradepulse.runtime.meters import PoolMeters
+from tradepulse.runtime.rights import grant_rights
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -274,7 +275,7 @@ def said_of(error: BaseException) -> str:
 def migrations() -> list[tuple[str, str]]:
     """Return (name, SQL) of every migration in order."""
     folder = resources.files("tradepulse.migrations")
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    files = sorted((f for f in folder.iterdir() if f.name[0].isdigit()), key=lambda f: f.name)
     return [(file.name, file.read_text()) for file in files]
 
 
@@ -297,6 +298,8 @@ async def migrate(database_url: str) -> list[str]:
                 await connection.execute(sql)
                 await connection.execute("insert into migrations (name) values ($1)", name)
             applied.append(name)
+        # a new table has none yet
+        await grant_rights(connection)
         return applied
     finally:
         await connection.close()
