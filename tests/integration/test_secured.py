@@ -121,7 +121,7 @@ async def test_a_search_and_its_validation_are_worked_off(system: SecuredSystem)
             job_id = await submit_job(pool, spec)
             async with asyncio.timeout(240):
                 while await pool.fetchval(UNFINISHED):
-                    system.none_has_ended()
+                    assert system.processes["optimizer_svc"].poll() is None, system.last_words()
                     await asyncio.sleep(0.2)
             assert (await job_status(pool, job_id)).status == "SUCCEEDED"
             jobs = await pool.fetch("select kind, status, error from training_jobs")
@@ -274,6 +274,33 @@ async def test_the_database_refuses(role: str, statement: str, system: SecuredSy
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        # what is kept long enough
+        ("market_ingest", "delete from gap_repairs where false"),
+        ("signal_svc", "delete from signals where false"),
+        ("executor_svc", "delete from equity where false"),
+        ("optimizer_svc", "delete from training_batches where false"),
+        # what the tests of services do not come to
+        ("market_ingest", "update instrument_rules set price_tick = null where false"),
+        ("market_ingest", "update data_gaps set status = status where false"),
+        ("tradepulse_operator", "update kafka_clusters set cluster = cluster where false"),
+        ("tradepulse_operator", "create temporary table t ()"),
+        ("tradepulse_backup", "select last_value from outbox_id_seq"),
+        ("tradepulse_backup", "update backups set name = name where false"),
+        ("tradepulse_monitor", "select * from pg_stat_activity"),
+        ("tradepulse_monitor", "select pg_database_size(current_database())"),
+    ],
+)
+async def test_the_database_allows(role: str, statement: str, system: SecuredSystem) -> None:
+    connection = await connect(system.address_of_database(role))
+    try:
+        await connection.execute(statement)
     finally:
         await connection.close()
 

@@ -28,6 +28,12 @@ grant insert, update, delete on group_positions to signal_svc;
 
 grant insert, update on backups to tradepulse_backup;
 
+-- what is kept long enough, whoever has written it removes
+grant delete on gap_repairs to market_ingest;
+grant delete on signals to signal_svc;
+grant delete on equity to executor_svc;
+grant delete on training_batches to optimizer_svc;
+
 -- searches, validations and what they found
 grant insert, update on training_jobs to optimizer_svc, studio_svc;
 grant insert, update on training_searches to optimizer_svc;
