@@ -26,7 +26,7 @@ from tradepulse.embedded.ports import HOST, is_free
 from tradepulse.embedded.postgres import program_folder
 from tradepulse.embedded.state import lock_holder
 from tradepulse.runtime.broker_refusal import refusal
-from tradepulse.runtime.db import said_of
+from tradepulse.runtime.database_url import said_of
 from tradepulse.runtime.kafka import KafkaSettings
 
 Verdict = Literal["ok", "warn", "fail"]
