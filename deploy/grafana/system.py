@@ -69,6 +69,12 @@ OVERVIEW = Board(
             "{{job}}",
             f"sum by (job) (changes(process_start_time_seconds{{{OURS}}}[1h]))",
         ),
+        one(
+            "Answers of the page, 99 %",
+            "s",
+            "{{route}}",
+            quantile(0.99, "tradepulse_http_request_seconds", "route"),
+        ),
     ),
 )
 
@@ -249,6 +255,7 @@ POSTGRES = Board(
             "max by (state) (pg_stat_activity_max_tx_duration)",
         ),
         one("Size", "bytes", "{{datname}}", "pg_database_size_bytes"),
+        one("Largest tables", "bytes", "{{table}}", "topk(10, tradepulse_table_bytes)"),
         one("Deadlocks", "ops", "{{datname}}", rate("pg_stat_database_deadlocks", "datname")),
         Panel(
             "WAL archive",

@@ -279,7 +279,7 @@ SERVICE_LEVELS = (
         {},
         {
             'tradepulse_http_request_seconds_count{job="studio_svc", status="200"}': (10, 10),
-            'tradepulse_http_request_seconds_bucket{job="studio_svc", status="200", le="0.25"}': (
+            'tradepulse_http_request_seconds_bucket{job="studio_svc", status="200", le="0.3"}': (
                 *(10, 9.8),
             ),
         },

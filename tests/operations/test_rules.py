@@ -138,9 +138,9 @@ EVENTS = {
     "tradepulse_closes_settled_total": "0+60x60",
     'tradepulse_missing_total{job="executor_svc"}': "0+0.6x60",
     **histogram(
-        "tradepulse_http_request_seconds", 'job="studio_svc",status="200"', "0.25", (54, 54)
+        "tradepulse_http_request_seconds", 'job="studio_svc",status="200"', "0.3", (54, 54)
     ),
-    **histogram("tradepulse_http_request_seconds", 'job="studio_svc",status="500"', "0.25", (6, 6)),
+    **histogram("tradepulse_http_request_seconds", 'job="studio_svc",status="500"', "0.3", (6, 6)),
 }
 BAD = {"decision": 0.1, "freshness": 0.05, "completeness": 0.01, "page": 0.1}
 BUDGET = {"decision": 0.01, "freshness": 0.005, "completeness": 0.001, "page": 0.01}

@@ -134,6 +134,7 @@ def lazy_pool(
     min_size: int = 1,
     max_size: int = 4,
     application: str = "tradepulse",
+    query_s: float | None = None,
     meters: PoolMeters | None = None,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Return a pool, not yet connected, whose `json` is Python values and `numeric` `Decimal`.
@@ -143,6 +144,7 @@ def lazy_pool(
         min_size: connections that are kept.
         max_size: connections at most.
         application: how the server calls its sessions.
+        query_s: how long an answer may take; None for any time.
         meters: told of the pool.
     """
 
@@ -157,6 +159,7 @@ def lazy_pool(
         max_size=max_size,
         init=init,
         timeout=15,
+        command_timeout=query_s,
         connection_class=_Kept,
         server_settings=_session(application),
         # what asyncpg.create_pool would say
@@ -292,8 +295,7 @@ async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: Non
             "create table if not exists migrations "
             "(name text primary key, applied_at timestamptz not null default now())"
         )
-        rows = await connection.fetch("select name from migrations")
-        done = {row["name"] for row in rows}
+        done = {row["name"] for row in await connection.fetch("select name from migrations")}
         applied = []
         for name, sql in migrations():
             if name in done:

@@ -15,8 +15,8 @@ from pydantic import Field
 
 from tradepulse.runtime import db
 from tradepulse.runtime.db import DatabaseUnavailableError
+from tradepulse.runtime.process import run_process
 from tradepulse.runtime.publisher import BrokerUnavailableError
-from tradepulse.runtime.service import run_process
 from tradepulse.runtime.settings import RefusedError, RuntimeSettings, load_settings
 from tradepulse.runtime.topics import create_topics
 

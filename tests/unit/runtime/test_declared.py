@@ -27,11 +27,8 @@ BESIDE = {
         *("messages that nobody has announced", "outbox relay", "retention"),
     ],
     "studio_svc": [
-        "backups",
-        "jobs to pages",
-        "ledger to pages",
-        "market data to pages",
-        "models to pages",
+        *("backups", "census", "dead letters", "jobs to pages", "ledger to pages"),
+        *("market data to pages", "models to pages"),
     ],
 }
 ALIVE = {
@@ -67,6 +64,8 @@ def test_what_a_service_does_beside_reading_and_what_its_health_looks_at(name: s
     assert sorted(work for _, work in service._declared) == BESIDE[name]
     read = [f"reading of tradepulse.{topic}" for topic in READING.get(name, [])]
     assert sorted(service.liveness) == sorted([*ALIVE.get(name, []), *read])
-    assert sorted(service.readiness) == sorted([*READY.get(name, []), "broker", "start-up"])
+    assert sorted(service.readiness) == sorted(
+        [*READY.get(name, []), "broker", "database", "start-up"]
+    )
     assert sorted(service.unready()) == sorted(service.readiness)
     assert service.hanging() == []
