@@ -280,8 +280,7 @@ async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: Non
             "create table if not exists migrations "
             "(name text primary key, applied_at timestamptz not null default now())"
         )
-        rows = await connection.fetch("select name from migrations")
-        done = {row["name"] for row in rows}
+        done = {row["name"] for row in await connection.fetch("select name from migrations")}
         applied = []
         for name, sql in migrations():
             if name in done:
