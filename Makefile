@@ -14,7 +14,11 @@ ACTIONLINT := v1.7.12
 # its libraries anew, for seconds
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run rl rl-demo test coverage mutants check docs actionlint secrets fix web check-web doctor lock dist release clean
+# Compose v2, or docker-compose 1.29 and later
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+.PHONY: run rl rl-demo images compose-test packages test coverage mutants check docs actionlint secrets fix web check-web \
+	doctor lock dist release clean
 
 run: $(VENV)/.run $(PAGE)
 	@exec $(BIN)/tradepulse up $(ARGS)
@@ -29,12 +33,26 @@ rl: $(VENV)/.rl
 rl-demo: $(VENV)/.rl $(PAGE)
 	deploy/rl_demo.sh $(BIN)
 
+# The images of docker-compose.yml, for a replay and for live candles; not the trainer's, 5 GB.
+images:
+	DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1 COMPOSE_PROFILES=stores,replay,live \
+		COMMIT=$(shell git rev-parse --short HEAD 2>/dev/null) $(COMPOSE) build $(ARGS)
+
+# docker-compose.yml for real, on a container engine of its own: root, and the packages that it names
+# where they are missing. COMPOSE_TEST_ENGINE=host takes the engine and the images of this host.
+compose-test: $(VENV)/.dev
+	$(BIN)/pytest -s tests/containers
+
+# What the tests need of the system; as root.
+packages:
+	bash .ci/packages
+
 # What computes is spread over the cores. What starts services runs two tests at a time, each with a
 # broker and a database of its own, for it mostly waits; the browser's tests run alone.
 test: $(VENV)/.dev $(PAGE)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/component
-	$(BIN)/pytest $(if $(KAFKA_BOOTSTRAP_SERVERS),,-n 2 --dist loadfile --no-loadscope-reorder) tests/integration
+	$(BIN)/pytest $(if $(KAFKA_BOOTSTRAP_SERVERS),,-n 2 --dist loadfile --no-loadscope-reorder) tests/integration tests/operations
 	$(BIN)/pytest tests/e2e
 else
 	$(BIN)/pytest $(ARGS)

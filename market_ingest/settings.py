@@ -8,8 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from market_ingest.replay import feed_name
 from tradepulse.candles.arrays import Candles
-from tradepulse.market_data.files import read_candles
-from tradepulse.runtime.settings import DatabaseUrl, RuntimeSettings
+from tradepulse.runtime.settings import DatabaseAddress, RuntimeSettings
 from tradepulse.runtime.telemetry import LogFormat
 
 
@@ -50,6 +49,9 @@ class ReplaySettings(BaseSettings):
         Raises:
             CandleFileError: the file or what is asked of it is refused.
         """
+        # only a replay reads files, and needs polars for it
+        from tradepulse.market_data.files import read_candles  # noqa: PLC0415 - see above
+
         return read_candles(self.replay_file, self.replay_symbols, self.replay_from, self.replay_to)
 
 
@@ -92,9 +94,8 @@ class LiveSettings(RuntimeSettings):
     """Seconds between two looks for gaps in what is stored."""
 
 
-class HistorySettings(ReplaySettings):
+class HistorySettings(ReplaySettings, DatabaseAddress):
     """What the one-shot import of the time before the replay needs."""
 
-    database_url: DatabaseUrl
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     log_format: LogFormat = "json"

@@ -8,12 +8,14 @@ from rl_svc.following import ModelFollower, first_policies
 from rl_svc.handlers import WeightDecider
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.settings import PortfolioSettings
-from rl_svc.store import WeightStore
+from rl_svc.store import CONSUMERS, WeightStore, tell_weights
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle
-from tradepulse.runtime.ownership import become_owner
+from tradepulse.runtime.ownership import OwnerMeters, become_owner
+from tradepulse.runtime.rules_version import check_rules, wait_for_rules
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
+from tradepulse.trading import RULES_VERSION
 from tradepulse.trading.event_time import EventTime
 from tradepulse.trading.policies.features import LOOKBACK
 
@@ -28,6 +30,8 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         wall_clock,
         watch.on_settled,
     )
+    consumer = f"{CONSUMERS}{settings.portfolio}"
+    owner_meters = OwnerMeters(service.registry, consumer)
     follower = ModelFollower(settings.portfolio, settings.budget, decider.follow)
 
     async def recover() -> None:
@@ -35,9 +39,11 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
             followed = await first_policies(settings, follower, service.pool)
         except ValueError as error:
             raise RefusedError(f"configuration refused: POLICY: {error}") from error
+        await wait_for_rules(service, consumer, RULES_VERSION)
         owner = await become_owner(
-            service, f"weights:{settings.portfolio}", "the portfolio (another process holds it)"
+            service, consumer, "the portfolio (another process holds it)", owner_meters
         )
+        check_rules(consumer, owner.state, RULES_VERSION)
         event_time = EventTime(
             (CANDLE,),
             settled=owner.settled,
@@ -51,6 +57,7 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         decider.take_over(owner, portfolio, portfolio.lookback)
         watch.take_over(owner)
 
+    service.on_new_kafka(tell_weights)
     service.on_startup(recover)
     service.publishes(WEIGHTS)
     feeds = service.follows(FEEDS, decider.on_feeds)

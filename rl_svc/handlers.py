@@ -17,6 +17,8 @@ from tradepulse.runtime.metrics import touch
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
+from tradepulse.runtime.rules_version import KEPT
+from tradepulse.trading import RULES_VERSION
 from tradepulse.trading.policies.weighing import FALLBACKS
 from tradepulse.trading.weights import WeightPolicy
 
@@ -146,7 +148,7 @@ class WeightDecider:
                 self._owner,
                 event_time.settled,
                 event_time.offsets(),
-                {"frontiers": event_time.frontiers()},
+                {KEPT: RULES_VERSION, "frontiers": event_time.frontiers()},
             )
             self.pulse.beat()
             self._on_settled(event_time.settled)

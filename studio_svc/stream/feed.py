@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from contracts.events import (
     CandleClosed,
     CandleEvaluated,
@@ -27,21 +25,28 @@ TOPICS = (CANDLES, EVALUATIONS, WEIGHTS, CONFIGURATIONS, ACCOUNT)
 NO_SIGNALS = b'"signals":[]'
 
 
-def watching_decoder(topic: Topic, undecodable: Callable[[], None]) -> Decoder:
+def watching_decoder(
+    topic: Topic, undecodable: Callable[[], None], decode: Decoder | None = None
+) -> Decoder:
     """Return a decoder that gives None for what cannot be decoded, and counts it.
 
     Who acts on a message puts it on the dead-letter topic; a copy from a service that only looks
     on would say nothing more. The account's events have no other reader, so theirs are refused.
+
+    Args:
+        topic: what is read.
+        undecodable: called for each message that cannot be decoded.
+        decode: instead of the validating decoder of the topic's events.
     """
-    decode = decoder_of(topic)
+    read = decode or decoder_of(topic)
 
     def watch(value: bytes) -> Any:
         # nearly every evaluation is empty: not decoding those saves most of this service's work
         if topic is EVALUATIONS and NO_SIGNALS in value:
             return None
         try:
-            return decode(value)
-        except (ValidationError, ValueError):
+            return read(value)
+        except ValueError:
             undecodable()
             if topic is ACCOUNT:
                 raise
@@ -82,7 +87,7 @@ class PageFeed:
         await asyncio.sleep(0)
 
     def on_event(self, event: Any) -> None:
-        """Pass on one event; None and other accounts are passed over."""
+        """Pass on one event; other accounts' are passed over."""
         match event:
             case CandleClosed():
                 self._hub.candle(event.series, candle_row(event), event.close_time, event.source)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from tests.candle_series import START, random_walk
 from tradepulse.candles.arrays import Candles
 from tradepulse.cli import main
-from tradepulse.cli.connections import bootstrap_servers, database_url
+from tradepulse.cli.connections import database_url, kafka_address
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_of
 from tradepulse.embedded.state import StateFolder
@@ -314,18 +314,18 @@ def test_connections_of_a_running_up(tmp_path: Path) -> None:
         with pytest.raises(CliError, match="is not up yet"):
             database_url(folder)
         with pytest.raises(CliError, match="is not up yet"):
-            bootstrap_servers(folder)
+            kafka_address(folder)
         (folder / "kafka").mkdir()
         (folder / "kafka" / "ports.json").write_text('{"broker": 4711, "controller": 4712}')
         (folder / "postgres" / "data").mkdir(parents=True)
         pid_file = folder / "postgres" / "data" / "postmaster.pid"
         pid_file.write_text("1\n/data\n1700000000\n5432\n/tmp/a folder\n\n")
-        assert bootstrap_servers(folder) == "127.0.0.1:4711"
+        assert kafka_address(folder) == "127.0.0.1:4711"
         assert database_url(folder).endswith("@/tradepulse?host=/tmp/a%20folder&port=5432")
     finally:
         state.close()
     with pytest.raises(CliError, match="no `tradepulse up` runs in"):
-        bootstrap_servers(folder)
+        kafka_address(folder)
 
 
 @pytest.mark.parametrize(

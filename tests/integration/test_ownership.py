@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from asyncpg import Pool
+from prometheus_client import CollectorRegistry
 from system import System, announcement, candle_events, configurations_for, demo_candles
 
 from contracts.topics import CANDLES
@@ -21,13 +22,17 @@ from tradepulse.runtime import ownership
 from tradepulse.runtime.db import connect, connect_pool, migrate
 from tradepulse.runtime.ownership import (
     FencedError,
+    OwnerMeters,
     Ownership,
     advance,
     become_owner,
     take_over,
 )
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.rules_version import accept_rules, check_rules
 from tradepulse.runtime.service import Service
+from tradepulse.runtime.settings import RefusedError
+from tradepulse.trading import RULES_VERSION
 
 pytestmark = pytest.mark.integration
 PATIENCE_S = 120
@@ -57,16 +62,20 @@ async def test_a_former_owner_cannot_write_any_more(pool: "Pool[asyncpg.Record]"
     first = await take_over(pool, NAME)
     await write(pool, first, 100)
     second = await take_over(pool, NAME)
-    assert second.epoch == first.epoch + 1
+    assert second.epoch > first.epoch
     # it begins where the former one stood
-    assert (second.settled, second.offsets, second.state) == (100, {"t/0": 100}, {"by": 1})
+    assert (second.settled, second.offsets, second.state) == (
+        100,
+        {"t/0": 100},
+        {"by": first.epoch},
+    )
     with pytest.raises(FencedError, match="another process took over executor:main"):
         await write(pool, first, 200)
-    assert await position(pool) == (2, 100, {"t/0": 100})
+    assert await position(pool) == (second.epoch, 100, {"t/0": 100})
     await write(pool, second, 300)
     with pytest.raises(FencedError):
         await write(pool, first, 400)
-    assert await position(pool) == (2, 300, {"t/0": 300})
+    assert await position(pool) == (second.epoch, 300, {"t/0": 300})
 
 
 async def test_what_a_former_owner_decided_is_rolled_back_with_it(
@@ -98,6 +107,8 @@ class Process:
         self.stuck: list[str] = []
         self.tasks: list[asyncio.Task[None]] = []
         self.pool: Any = None
+        self.registry = CollectorRegistry()
+        self.meters = OwnerMeters(self.registry, NAME)
 
     def background(
         self, work: Callable[[], Coroutine[Any, Any, None]], name: str, *, at_once: bool = False
@@ -110,7 +121,7 @@ class Process:
 
     async def own(self) -> Ownership:
         self.pool = await connect_pool(self.url)
-        return await become_owner(cast(Service, self), NAME, "the account")
+        return await become_owner(cast(Service, self), NAME, "the account", self.meters)
 
     async def end(self) -> None:
         for task in self.tasks:
@@ -151,8 +162,15 @@ async def test_an_owner_that_goes_on_keeps_its_place_and_one_that_hangs_loses_it
     first.stuck.append("ledger")
     async with asyncio.timeout(PATIENCE_S):
         successor = await waiting
-    assert "the account" not in second.readiness
-    assert (successor.epoch, successor.settled) == (2, 100)
+    assert second.readiness["the account"]()
+    assert successor.epoch > owner.epoch
+    assert successor.settled == 100
+    for process, epoch in ((first, owner.epoch), (second, successor.epoch)):
+        told = [
+            process.registry.get_sample_value(f"tradepulse_{name}", {"consumer": NAME})
+            for name in ("lock_held", "epoch", "takeovers_total")
+        ]
+        assert told == [1, epoch, 1]
     async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(FencedError, match="executor:main"):
             await first.tasks[0]
@@ -161,7 +179,7 @@ async def test_an_owner_that_goes_on_keeps_its_place_and_one_that_hangs_loses_it
     with pytest.raises(FencedError):
         await write(pool, owner, 300)
     await write(pool, successor, 400)
-    assert await position(pool) == (2, 400, {"t/0": 400})
+    assert await position(pool) == (successor.epoch, 400, {"t/0": 400})
     await first.pool.release(connection)
     await first.end()
     await second.end()
@@ -173,13 +191,13 @@ async def test_the_place_of_one_that_is_gone_is_taken_at_once(
 ) -> None:
     monkeypatch.setattr(ownership, "LEASE", timedelta(days=1))
     first, second = Process(database_url, "first"), Process(database_url, "second")
-    await first.own()
+    owner = await first.own()
     await pool.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1",
         first.session,
     )
     async with asyncio.timeout(PATIENCE_S):
-        assert (await second.own()).epoch == 2
+        assert (await second.own()).epoch > owner.epoch
         with pytest.raises(FencedError, match="the hold on executor:main is lost"):
             await first.tasks[0]
     await first.end()
@@ -213,14 +231,13 @@ async def test_an_executor_that_is_stopped_by_a_signal_is_replaced_by_the_standb
         await system.announce(announcement(candles))
         close = await publish(events[:half])
         await system.wait_settled(close - 2 * 1_800_000, 240)
+        epoch_of = "select epoch from event_time_positions where consumer = $1"
+        epoch = await connection.fetchval(epoch_of, NAME)
         system.signal("executor_svc", signal.SIGSTOP)
         close = await publish(events[half:])
         await system.wait_settled(close, 240)
         assert "hangs: its sessions were ended" in (tmp_path / "standby.log").read_text()
-        epoch = await connection.fetchval(
-            "select epoch from event_time_positions where consumer = $1", NAME
-        )
-        assert epoch == 2
+        assert await connection.fetchval(epoch_of, NAME) > epoch
         # it comes to, and finds that it has lost its place
         system.signal("executor_svc", signal.SIGCONT)
         former = system.processes.pop("executor_svc")
@@ -234,3 +251,87 @@ async def test_an_executor_that_is_stopped_by_a_signal_is_replaced_by_the_standb
         system.stop()
         await publisher.stop()
         await connection.close()
+
+
+async def test_a_restored_database_gives_no_epoch_that_was_given_before(
+    pool: "Pool[asyncpg.Record]",
+) -> None:
+    first = await take_over(pool, NAME)
+    kept = await pool.fetchrow("select * from event_time_positions")
+    since = await take_over(pool, NAME)
+    await pool.execute("delete from event_time_positions")
+    await pool.execute(
+        "insert into event_time_positions (consumer, epoch) values ($1, $2)", NAME, kept["epoch"]
+    )
+    after = await take_over(pool, NAME)
+    assert after.epoch > since.epoch > first.epoch
+    with pytest.raises(FencedError):
+        await write(pool, since, 100)
+
+
+async def test_an_epoch_is_raised_when_the_clock_went_back(pool: "Pool[asyncpg.Record]") -> None:
+    await take_over(pool, NAME)
+    await pool.execute("update event_time_positions set epoch = epoch + 1000000000")
+    ahead = await pool.fetchval("select epoch from event_time_positions")
+    assert (await take_over(pool, NAME)).epoch == ahead + 1
+
+
+async def test_a_process_with_other_rules_of_trading_stands_by(
+    kafka_bootstrap: str, database_url: str, no_topics: object, tmp_path: Path
+) -> None:
+    system = System(kafka_bootstrap, database_url, tmp_path)
+    await system.prepare([])
+    connection = await connect(database_url)
+    for name in ("executor:main", "weights:main"):
+        await connection.execute(
+            "insert into event_time_positions (consumer, epoch, state) values ($1, 7, $2)",
+            name,
+            {"rules_version": RULES_VERSION + 1},
+        )
+    try:
+        for service in ("executor_svc", "rl_svc"):
+            system.start(service)
+        await system.logged("is not taken over", ["executor_svc", "rl_svc"])
+        assert await connection.fetchval("select sum(epoch) from event_time_positions") == 14
+        assert await connection.fetchval("select count(*) from leases") == 0
+        # it does not wait in vain, and takes nobody's lock while it does
+        assert await accept_rules(database_url, RULES_VERSION) == ["executor:main", "weights:main"]
+        await system.logged("service started", ["executor_svc", "rl_svc"])
+        with pytest.raises(RefusedError, match="executor:main, weights:main is held by a running"):
+            await accept_rules(database_url, RULES_VERSION + 1)
+    finally:
+        system.stop()
+        await connection.close()
+    for service in ("executor_svc", "rl_svc"):
+        refusals = [
+            line
+            for line in (tmp_path / f"{service}.log").read_text().splitlines()
+            if "is not taken over" in line
+        ]
+        assert len(refusals) == 1
+        assert f"rules of trading {RULES_VERSION + 1} led to its position" in refusals[0]
+
+
+async def test_positions_keep_the_rules_that_led_to_them(database_url: str) -> None:
+    await migrate(database_url)
+    connection = await connect(database_url)
+    for name, state in (("a", {}), ("b", {"rules_version": 3, "marks": {"x": 1}}), ("c", {})):
+        await connection.execute(
+            "insert into event_time_positions (consumer, epoch, state) values ($1, 1, $2)",
+            name,
+            state,
+        )
+    # those from before there was a number have the first rules
+    check_rules("a", {"marks": {}}, 1)
+    check_rules("new", {}, 3)
+    with pytest.raises(RefusedError, match=r"^a is not taken over: rules of trading 1 led"):
+        check_rules("a", {"marks": {}}, 2)
+    assert await accept_rules(database_url, 3) == ["a", "c"]
+    assert await accept_rules(database_url, 3) == []
+    rows = await connection.fetch("select consumer, state from event_time_positions")
+    assert {row["consumer"]: row["state"] for row in rows} == {
+        "a": {"rules_version": 3},
+        "b": {"rules_version": 3, "marks": {"x": 1}},
+        "c": {"rules_version": 3},
+    }
+    await connection.close()

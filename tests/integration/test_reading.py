@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,9 +17,9 @@ from topic_reader import broker_for
 
 from contracts.events import CandleClosed, PortfolioWeightsDecided
 from contracts.topics import CANDLES, WEIGHTS, Topic
-from tradepulse.runtime.db import migrate
+from tradepulse.runtime.db import migrate, opened_pool
 from tradepulse.runtime.delivery import Delivery
-from tradepulse.runtime.offsets import Begin, from_beginning, from_end, from_kept
+from tradepulse.runtime.offsets import Begin, NotedOffsets, from_beginning, from_end, from_kept
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.reading import AssignedReading
 from tradepulse.runtime.settings import RefusedError
@@ -293,6 +294,46 @@ async def test_a_group_whose_offset_the_topic_does_not_hold_says_so_and_goes_on(
     told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     expected = f"holds the offsets 3 to 5, but this group has handled up to {kept}: "
     assert [message for message in told if expected in message and said in message]
+
+
+async def test_a_group_goes_back_to_where_a_restored_database_stands(
+    kafka_bootstrap: str,
+    database_url: str,
+    publisher: Publisher,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await migrate(database_url)
+    await publish(publisher, range(10), WEIGHTS)
+    failures: list[BaseException] = []
+
+    async def read(pool: "asyncpg.Pool[asyncpg.Record]", last: int) -> list[int]:
+        broker = broker_for(kafka_bootstrap, publisher, failures)
+        taken = Taken()
+        noted = NotedOffsets(pool, "restored")
+        broker.then(
+            SharedReading(
+                broker, WEIGHTS, taken.take, group="restored", forget=lambda: None, noted=noted
+            )
+        )
+        await broker.start()
+        await until(lambda: last in taken.offsets.get(0, ()))
+        await broker.stop()
+        return taken.offsets[0]
+
+    async with opened_pool(database_url) as pool:
+        assert await read(pool, 9) == list(range(10))
+        assert await pool.fetchval("select next_offset from group_positions") == 10
+        # as a backup of after the fourth message has it
+        await pool.execute("update group_positions set next_offset = 4")
+        await publish(publisher, range(10, 11), WEIGHTS)
+        assert await read(pool, 10) == list(range(4, 11))
+        told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert [one for one in told if "is read again from 4, not from 10" in one]
+        # once; what is in the database and ahead of Kafka's moves nothing
+        await pool.execute("update group_positions set next_offset = 999")
+        await publish(publisher, range(11, 12), WEIGHTS)
+        assert await read(pool, 11) == [11]
+    assert failures == []
 
 
 @pytest.mark.parametrize("way", ["shares", "follows"])

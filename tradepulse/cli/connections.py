@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import typer
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
-from tradepulse.cli.errors import CliError, values_refused
-from tradepulse.runtime.database_url import readable
+from tradepulse.cli.errors import CliError
+from tradepulse.runtime.kafka import KafkaAddress, KafkaSettings
+from tradepulse.runtime.settings import DatabaseAddress, describe
 
 if TYPE_CHECKING:
     import asyncpg
 
 R = TypeVar("R")
+S = TypeVar("S", bound=BaseSettings)
 KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 DATABASE = "DATABASE_URL"
 State = Annotated[
@@ -36,10 +40,8 @@ def database_url(state: Path) -> str:
     Raises:
         CliError: there is none.
     """
-    given = os.environ.get(DATABASE, "").strip()
-    if given:
-        with values_refused(DATABASE):
-            return readable(given)
+    if os.environ.get(DATABASE, "").strip():
+        return _given(DatabaseAddress).database_url
     pid_file = _running(state, DATABASE) / "postgres" / "data" / "postmaster.pid"
     try:
         socket_folder = pid_file.read_text().splitlines()[_PID_FILE_SOCKET_LINE]
@@ -48,20 +50,26 @@ def database_url(state: Path) -> str:
     return f"postgresql://postgres@/tradepulse?host={quote(socket_folder, safe='/')}&port=5432"
 
 
-def bootstrap_servers(state: Path) -> str:
-    """Return the broker's address.
+def kafka_address(state: Path) -> KafkaAddress:
+    """Return the broker's address, and how to speak to it.
 
     Raises:
         CliError: there is none.
     """
-    given = os.environ.get(KAFKA, "").strip()
-    if given:
-        return given
+    if os.environ.get(KAFKA, "").strip():
+        return _given(KafkaSettings)
     ports = _running(state, KAFKA) / "kafka" / "ports.json"
     try:
         return f"127.0.0.1:{json.loads(ports.read_text())['broker']}"
     except (OSError, ValueError, KeyError):
         raise CliError(f"the broker of {state} is not up yet; try again in a moment") from None
+
+
+def _given(cls: type[S]) -> S:
+    try:
+        return cls()
+    except ValidationError as error:
+        raise CliError(describe(error)) from None
 
 
 def _running(state: Path, variable: str) -> Path:

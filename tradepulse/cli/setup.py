@@ -6,23 +6,46 @@ from typing import Annotated
 
 import typer
 
-from tradepulse.cli.connections import STATE, State, bootstrap_servers, database_url
+from tradepulse.cli.connections import STATE, State, database_url, kafka_address
+from tradepulse.runtime.kafka import KafkaAddress
 
 
-def migrate(state: State = STATE) -> None:
+def migrate(
+    accept_rules: Annotated[
+        bool,
+        typer.Option(
+            help="Let this version's rules of trading decide from here on; nobody may run that "
+            "decides by others."
+        ),
+    ] = False,
+    state: State = STATE,
+) -> None:
     """Apply the database migrations that are missing."""
-    from tradepulse.runtime import db
+    from tradepulse.runtime import db, rules_version
+    from tradepulse.trading import RULES_VERSION
 
-    applied = asyncio.run(db.migrate(database_url(state)))
+    url = database_url(state)
+    applied = asyncio.run(db.migrate(url, lambda line: typer.echo(line, err=True)))
     for name in applied:
         typer.echo(f"applied {name}")
-    if not applied:
+    taken = asyncio.run(rules_version.accept_rules(url, RULES_VERSION)) if accept_rules else []
+    for consumer in taken:
+        typer.echo(f"{consumer} goes on by rules {RULES_VERSION}")
+    if not applied and not taken:
         typer.echo("nothing to do: the database is up to date")
 
 
 def topics(
     only_list: Annotated[
         bool, typer.Option("--list", help="Only show the topics and whether they exist.")
+    ] = False,
+    restore: Annotated[
+        bool,
+        typer.Option(
+            "--restore",
+            help="Delete the topics, create them anew, and let the services publish again what is "
+            "lacking when they start. All of them must be stopped.",
+        ),
     ] = False,
     state: State = STATE,
 ) -> None:
@@ -31,12 +54,14 @@ def topics(
     from tradepulse.runtime.publisher import BrokerUnavailableError
     from tradepulse.runtime.topics import create_topics
 
-    servers = bootstrap_servers(state)
+    kafka = kafka_address(state)
     if only_list:
-        _list_topics(servers)
+        _list_topics(kafka)
         return
+    if restore:
+        asyncio.run(_empty_topics(kafka, database_url(state)))
     try:
-        created = asyncio.run(create_topics(servers))
+        created = asyncio.run(create_topics(kafka))
     except BrokerUnavailableError:
         raise
     except RuntimeError as error:
@@ -59,13 +84,32 @@ def doctor(
     raise typer.Exit(examine(state, as_json=as_json))
 
 
-def _list_topics(servers: str) -> None:
+async def _empty_topics(kafka: KafkaAddress, url: str) -> None:
+    from tradepulse.cli.errors import CliError
+    from tradepulse.runtime.cluster import forget_clusters, running_services
+    from tradepulse.runtime.db import connect
+    from tradepulse.runtime.topics import delete_topics
+
+    connection = await connect(url)
+    try:
+        if running := await running_services(connection):
+            raise CliError(
+                f"{', '.join(running)} run: stop every service first, for they would go on at "
+                "offsets that mean nothing any more"
+            )
+        await delete_topics(kafka)
+        await forget_clusters(connection)
+    finally:
+        await connection.close()
+
+
+def _list_topics(kafka: KafkaAddress) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from contracts.topics import DAY_MS, DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS
 
-    present = asyncio.run(present_topics(servers))
+    present = asyncio.run(present_topics(kafka))
     aside = f"{DEAD_LETTERS_MS // DAY_MS} days, {DEAD_LETTERS_BYTES >> 30} GiB"
     table = Table("topic", "partitions", "kept", "key", "written by", "exists")
     for topic in TOPICS:
@@ -80,15 +124,16 @@ def _list_topics(servers: str) -> None:
     Console().print(table)
 
 
-async def present_topics(servers: str) -> dict[str, int]:
+async def present_topics(kafka: KafkaAddress) -> dict[str, int]:
     """Return the number of partitions by name of each topic that exists."""
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from tradepulse.runtime.kafka import client_options
     from tradepulse.runtime.publisher import retry_connect
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    admin = AIOKafkaAdminClient(**client_options(kafka))
     try:
-        await retry_connect(admin.start, servers, 5)
+        await retry_connect(admin.start, kafka, 5)
         return {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics()}
     finally:
         await admin.close()

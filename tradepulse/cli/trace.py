@@ -15,11 +15,12 @@ import typer
 
 from contracts.times import TIMEFRAME_MS
 from contracts.topics import Topic
-from tradepulse.cli.connections import STATE, State, bootstrap_servers, database_url, with_database
+from tradepulse.cli.connections import STATE, State, database_url, kafka_address, with_database
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_text
 from tradepulse.cli.setup import present_topics
 from tradepulse.runtime.delivery import Delivery
+from tradepulse.runtime.kafka import KafkaAddress
 
 if TYPE_CHECKING:
     from tradepulse.runtime.db import Connection
@@ -66,11 +67,11 @@ def trace(
         raise CliError(f"{id_}: no id; `tradepulse trace` takes that of an order or of a signal, "
                        "as the page, the logs and the tables have it") from None  # fmt: skip
     known = with_database(database_url(state), lambda connection: _known(connection, wanted))
-    servers = bootstrap_servers(state)
+    kafka = kafka_address(state)
     # a consumer would wait most of a minute for a topic that is not there
-    if not asyncio.run(present_topics(servers)):
+    if not asyncio.run(present_topics(kafka)):
         raise CliError("the broker has no topics: run `tradepulse topics`")
-    asyncio.run(_tell(servers, known))
+    asyncio.run(_tell(kafka, known))
 
 
 async def _known(connection: "Connection", wanted: UUID) -> _Known:
@@ -113,7 +114,7 @@ async def _entry_of(connection: "Connection", order: Any) -> UUID | None:
     )
 
 
-async def _tell(servers: str, known: _Known) -> None:
+async def _tell(kafka: KafkaAddress, known: _Known) -> None:
     from contracts.events import trace_id
     from contracts.topics import ACCOUNT, CANDLES, EVALUATIONS
     from tradepulse.runtime.finding import Wanted, find_messages
@@ -124,14 +125,14 @@ async def _tell(servers: str, known: _Known) -> None:
         wanted = Wanted(ACCOUNT, order["account"], str(order["order_id"]),
                         partial(_is_of_order, order["order_id"]),
                         known.close_time, repeats=True)  # fmt: skip
-        found = await find_messages(servers, wanted)
+        found = await find_messages(kafka, wanted)
         _print("order", _order(order, known.entry), _places(ACCOUNT, found))
 
     async def of_candle(topic: Topic) -> list[Delivery]:
         wanted = Wanted(topic, instrument, str(known.open_time),
                         lambda event: (event.series, event.open_time) == (series, known.open_time),
                         known.close_time)  # fmt: skip
-        return await find_messages(servers, wanted)
+        return await find_messages(kafka, wanted)
 
     found = await of_candle(EVALUATIONS)
     _print("signal", _signal(known, found), [])

@@ -1,24 +1,31 @@
 """The broker as one service uses it: FastStream's, with what is read and what is published."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition as Partition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faststream import BaseMiddleware, StreamMessage
 from faststream.exceptions import StopConsume
 from faststream.kafka import KafkaBroker
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from contracts.topics import Topic
+from tradepulse.runtime.cluster import Cluster
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import described
+from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers, client_options
+from tradepulse.runtime.meters import ReadingMeters
+from tradepulse.runtime.newer import NewerWords
 from tradepulse.runtime.offsets import ranges_of
 from tradepulse.runtime.reading import AssignedReading, Reading, WaitingConsumer
 
 R = TypeVar("R", bound=Reading)
+MEASURED_EVERY_S = 15.0
 log = logging.getLogger(__name__)
 _library_log = logging.getLogger("faststream")
 
@@ -70,30 +77,32 @@ class Broker(KafkaBroker):
     """The broker as one service uses it: what it reads and what it publishes.
 
     Args:
-        bootstrap_servers: where it is.
+        kafka: where it is.
         service: name of the service.
         letters: takes what cannot be decoded or handled.
         registry: of the metrics.
         fail: ends the process with a reason.
+        cluster: the only Kafka that is read; the one that answers first where not given.
     """
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: KafkaAddress,
         service: str,
         letters: DeadLetters,
         registry: CollectorRegistry,
         fail: Callable[[BaseException], None],
+        cluster: Cluster | None = None,
     ) -> None:
+        self._cluster = cluster or Cluster(fail)
         self.letters = letters
-        self.consumed = Counter(
-            "tradepulse_messages_consumed_total", "Messages read", ["topic"], registry=registry
-        )
-        self._bootstrap_servers = bootstrap_servers
+        self.newer = NewerWords(registry)
+        self._kafka = kafka
+        self._registry = registry
         self._first: list[AssignedReading] = []
         self._then: list[Reading] = []
         super().__init__(
-            bootstrap_servers.split(","),
+            bootstrap_servers(kafka).split(","),
             client_id=service,
             # publishing has its own client, and topics are made by `tradepulse topics`
             consumer_only=True,
@@ -101,6 +110,26 @@ class Broker(KafkaBroker):
             middlewares=[partial(EndProcess, fail)],
             logger=_Watch(fail),
         )
+
+    @cached_property
+    def meters(self) -> ReadingMeters:
+        """Of what is read; who reads nothing has none."""
+        return ReadingMeters(self._registry)
+
+    async def keep_measuring(self) -> None:
+        """Tell for ever how far the readings are behind.
+
+        While the broker does not answer that is not known, and not told.
+        """
+        while True:
+            lags: dict[Partition, int] = {}
+            for reading in self._readings:
+                with contextlib.suppress(KafkaError, ConsumerStoppedError, TimeoutError):
+                    async with asyncio.timeout(MEASURED_EVERY_S):
+                        lags |= await reading.lags()
+            if self._readings:
+                self.meters.show_lags(lags)
+            await asyncio.sleep(MEASURED_EVERY_S)
 
     def first(self, reading: AssignedReading) -> None:
         """Read all that is there before anything of the others."""
@@ -125,11 +154,10 @@ class Broker(KafkaBroker):
         await self.connect()
         config = self.config.broker_config
         # what FastStream has put together, with a client of ours
-        config.builder = partial(WaitingConsumer, **cast("partial[Any]", config.builder).keywords)
+        given = cast("partial[Any]", config.builder).keywords | client_options(self._kafka)
+        config.builder = partial(WaitingConsumer, cluster=self._cluster, **given)
         assigned = [one for one in self._readings if isinstance(one, AssignedReading)]
-        held = await ranges_of(
-            self._bootstrap_servers, {p for reading in assigned for p in reading.partitions}
-        )
+        held = await ranges_of(self._kafka, {p for reading in assigned for p in reading.partitions})
         for one in self._first:
             await one.start_at(held)
         for one in self._first:

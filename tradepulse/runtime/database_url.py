@@ -1,7 +1,7 @@
 """Whether an address of a database can be read, asked before anything that would repeat it."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 UNREADABLE = (
     "it cannot be read as an address, postgresql://user:password@host:port/database; in the "
@@ -37,3 +37,16 @@ def readable(url: str) -> str:
     if not is_readable(url):
         raise ValueError(UNREADABLE)
     return url
+
+
+def with_password(url: str, password: str) -> str:
+    """Return a readable address with a password, which it must not have by then.
+
+    Raises:
+        ValueError: it has one; the message repeats nothing of it.
+    """
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    if ":" in parts.netloc.rpartition("@")[0] or "password" in query or "passfile" in query:
+        raise ValueError("it has a password, and DATABASE_PASSWORD_FILE is given: leave one out")
+    return f"{url}{'&' if parts.query else '?'}password={quote(password, safe='')}"

@@ -4,12 +4,18 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from typing import Any, TypeAlias
 
 import asyncpg
+
+from tradepulse.runtime.meters import PoolMeters
+from tradepulse.runtime.migrating import LockHeldError, apply
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -104,22 +110,72 @@ def _session(application: str) -> dict[str, str]:
     return _SESSION | {"application_name": application}
 
 
+class _Pool(asyncpg.Pool):
+    """A pool that tells how long its connections are waited for.
+
+    asyncpg has no hook for that, so its minor version is pinned.
+    """
+
+    __slots__ = ("meters",)
+    meters: PoolMeters | None
+
+    async def _acquire(self, timeout: float | None) -> Any:  # noqa: ASYNC109 - asyncpg's
+        if self.meters is None:
+            return await super()._acquire(timeout)  # type: ignore[misc]  # not among the stubs
+        begun = time.perf_counter()
+        lent = await super()._acquire(timeout)  # type: ignore[misc]  # not among the stubs
+        self.meters.wait.observe(time.perf_counter() - begun)
+        return lent
+
+
 def lazy_pool(
-    database_url: str, *, min_size: int = 1, max_size: int = 4, application: str = "tradepulse"
+    database_url: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 4,
+    application: str = "tradepulse",
+    query_s: float | None = None,
+    meters: PoolMeters | None = None,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Return a pool, not yet connected, whose `json` is Python values and `numeric` `Decimal`.
 
-    `application` is how the server calls its sessions.
+    Args:
+        database_url: where the server is.
+        min_size: connections that are kept.
+        max_size: connections at most.
+        application: how the server calls its sessions.
+        query_s: how long an answer may take; None for any time.
+        meters: told of the pool.
     """
-    return asyncpg.create_pool(
+
+    async def init(connection: asyncpg.Connection) -> None:
+        await _set_codecs(connection)
+        if meters is not None:
+            connection.add_query_logger(meters.on_query)
+
+    pool = _Pool(
         database_url,
         min_size=min_size,
         max_size=max_size,
-        init=_set_codecs,
+        init=init,
         timeout=15,
+        command_timeout=query_s,
         connection_class=_Kept,
         server_settings=_session(application),
+        # what asyncpg.create_pool would say
+        init_size=None,
+        record_class=asyncpg.Record,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        loop=None,
+        connect=None,
+        setup=None,
+        reset=None,
     )
+    pool.meters = meters
+    if meters is not None:
+        meters.looks_at(pool)
+    return pool
 
 
 async def connect_pool(
@@ -201,12 +257,23 @@ async def connect(
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailableError:
-    # the URL holds a password: name only what the server said
-    said = "" if isinstance(error, ValueError) else " ".join(f": {error}".split())
     return DatabaseUnavailableError(
-        f"the database of DATABASE_URL cannot be used: {type(error).__name__}{said}; "
+        f"the database of DATABASE_URL cannot be used: {said_of(error)}; "
         "check that it runs and that the address, user and password are right"
     )
+
+
+def said_of(error: BaseException) -> str:
+    """Return what may be told of an error of connecting; the address holds a password."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not believed: {error.verify_message}; see sslrootcert"
+    if isinstance(error, ValueError):
+        words = str(error)
+        # the one of them that names nothing but the file
+        told = words if words.startswith("root certificate file") else ""
+    else:
+        told = str(error)
+    return " ".join(f"{type(error).__name__}: {told}".rstrip(": ").split())
 
 
 def migrations() -> list[tuple[str, str]]:
@@ -216,8 +283,11 @@ def migrations() -> list[tuple[str, str]]:
     return [(file.name, file.read_text()) for file in files]
 
 
-async def migrate(database_url: str) -> list[str]:
-    """Apply the migrations that are missing, each in a transaction; return their names."""
+async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Apply the migrations that are missing, see `migrating`; return their names.
+
+    `tell` is told in one line who holds a lock that is waited for.
+    """
     connection = await connect(database_url)
     try:
         await connection.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
@@ -231,9 +301,10 @@ async def migrate(database_url: str) -> list[str]:
         for name, sql in migrations():
             if name in done:
                 continue
-            async with connection.transaction():
-                await connection.execute(sql)
-                await connection.execute("insert into migrations (name) values ($1)", name)
+            try:
+                await apply(connection, name, sql, partial(connect, database_url), tell)
+            except LockHeldError as error:
+                raise DatabaseUnavailableError(str(error)) from None
             applied.append(name)
         return applied
     finally:

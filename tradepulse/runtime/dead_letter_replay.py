@@ -1,13 +1,14 @@
 """What was put aside, as it is listed, and sent back once its cause is mended."""
 
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
 
 from contracts.topics import TOPICS, Topic
+from tradepulse.runtime.kafka import KafkaAddress, client_options
 from tradepulse.runtime.publisher import Publisher, retry_connect
 
 REPLAY_GROUP = "tradepulse.dlq-replay"
@@ -31,6 +32,7 @@ class DeadLetter:
         length: of the whole value where `value` is only its beginning, else None.
         sha256: of the whole value then.
         origin: where the whole is then.
+        headers: all that came with it, by name; what is no text is written as it can be.
     """
 
     topic: str
@@ -46,6 +48,7 @@ class DeadLetter:
     length: int | None = None
     sha256: str = ""
     origin: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,40 @@ def topics_named(name: str | None) -> list[Topic]:
     return found
 
 
-async def list_dead_letters(bootstrap_servers: str, topic: str | None = None) -> list[DeadLetter]:
+async def list_dead_letters(kafka: KafkaAddress, topic: str | None = None) -> list[DeadLetter]:
     """Return every dead letter, oldest first within each topic."""
-    return [letter async for letter, _ in _letters(bootstrap_servers, topic)]
+    return [letter async for letter in dead_letters(kafka, topic)]
 
 
-async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) -> Replayed:
+async def dead_letters(kafka: KafkaAddress, topic: str | None = None) -> AsyncIterator[DeadLetter]:
+    """Yield every dead letter, oldest first within each topic, a few in memory at a time."""
+    async for letter, _ in _letters(kafka, topic):
+        yield letter
+
+
+async def dead_letters_waiting(kafka: KafkaAddress) -> dict[str, int]:
+    """Return by topic how many dead letters were neither sent back nor passed over.
+
+    Raises:
+        BrokerUnavailableError: no broker answers.
+    """
+    consumer = AIOKafkaConsumer(
+        **client_options(kafka), group_id=REPLAY_GROUP, enable_auto_commit=False
+    )
+    await retry_connect(consumer.start, kafka, 10)
+    try:
+        places = {topic.name: TopicPartition(topic.dead_letters, 0) for topic in TOPICS}
+        firsts = await consumer.beginning_offsets(places.values())
+        ends = await consumer.end_offsets(places.values())
+        return {
+            name: ends[one] - min(ends[one], max(firsts[one], await consumer.committed(one) or 0))
+            for name, one in places.items()
+        }
+    finally:
+        await consumer.stop()
+
+
+async def replay_dead_letters(kafka: KafkaAddress, topic: str | None = None) -> Replayed:
     """Send back each dead letter that was not sent back before.
 
     A message that several services put aside is sent back once. One of which only the beginning
@@ -89,12 +120,12 @@ async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) 
     The position is committed after each acknowledgement: a crash in between sends one message
     twice, which every consumer bears.
     """
-    publisher = await Publisher(bootstrap_servers, "tradepulse.dlq").start()
+    publisher = await Publisher(kafka, "tradepulse.dlq").start()
     count = 0
     refused: list[str] = []
     sent: set[tuple[str, int, int]] = set()
     try:
-        async for letter, consumer in _letters(bootstrap_servers, topic):
+        async for letter, consumer in _letters(kafka, topic):
             message = (letter.topic, letter.partition, letter.offset)
             if letter.replayed:
                 sent.add(message)
@@ -104,7 +135,7 @@ async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) 
                 if letter.length is None:
                     await publisher.send_raw(letter.topic, letter.key, letter.value)
                     count += 1
-                elif (why := await _send_whole(bootstrap_servers, letter)) is None:
+                elif (why := await _send_whole(kafka, letter)) is None:
                     count += 1
                 else:
                     refused.append(f"{letter.topic} {letter.partition}/{letter.offset}: {why}")
@@ -115,14 +146,14 @@ async def replay_dead_letters(bootstrap_servers: str, topic: str | None = None) 
     return Replayed(count, tuple(refused))
 
 
-async def _send_whole(bootstrap_servers: str, letter: DeadLetter) -> str | None:
+async def _send_whole(kafka: KafkaAddress, letter: DeadLetter) -> str | None:
     """Send back the message of which the letter has the beginning; say why not, where not."""
     if letter.partition < 0:
         return (
             f"it was to be published and is too large for a record; the whole is row "
             f"{letter.offset} of the table outbox_refused"
         )
-    record = await _original(bootstrap_servers, letter)
+    record = await _original(kafka, letter)
     if record is None:
         return (
             f"of its {letter.length or 0:,} bytes only the first {len(letter.value or b''):,} were "
@@ -130,7 +161,7 @@ async def _send_whole(bootstrap_servers: str, letter: DeadLetter) -> str | None:
         )
     # as it came: so large, it fitted a record only because it was compressed
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers,
+        **client_options(kafka),
         acks="all",
         compression_type="gzip",
         max_request_size=len(record.key or b"") + (letter.length or 0) + 1_048_576,
@@ -147,10 +178,10 @@ async def _send_whole(bootstrap_servers: str, letter: DeadLetter) -> str | None:
     return None
 
 
-async def _original(bootstrap_servers: str, letter: DeadLetter) -> ConsumerRecord | None:
+async def _original(kafka: KafkaAddress, letter: DeadLetter) -> ConsumerRecord | None:
     """Read what a letter has the beginning of; None where it is not there any more."""
     partition = TopicPartition(letter.topic, letter.partition)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**client_options(kafka), enable_auto_commit=False)
     await consumer.start()
     try:
         consumer.assign([partition])
@@ -172,12 +203,12 @@ async def _original(bootstrap_servers: str, letter: DeadLetter) -> ConsumerRecor
 
 
 async def _letters(
-    bootstrap_servers: str, name: str | None
+    kafka: KafkaAddress, name: str | None
 ) -> AsyncIterator[tuple[DeadLetter, AIOKafkaConsumer]]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, group_id=REPLAY_GROUP, enable_auto_commit=False
+        **client_options(kafka), group_id=REPLAY_GROUP, enable_auto_commit=False
     )
-    await retry_connect(consumer.start, bootstrap_servers, 10)
+    await retry_connect(consumer.start, kafka, 10)
     try:
         for topic in topics_named(name):
             partition = TopicPartition(topic.dead_letters, 0)
@@ -198,7 +229,7 @@ async def _letters(
 
 
 def _letter(record: ConsumerRecord, topic: Topic, done: int) -> DeadLetter:
-    headers = {name: value.decode() for name, value in record.headers}
+    headers = {name: value.decode(errors="backslashreplace") for name, value in record.headers}
     return DeadLetter(
         topic=topic.name,
         reason=headers.get("reason", ""),
@@ -213,4 +244,5 @@ def _letter(record: ConsumerRecord, topic: Topic, done: int) -> DeadLetter:
         length=int(headers["length"]) if "length" in headers else None,
         sha256=headers.get("sha256", ""),
         origin=headers.get("origin", ""),
+        headers=headers,
     )

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from contracts.topics import Topic
 from tradepulse.runtime.delivery import Delivery, decoder_of
+from tradepulse.runtime.kafka import KafkaAddress, client_options
 from tradepulse.runtime.publisher import partition_of, retry_connect
 
 _CLOCKS_DIFFER_MS = 60_000
@@ -36,7 +37,7 @@ class Wanted:
     repeats: bool = False
 
 
-async def find_messages(bootstrap_servers: str, wanted: Wanted) -> list[Delivery]:
+async def find_messages(kafka: KafkaAddress, wanted: Wanted) -> list[Delivery]:
     """Return the messages that are meant, in order; none where none is kept.
 
     The key's partition is read from where it was written when the event happened: nothing is
@@ -47,11 +48,11 @@ async def find_messages(bootstrap_servers: str, wanted: Wanted) -> list[Delivery
     """
     topic, key, text = wanted.topic, wanted.key.encode(), wanted.text.encode()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **client_options(kafka),
         enable_auto_commit=False,
         max_partition_fetch_bytes=4 * 1_048_576,
     )
-    await retry_connect(consumer.start, bootstrap_servers, 10)
+    await retry_connect(consumer.start, kafka, 10)
     try:
         partition = TopicPartition(topic.name, partition_of(key, topic.partitions))
         consumer.assign([partition])

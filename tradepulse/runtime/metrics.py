@@ -1,13 +1,14 @@
 """What every process tells by /metrics, whatever it does."""
 
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from tradepulse import __version__
 
@@ -24,8 +25,6 @@ def new_registry(commit: str = "") -> CollectorRegistry:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    started = Gauge("tradepulse_start_time_seconds", "When this process started", registry=registry)
-    started.set(time.time())
     build = Gauge(
         "tradepulse_build_info", "1: which code runs", ["version", "commit"], registry=registry
     )
@@ -44,3 +43,23 @@ def touch(metric: MetricWrapperBase, *values: Iterable[str]) -> None:
     """
     for labels in product(*values):
         metric.labels(*labels)
+
+
+class _Look(Collector):
+    """Has nothing of its own: it is asked before those that were registered after it."""
+
+    def __init__(self, look: Callable[[], object]) -> None:
+        self._look = look
+
+    def collect(self) -> Iterable[Metric]:
+        """Look, and return nothing."""
+        self._look()
+        return ()
+
+
+def on_scrape(registry: CollectorRegistry, look: Callable[[], object]) -> None:
+    """Call `look` whenever the metrics are asked for, before those that are registered later.
+
+    What it sets costs nothing meanwhile, and is true at that moment.
+    """
+    registry.register(_Look(look))

@@ -3,10 +3,21 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
+import asyncpg
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Partition
 
+from tradepulse.runtime.db import Connection
+from tradepulse.runtime.kafka import KafkaAddress, client_options
 from tradepulse.runtime.settings import RefusedError
+
+_NOTE = """
+insert into group_positions (consumer_group, topic, partition, next_offset)
+select $1, * from unnest($2::text[], $3::int4[], $4::int8[])
+on conflict (consumer_group, topic, partition) do update set next_offset = excluded.next_offset
+"""
+_FORGET = "delete from group_positions where consumer_group = $1"
+_NOTED = "select topic, partition, next_offset from group_positions where consumer_group = $1"
 
 Range: TypeAlias = tuple[int, int]
 """First offset that a partition still holds, and the one after its last."""
@@ -41,20 +52,46 @@ def from_kept(offsets: Callable[[], Mapping[str, int]]) -> Begin:
             return kept
         raise RefusedError(
             f"{name} holds the offsets {first} to {end}, but its messages were handled up to "
-            f"{kept} only: what lies between was deleted, or the topic was made anew. Bring the "
-            "topic back, or begin with an empty database"
+            f"{kept} only: what lies between was deleted, or the topic was made anew. Stop every "
+            "service, and let `tradepulse topics --restore` have all of it published again"
         )
 
     return begin
 
 
+class NotedOffsets:
+    """How far a group's work is in the database, noted there before Kafka keeps the same.
+
+    So only a database that was brought back from a backup is behind what Kafka has kept: what the
+    group did since is not in it, and is to be done again.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", group: str) -> None:
+        self._pool = pool
+        self._group = group
+
+    async def note(self, handled: Mapping[Partition, int]) -> None:
+        """Note the next offset of each partition."""
+        rows = sorted((*partition, next_) for partition, next_ in handled.items())
+        await self._pool.execute(_NOTE, self._group, *map(list, zip(*rows, strict=True)))
+
+    async def forget(self, connection: Connection) -> None:
+        """Forget them all: they are those of another Kafka."""
+        await connection.execute(_FORGET, self._group)
+
+    async def noted(self) -> dict[Partition, int]:
+        """Return what was noted last."""
+        rows = await self._pool.fetch(_NOTED, self._group)
+        return {Partition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
 async def ranges_of(
-    bootstrap_servers: str, partitions: Collection[Partition]
+    kafka: KafkaAddress, partitions: Collection[Partition]
 ) -> dict[Partition, Range]:
     """Return what partitions hold now, asked of the broker with a client of its own."""
     if not partitions:
         return {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+    consumer = AIOKafkaConsumer(**client_options(kafka))
     await consumer.start()
     try:
         firsts = await consumer.beginning_offsets(partitions)

@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from tradepulse.runtime.db import UNREACHABLE, Connection, connect
 from tradepulse.runtime.service import Service
@@ -25,11 +26,17 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=10)
 RENEW_EVERY_S = 2.0
+ANSWERED_S = 5.0
+"""Who cannot renew its lease in this time is about to lose it, and ends before."""
 LOOK_EVERY_S = 0.5
 
+# by the clock: in a database that was restored, one more than its last epoch may be the epoch of a
+# predecessor which it does not know of, and which is still alive
 _TAKE_OVER = """
-insert into event_time_positions (consumer, epoch) values ($1, 1)
-on conflict (consumer) do update set epoch = event_time_positions.epoch + 1 returning *
+insert into event_time_positions (consumer, epoch)
+values ($1, (extract(epoch from clock_timestamp()) * 1000)::bigint)
+on conflict (consumer) do update
+set epoch = greatest(event_time_positions.epoch + 1, excluded.epoch) returning *
 """
 # one statement: nobody sees the lock taken with the lease of a predecessor
 _HOLD = """
@@ -57,6 +64,11 @@ where leases.consumer = $1 and leases.until < clock_timestamp()
         and session.application_name = leases.holder
         and session.datname = current_database()))
     and session.pid <> pg_backend_pid()
+"""
+
+
+_FORGET = """
+update event_time_positions set epoch = epoch + 1, offsets = '{}' where starts_with(consumer, $1)
 """
 
 
@@ -91,7 +103,38 @@ async def take_over(pool: "asyncpg.Pool[asyncpg.Record]", consumer: str) -> Owne
     return Ownership(consumer, row["epoch"], row["settled_time"], row["offsets"], row["state"])
 
 
-async def become_owner(service: Service, consumer: str, held: str) -> Ownership:
+async def forget_offsets(connection: Connection, consumers: str) -> None:
+    """Let the consumers whose names begin so read from the front, for theirs is another Kafka.
+
+    What they have settled, they know by its time. Who works for one of them can write no more.
+    """
+    await connection.execute(_FORGET, consumers)
+
+
+class OwnerMeters:
+    """Which of several processes works for a consumer, and how often that changed.
+
+    Args:
+        registry: of the metrics.
+        consumer: unique name.
+    """
+
+    def __init__(self, registry: CollectorRegistry, consumer: str) -> None:
+        label = ["consumer"]
+        self.held = Gauge(
+            "tradepulse_lock_held", "1: this process works for it", label, registry=registry
+        ).labels(consumer)
+        self.epoch = Gauge(
+            "tradepulse_epoch", "Of the position that it took over", label, registry=registry
+        ).labels(consumer)
+        self.takeovers = Counter(
+            "tradepulse_takeovers_total", "Times that it took over", label, registry=registry
+        ).labels(consumer)
+
+
+async def become_owner(
+    service: Service, consumer: str, held: str, meters: OwnerMeters
+) -> Ownership:
     """Wait until this process alone works for a consumer, then take its position over.
 
     The process ends when it loses the lock or the lease.
@@ -100,10 +143,13 @@ async def become_owner(service: Service, consumer: str, held: str) -> Ownership:
         service: the process.
         consumer: unique name.
         held: what `/readyz` waits for while another process is seen to hold the lock.
+        meters: of the consumer.
     """
     connection = await connect(service.settings.database_url, application=service.session)
-    while not await connection.fetchval(_HOLD, consumer, service.session, LEASE):
+    hold = consumer, service.session, LEASE
+    while not await connection.fetchval(_HOLD, *hold, timeout=ANSWERED_S):
         service.readiness[held] = lambda: False
+        service.waits_for = held
         if ended := await connection.fetch(_END_HANGING, consumer):
             log.warning(
                 "the owner of %s hangs: its sessions were ended, this process takes over",
@@ -112,12 +158,18 @@ async def become_owner(service: Service, consumer: str, held: str) -> Ownership:
             )
             continue
         await asyncio.sleep(LOOK_EVERY_S)
-    service.readiness.pop(held, None)
+    # told from now on, as of who waits: of both together it tells that one has it
+    service.readiness[held] = lambda: True
+    service.waits_for = None
+    meters.held.set(1)
     # at once: what follows may take longer than the lease
     service.background(
         partial(_keep_lease, service, connection, consumer), f"lease of {consumer}", at_once=True
     )
-    return await take_over(service.pool, consumer)
+    owner = await take_over(service.pool, consumer)
+    meters.epoch.set(owner.epoch)
+    meters.takeovers.inc()
+    return owner
 
 
 async def advance(
@@ -153,7 +205,9 @@ async def _keep_lease(
     while True:
         goes_on = not service.hanging()
         try:
-            done = await connection.execute(_RENEW, consumer, service.session, LEASE, goes_on)
+            done = await connection.execute(
+                _RENEW, consumer, service.session, LEASE, goes_on, timeout=ANSWERED_S
+            )
         except UNREACHABLE as error:
             raise FencedError(
                 f"the hold on {consumer} is lost ({type(error).__name__}: {error}): the database "

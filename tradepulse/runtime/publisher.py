@@ -6,6 +6,7 @@ transaction that it has open; so an acknowledgement has a limit, and the process
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Self, TypeAlias
@@ -14,8 +15,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
+from prometheus_client import CollectorRegistry
 
 from contracts.topics import Topic
+from tradepulse.runtime.broker_refusal import refusal
+from tradepulse.runtime.cluster import Cluster
+from tradepulse.runtime.hearing import Hearing
+from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers, client_options
+from tradepulse.runtime.meters import PublishMeters
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
 
@@ -23,9 +30,6 @@ MOST_BYTES = 1_000_000
 """Of key, value and headers of one message; a broker takes 1,048,588 with all around it."""
 ACKNOWLEDGED_S = 30.0
 STOPPED_S = 5.0
-ASKED_EVERY_S = 5.0
-HEARD_S = 10.0
-"""A broker that has answered nothing for longer is away."""
 
 
 class BrokerUnavailableError(RuntimeError):
@@ -61,21 +65,28 @@ class Publisher:
     """The one way to write to Kafka; a service says first to which topics (`allow`).
 
     Args:
-        bootstrap_servers: where the broker is.
+        kafka: where the broker is.
         client_id: name of the service.
         clock: seconds.
+        registry: of the metrics.
+        cluster: the only Kafka that is published to; the one that answers first where not given.
     """
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: KafkaAddress,
         client_id: str,
         clock: Callable[[], float] = time.monotonic,
+        registry: CollectorRegistry | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
-        self._bootstrap = bootstrap_servers
+        self._kafka = kafka
+        self._meters = PublishMeters(registry or CollectorRegistry())
+        self._cluster = cluster or Cluster()
+        self._cluster.when_other(self._give_up)
+        self._limits: set[asyncio.Timeout] = set()
         self._client_id = client_id
-        self._clock = clock
-        self._heard_at: float | None = None
+        self._hearing = Hearing(self._answers, clock)
         self._client: AIOKafkaProducer | None = None
         self._allowed: set[str] | None = None
         self._partitions: dict[tuple[str, str], int] = {}
@@ -83,6 +94,7 @@ class Publisher:
     def allow(self, topic: Topic) -> None:
         """From now on refuse topics that are not allowed."""
         self._allowed = {*(self._allowed or ()), topic.name}
+        self._meters.publishes(topic.name)
 
     async def start(self, *, patience_s: float = 30.0) -> Self:
         """Connect.
@@ -91,31 +103,45 @@ class Publisher:
             BrokerUnavailableError: no broker answered for `patience_s` seconds.
         """
         self._client = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **client_options(self._kafka),
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,
             max_batch_size=262_144,
         )
-        await retry_connect(self._client.start, self._bootstrap, patience_s)
-        self._heard_at = self._clock()
+        self._cluster.keep(self._client.client)
+        await retry_connect(self._client.start, self._kafka, patience_s)
+        await retry_connect(self._ask, self._kafka, patience_s)
+        self._hearing.heard()
         return self
 
     @property
     def hears(self) -> bool:
-        """Whether the broker has answered within `HEARD_S`; see `keep_asking`."""
-        return self._heard_at is not None and self._clock() - self._heard_at <= HEARD_S
+        """Whether the broker has answered lately; see `keep_asking`."""
+        return self._hearing.hears
 
-    async def keep_asking(self) -> None:
+    async def keep_asking(self, patience_s: float = math.inf) -> None:
         """Ask the broker for ever what it holds, so that `hears` knows.
 
         The client says yes or no and raises nothing. What is asked of a broker that hangs is
         not given up: the client would leave a connection behind.
+
+        Raises:
+            BrokerUnavailableError: it has answered nothing for `patience_s` seconds.
         """
-        while True:
-            if await self._producer.client.force_metadata_update():
-                self._heard_at = self._clock()
-            await asyncio.sleep(ASKED_EVERY_S)
+        silent = await self._hearing.keep_asking(patience_s)
+        raise BrokerUnavailableError(
+            f"no Kafka broker has answered at {bootstrap_servers(self._kafka)} for {silent:.0f} s: "
+            "see whether it runs; this process ends, to be started again"
+        )
+
+    def _answers(self) -> "asyncio.Future[bool]":
+        asked: asyncio.Future[bool] = self._producer.client.force_metadata_update()
+        return asked
+
+    async def _ask(self) -> None:
+        if not await self._producer.client.force_metadata_update():
+            raise KafkaConnectionError("it does not say which topics there are")
 
     @property
     def _producer(self) -> AIOKafkaProducer:
@@ -143,10 +169,12 @@ class Publisher:
         """
         self._check(topic)
         check_size(key, value)
-        async with _acknowledged():
-            await self._producer.send_and_wait(
-                topic.name, value, key=key.encode(), partition=self._partition(topic, key)
-            )
+        partition = self._partition(topic, key)
+        with self._meters.measured(topic.name, 1):
+            async with self._acknowledged():
+                await self._producer.send_and_wait(
+                    topic.name, value, key=key.encode(), partition=partition
+                )
 
     async def send_raw(
         self,
@@ -156,7 +184,7 @@ class Publisher:
         headers: Headers = (),
     ) -> None:
         """Publish bytes as they are: the way back of a dead letter."""
-        async with _acknowledged():
+        async with self._acknowledged():
             await self._producer.send_and_wait(topic, value, key=key, headers=list(headers))
 
     async def send_in_order(
@@ -178,7 +206,7 @@ class Publisher:
             batch = self._producer.create_batch()
             _append(batch, key, value, headers)
         pending.append(await self._add(batch, topic, 0))
-        async with _acknowledged():
+        async with self._acknowledged():
             await asyncio.gather(*pending)
 
     async def send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None:
@@ -194,6 +222,12 @@ class Publisher:
         self._check(topic)
         for key, value in messages:
             check_size(key, value)
+        if not messages:
+            return
+        with self._meters.measured(topic.name, len(messages)):
+            await self._send_many(topic, messages)
+
+    async def _send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None:
         open_batches: dict[int, BatchBuilder] = {}
         pending = []
         for key, value in messages:
@@ -209,18 +243,38 @@ class Publisher:
                 batch.append(key=raw_key, value=value, timestamp=None)
         for partition, batch in open_batches.items():
             pending.append(await self._add(batch, topic.name, partition))
-        async with _acknowledged():
+        async with self._acknowledged():
             await asyncio.gather(*pending)
 
     async def _add(
         self, batch: BatchBuilder, topic: str, partition: int
     ) -> "asyncio.Future[object]":
         """Hand a batch over, once the one before it has left."""
-        async with _acknowledged():
+        async with self._acknowledged():
             waiting: asyncio.Future[object] = await self._producer.send_batch(
                 batch, topic, partition=partition
             )
         return waiting
+
+    @contextlib.asynccontextmanager
+    async def _acknowledged(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(0 if self._cluster.other else ACKNOWLEDGED_S) as limit:
+                self._limits.add(limit)
+                try:
+                    yield
+                finally:
+                    self._limits.discard(limit)
+        except TimeoutError as error:
+            raise BrokerUnavailableError(
+                f"the Kafka broker has acknowledged nothing for {ACKNOWLEDGED_S:.0f} s: see "
+                "whether it runs; what was to be published is published again after the restart"
+            ) from error
+
+    def _give_up(self, _: BaseException) -> None:
+        """Wait for no acknowledgement: who was to give it is gone."""
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
 
     def _check(self, topic: Topic) -> None:
         if self._allowed is not None and topic.name not in self._allowed:
@@ -239,33 +293,25 @@ def _append(batch: BatchBuilder, key: bytes | None, value: bytes | None, headers
     return added is not None
 
 
-@contextlib.asynccontextmanager
-async def _acknowledged() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(ACKNOWLEDGED_S):
-            yield
-    except TimeoutError as error:
-        raise BrokerUnavailableError(
-            f"the Kafka broker has acknowledged nothing for {ACKNOWLEDGED_S:.0f} s: see whether it "
-            "runs; what was to be published is published again after the restart"
-        ) from error
-
-
-async def retry_connect(start: object, bootstrap_servers: str, patience_s: float) -> None:
+async def retry_connect(start: object, kafka: KafkaAddress, patience_s: float) -> None:
     """Call an aiokafka client's `start` until it connects or patience ends.
 
     Raises:
-        BrokerUnavailableError: no broker answered in time.
+        BrokerUnavailableError: no broker answered in time, or one refuses us.
     """
     deadline = time.monotonic() + patience_s
     while True:
         try:
             await start()  # type: ignore[operator]  # aiokafka is untyped
         except (KafkaConnectionError, OSError) as error:
+            # what the broker says to a wrong password now, it says for ever
+            if (refused := await refusal(kafka)) is not None:
+                raise BrokerUnavailableError(refused) from None
             if time.monotonic() > deadline:
                 raise BrokerUnavailableError(
-                    f"no Kafka broker answers at {bootstrap_servers} ({error}); "
-                    "start it or set KAFKA_BOOTSTRAP_SERVERS"
+                    f"no Kafka broker answers at {bootstrap_servers(kafka)} ({error}); "
+                    "start it, set KAFKA_BOOTSTRAP_SERVERS, or see whether it wants another "
+                    "KAFKA_SECURITY_PROTOCOL"
                 ) from error
             await asyncio.sleep(0.5)
         else:

@@ -12,15 +12,15 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka import TopicPartition as Partition
 from faststream import AckPolicy, StreamMessage
 from faststream.kafka import KafkaMessage, TopicPartition
-from pydantic import ValidationError
 
 from contracts.topics import Topic
+from tradepulse.runtime.cluster import Cluster
 from tradepulse.runtime.dead_letters import reason_of
 from tradepulse.runtime.delivery import Decoder, Delivery, Each, decoder_of, described
 from tradepulse.runtime.health import Pulse
@@ -53,6 +53,10 @@ class WaitingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is un
     aiokafka has no option for what is set here, so its minor version is pinned.
     """
 
+    def __init__(self, *topics: str, cluster: Cluster, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        cluster.keep(self._client)
+
     async def start(self) -> None:
         """Start; where nothing happens it looks around as rarely as it fetches.
 
@@ -80,7 +84,8 @@ class Reading:
         broker: of the service.
         topic: what is read.
         handle: what is done with it.
-        decode: instead of the validating decoder of the topic's events.
+        decode: instead of the validating decoder of the topic's events; what it gives None for is
+            passed over.
         puts_aside: whether what cannot be decoded goes to the dead-letter topic; where not,
             `decode` must take everything.
         topics: what FastStream subscribes to, where it is not given partitions.
@@ -99,12 +104,15 @@ class Reading:
     ) -> None:
         self.topic = topic
         self.puts_aside = puts_aside
-        self._handle = handle
+        self._meters = broker.meters.of(topic)
+        self._meters.held.set_function(lambda: len(self.assignment))
+        self._handle = self._meters.measured(handle)
         self._letters = broker.letters
-        self._consumed = broker.consumed.labels(topic.name)
+        self._newer = broker.newer
         self._decode = decode or decoder_of(topic)
         self._records: Sequence[ConsumerRecord] = ()
         self._begun = self._done = 0
+        self._is_started = False
         self.pulse = Pulse(IN_HAND_S)
         """Rests while nothing is in hand."""
         self._subscriber = broker.subscriber(
@@ -135,8 +143,27 @@ class Reading:
     @property
     def is_assigned(self) -> bool:
         """Whether at least one partition is read here."""
+        return bool(self.assignment)
+
+    @property
+    def assignment(self) -> Collection[Partition]:
+        """The partitions that are read here now; none before the start."""
         consumer = self._subscriber.consumer
-        return consumer is not None and bool(consumer.assignment())
+        return () if consumer is None else cast("frozenset[Partition]", consumer.assignment())
+
+    async def lags(self) -> dict[Partition, int]:
+        """Return how many messages of each partition were not taken yet.
+
+        The broker is asked: who does not fetch, since it is busy or has paused, is told of none.
+
+        Raises:
+            KafkaError: the broker does not answer, or partitions have moved.
+        """
+        # it has its partitions before its client is connected
+        if not self._is_started or not self.assignment:
+            return {}
+        ends = await self.consumer.end_offsets(self.assignment)
+        return {one: max(0, end - await self.consumer.position(one)) for one, end in ends.items()}
 
     @property
     def is_idle(self) -> bool:
@@ -146,6 +173,7 @@ class Reading:
     async def start(self) -> None:
         """Begin to read."""
         await self._subscriber.start()
+        self._is_started = True
 
     async def stop(self) -> None:
         """Handle what is in hand, then stop."""
@@ -154,6 +182,7 @@ class Reading:
     def _handler(self) -> Callable[[Any], Awaitable[None]]:
         async def on_batch(batch: Any) -> None:
             try:
+                self._meters.came(self._records)
                 await self.on_batch(batch, self._records)
             finally:
                 self._done += 1
@@ -184,7 +213,10 @@ class Reading:
         return KafkaMessage(records, b"", message_id="", correlation_id="-", consumer=self.consumer)
 
     async def decode_batch(self, msg: StreamMessage[Sequence[ConsumerRecord]]) -> list[Any]:
-        """Decode message by message; put aside what cannot be decoded."""
+        """Decode message by message; put aside what cannot be decoded.
+
+        What a newer version says is read as far as it is understood.
+        """
         batch: list[Any] = []
         refused: list[tuple[ConsumerRecord, str]] = []
         decode = self._decode
@@ -193,12 +225,18 @@ class Reading:
             if record.value is None:
                 continue
             try:
-                batch.append(Delivery(decode(record.value), record))
-            except (ValidationError, ValueError) as error:
-                if not self.puts_aside:
-                    raise
-                refused.append((record, f"cannot be decoded: {reason_of(error)}"))
-        self._consumed.inc(len(msg.raw_message))
+                event = decode(record.value)
+            except ValueError as error:
+                try:
+                    event = self._newer.read(self.topic, decode, record.value, error)
+                except ValueError as fault:
+                    if not self.puts_aside:
+                        raise
+                    refused.append((record, f"cannot be decoded: {reason_of(fault)}"))
+                    continue
+            if event is not None:
+                batch.append(Delivery(event, record))
+        self._meters.consumed.inc(len(msg.raw_message))
         if refused:
             await self._letters.put_aside(self.topic, refused)
         return batch

@@ -3,15 +3,22 @@
 import sys
 from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tradepulse.runtime.database_url import readable
+from tradepulse.runtime.database_url import readable, with_password
+from tradepulse.runtime.kafka import KafkaSettings
+from tradepulse.runtime.secret_files import SecretFile
 from tradepulse.runtime.telemetry import LogFormat
 
-DatabaseUrl: TypeAlias = Annotated[
-    str, Field(pattern=r"^postgres(ql)?://", repr=False), AfterValidator(readable)
-]
+DatabaseUrl: TypeAlias = Annotated[str, Field(repr=False), AfterValidator(readable)]
 """Holds a password; never told to anybody."""
 
 
@@ -19,12 +26,25 @@ class RefusedError(RuntimeError):
     """The service cannot run as it is set up; the message is one readable line."""
 
 
-class DatabaseSettings(BaseSettings):
-    """What every process is told that works on the database; names are upper-case in the env."""
+class DatabaseAddress(BaseSettings):
+    """Where the database is; names are upper-case in the environment."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
+    database_password_file: SecretFile | None = None
     database_url: DatabaseUrl
+    """With the password of `database_password_file` where that is given."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_password(cls, url: str, info: ValidationInfo) -> str:
+        password: SecretStr | None = info.data.get("database_password_file")
+        return url if password is None else with_password(url, password.get_secret_value())
+
+
+class DatabaseSettings(DatabaseAddress):
+    """What every process is told that works on the database."""
+
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535)
     """Where /metrics, /livez and /readyz are served; 0 takes a free port."""
@@ -41,10 +61,13 @@ class DatabaseSettings(BaseSettings):
         """
 
 
-class RuntimeSettings(DatabaseSettings):
+class RuntimeSettings(DatabaseSettings, KafkaSettings):
     """What every service is told; a service adds fields."""
 
-    kafka_bootstrap_servers: str = Field(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
+    broker_patience_s: float = Field(default=60.0, gt=0, le=86_400)
+    """How long a service goes on without a broker; then it ends, to be started again."""
+    loop_patience_s: float = Field(default=60.0, gt=0, le=86_400)
+    """How long its event loop may stand still before the process ends itself."""
 
 
 S = TypeVar("S", bound=BaseSettings)
@@ -54,8 +77,10 @@ def describe(error: ValidationError) -> str:
     """Say in one line which variables are wrong and why, without repeating their values."""
     parts = []
     for problem in error.errors(include_url=False, include_input=False):
-        name = "_".join(str(part) for part in problem["loc"]).upper() or "settings"
-        parts.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
+        name = "_".join(str(part) for part in problem["loc"]).upper()
+        said = problem["msg"].removeprefix("Value error, ")
+        # what concerns more than one names them itself
+        parts.append(f"{name}: {said}" if name else said)
     return "; ".join(parts)
 
 

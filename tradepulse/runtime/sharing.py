@@ -20,6 +20,7 @@ from aiokafka.errors import (
 from contracts.topics import Topic
 from tradepulse.runtime.db import UNREACHABLE, is_refused_value
 from tradepulse.runtime.delivery import Decoder, Delivery
+from tradepulse.runtime.offsets import NotedOffsets
 from tradepulse.runtime.publisher import BrokerUnavailableError
 from tradepulse.runtime.reading import Handler, Reading
 
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 COMMIT_EVERY_S = 1.0
 _TROUBLE = (KafkaError, BrokerUnavailableError, asyncpg.PostgresError, *UNREACHABLE, TimeoutError)
 """Of broker, database and network."""
+
+_NOT_COMMITTED = (CommitFailedError, IllegalStateError, RebalanceInProgressError, TimeoutError)
+"""Somebody else may go on with the partitions, or this replica is to stop."""
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -65,6 +69,7 @@ class SharedReading(Reading):
         broker: as of `Reading`; so are `topic`, `handle` and `decode`.
         group: of the replicas.
         forget: called before anything may be handled again; drops what `handle` remembers.
+        noted: keeps in the database how far the work is; None where it leaves nothing there.
         clock: seconds.
     """
 
@@ -77,12 +82,18 @@ class SharedReading(Reading):
         group: str,
         forget: Callable[[], None],
         decode: Decoder | None = None,
+        noted: NotedOffsets | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._forget = forget
+        self._noted = noted
+        self._fault: Exception | None = None
+        """What kept it from knowing where to begin."""
         self._clock = clock
+        self._rebalances = broker.meters.rebalances.labels(topic.name)
         self._handled: dict[Partition, int] = {}
         self._committed_at = 0.0
+        self._commits: set[asyncio.Timeout] = set()
         super().__init__(
             broker,
             topic,
@@ -94,7 +105,7 @@ class SharedReading(Reading):
             # the shortest the broker allows: a killed replica's partitions move after this
             session_timeout_ms=6_000,
             heartbeat_interval_ms=1_500,
-            listener=_Listener(self._on_revoked, self._tell_what_is_gone),
+            listener=_Listener(self._on_revoked, self._on_assigned),
         )
 
     async def on_batch(self, batch: list[Delivery], records: Sequence[ConsumerRecord]) -> None:
@@ -115,31 +126,76 @@ class SharedReading(Reading):
         self._handled = {}
         if not handled:
             return
+        if self._noted is not None:
+            # first: see `NotedOffsets`
+            await self._noted.note(handled)
         try:
-            await self.consumer.commit(handled)
-        except (CommitFailedError, IllegalStateError, RebalanceInProgressError) as error:
+            # without an end while the broker is away, but for a stop
+            async with asyncio.timeout(None) as limit:
+                self._commits.add(limit)
+                try:
+                    await self.consumer.commit(handled)
+                finally:
+                    self._commits.discard(limit)
+        except _NOT_COMMITTED as error:
             log.info("offsets not committed, partitions are moving: %r", error)
 
     async def keep_committing(self) -> None:
-        """Commit for ever what was handled before a pause."""
+        """Commit for ever what was handled before a pause.
+
+        Raises:
+            Exception: it is not known where to begin, since database or broker do not answer.
+        """
         while True:
             await asyncio.sleep(COMMIT_EVERY_S)
+            if self._fault is not None:
+                raise self._fault
             if self._handled:
                 await self.commit()
 
     async def stop(self) -> None:
         """Handle what is in hand, commit it, and leave the group."""
+        for limit in self._commits:
+            limit.reschedule(asyncio.get_running_loop().time() + COMMIT_EVERY_S)
         if self._handled:
-            with contextlib.suppress(KafkaError, TimeoutError):
+            with contextlib.suppress(*_TROUBLE):
                 async with asyncio.timeout(COMMIT_EVERY_S):
                     await self.commit()
         await super().stop()
+
+    async def _on_assigned(self, assigned: Collection[Partition]) -> None:
+        # nothing is fetched before it is known from where; the client fetches while this waits
+        self.consumer.pause(*assigned)
+        try:
+            await self._tell_what_is_gone(assigned)
+            await self._go_back(assigned)
+        except Exception as error:  # noqa: BLE001 - the client would log it and go on
+            self._fault = error
+            return
+        self.consumer.resume(*assigned)
+
+    async def _go_back(self, assigned: Collection[Partition]) -> None:
+        """Begin where the database stands, where that is before what Kafka has kept."""
+        noted = {} if self._noted is None else await self._noted.noted()
+        first = await self.consumer.beginning_offsets(assigned)
+        for one in sorted(noted.keys() & set(assigned)):
+            kept = await self.consumer.committed(one)
+            if kept is None or noted[one] >= kept:
+                continue
+            begin = max(noted[one], first[one])
+            self.consumer.seek(one, begin)
+            log.warning(
+                "the database is older than what Kafka has kept of this group, as after a restore:"
+                " %s/%d is read again from %d, not from %d; what that repeats is dropped",
+                *(one.topic, one.partition, begin, kept),
+            )
 
     async def _tell_what_is_gone(self, assigned: Collection[Partition]) -> None:
         """Warn where the group's offset is not among what the topic holds: it begins at the front.
 
         There is nothing better to go on with, and it bears repeats; so it is said, not refused.
         """
+        self._rebalances.inc()
         first = await self.consumer.beginning_offsets(assigned)
         end = await self.consumer.end_offsets(assigned)
         for one in sorted(assigned):

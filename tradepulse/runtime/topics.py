@@ -1,27 +1,29 @@
 """The topics on the broker: made explicitly, as `contracts.topics` says, or refused."""
 
+import asyncio
+
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
 from contracts.topics import DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS, Topic
+from tradepulse.runtime.kafka import KafkaAddress, client_options, replication_factor
 from tradepulse.runtime.publisher import retry_connect
 
 TOPIC_EXISTS = 36
 _SEGMENT_BYTES = 64 << 20
 
 
-async def create_topics(bootstrap_servers: str) -> list[str]:
+async def create_topics(kafka: KafkaAddress) -> list[str]:
     """Create the topics that are missing, with their dead-letter topics; return their names.
 
     Raises:
         BrokerUnavailableError: no broker answers.
         RuntimeError: the broker refuses, or a topic exists with another number of partitions.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await retry_connect(admin.start, bootstrap_servers, 30)
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    await retry_connect(admin.start, kafka, 30)
     try:
-        wanted = [new for topic in TOPICS for new in _new_topics(topic)]
-        response = await admin.create_topics(wanted)
+        response = await admin.create_topics(new_topics(replication_factor(kafka)))
         created = []
         for name, code, message in response.topic_errors:
             if code == 0:
@@ -42,17 +44,45 @@ async def create_topics(bootstrap_servers: str) -> list[str]:
         await admin.close()
 
 
-def _new_topics(topic: Topic) -> list[NewTopic]:
+async def delete_topics(kafka: KafkaAddress) -> None:
+    """Delete every topic that services read, and with them the offsets that are kept on them.
+
+    Dead letters stay: they are evidence.
+
+    Raises:
+        BrokerUnavailableError: no broker answers.
+    """
+    ours = {topic.name for topic in TOPICS}
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    await retry_connect(admin.start, kafka, 30)
+    try:
+        # the broker says that they are gone a moment after it has said that it deletes them
+        while present := ours & set(await admin.list_topics()):
+            await admin.delete_topics(sorted(present))
+            await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
+
+
+def new_topics(replicas: int) -> list[NewTopic]:
+    """Return every topic as it is made, kept on so many brokers."""
+    return [new for topic in TOPICS for new in _new_topics(topic, replicas)]
+
+
+def _new_topics(topic: Topic, replicas: int) -> list[NewTopic]:
+    # one broker may be away, and what is acknowledged is on all others
+    safe = {"min.insync.replicas": str(replicas - 1)} if replicas > 1 else {}
     config = {"retention.ms": str(topic.retention_ms)}
     if topic.compacted:
         config = {"cleanup.policy": "compact"}
     return [
-        NewTopic(topic.name, topic.partitions, 1, topic_configs=config),
+        NewTopic(topic.name, topic.partitions, replicas, topic_configs=config | safe),
         NewTopic(
             topic.dead_letters,
             1,
-            1,
+            replicas,
             topic_configs={
+                **safe,
                 "retention.ms": str(DEAD_LETTERS_MS),
                 "retention.bytes": str(DEAD_LETTERS_BYTES),
                 # only whole segments are removed

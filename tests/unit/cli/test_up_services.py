@@ -48,3 +48,10 @@ def test_without_torch_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyP
     made = services(tmp_path, Spawned())
     assert made.late == (INGEST,)
     assert TRAINER not in made.urls
+
+
+def test_prometheus_is_told_of_every_service(tmp_path: Path) -> None:
+    made = services(tmp_path, Spawned())
+    told = {one["labels"]["job"]: one["targets"] for one in cast("Any", made.targets())}
+    assert told == {name: [url.removeprefix("http://")] for name, url in made.urls.items()}
+    assert told[INGEST][0].startswith("127.0.0.1:")

@@ -49,7 +49,7 @@ def test_an_alert_can_fire_and_says_what_to_do(
     assert asked <= labels
     told = alert["annotations"]
     assert set(re.findall(r"\$labels\.(\w+)", told["summary"])) <= asked
-    assert told["action"]
+    assert told["description"]
     assert alert["labels"]["severity"] in {"critical", "warning"}
     assert re.fullmatch(r"\d+[mh]", alert.get("for", "0m"))
 

@@ -29,7 +29,7 @@ def steps(name: str) -> list[dict[str, Any]]:
 
 
 def test_every_workflow_is_there_under_its_name() -> None:
-    assert {"check", "test", "docs", "security", "release"} <= WORKFLOWS.keys()
+    assert {"check", "test", "images", "docs", "security", "release"} <= WORKFLOWS.keys()
     for name, workflow in WORKFLOWS.items():
         assert workflow["name"] == name
 

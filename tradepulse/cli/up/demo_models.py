@@ -18,7 +18,6 @@ from uuid import UUID
 import asyncpg
 
 from tradepulse import __version__
-from tradepulse.cli.connections import database_url
 from tradepulse.cli.up.replay import OptionError, demo_candles
 from tradepulse.research.model_registry import CHANNEL
 
@@ -142,6 +141,8 @@ def _sha256(file: Path) -> str:
 
 def main() -> None:
     """Keep the trainings of a state folder: `STATE FILE COMMIT`."""
+    from tradepulse.cli.connections import database_url
+
     state, file, commit = sys.argv[1:]
     kept = asyncio.run(keep_models(database_url(Path(state)), Path(file), demo_candles(), commit))
     print(f"{file}: " + ", ".join(f"{count} {table}" for table, count in kept.items()))

@@ -222,13 +222,14 @@ def replay_of(choice: Choice, speed: str = "max") -> Replay:
         start,
         end,
         last,
-        _jobs(series, start),
+        first_jobs(series, start),
         speed,
         is_demo=choice == Choice(),
     )
 
 
-def _jobs(series: Sequence[Candles], start: int) -> tuple[JobSpec, ...]:
+def first_jobs(series: Sequence[Candles], start: int) -> tuple[JobSpec, ...]:
+    """Return one training job for each exchange and timeframe with candles before `start`."""
     markets: dict[tuple[str, str], list[str]] = {}
     for candles in series:
         if int(candles.open_time[0]) < start:

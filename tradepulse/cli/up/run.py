@@ -1,46 +1,36 @@
 """One run of the whole system on one machine, from its first process to its end."""
 
 import asyncio
+import json
 import math
-import os
 import shutil
 import sys
 import time
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Protocol
-from uuid import UUID, uuid5
 
 import asyncpg
 import httpx
-from pydantic import ValidationError
 
-from contracts.events import NAMESPACE
+from tradepulse.cli.up.connections import Connections, given_connections, reach
 from tradepulse.cli.up.dashboard import Dashboard, View
 from tradepulse.cli.up.figures import Figures, read_figures
-from tradepulse.cli.up.replay import OptionError
+from tradepulse.cli.up.first_jobs import job_id, unfinished, unsent
+from tradepulse.cli.up.replay import STRATEGIES
 from tradepulse.cli.up.services import EARLY, INGEST, STUDIO, Services
 from tradepulse.embedded.children import Child, Children, EmbeddedError
-from tradepulse.embedded.kafka import EmbeddedKafka, broker_answers, last_line
+from tradepulse.embedded.kafka import EmbeddedKafka, last_line
 from tradepulse.embedded.postgres import EmbeddedPostgres
 from tradepulse.embedded.state import StateFolder
 from tradepulse.embedded.supervisor import Part, Supervisor
 from tradepulse.research.jobs import JobSpec, job_status, submit_job
-from tradepulse.runtime.db import (
-    UNREACHABLE,
-    DatabaseUnavailableError,
-    connect,
-    migrate,
-    opened_pool,
-)
+from tradepulse.runtime.db import UNREACHABLE, migrate, opened_pool
+from tradepulse.runtime.kafka import KafkaAddress
 from tradepulse.runtime.publisher import BrokerUnavailableError
-from tradepulse.runtime.settings import RuntimeSettings, describe
 from tradepulse.runtime.topics import create_topics
 
-KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
-DATABASE = "DATABASE_URL"
 _TITLES = {"postgres": "PostgreSQL", "kafka": "Kafka"}
-_BROKER_SECONDS = 15.0
 _COMPILE_SECONDS = 60.0
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.25
@@ -106,20 +96,24 @@ class Run:
             self._view.progress, self._view.unready = None, {}
             self._say("Stopping")
 
-    async def go(self, connections: dict[str, str], market: Traded, port: int) -> None:
+    async def go(self, connections: Connections, market: Traded, port: int) -> None:
         """Start the services, train once, let the market in, and show it for ever."""
-        applied, _ = await asyncio.gather(
-            migrate(connections[DATABASE]), _topics(connections[KAFKA])
-        )
+        applied, _ = await asyncio.gather(migrate(connections.database), _topics(connections.kafka))
         services = Services(
-            self._state, self._children, connections, market.environment(), market.clock, port
+            self._state,
+            self._children,
+            connections.environment,
+            market.environment(),
+            market.clock,
+            port,
         )
+        (self._state.path / "prometheus.json").write_text(json.dumps(services.targets()))
         self._say("Starting the services" + (", database made" if applied else ""))
         address = services.address
         await self._supervisor.start(**{name: services.program(name) for name in EARLY})
         self._view.parts = self._supervisor.kept
         async with AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(opened_pool(connections[DATABASE], max_size=2))
+            pool = await stack.enter_async_context(opened_pool(connections.database, max_size=2))
             client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
             await self._wait_until_ready(pool, services, client, [STUDIO])
             # an address that is printed must answer
@@ -131,12 +125,12 @@ class Run:
             self._view.parts = self._supervisor.kept
             await self._show(pool, services, client, market)
 
-    async def foundations(self) -> dict[str, str]:
-        """Start Kafka and PostgreSQL, or take those of the environment; give their addresses."""
+    async def foundations(self) -> Connections:
+        """Start Kafka and PostgreSQL, or take those of the environment; give the way to them."""
         given = given_connections()
         self._kernels = self._children.spawn(
             "kernels",
-            [sys.executable, "-m", "tradepulse.cli.up.kernels"],
+            [sys.executable, "-m", "tradepulse.cli.up.kernels", *STRATEGIES],
             log=self._state.logs / "kernels.log",
         )
         parts: dict[str, Part] = {}
@@ -146,22 +140,16 @@ class Run:
         postgres = EmbeddedPostgres(
             self._state.path / "postgres", self._children, self._state.logs / "postgres.log"
         )
-        if given[DATABASE]:
-            await _reach_database(given[DATABASE])
-        else:
+        await reach(given)
+        if given.database is None:
             parts["postgres"] = postgres
-        if given[KAFKA]:
-            await _reach_broker(given[KAFKA])
-        else:
+        if given.kafka is None:
             parts["kafka"] = kafka
         if parts:
             self._say("Starting " + " and ".join(_TITLES[name] for name in parts))
             await self._supervisor.start(**parts)
             self._view.parts = self._supervisor.kept
-        return {
-            KAFKA: given[KAFKA] or kafka.bootstrap_servers,
-            DATABASE: given[DATABASE] or postgres.url(),
-        }
+        return given.or_own(kafka.bootstrap_servers, postgres.url())
 
     async def _train(
         self,
@@ -170,7 +158,7 @@ class Run:
         jobs: tuple[JobSpec, ...],
     ) -> bool:
         """Run the training jobs that this database has not finished; say whether there were any."""
-        waiting = [spec for spec in jobs if not await _succeeded(pool, spec)]
+        waiting = await unfinished(pool, jobs)
         if not waiting:
             return False
         self._say("Storing the candles to train on")
@@ -179,7 +167,7 @@ class Run:
         if self._kernels is not None:
             await self._kernels.wait(_COMPILE_SECONDS)
         for spec in waiting:
-            await submit_job(pool, spec, job_id=_job_id(spec))
+            await submit_job(pool, spec, job_id=job_id(spec))
         for spec in waiting:
             await self._wait_for_job(pool, spec)
         self._view.progress = None
@@ -201,7 +189,7 @@ class Run:
         pairs = f"{len(spec.strategies)} strategies on {len(spec.symbols)} symbols"
         while True:
             with suppress(*UNREACHABLE):  # a database that restarts: asked again
-                job = await job_status(pool, _job_id(spec))
+                job = await job_status(pool, job_id(spec))
                 if job.status == "SUCCEEDED":
                     return
                 if job.is_final:
@@ -226,13 +214,11 @@ class Run:
         """
         self._say("Waiting for the services")
         deadline = asyncio.get_running_loop().time() + _READY_SECONDS
-        unsent = 1
-        while unsent or self._view.unready:
+        waiting = 1
+        while waiting or self._view.unready:
             self._view.unready = await services.all_unready(client, names)
             with suppress(*UNREACHABLE):
-                unsent = await pool.fetchval(
-                    "select count(*) from outbox where service = 'optimizer_svc'"
-                )
+                waiting = await unsent(pool)
             self._dashboard.show()
             if asyncio.get_running_loop().time() > deadline:
                 slow = ", ".join(self._view.unready) or "optimizer_svc"
@@ -271,57 +257,9 @@ class Run:
         self._dashboard.show()
 
 
-def _job_id(spec: JobSpec) -> UUID:
-    # of what it asks for: a second start finds the job of the first
-    return uuid5(NAMESPACE, f"first job:{spec.model_dump_json()}")
-
-
-async def _succeeded(pool: "asyncpg.Pool[asyncpg.Record]", spec: JobSpec) -> bool:
-    status = await pool.fetchval(
-        "select status from training_jobs where job_id = $1", _job_id(spec)
-    )
-    return bool(status == "SUCCEEDED")
-
-
-def given_connections() -> dict[str, str]:
-    """Give the addresses in the environment, empty where it names none.
-
-    Raises:
-        OptionError: one is no address.
-    """
-    given = {name: os.environ.get(name, "").strip() for name in (KAFKA, DATABASE)}
+async def _topics(kafka: KafkaAddress) -> None:
     try:
-        RuntimeSettings(
-            kafka_bootstrap_servers=given[KAFKA] or "unused:1",
-            database_url=given[DATABASE] or "postgresql://unused",
-        )
-    except ValidationError as error:
-        raise OptionError(f"{describe(error)}; correct it in the environment or unset it") from None
-    return given
-
-
-async def _reach_database(url: str) -> None:
-    try:
-        connection = await connect(url)
-    except DatabaseUnavailableError as error:
-        raise DatabaseUnavailableError(f"{error}; or unset {DATABASE}") from None
-    await connection.close()
-
-
-async def _reach_broker(bootstrap_servers: str) -> None:
-    deadline = asyncio.get_running_loop().time() + _BROKER_SECONDS
-    while not await broker_answers(bootstrap_servers):
-        if asyncio.get_running_loop().time() > deadline:
-            raise BrokerUnavailableError(
-                f"no Kafka broker answers at {bootstrap_servers} within {_BROKER_SECONDS:.0f} s; "
-                f"start it, correct {KAFKA}, or unset it to use the one that comes along"
-            )
-        await asyncio.sleep(0.5)
-
-
-async def _topics(bootstrap_servers: str) -> None:
-    try:
-        await create_topics(bootstrap_servers)
+        await create_topics(kafka)
     except RuntimeError as error:
         raise BrokerUnavailableError(str(error)) from error
 

@@ -38,7 +38,7 @@ class Services:
     Args:
         state: the folder of this run.
         children: who starts them.
-        connections: KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL.
+        connections: of the broker and the database, what is not inherited.
         ingest: market_ingest's variables.
         clock: whose time judges what is stale, `replay` or `wall`.
         page_port: the page's port; 0 chooses one and keeps it.
@@ -88,6 +88,13 @@ class Services:
     def address(self) -> str:
         """The page's address; it carries the token, which is made the first time."""
         return f"{self.urls[STUDIO]}/?token={self._state.token()}"
+
+    def targets(self) -> list[dict[str, object]]:
+        """Say where Prometheus finds the metrics, as its `file_sd_configs` want it."""
+        return [
+            {"targets": [url.removeprefix("http://")], "labels": {"job": name}}
+            for name, url in self.urls.items()
+        ]
 
     def program(self, name: str) -> Program:
         """Make the program of a service."""
