@@ -166,9 +166,9 @@ class Faults:
 
     async def impossible(self) -> None:
         await self.execute(
-            "insert into market_data (exchange, symbol, timeframe, open_time, close_time, open, "
-            "high, low, close, volume, source) select exchange, symbol, timeframe, "
-            "open_time - 86400000, close_time - 86400000, 5, 1, 9, 5, 1, 'import' from market_data "
+            "insert into market_data (exchange, symbol, timeframe, open_time, open, high, "
+            "low, close, volume, source) select exchange, symbol, timeframe, "
+            "open_time - 86400000, 5, 1, 9, 5, 1, 'import' from market_data "
             "where exchange = 'kraken' limit 1"
         )
 
