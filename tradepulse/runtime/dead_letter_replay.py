@@ -82,6 +82,28 @@ async def list_dead_letters(kafka: KafkaAddress, topic: str | None = None) -> li
     return [letter async for letter, _ in _letters(kafka, topic)]
 
 
+async def dead_letters_waiting(kafka: KafkaAddress) -> dict[str, int]:
+    """Return by topic how many dead letters were neither sent back nor passed over.
+
+    Raises:
+        BrokerUnavailableError: no broker answers.
+    """
+    consumer = AIOKafkaConsumer(
+        **client_options(kafka), group_id=REPLAY_GROUP, enable_auto_commit=False
+    )
+    await retry_connect(consumer.start, kafka, 10)
+    try:
+        places = {topic.name: TopicPartition(topic.dead_letters, 0) for topic in TOPICS}
+        firsts = await consumer.beginning_offsets(places.values())
+        ends = await consumer.end_offsets(places.values())
+        return {
+            name: ends[one] - min(ends[one], max(firsts[one], await consumer.committed(one) or 0))
+            for name, one in places.items()
+        }
+    finally:
+        await consumer.stop()
+
+
 async def replay_dead_letters(kafka: KafkaAddress, topic: str | None = None) -> Replayed:
     """Send back each dead letter that was not sent back before.
 

@@ -26,7 +26,10 @@ BESIDE = {
         *("check of the ledger", "ledger", "measuring the outbox"),
         *("messages that nobody has announced", "outbox relay"),
     ],
-    "studio_svc": ["jobs to pages", "ledger to pages", "market data to pages", "models to pages"],
+    "studio_svc": [
+        *("census", "dead letters", "jobs to pages", "ledger to pages", "market data to pages"),
+        "models to pages",
+    ],
 }
 ALIVE = {
     "optimizer_svc": ["outbox relay"],
