@@ -159,6 +159,8 @@ class System:
         self.bootstrap = bootstrap
         self.database_url = database_url
         self.folder = folder
+        self.code = ROOT
+        """Where the code lies of what is started."""
         self._env: dict[str, dict[str, str]] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -207,7 +209,7 @@ class System:
                     **COSTS,
                     **given,
                 },
-                cwd=ROOT,
+                cwd=self.code,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
