@@ -12,7 +12,10 @@ ARGS ?=
 # its libraries anew, for seconds
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run rl rl-demo test mutants check fix web check-web doctor lock clean
+# Compose v2, or docker-compose 1.29 and later
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+.PHONY: run rl rl-demo images compose-test test mutants check fix web check-web doctor lock clean
 
 run: $(VENV)/.run $(PAGE)
 	@exec $(BIN)/tradepulse up $(ARGS)
@@ -26,6 +29,16 @@ rl: $(VENV)/.rl
 # The models that `make run` shows, trained anew on the demo's candles: twenty minutes.
 rl-demo: $(VENV)/.rl $(PAGE)
 	deploy/rl_demo.sh $(BIN)
+
+# The images of docker-compose.yml, for a replay and for live candles; not the trainer's, 5 GB.
+images:
+	DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1 COMPOSE_PROFILES=stores,replay,live \
+		COMMIT=$(shell git rev-parse --short HEAD 2>/dev/null) $(COMPOSE) build $(ARGS)
+
+# docker-compose.yml for real, on a container engine of its own: root, and the packages that it names
+# where they are missing. COMPOSE_TEST_ENGINE=host takes the engine and the images of this host.
+compose-test: $(VENV)/.dev
+	$(BIN)/pytest -s tests/containers
 
 # What computes is spread over the cores. What starts services runs two tests at a time, each with a
 # broker and a database of its own, for it mostly waits; the browser's tests run alone.

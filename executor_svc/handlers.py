@@ -2,27 +2,25 @@
 
 import asyncio
 import logging
-from collections import Counter as Tally
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
-from contracts.events import OrderStatus, trace_id
+from contracts.events import trace_id
 from executor_svc.ledger import Ledger, Settled
 from executor_svc.markets import Markets
+from executor_svc.meters import ExecutorMeters
 from executor_svc.store import LedgerStore
+from executor_svc.totals import Totals
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts, Offset
 from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.hold_back import hold_back
-from tradepulse.runtime.metrics import touch
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
 from tradepulse.runtime.rules_version import KEPT
 from tradepulse.trading import RULES_VERSION
-from tradepulse.trading.refused import CODES, OTHER, code_of
 
 log = logging.getLogger(__name__)
 
@@ -30,60 +28,6 @@ CLOSES_PER_TRANSACTION = 250
 LOOK_EVERY_S = 0.2
 PATIENCE_MS = 30_000
 """How long a close may wait before the log says for whom."""
-
-
-class ExecutorMeters:
-    """What the executor tells of itself."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.closes = Counter("tradepulse_closes_settled_total", "Closes", registry=registry)
-        self.orders = Counter(
-            "tradepulse_orders_total", "Orders by last state", ["status"], registry=registry
-        )
-        self.refused = Counter(
-            "tradepulse_orders_refused_total", "Entries refused", ["reason"], registry=registry
-        )
-        touch(self.orders, get_args(OrderStatus))
-        touch(self.refused, [*CODES.values(), OTHER])
-        self.trades = Counter("tradepulse_trades_total", "Positions closed", registry=registry)
-        self.missing = Counter(
-            "tradepulse_missing_total", "Series not waited for any longer", registry=registry
-        )
-        self.late = Counter("tradepulse_late_total", "Items settled late", registry=registry)
-        self.fallback = Counter(
-            "tradepulse_fallback_weights_total",
-            "Entries sized by equal weights because no fresh vector was there",
-            registry=registry,
-        )
-        self.event_time = Gauge(
-            "tradepulse_event_time_seconds", "Last settled close", registry=registry
-        )
-        self.equity = Gauge("tradepulse_equity", "Equity, quote currency", registry=registry)
-        self.open_positions = Gauge("tradepulse_open_positions", "Open", registry=registry)
-        self.ahead = Gauge("tradepulse_closes_ahead", "Gathered, not settled", registry=registry)
-        self.seconds = Histogram(
-            "tradepulse_settle_seconds", "One batch of closes, stored", registry=registry
-        )
-
-    def on_settled(self, settled: Sequence[Settled]) -> None:
-        """Count the settled closes of one batch."""
-        done = [one.settlement for one in settled]
-        self.closes.inc(len(done))
-        self.missing.inc(sum(one.missing for one in settled))
-        self.late.inc(sum(one.late for one in settled))
-        self.trades.inc(sum(len(one.closed) for one in done))
-        self.fallback.inc(sum(one.fallback_weights for one in done))
-        orders = [order for one in done for order in one.orders.values()]
-        for status, count in Tally(order.status for order in orders).items():
-            self.orders.labels(status).inc(count)
-        refused = (code_of(order.reason) for order in orders if order.status == "REFUSED")
-        for code, count in Tally(refused).items():
-            self.refused.labels(code).inc(count)
-        points = [one.equity for one in done if one.equity is not None]
-        if points:
-            self.event_time.set(points[-1].close_time / 1000)
-            self.equity.set(float(points[-1].equity))
-            self.open_positions.set(points[-1].open_positions)
 
 
 class Executor:
@@ -119,9 +63,10 @@ class Executor:
         self._lock = asyncio.Lock()
         self._blocked_since = now()
 
-    def take_over(self, owner: Ownership, ledger: Ledger) -> None:
+    def take_over(self, owner: Ownership, ledger: Ledger, totals: Totals) -> None:
         """Work for an account from here on."""
         self._owner, self._ledger = owner, ledger
+        self._meters.take_over(ledger, totals)
         self._doubts = Doubts(ledger.event_time, self._lock, self._feeds)
 
     def reads(
@@ -149,23 +94,28 @@ class Executor:
 
     async def on_candles(self, batch: list[Delivery]) -> None:
         """Take in candles, and settle what is complete."""
-        await self._take(self._candles, batch, self._ledger.on_candle)
+        came = self._meters.path.on_candles
+        await self._take(self._candles, batch, came, self._ledger.on_candle)
 
     async def on_evaluations(self, batch: list[Delivery]) -> None:
         """Take in evaluations, and settle what is complete."""
-        await self._take(self._evaluations, batch, self._ledger.on_evaluation)
+        came = partial(self._meters.path.on_others, "evaluations")
+        await self._take(self._evaluations, batch, came, self._ledger.on_evaluation)
 
     async def on_weights(self, batch: list[Delivery]) -> None:
         """Take in weight vectors, and settle what waited for them."""
-        await self._take(self._weights, batch, self._ledger.on_weights)
+        came = partial(self._meters.path.on_others, "weights")
+        await self._take(self._weights, batch, came, self._ledger.on_weights)
 
     async def _take(
         self,
         reading: AssignedReading,
         batch: list[Delivery],
+        came: Callable[[list[Delivery]], None],
         take: Callable[[Any, Offset, int], None],
     ) -> None:
         async with self._lock:
+            came(batch)
             await self._doubts.take_in(reading, batch, self._now, take)
             await self._settle()
 
@@ -192,6 +142,7 @@ class Executor:
             self._ledger.event_time.still_reading(now)
         while True:
             settled: list[Settled] = []
+            before = self._ledger.event_time.settled
             while len(settled) < CLOSES_PER_TRANSACTION:
                 one = self._ledger.settle_next(now)
                 if one is None:
@@ -210,7 +161,8 @@ class Executor:
                     {KEPT: RULES_VERSION, **self._ledger.state()},
                 )
             self.pulse.beat()
-            self._relay.wake()
+            times = [one.settlement.close_time for one in settled if not one.late]
+            self._relay.wake(self._meters.path.on_settled(times, before))
             self._meters.on_settled(settled)
             for one in settled:
                 self._log(one)

@@ -8,7 +8,7 @@ from rl_svc.following import ModelFollower, first_policies
 from rl_svc.handlers import WeightDecider
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.settings import PortfolioSettings
-from rl_svc.store import WeightStore
+from rl_svc.store import CONSUMERS, WeightStore, tell_weights
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.ownership import OwnerMeters, become_owner
@@ -30,7 +30,7 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         wall_clock,
         watch.on_settled,
     )
-    consumer = f"weights:{settings.portfolio}"
+    consumer = f"{CONSUMERS}{settings.portfolio}"
     owner_meters = OwnerMeters(service.registry, consumer)
     follower = ModelFollower(settings.portfolio, settings.budget, decider.follow)
 
@@ -57,6 +57,7 @@ def declare(service: Service, settings: PortfolioSettings) -> None:
         decider.take_over(owner, portfolio, portfolio.lookback)
         watch.take_over(owner)
 
+    service.on_new_kafka(tell_weights)
     service.on_startup(recover)
     service.publishes(WEIGHTS)
     feeds = service.follows(FEEDS, decider.on_feeds)

@@ -10,8 +10,21 @@ from contracts.topics import WEIGHTS
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.store import load_candles
 from tradepulse.runtime import outbox
-from tradepulse.runtime.db import at
-from tradepulse.runtime.ownership import Ownership, advance
+from tradepulse.runtime.db import Connection, at, ms
+from tradepulse.runtime.ownership import Ownership, advance, forget_offsets
+
+CONSUMERS = "weights:"
+"""How the names of all of them begin."""
+OWNER = "rl_svc"
+# an executor needs the vector of its last close for the next one
+_NOT_SETTLED = """
+select portfolio, close_time, policy, weights, missing, budget, model_id, fallback
+from portfolio_weights
+where close_time >= to_timestamp((
+    select coalesce(min(settled_time), 0) from event_time_positions
+    where starts_with(consumer, 'executor:')) / 1000.0)
+order by close_time, portfolio
+"""
 
 
 class WeightStore:
@@ -60,10 +73,34 @@ class WeightStore:
                 await connection.executemany(_insert("shadow_weights"), map(_row, beside))
             await outbox.add_many(
                 connection,
-                "rl_svc",
+                OWNER,
                 WEIGHTS,
                 [(self._portfolio, event.model_dump_json().encode()) for event in decided],
             )
+
+
+async def tell_weights(connection: Connection) -> None:
+    """Read from the front and queue every vector that an executor may need: for another Kafka.
+
+    What waited to be published is among them; published before the older ones, it would be taken
+    for the next.
+    """
+    await forget_offsets(connection, CONSUMERS)
+    await connection.execute("delete from outbox where service = $1", OWNER)
+    await outbox.add_many(
+        connection,
+        OWNER,
+        WEIGHTS,
+        [
+            (row["portfolio"], _event(row).model_dump_json().encode())
+            for row in await connection.fetch(_NOT_SETTLED)
+        ],
+    )
+
+
+def _event(row: asyncpg.Record) -> PortfolioWeightsDecided:
+    told = {**row, "close_time": ms(row["close_time"]), "missing": tuple(row["missing"])}
+    return PortfolioWeightsDecided(**told)
 
 
 def _insert(table: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -37,11 +37,15 @@ class ActiveConfigurations:
 
     async def on_configurations(self, batch: Sequence[Delivery]) -> None:
         """Take in changes as they are published."""
-        for delivery in batch:
-            if self._is_news(delivery.event):
+        await self.take_in(delivery.event for delivery in batch)
+
+    async def take_in(self, events: Iterable[ConfigurationChanged]) -> None:
+        """Take in what is news of these."""
+        for event in events:
+            if self._is_news(event):
                 # a kernel's first call compiles it, for up to 20 s: candles go on meanwhile
-                ready = await asyncio.to_thread(self._ready, delivery.event)
-                self._take(delivery.event, ready)
+                ready = await asyncio.to_thread(self._ready, event)
+                self._take(event, ready)
 
     def on_configuration(self, event: ConfigurationChanged) -> None:
         """Take in a configuration; an older revision that comes again changes nothing."""

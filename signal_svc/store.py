@@ -4,14 +4,27 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from contracts.events import Signal
+from contracts.events import ConfigurationChanged, Signal
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.store import load_candles
+from tradepulse.research.configurations import list_configurations
 from tradepulse.runtime.db import at
+from tradepulse.runtime.retention import Kept
+
+SIGNALS = Kept(
+    "signals",
+    """
+delete from signals where signal_id in (
+    select signal_id from signals
+    where decided_at < (select max(decided_at) from signals) - interval '400 days'
+    order by decided_at limit $1)
+""",
+)
+"""The page shows the last ones; their orders and trades are kept for ever."""
 
 
 class SignalStore:
-    """Reads market_data, writes signals."""
+    """Reads market_data and configurations, writes signals."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
@@ -24,6 +37,10 @@ class SignalStore:
             return await load_candles(
                 connection, exchange, symbol, timeframe, end=open_time, limit_last=count
             )
+
+    async def configurations(self) -> list[ConfigurationChanged]:
+        """Return the state of every configuration, as its last change has told or will tell it."""
+        return [row.event() for row in await list_configurations(self._pool)]
 
     async def archive(self, signals: Sequence[tuple[int, str, Signal]]) -> None:
         """Keep (close time, series, signal); one that is there already stays as it is."""

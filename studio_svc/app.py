@@ -1,6 +1,7 @@
 """Composition root of the page and its API."""
 
 import asyncio
+import math
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ from typing import Annotated
 import httpx
 from fastapi import Depends, FastAPI, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
-from prometheus_client import Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,8 +35,11 @@ from studio_svc.stream.watch import (
     registry_refresher,
 )
 from studio_svc.studio.routes import change_routes, configuration_routes, job_routes
+from studio_svc.system.backups import BackupWatch
+from studio_svc.system.census import Census
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.routes import system_routes
+from studio_svc.web_app.meters import PAGE, HttpMeters
 from studio_svc.web_app.pages import DIST, STYLE_PATH, BuiltPage, style
 from studio_svc.web_app.problems import (
     Bounded,
@@ -46,6 +50,7 @@ from studio_svc.web_app.problems import (
 )
 from studio_svc.web_app.requests import RequestIds
 from tradepulse import __version__
+from tradepulse.runtime.dead_letter_replay import dead_letters_waiting
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import StrategySettings
@@ -112,7 +117,13 @@ def create_api(stores: Stores, hub: Hub, health: HealthWatch, cookie: str) -> Fa
 
 
 def create_app(
-    stores: Stores, hub: Hub, health: HealthWatch, token: str, *, dist: Path = DIST
+    stores: Stores,
+    hub: Hub,
+    health: HealthWatch,
+    token: str,
+    *,
+    dist: Path = DIST,
+    meters: HttpMeters | None = None,
 ) -> ASGIApp:
     """Return the application: API, stream and page behind the token.
 
@@ -125,19 +136,25 @@ def create_app(
         health: what the other services say.
         token: who knows it may see everything.
         dist: folder of the built page.
+        meters: told of every request.
     """
+    meters = meters or HttpMeters(CollectorRegistry())
     api = create_api(stores, hub, health, cookie_name(token))
+    meters.knows(api.routes)
     page = BuiltPage(dist)
 
     async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
         if f"{scope['path']}/".startswith(API):
             await api(scope, receive, send)
-        elif scope["path"] == STYLE_PATH:
+            return
+        # whoever is refused before has asked for no route
+        scope["told_as"] = PAGE
+        if scope["path"] == STYLE_PATH:
             await style()(scope, receive, send)
         else:
             await page(scope, receive, send)
 
-    return RequestIds(TokenAuth(Bounded(chosen), token))
+    return meters.around(RequestIds(TokenAuth(Bounded(chosen), token)))
 
 
 async def _on_too_many_pages(_: Request, error: Exception) -> Response:
@@ -167,6 +184,12 @@ def declare(service: Service, settings: StudioSettings) -> None:
             decode=watching_decoder(topic, undecodable.inc, service.newer.decoder_of(topic)),
             puts_aside=topic is ACCOUNT,
         )
+    meters = HttpMeters(service.registry)
+    census = Census(service.pool, partial(dead_letters_waiting, settings), service.registry)
+    service.background(census.run, "census")
+    service.background(census.run_letters, "dead letters")
+    # whoever looks must be told what is away, and what was known when it was there
+    service.broker_patience_s = math.inf
     service.readiness["kafka"] = lambda: reading.is_assigned
 
     async def begin() -> None:
@@ -177,13 +200,14 @@ def declare(service: Service, settings: StudioSettings) -> None:
         # the services are ours: a proxy of the environment knows nothing of them
         health = HealthWatch(settings.studio_services, httpx.AsyncClient(trust_env=False))
         service.background(partial(health.run, hub), "health to pages")
-        service.pages = create_app(stores, hub, health, token)
+        service.pages = create_app(stores, hub, health, token, meters=meters)
 
     service.on_startup(begin)
     service.background(ledger.run, "ledger to pages")
     service.background(registry.run, "jobs to pages")
     service.background(market.run, "market data to pages")
     service.background(models.run, "models to pages")
+    service.background(BackupWatch(service.pool, service.registry).run, "backups")
     service.on_shutdown(hub.close)
 
 

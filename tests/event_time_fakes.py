@@ -1,6 +1,6 @@
 """What a service of event time has around it, faked: its topics and the relay of its outbox."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from contracts.topics import Topic
 from tradepulse.runtime.delivery import Delivery
@@ -27,6 +27,9 @@ class Waker:
 
     def __init__(self) -> None:
         self.woken = 0
+        self.to_tell: list[Callable[[], None]] = []
 
-    def wake(self) -> None:
+    def wake(self, published: Callable[[], None] | None = None) -> None:
         self.woken += 1
+        if published is not None:
+            self.to_tell.append(published)

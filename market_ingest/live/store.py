@@ -28,8 +28,9 @@ on conflict (feed) do update set
     spec = case when f.finished then excluded.spec else f.spec end,
     published_until = case when f.finished then excluded.published_until
                            else f.published_until end,
+    again_from = case when f.finished then null else f.again_from end,
     finished = false, updated_at = now()
-returning spec, published_until
+returning spec, published_until, again_from
 """
 # greatest: a predecessor that lost its lock may still write once
 _ADVANCE = """
@@ -37,6 +38,7 @@ update feeds set published_until = greatest(published_until, $2), updated_at = n
 where feed = $1 and not finished
 """
 _END = "update feeds set finished = true, updated_at = now() where feed = $1"
+_TOLD_AGAIN = "update feeds set again_from = null, updated_at = now() where feed = $1"
 _OPEN_FEEDS = """
 select spec ->> 'exchange' as exchange, spec ->> 'symbol' as symbol,
        spec ->> 'timeframe' as timeframe
@@ -84,10 +86,13 @@ class FeedPosition:
     Attributes:
         first_open_time: of the first candle it ever published, epoch ms.
         published_until: close time up to which all is in Kafka, epoch ms.
+        again_from: where stored candles up to then are to be published again, the open time of the
+            first, epoch ms; None where all of them are there.
     """
 
     first_open_time: int
     published_until: int
+    again_from: int | None = None
 
 
 class LiveStore:
@@ -128,7 +133,17 @@ class LiveStore:
         row = await self._pool.fetchrow(_OPEN_FEED, feed_of(*series), spec, position)
         if row is None:
             raise RuntimeError(f"feed {feed_of(*series)} was neither entered nor found")
-        return FeedPosition(row["spec"]["first_open_time"], row["published_until"])
+        first = row["spec"]["first_open_time"]
+        return FeedPosition(first, row["published_until"], row["again_from"])
+
+    async def stored(self, series: Series, length: int, start: int, end: int) -> list[CandleClosed]:
+        """Return the stored candles that open from `start` to before `end`."""
+        rows = await self._pool.fetch(_LAST, *series, start, end)
+        return [candle_event(series, _bar(row), length, row["source"]) for row in rows]
+
+    async def told_again(self, series: Series) -> None:
+        """Note that what was to be published again is acknowledged by Kafka."""
+        await self._pool.execute(_TOLD_AGAIN, feed_of(*series))
 
     async def advance(self, series: Series, published_until: int) -> None:
         """Note that everything up to this close time is acknowledged by Kafka."""

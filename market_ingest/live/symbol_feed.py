@@ -208,6 +208,8 @@ class SymbolFeed:
             self._options.backoff(),
         )
         await self._announce(series, feed, None)
+        if feed.again_from is not None:
+            await self._publish_again(series, length, feed.again_from, position)
         if timeframe not in self._troubled:
             # what an earlier life of this service may have said of it
             self._troubled[timeframe] = None
@@ -217,6 +219,16 @@ class SymbolFeed:
         log.info(
             "series followed",
             extra={"series": ":".join(series), "from": time_text(position)},
+        )
+
+    async def _publish_again(self, series: Series, length: int, start: int, end: int) -> None:
+        stored = await self._store.stored(series, length, start, end)
+        await self._sender.send_many(
+            CANDLES, [(c.instrument, c.model_dump_json().encode()) for c in stored]
+        )
+        await self._store.told_again(series)
+        log.info(
+            "candles published again", extra={"series": ":".join(series), "count": len(stored)}
         )
 
     async def _end(self, timeframe: str) -> None:

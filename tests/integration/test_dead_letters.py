@@ -28,6 +28,7 @@ from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.dead_letter_replay import (
     Replayed,
+    dead_letters_waiting,
     list_dead_letters,
     replay_dead_letters,
 )
@@ -199,6 +200,8 @@ async def test_what_unpacks_to_more_than_a_record_holds_stops_nobody(
     assert (letter.value, letter.length) == (large[:65_536], len(large))
     assert letter.sha256 == hashlib.sha256(large).hexdigest()
     assert letter.origin == f"{EVALUATIONS.name}/{partition}/0"
+    nothing = dict.fromkeys((topic.name for topic in TOPICS), 0)
+    assert await dead_letters_waiting(kafka_bootstrap) == nothing | {EVALUATIONS.name: 1}
     # the whole is sent back, and put aside again
     assert await replay_dead_letters(kafka_bootstrap) == Replayed(1, ())
     after_both = from_kept(lambda: {f"{EVALUATIONS.name}/{partition}": 2})
@@ -213,6 +216,7 @@ async def test_what_unpacks_to_more_than_a_record_holds_stops_nobody(
     await admin.close()
     done = await replay_dead_letters(kafka_bootstrap)
     assert done.count == 0
+    assert await dead_letters_waiting(kafka_bootstrap) == nothing
     (line,) = done.refused
     assert line == (
         f"{EVALUATIONS.name} {partition}/2: of its 3,000,016 bytes only the first 65,536 were "

@@ -1,5 +1,6 @@
 """The ledger's tables: whatever a restart falls into, the account goes on as if nothing was."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 from decimal import Decimal
@@ -11,6 +12,7 @@ from asyncpg import Pool
 
 from contracts.events import Signal, signal_id
 from executor_svc.store import LedgerStore
+from executor_svc.totals import LedgerCheck, Totals
 from tradepulse.runtime.db import at, connect, connect_pool, migrate, migrations
 from tradepulse.runtime.ownership import take_over
 from tradepulse.trading.account import Account
@@ -94,7 +96,7 @@ async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_s
     expected = [whole.settle(moment, None, INSTRUMENTS) for moment in closes]
     await migrate(database_url)
     pool = await connect_pool(database_url)
-    store = LedgerStore(pool, "main")
+    store, check = LedgerStore(pool, "main"), LedgerCheck(pool, "main")
     found: list[Settlement] = []
     followed = 0
     begin = 0
@@ -115,8 +117,18 @@ async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_s
         await store.record(
             done, account.cash, owner, done[-1].close_time, {}, {"marks": account.marks}
         )
+        assert await check.imbalance() == 0
         begin = end
     assert found == expected
+    assert await check.totals() == Totals(
+        realised=sum((t.profit for s in expected for t in s.closed), Decimal(0)),
+        fees=sum((f.fee for s in expected for f in s.fills), Decimal(0)),
+        peak=max(CASH, *(s.equity.equity for s in expected if s.equity is not None)),
+    )
+    await pool.execute("update positions set fees = fees + 1 where exit_time is null")
+    held = await pool.fetchval("select count(*) from positions where exit_time is null")
+    await pool.execute("update accounts set cash = cash + 0.5")
+    assert await check.imbalance() == held + Decimal("0.5")
     assert followed > 20
     reasons = {trade.exit_reason for settled in found for trade in settled.closed}
     assert reasons == {"signal", "stop", "take_profit", "time", "end_of_data"}
@@ -298,4 +310,23 @@ async def test_closes_of_one_batch_are_written_as_they_are_one_by_one(database_u
         for table in ("fills", "positions", "orders", "equity"):
             await pool.execute(f"delete from {table}")
     assert kept_rows[0] == kept_rows[1]
+    await pool.close()
+
+
+async def test_a_ledger_that_does_not_balance_is_told_of(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    await LedgerStore(pool, "main").open_account(CASH)
+    check = LedgerCheck(pool, "main")
+    assert await check.totals() == Totals(Decimal(0), Decimal(0), CASH)
+    for cash, level in ((CASH, []), (CASH - 3, ["ERROR"])):
+        await pool.execute("update accounts set cash = $1", cash)
+        shown: asyncio.Queue[Decimal] = asyncio.Queue()
+        checking = asyncio.create_task(check.keep_checking(shown.put_nowait))
+        assert await shown.get() == cash - CASH
+        checking.cancel()
+        assert [record.levelname for record in caplog.records] == level
+    assert caplog.records[0].__dict__["imbalance"] == "-3"
     await pool.close()

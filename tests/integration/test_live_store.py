@@ -5,6 +5,7 @@ import pytest
 from market_ingest.live.bars import Bar
 from market_ingest.live.rest_candles import bars_of
 from market_ingest.live.store import RECHECKED, FeedPosition, LiveStore, candle_event
+from market_ingest.restoring import publish_again
 from tests.candle_series import random_walk
 from tradepulse.market_data.backfill import missing_ranges
 from tradepulse.market_data.store import store_candles
@@ -35,6 +36,65 @@ async def test_a_feed_goes_on_where_it_stood_and_begins_anew_once_ended(database
     )
     assert stands == 7 * MINUTE, "it has ended"
     assert await store.begin(SERIES, 9 * MINUTE) == FeedPosition(9 * MINUTE, 9 * MINUTE)
+    await pool.close()
+
+
+async def test_what_nobody_has_settled_is_published_again_to_another_kafka(
+    database_url: str,
+) -> None:
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    store = LiveStore(pool)
+    settle = "insert into event_time_positions (consumer, settled_time) values ($1, $2)"
+    ended = ("kraken", "C/USD", "1m")
+    for series in (SERIES, ("kraken", "B/USD", "5m"), ended):
+        await store.begin(series, 0)
+        await store.advance(series, 30 * MINUTE)
+    await store.end(ended)
+    replay = "insert into feeds (feed, spec, published_until, finished) values ($1, '{}', $2, true)"
+    await pool.execute(replay, "done", 20 * MINUTE)
+    await pool.execute(replay, "ahead", 40 * MINUTE)
+    await pool.executemany(settle, [("executor:main", 23 * MINUTE), ("weights:main", 27 * MINUTE)])
+    await pool.execute(
+        "insert into outbox (service, topic, key, value) values "
+        "('market_ingest', 'tradepulse.candles', 'k', ''), ('executor_svc', 'other', 'k', '')"
+    )
+
+    async def again() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await publish_again(connection)
+
+    await again()
+    # by whole candles, from the first that somebody lacks
+    assert await store.begin(SERIES, 99) == FeedPosition(0, 30 * MINUTE, 23 * MINUTE)
+    coarse = await store.begin(("kraken", "B/USD", "5m"), 99)
+    assert coarse == FeedPosition(0, 30 * MINUTE, 20 * MINUTE)
+    assert (
+        await pool.fetchval("select again_from from feeds where feed = $1", feed_of(*ended)) is None
+    )
+    assert [tuple(row) for row in await pool.fetch(
+        "select feed, published_until, finished from feeds where spec = '{}' order by feed"
+    )] == [("ahead", 23 * MINUTE, False), ("done", 20 * MINUTE, True)]  # fmt: skip
+    # corrections are part of what is told again
+    assert await pool.fetchval("select array_agg(service) from outbox") == ["executor_svc"]
+    # another loss before it was told: not less
+    await pool.execute("update event_time_positions set settled_time = settled_time + $1", MINUTE)
+    await again()
+    assert (await store.begin(SERIES, 99)).again_from == 23 * MINUTE
+    walk = random_walk("A/USD", 30, exchange="kraken", timeframe="1m", start=0)
+    async with pool.acquire() as connection:
+        await store_candles(connection, [walk.rows(0, 25)], "live")
+        await store_candles(connection, [walk.rows(26, 30)], "repaired")
+    told = await store.stored(SERIES, MINUTE, 23 * MINUTE, 28 * MINUTE)
+    assert [(c.open_time // MINUTE, c.source) for c in told] == [
+        (23, "live"), (24, "live"), (26, "repaired"), (27, "repaired")
+    ]  # fmt: skip
+    await store.told_again(SERIES)
+    assert await store.begin(SERIES, 99) == FeedPosition(0, 30 * MINUTE)
+    # what the topic would not hold any more is history
+    await store.advance(SERIES, 90 * 1440 * MINUTE)
+    await again()
+    assert (await store.begin(SERIES, 99)).again_from == 60 * 1440 * MINUTE
     await pool.close()
 
 

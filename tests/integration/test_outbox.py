@@ -15,7 +15,7 @@ from tradepulse.runtime import outbox
 from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.dead_letter_replay import list_dead_letters, replay_dead_letters
 from tradepulse.runtime.dead_letters import CUT_BYTES, DeadLetters
-from tradepulse.runtime.outbox import Relay
+from tradepulse.runtime.outbox import OutboxMeters, Relay
 from tradepulse.runtime.publisher import MOST_BYTES, Publisher
 from tradepulse.runtime.topics import create_topics
 
@@ -150,3 +150,31 @@ async def test_what_is_too_large_for_a_record_is_put_aside_and_the_rest_goes_on(
     assert done.count == 0
     assert f"row {kept['id']} of the table outbox_refused" in done.refused[0]
     await publisher.stop()
+
+
+async def test_what_waits_is_told_with_its_age(
+    pool: "Pool[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MEASURED_EVERY_S", 0.01)
+    registry = CollectorRegistry()
+    relay = Relay(pool, Slow(), SERVICE)
+    await add(pool, b"1", b"2")
+    await pool.execute("update outbox set created_at = now() - interval '1 hour' where id = 1")
+    await pool.execute("insert into outbox (service, topic, key, value) values ('x', 't', 'k', '')")
+    measuring = asyncio.create_task(relay.keep_measuring(OutboxMeters(registry)))
+
+    def told() -> tuple[float, float]:
+        messages = registry.get_sample_value("tradepulse_outbox_messages")
+        oldest = registry.get_sample_value("tradepulse_outbox_oldest_seconds")
+        assert messages is not None
+        assert oldest is not None
+        return messages, oldest
+
+    async with asyncio.timeout(PATIENCE_S):
+        while told()[0] != 2:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        assert told()[1] >= 3_600
+        assert await relay.publish_once() == 2
+        while told() != (0, 0):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    measuring.cancel()

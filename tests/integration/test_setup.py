@@ -1,9 +1,11 @@
 """What a deployment does once: migrations and topics, without the command line's libraries."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -22,11 +24,18 @@ runpy.run_module("tradepulse.runtime.setup", run_name="__main__")
 """
 
 
-def set_up(bootstrap: str, url: str, status: int = 0) -> list[dict[str, object]]:
+def set_up(
+    bootstrap: str, url: str, status: int = 0, patience_s: str = "60"
+) -> list[dict[str, object]]:
     """Run the process where only what every service needs is installed; return its log."""
     ended = subprocess.run(
         [sys.executable, "-c", LEAN],
-        env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap, "DATABASE_URL": url},
+        env={
+            **os.environ,
+            "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            "DATABASE_URL": url,
+            "SETUP_PATIENCE_S": patience_s,
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -49,6 +58,41 @@ async def test_a_deployment_is_set_up_once(
     await connection.close()
 
 
-def test_what_is_not_there_is_said_in_one_line(kafka_bootstrap: str) -> None:
-    (line,) = set_up(kafka_bootstrap, "postgresql://nobody@127.0.0.1:1/none", status=1)
+def test_what_does_not_come_is_said_in_one_line(kafka_bootstrap: str) -> None:
+    (line,) = set_up(kafka_bootstrap, "postgresql://nobody@127.0.0.1:1/none", 1, "0")
     assert "the database of DATABASE_URL cannot be used" in str(line["message"])
+
+
+async def test_what_is_there_and_refuses_is_not_waited_for(
+    kafka_bootstrap: str, database_url: str
+) -> None:
+    (line,) = set_up(kafka_bootstrap, database_url.replace("postgres@", "nobody@"), 1)
+    assert 'role "nobody" does not exist' in str(line["message"])
+
+
+async def test_a_database_that_is_not_there_yet_is_waited_for(
+    kafka_bootstrap: str, database_url: str, no_topics: None, unused_tcp_port: int
+) -> None:
+    """The address answers only once a relay to the database is started beside the process."""
+    socket_folder = database_url.partition("host=")[2].partition("&")[0]
+    where = f"{unquote(socket_folder)}/.s.PGSQL.5432"
+    name = urlsplit(database_url).path
+    late = f"postgresql://postgres@127.0.0.1:{unused_tcp_port}{name}"
+    running = asyncio.create_task(asyncio.to_thread(set_up, kafka_bootstrap, late))
+    await asyncio.sleep(1.5)
+    assert not running.done()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(where)
+
+        async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65_536):
+                sink.write(data)
+            sink.close()
+
+        await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    async with await asyncio.start_server(relay, "127.0.0.1", unused_tcp_port):
+        said = await running
+    assert "cannot be used" in str(said[0]["message"])
+    assert said[-1]["message"] == "topics made"

@@ -5,9 +5,16 @@ from uuid import UUID
 import pytest
 
 from contracts.events import Signal, signal_id
+from signal_svc.active import ActiveConfigurations
 from signal_svc.store import SignalStore
 from tests.candle_series import random_walk
 from tradepulse.market_data.store import store_candles
+from tradepulse.research.configurations import (
+    NewConfiguration,
+    activate,
+    add_discovered,
+    configuration_of,
+)
 from tradepulse.runtime.db import at, connect_pool, migrate
 
 pytestmark = pytest.mark.integration
@@ -62,4 +69,24 @@ async def test_a_window_ends_before_its_candle(database_url: str) -> None:
     for row, count in ((10, 4), (2, 4), (0, 4)):
         found = await store.candles_before("test", "A/USD", "1h", opens[row], count)
         assert found.open_time.tolist() == opens[max(0, row - count) : row]
+    await pool.close()
+
+
+async def test_configurations_are_known_before_any_event_tells_of_them(database_url: str) -> None:
+    await migrate(database_url)
+    pool = await connect_pool(database_url)
+    one, other = UUID(int=2), UUID(int=3)
+    async with pool.acquire() as connection, connection.transaction():
+        for number in (one, other):
+            params = {"fast": 5.0, "slow": 20.0}
+            new = NewConfiguration(number, "sma_cross", "x", "A/USD", "1h", params, 0.5, {})
+            await add_discovered(connection, new, "made")
+    await activate(pool, one, "for this test")
+    active = ActiveConfigurations(lambda _: None)
+    await active.take_in(await SignalStore(pool).configurations())
+    assert [c.configuration_id for c in active.on(SERIES)] == [one]
+    # its event comes late, and is no news
+    event = (await configuration_of(pool, one)).event()
+    active.on_configuration(event.model_copy(update={"revision": 1, "is_active": False}))
+    assert [c.configuration_id for c in active.on(SERIES)] == [one]
     await pool.close()

@@ -25,7 +25,7 @@ def migrate(
     from tradepulse.trading import RULES_VERSION
 
     url = database_url(state)
-    applied = asyncio.run(db.migrate(url))
+    applied = asyncio.run(db.migrate(url, lambda line: typer.echo(line, err=True)))
     for name in applied:
         typer.echo(f"applied {name}")
     taken = asyncio.run(rules_version.accept_rules(url, RULES_VERSION)) if accept_rules else []
@@ -39,6 +39,14 @@ def topics(
     only_list: Annotated[
         bool, typer.Option("--list", help="Only show the topics and whether they exist.")
     ] = False,
+    restore: Annotated[
+        bool,
+        typer.Option(
+            "--restore",
+            help="Delete the topics, create them anew, and let the services publish again what is "
+            "lacking when they start. All of them must be stopped.",
+        ),
+    ] = False,
     state: State = STATE,
 ) -> None:
     """Create the Kafka topics that are missing."""
@@ -50,6 +58,8 @@ def topics(
     if only_list:
         _list_topics(kafka)
         return
+    if restore:
+        asyncio.run(_empty_topics(kafka, database_url(state)))
     try:
         created = asyncio.run(create_topics(kafka))
     except BrokerUnavailableError:
@@ -69,6 +79,25 @@ def doctor(
     from tradepulse.cli.doctor import doctor as examine
 
     raise typer.Exit(examine(state))
+
+
+async def _empty_topics(kafka: KafkaAddress, url: str) -> None:
+    from tradepulse.cli.errors import CliError
+    from tradepulse.runtime.cluster import forget_clusters, running_services
+    from tradepulse.runtime.db import connect
+    from tradepulse.runtime.topics import delete_topics
+
+    connection = await connect(url)
+    try:
+        if running := await running_services(connection):
+            raise CliError(
+                f"{', '.join(running)} run: stop every service first, for they would go on at "
+                "offsets that mean nothing any more"
+            )
+        await delete_topics(kafka)
+        await forget_clusters(connection)
+    finally:
+        await connection.close()
 
 
 def _list_topics(kafka: KafkaAddress) -> None:

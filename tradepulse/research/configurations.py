@@ -8,7 +8,7 @@ publishes it whoever wrote it. Which changes come when is told in `lifecycle.py`
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -20,6 +20,7 @@ from tradepulse.runtime.db import Connection
 from tradepulse.runtime.refusals import NotFoundError, RefusedError
 from tradepulse.strategies import get_strategy, strategy_names
 
+_At: TypeAlias = "asyncpg.Pool[asyncpg.Record] | Connection"
 OWNER = "optimizer_svc"
 TRADABLE: frozenset[Stage] = frozenset({"PAPER", "MATURE"})
 """Stages in which a configuration may be active."""
@@ -116,7 +117,7 @@ _BY_ID = f"select {_COLUMNS} from trained_configurations where configuration_id 
 
 
 async def list_configurations(
-    pool: "asyncpg.Pool[asyncpg.Record]", *, active_only: bool = False, job_id: UUID | None = None
+    pool: _At, *, active_only: bool = False, job_id: UUID | None = None
 ) -> list[StoredConfiguration]:
     """Return configurations by symbol, strategy and id."""
     rows = await pool.fetch(
@@ -259,9 +260,7 @@ async def locked(
     return await _one(connection, f"{_BY_ID} for update", configuration_id)
 
 
-async def _one(
-    at: "asyncpg.Pool[asyncpg.Record] | Connection", query: str, configuration_id: UUID
-) -> StoredConfiguration:
+async def _one(at: _At, query: str, configuration_id: UUID) -> StoredConfiguration:
     row = await at.fetchrow(query, configuration_id)
     if row is None:
         raise NotFoundError(f"there is no configuration {configuration_id}")

@@ -15,6 +15,7 @@ from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry
 
 from contracts.topics import Topic
+from tradepulse.runtime.cluster import Cluster
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import described
 from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers, client_options
@@ -81,6 +82,7 @@ class Broker(KafkaBroker):
         letters: takes what cannot be decoded or handled.
         registry: of the metrics.
         fail: ends the process with a reason.
+        cluster: the only Kafka that is read; the one that answers first where not given.
     """
 
     def __init__(
@@ -90,7 +92,9 @@ class Broker(KafkaBroker):
         letters: DeadLetters,
         registry: CollectorRegistry,
         fail: Callable[[BaseException], None],
+        cluster: Cluster | None = None,
     ) -> None:
+        self._cluster = cluster or Cluster(fail)
         self.letters = letters
         self.newer = NewerWords(registry)
         self._kafka = kafka
@@ -150,8 +154,8 @@ class Broker(KafkaBroker):
         await self.connect()
         config = self.config.broker_config
         # what FastStream has put together, with a client of ours
-        given = cast("partial[Any]", config.builder).keywords
-        config.builder = partial(WaitingConsumer, **given | client_options(self._kafka))
+        given = cast("partial[Any]", config.builder).keywords | client_options(self._kafka)
+        config.builder = partial(WaitingConsumer, cluster=self._cluster, **given)
         assigned = [one for one in self._readings if isinstance(one, AssignedReading)]
         held = await ranges_of(self._kafka, {p for reading in assigned for p in reading.partitions})
         for one in self._first:

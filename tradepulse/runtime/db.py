@@ -8,20 +8,19 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from typing import Any, TypeAlias
 
 import asyncpg
 
 from tradepulse.runtime.meters import PoolMeters
+from tradepulse.runtime.migrating import MIGRATION_LOCK, LockHeldError, apply
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 )
 """A connection of its own, or one borrowed from a pool."""
-
-MIGRATION_LOCK = 7_251_001
-"""Advisory lock that keeps two migrations of one database apart."""
 
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -132,6 +131,7 @@ def lazy_pool(
     min_size: int = 1,
     max_size: int = 4,
     application: str = "tradepulse",
+    query_s: float | None = None,
     meters: PoolMeters | None = None,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Return a pool, not yet connected, whose `json` is Python values and `numeric` `Decimal`.
@@ -141,6 +141,7 @@ def lazy_pool(
         min_size: connections that are kept.
         max_size: connections at most.
         application: how the server calls its sessions.
+        query_s: how long an answer may take; None for any time.
         meters: told of the pool.
     """
 
@@ -155,6 +156,7 @@ def lazy_pool(
         max_size=max_size,
         init=init,
         timeout=15,
+        command_timeout=query_s,
         connection_class=_Kept,
         server_settings=_session(application),
         # what asyncpg.create_pool would say
@@ -278,8 +280,11 @@ def migrations() -> list[tuple[str, str]]:
     return [(file.name, file.read_text()) for file in files]
 
 
-async def migrate(database_url: str) -> list[str]:
-    """Apply the migrations that are missing, each in a transaction; return their names."""
+async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Apply the migrations that are missing, see `migrating`; return their names.
+
+    `tell` is told in one line who holds a lock that is waited for.
+    """
     connection = await connect(database_url)
     try:
         await connection.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
@@ -293,9 +298,10 @@ async def migrate(database_url: str) -> list[str]:
         for name, sql in migrations():
             if name in done:
                 continue
-            async with connection.transaction():
-                await connection.execute(sql)
-                await connection.execute("insert into migrations (name) values ($1)", name)
+            try:
+                await apply(connection, name, sql, partial(connect, database_url), tell)
+            except LockHeldError as error:
+                raise DatabaseUnavailableError(str(error)) from None
             applied.append(name)
         return applied
     finally:

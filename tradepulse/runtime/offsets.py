@@ -7,6 +7,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Partition
 
+from tradepulse.runtime.db import Connection
 from tradepulse.runtime.kafka import KafkaAddress, client_options
 from tradepulse.runtime.settings import RefusedError
 
@@ -15,6 +16,7 @@ insert into group_positions (consumer_group, topic, partition, next_offset)
 select $1, * from unnest($2::text[], $3::int4[], $4::int8[])
 on conflict (consumer_group, topic, partition) do update set next_offset = excluded.next_offset
 """
+_FORGET = "delete from group_positions where consumer_group = $1"
 _NOTED = "select topic, partition, next_offset from group_positions where consumer_group = $1"
 
 Range: TypeAlias = tuple[int, int]
@@ -50,8 +52,8 @@ def from_kept(offsets: Callable[[], Mapping[str, int]]) -> Begin:
             return kept
         raise RefusedError(
             f"{name} holds the offsets {first} to {end}, but its messages were handled up to "
-            f"{kept} only: what lies between was deleted, or the topic was made anew. Bring the "
-            "topic back, or begin with an empty database"
+            f"{kept} only: what lies between was deleted, or the topic was made anew. Stop every "
+            "service, and let `tradepulse topics --restore` have all of it published again"
         )
 
     return begin
@@ -72,6 +74,10 @@ class NotedOffsets:
         """Note the next offset of each partition."""
         rows = sorted((*partition, next_) for partition, next_ in handled.items())
         await self._pool.execute(_NOTE, self._group, *map(list, zip(*rows, strict=True)))
+
+    async def forget(self, connection: Connection) -> None:
+        """Forget them all: they are those of another Kafka."""
+        await connection.execute(_FORGET, self._group)
 
     async def noted(self) -> dict[Partition, int]:
         """Return what was noted last."""

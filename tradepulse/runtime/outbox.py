@@ -7,9 +7,10 @@ too large for one record leaves the outbox for `outbox_refused`, so that the res
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import asyncpg
+from prometheus_client import CollectorRegistry, Gauge
 
 from contracts.topics import TOPICS, Topic
 from tradepulse.runtime.db import Connection
@@ -31,7 +32,13 @@ _PUBLISHED = """
 delete from outbox using (select set_config('synchronous_commit', 'off', true)) as not_waiting
 where id = any($1::bigint[])
 """
+_WAITING = """
+select count(*) as messages, coalesce(extract(epoch from clock_timestamp() - (
+    select created_at from outbox where service = $1 order by id limit 1
+))::float8, 0) as oldest_s from outbox where service = $1
+"""
 _BATCH = 2_000
+MEASURED_EVERY_S = 15.0
 
 
 async def add(
@@ -64,6 +71,18 @@ async def add_many(
     )
 
 
+class OutboxMeters:
+    """How much waits to be published, and for how long."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.messages = Gauge(
+            "tradepulse_outbox_messages", "Messages that wait to be published", registry=registry
+        )
+        self.oldest = Gauge(
+            "tradepulse_outbox_oldest_seconds", "How long the oldest waits", registry=registry
+        )
+
+
 class Relay:
     """Publishes one service's outbox. `wake()` after a commit saves the poll interval.
 
@@ -94,9 +113,16 @@ class Relay:
         self._service = service
         self._poll_s = poll_s
         self._wake = asyncio.Event()
+        self._to_tell: list[Callable[[], None]] = []
 
-    def wake(self) -> None:
-        """Publish now instead of at the next poll."""
+    def wake(self, published: Callable[[], None] | None = None) -> None:
+        """Publish now instead of at the next poll.
+
+        Args:
+            published: called once all that is committed by now is published.
+        """
+        if published is not None:
+            self._to_tell.append(published)
         self._wake.set()
 
     async def run(self) -> None:
@@ -104,13 +130,26 @@ class Relay:
         while True:
             self._wake.clear()
             self.pulse.beat()
+            told = len(self._to_tell)
             if await self.publish_once() == _BATCH:
                 continue
+            for tell in self._to_tell[:told]:
+                tell()
+            del self._to_tell[:told]
             try:
                 async with asyncio.timeout(self._poll_s):
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    async def keep_measuring(self, meters: OutboxMeters) -> None:
+        """Tell for ever what waits, also while publishing hangs."""
+        while True:
+            row = await self._pool.fetchrow(_WAITING, self._service)
+            if row is not None:
+                meters.messages.set(row["messages"])
+                meters.oldest.set(row["oldest_s"])
+            await asyncio.sleep(MEASURED_EVERY_S)
 
     async def publish_once(self) -> int:
         """Publish the oldest messages and delete them; return how many there were.

@@ -6,6 +6,7 @@ transaction that it has open; so an acknowledgement has a limit, and the process
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Self, TypeAlias
@@ -18,6 +19,8 @@ from prometheus_client import CollectorRegistry
 
 from contracts.topics import Topic
 from tradepulse.runtime.broker_refusal import refusal
+from tradepulse.runtime.cluster import Cluster
+from tradepulse.runtime.hearing import Hearing
 from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers, client_options
 from tradepulse.runtime.meters import PublishMeters
 
@@ -27,9 +30,6 @@ MOST_BYTES = 1_000_000
 """Of key, value and headers of one message; a broker takes 1,048,588 with all around it."""
 ACKNOWLEDGED_S = 30.0
 STOPPED_S = 5.0
-ASKED_EVERY_S = 5.0
-HEARD_S = 10.0
-"""A broker that has answered nothing for longer is away."""
 
 
 class BrokerUnavailableError(RuntimeError):
@@ -69,6 +69,7 @@ class Publisher:
         client_id: name of the service.
         clock: seconds.
         registry: of the metrics.
+        cluster: the only Kafka that is published to; the one that answers first where not given.
     """
 
     def __init__(
@@ -77,12 +78,15 @@ class Publisher:
         client_id: str,
         clock: Callable[[], float] = time.monotonic,
         registry: CollectorRegistry | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self._kafka = kafka
         self._meters = PublishMeters(registry or CollectorRegistry())
+        self._cluster = cluster or Cluster()
+        self._cluster.when_other(self._give_up)
+        self._limits: set[asyncio.Timeout] = set()
         self._client_id = client_id
-        self._clock = clock
-        self._heard_at: float | None = None
+        self._hearing = Hearing(self._answers, clock)
         self._client: AIOKafkaProducer | None = None
         self._allowed: set[str] | None = None
         self._partitions: dict[tuple[str, str], int] = {}
@@ -105,25 +109,39 @@ class Publisher:
             enable_idempotence=True,
             max_batch_size=262_144,
         )
+        self._cluster.keep(self._client.client)
         await retry_connect(self._client.start, self._kafka, patience_s)
-        self._heard_at = self._clock()
+        await retry_connect(self._ask, self._kafka, patience_s)
+        self._hearing.heard()
         return self
 
     @property
     def hears(self) -> bool:
-        """Whether the broker has answered within `HEARD_S`; see `keep_asking`."""
-        return self._heard_at is not None and self._clock() - self._heard_at <= HEARD_S
+        """Whether the broker has answered lately; see `keep_asking`."""
+        return self._hearing.hears
 
-    async def keep_asking(self) -> None:
+    async def keep_asking(self, patience_s: float = math.inf) -> None:
         """Ask the broker for ever what it holds, so that `hears` knows.
 
         The client says yes or no and raises nothing. What is asked of a broker that hangs is
         not given up: the client would leave a connection behind.
+
+        Raises:
+            BrokerUnavailableError: it has answered nothing for `patience_s` seconds.
         """
-        while True:
-            if await self._producer.client.force_metadata_update():
-                self._heard_at = self._clock()
-            await asyncio.sleep(ASKED_EVERY_S)
+        silent = await self._hearing.keep_asking(patience_s)
+        raise BrokerUnavailableError(
+            f"no Kafka broker has answered at {bootstrap_servers(self._kafka)} for {silent:.0f} s: "
+            "see whether it runs; this process ends, to be started again"
+        )
+
+    def _answers(self) -> "asyncio.Future[bool]":
+        asked: asyncio.Future[bool] = self._producer.client.force_metadata_update()
+        return asked
+
+    async def _ask(self) -> None:
+        if not await self._producer.client.force_metadata_update():
+            raise KafkaConnectionError("it does not say which topics there are")
 
     @property
     def _producer(self) -> AIOKafkaProducer:
@@ -153,7 +171,7 @@ class Publisher:
         check_size(key, value)
         partition = self._partition(topic, key)
         with self._meters.measured(topic.name, 1):
-            async with _acknowledged():
+            async with self._acknowledged():
                 await self._producer.send_and_wait(
                     topic.name, value, key=key.encode(), partition=partition
                 )
@@ -166,7 +184,7 @@ class Publisher:
         headers: Headers = (),
     ) -> None:
         """Publish bytes as they are: the way back of a dead letter."""
-        async with _acknowledged():
+        async with self._acknowledged():
             await self._producer.send_and_wait(topic, value, key=key, headers=list(headers))
 
     async def send_in_order(
@@ -188,7 +206,7 @@ class Publisher:
             batch = self._producer.create_batch()
             _append(batch, key, value, headers)
         pending.append(await self._add(batch, topic, 0))
-        async with _acknowledged():
+        async with self._acknowledged():
             await asyncio.gather(*pending)
 
     async def send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None:
@@ -225,18 +243,38 @@ class Publisher:
                 batch.append(key=raw_key, value=value, timestamp=None)
         for partition, batch in open_batches.items():
             pending.append(await self._add(batch, topic.name, partition))
-        async with _acknowledged():
+        async with self._acknowledged():
             await asyncio.gather(*pending)
 
     async def _add(
         self, batch: BatchBuilder, topic: str, partition: int
     ) -> "asyncio.Future[object]":
         """Hand a batch over, once the one before it has left."""
-        async with _acknowledged():
+        async with self._acknowledged():
             waiting: asyncio.Future[object] = await self._producer.send_batch(
                 batch, topic, partition=partition
             )
         return waiting
+
+    @contextlib.asynccontextmanager
+    async def _acknowledged(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(0 if self._cluster.other else ACKNOWLEDGED_S) as limit:
+                self._limits.add(limit)
+                try:
+                    yield
+                finally:
+                    self._limits.discard(limit)
+        except TimeoutError as error:
+            raise BrokerUnavailableError(
+                f"the Kafka broker has acknowledged nothing for {ACKNOWLEDGED_S:.0f} s: see "
+                "whether it runs; what was to be published is published again after the restart"
+            ) from error
+
+    def _give_up(self, _: BaseException) -> None:
+        """Wait for no acknowledgement: who was to give it is gone."""
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
 
     def _check(self, topic: Topic) -> None:
         if self._allowed is not None and topic.name not in self._allowed:
@@ -253,18 +291,6 @@ class Publisher:
 def _append(batch: BatchBuilder, key: bytes | None, value: bytes | None, headers: Headers) -> bool:
     added = batch.append(key=key, value=value, timestamp=None, headers=list(headers))
     return added is not None
-
-
-@contextlib.asynccontextmanager
-async def _acknowledged() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(ACKNOWLEDGED_S):
-            yield
-    except TimeoutError as error:
-        raise BrokerUnavailableError(
-            f"the Kafka broker has acknowledged nothing for {ACKNOWLEDGED_S:.0f} s: see whether it "
-            "runs; what was to be published is published again after the restart"
-        ) from error
 
 
 async def retry_connect(start: object, kafka: KafkaAddress, patience_s: float) -> None:

@@ -20,6 +20,7 @@ from faststream import AckPolicy, StreamMessage
 from faststream.kafka import KafkaMessage, TopicPartition
 
 from contracts.topics import Topic
+from tradepulse.runtime.cluster import Cluster
 from tradepulse.runtime.dead_letters import reason_of
 from tradepulse.runtime.delivery import Decoder, Delivery, Each, decoder_of, described
 from tradepulse.runtime.health import Pulse
@@ -51,6 +52,10 @@ class WaitingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is un
 
     aiokafka has no option for what is set here, so its minor version is pinned.
     """
+
+    def __init__(self, *topics: str, cluster: Cluster, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        cluster.keep(self._client)
 
     async def start(self) -> None:
         """Start; where nothing happens it looks around as rarely as it fetches.
@@ -107,6 +112,7 @@ class Reading:
         self._decode = decode or decoder_of(topic)
         self._records: Sequence[ConsumerRecord] = ()
         self._begun = self._done = 0
+        self._is_started = False
         self.pulse = Pulse(IN_HAND_S)
         """Rests while nothing is in hand."""
         self._subscriber = broker.subscriber(
@@ -153,7 +159,8 @@ class Reading:
         Raises:
             KafkaError: the broker does not answer, or partitions have moved.
         """
-        if not self.assignment:
+        # it has its partitions before its client is connected
+        if not self._is_started or not self.assignment:
             return {}
         ends = await self.consumer.end_offsets(self.assignment)
         return {one: max(0, end - await self.consumer.position(one)) for one, end in ends.items()}
@@ -166,6 +173,7 @@ class Reading:
     async def start(self) -> None:
         """Begin to read."""
         await self._subscriber.start()
+        self._is_started = True
 
     async def stop(self) -> None:
         """Handle what is in hand, then stop."""

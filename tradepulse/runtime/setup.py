@@ -1,34 +1,50 @@
 """What has to be there before a service runs, and no more: `python -m tradepulse.runtime.setup`.
 
-Applies the missing migrations and creates the missing topics, then ends: the one-time part of a
-deployment. It needs what every service needs, while `tradepulse migrate` and `tradepulse topics`,
-which do the same, need the whole command line. Running it again changes nothing.
+Waits for the database and the broker, applies the missing migrations, creates the missing topics,
+and ends: the one-time part of a deployment. It needs what every service needs, while
+`tradepulse migrate` and `tradepulse topics`, which do the same, need the whole command line.
+Running it again changes nothing.
 """
 
+import asyncio
 import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from pydantic import Field
 
 from tradepulse.runtime import db
+from tradepulse.runtime.db import DatabaseUnavailableError
+from tradepulse.runtime.process import run_process
 from tradepulse.runtime.publisher import BrokerUnavailableError
-from tradepulse.runtime.service import run_process
 from tradepulse.runtime.settings import RefusedError, RuntimeSettings, load_settings
 from tradepulse.runtime.topics import create_topics
 
 NAME = "setup"
+_PAUSE_S = 1.0
 log = logging.getLogger(NAME)
 
 
-async def set_up(settings: RuntimeSettings) -> None:
+class SetupSettings(RuntimeSettings):
+    """How long is waited for what is deployed at the same time."""
+
+    setup_patience_s: float = Field(default=120, ge=0, allow_inf_nan=False)
+    """Seconds that the database and the broker may take to answer."""
+
+
+async def set_up(settings: SetupSettings) -> None:
     """Apply the migrations and create the topics that are missing.
 
     Raises:
-        DatabaseUnavailableError: the database cannot be used.
-        BrokerUnavailableError: no broker answers.
+        DatabaseUnavailableError: the database does not answer in time, or refuses.
+        BrokerUnavailableError: no broker answers in time.
         RefusedError: the broker refuses, or a topic exists with another number of partitions.
     """
-    applied = await db.migrate(settings.database_url)
+    deadline = time.monotonic() + settings.setup_patience_s
+    applied = await _once_there(lambda: db.migrate(settings.database_url), deadline)
     log.info("database migrated", extra={"migrations": applied})
     try:
-        created = await create_topics(settings)
+        created = await _once_there(lambda: create_topics(settings), deadline)
     except BrokerUnavailableError:
         raise
     except RuntimeError as error:
@@ -36,9 +52,25 @@ async def set_up(settings: RuntimeSettings) -> None:
     log.info("topics made", extra={"topics": created})
 
 
+async def _once_there(work: Callable[[], Awaitable[list[str]]], deadline: float) -> list[str]:
+    """Do something with a server that may be starting still."""
+    while True:
+        try:
+            return await work()
+        except (DatabaseUnavailableError, BrokerUnavailableError) as error:
+            # what refuses a login is there already
+            refuses = isinstance(error, DatabaseUnavailableError) and not isinstance(
+                error.__context__, db.UNREACHABLE
+            )
+            if refuses or time.monotonic() > deadline:
+                raise
+            log.info(str(error))
+        await asyncio.sleep(_PAUSE_S)
+
+
 def main() -> None:
     """Run once; exit with 0, 1 with one line, or 2 for wrong settings."""
-    settings = load_settings(RuntimeSettings)
+    settings = load_settings(SetupSettings)
     run_process(NAME, settings, lambda: set_up(settings))
 
 

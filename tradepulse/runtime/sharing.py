@@ -33,6 +33,9 @@ COMMIT_EVERY_S = 1.0
 _TROUBLE = (KafkaError, BrokerUnavailableError, asyncpg.PostgresError, *UNREACHABLE, TimeoutError)
 """Of broker, database and network."""
 
+_NOT_COMMITTED = (CommitFailedError, IllegalStateError, RebalanceInProgressError, TimeoutError)
+"""Somebody else may go on with the partitions, or this replica is to stop."""
+
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     def __init__(
@@ -90,6 +93,7 @@ class SharedReading(Reading):
         self._rebalances = broker.meters.rebalances.labels(topic.name)
         self._handled: dict[Partition, int] = {}
         self._committed_at = 0.0
+        self._commits: set[asyncio.Timeout] = set()
         super().__init__(
             broker,
             topic,
@@ -126,8 +130,14 @@ class SharedReading(Reading):
             # first: see `NotedOffsets`
             await self._noted.note(handled)
         try:
-            await self.consumer.commit(handled)
-        except (CommitFailedError, IllegalStateError, RebalanceInProgressError) as error:
+            # without an end while the broker is away, but for a stop
+            async with asyncio.timeout(None) as limit:
+                self._commits.add(limit)
+                try:
+                    await self.consumer.commit(handled)
+                finally:
+                    self._commits.discard(limit)
+        except _NOT_COMMITTED as error:
             log.info("offsets not committed, partitions are moving: %r", error)
 
     async def keep_committing(self) -> None:
@@ -145,6 +155,8 @@ class SharedReading(Reading):
 
     async def stop(self) -> None:
         """Handle what is in hand, commit it, and leave the group."""
+        for limit in self._commits:
+            limit.reschedule(asyncio.get_running_loop().time() + COMMIT_EVERY_S)
         if self._handled:
             with contextlib.suppress(*_TROUBLE):
                 async with asyncio.timeout(COMMIT_EVERY_S):

@@ -1,5 +1,7 @@
 """The topics on the broker: made explicitly, as `contracts.topics` says, or refused."""
 
+import asyncio
+
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
@@ -38,6 +40,26 @@ async def create_topics(kafka: KafkaAddress) -> list[str]:
                     f"{topic.partitions}: keys would move; use another broker or delete the topic"
                 )
         return created
+    finally:
+        await admin.close()
+
+
+async def delete_topics(kafka: KafkaAddress) -> None:
+    """Delete every topic that services read, and with them the offsets that are kept on them.
+
+    Dead letters stay: they are evidence.
+
+    Raises:
+        BrokerUnavailableError: no broker answers.
+    """
+    ours = {topic.name for topic in TOPICS}
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    await retry_connect(admin.start, kafka, 30)
+    try:
+        # the broker says that they are gone a moment after it has said that it deletes them
+        while present := ours & set(await admin.list_topics()):
+            await admin.delete_topics(sorted(present))
+            await asyncio.sleep(0.1)
     finally:
         await admin.close()
 

@@ -271,6 +271,10 @@ class EventTime:
         """Return how many close times are gathered and not settled."""
         return len(self._times)
 
+    def waits_since(self) -> int | None:
+        """Return when the next close first showed itself, epoch ms; None where none is gathered."""
+        return self._arrived[self._times[0]] if self._times else None
+
     def leaders(self) -> list[str]:
         """Return the partitions that have run ahead of the middle of what is gathered."""
         if not self._times:

@@ -20,10 +20,12 @@ from contracts.events import (
 )
 from contracts.topics import CANDLES, EVALUATIONS, FEEDS, WEIGHTS
 from executor_svc import handlers
-from executor_svc.handlers import Executor, ExecutorMeters
+from executor_svc.handlers import Executor
 from executor_svc.ledger import CANDLE, EVALUATION, Ledger, Settled
 from executor_svc.markets import Markets
+from executor_svc.meters import ExecutorMeters
 from executor_svc.store import LedgerStore
+from executor_svc.totals import Totals
 from tests.event_time_fakes import Reading, Waker
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.health import Pulse
@@ -37,6 +39,7 @@ from tradepulse.trading.refused import code_of
 from tradepulse.trading.sizing import AccountRules
 
 HOUR = 3_600_000
+MAIN = {"account": "main"}
 
 
 class Store:
@@ -83,7 +86,7 @@ class World:
             cast(LedgerStore, self.store),
             cast(Markets, self.rules),
             cast(Relay, self.relay),
-            ExecutorMeters(self.registry),
+            ExecutorMeters(self.registry, "main", lambda: self.now),
             self.clock,
         )
         self.readings = [Reading(topic) for topic in (FEEDS, CANDLES, EVALUATIONS, WEIGHTS)]
@@ -95,7 +98,7 @@ class World:
             clock_is_event_time=grace_ms is None,
         )
         owner = Ownership("executor:main", 1, 0, {"candles/0": 7}, {})
-        self.executor.take_over(owner, self.ledger)
+        self.executor.take_over(owner, self.ledger, Totals(Decimal(0), Decimal(0), Decimal(1200)))
         self._offset = 0
 
     def clock(self) -> int:
@@ -105,7 +108,9 @@ class World:
 
     def delivery(self, event: Any) -> Delivery:
         self._offset += 1
-        return Delivery(event, SimpleNamespace(topic="t", partition=0, offset=self._offset))
+        return Delivery(
+            event, SimpleNamespace(topic="t", partition=0, offset=self._offset, timestamp=self.now)
+        )
 
     async def announce(self, *symbols: str) -> None:
         series = tuple(
@@ -147,7 +152,9 @@ async def test_what_is_settled_is_stored_with_its_place_told_and_published() -> 
     assert world.told("closes_settled_total") == 2
     assert world.told("settle_seconds_count") == 1
     assert world.told("event_time_seconds") == 2 * HOUR / 1000
-    assert (world.told("equity"), world.told("open_positions")) == (1000, 0)
+    assert (world.told("equity", **MAIN), world.told("open_positions", **MAIN)) == (1000, 0)
+    assert world.told("equity_peak", **MAIN) == 1200, "as the ledger knows it"
+    assert world.told("close_to_order_seconds_count", step="decided") == 2
     assert world.told("closes_ahead") == 0
 
 
@@ -280,15 +287,16 @@ async def test_the_log_says_for_whom_a_close_waits_once_in_a_while(
 
 def test_each_settled_close_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     registry = CollectorRegistry()
-    meters = ExecutorMeters(registry)
-    order = SimpleNamespace(status="REFUSED", reason="stale signal")
-    filled = SimpleNamespace(status="FILLED", reason="")
+    meters = ExecutorMeters(registry, "main", lambda: 0)
+    order = SimpleNamespace(order_type="market", status="REFUSED", reason="stale signal")
+    filled = SimpleNamespace(order_type="limit", status="FILLED", reason="")
     done = cast(
         Settlement,
         SimpleNamespace(
             close_time=2 * HOUR,
             orders={1: order, 2: filled},
             closed=[None, None],
+            fills=[],
             fallback_weights=3,
             equity=EquityPoint(2 * HOUR, Decimal(9), Decimal(10), Decimal(1), 4),
         ),
@@ -300,15 +308,17 @@ def test_each_settled_close_is_counted(caplog: pytest.LogCaptureFixture) -> None
 
     assert told("closes_settled_total") == 1
     assert (told("missing_total"), told("late_total")) == (5, 1)
-    assert (told("trades_total"), told("fallback_weights_total")) == (2, 3)
-    assert told("orders_total", status="REFUSED") == told("orders_total", status="FILLED") == 1
-    assert told("orders_refused_total", reason="stale") == 1
-    assert told("orders_refused_total", reason="ruined") == 0
+    assert (told("trades_total", **MAIN), told("fallback_weights_total")) == (2, 3)
+    assert told("orders_total", **MAIN, type="market", status="REFUSED") == 1
+    assert told("orders_total", **MAIN, type="limit", status="FILLED") == 1
+    assert told("orders_total", **MAIN, type="limit", status="REFUSED") == 0
+    assert told("orders_refused_total", **MAIN, code="stale") == 1
+    assert told("orders_refused_total", **MAIN, code="ruined") == 0
     assert code_of("position left by stop") == "position_left"
     assert code_of("unheard of") == "other"
-    assert told("orders_refused_total", reason="") is None
-    assert (told("event_time_seconds"), told("equity")) == (7_200, 10)
-    assert told("open_positions") == 4
+    assert told("orders_refused_total", **MAIN, code="") is None
+    assert (told("event_time_seconds"), told("equity", **MAIN)) == (7_200, 10)
+    assert told("open_positions", **MAIN) == 4
     done.equity = None
     done.close_time = 3 * HOUR
     meters.on_settled([Settled(done, missing=0, late=False)])

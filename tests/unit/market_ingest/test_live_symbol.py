@@ -17,7 +17,7 @@ from market_ingest.live.meters import LiveMeters, VenueHealth
 from market_ingest.live.questions import Questions
 from market_ingest.live.rows import TradeBars
 from market_ingest.live.series_track import Publish, SeriesTrack, Timing
-from market_ingest.live.store import FeedPosition, LiveStore
+from market_ingest.live.store import FeedPosition, LiveStore, candle_event
 from market_ingest.live.streams import StreamKey
 from market_ingest.live.symbol_feed import SymbolFeed
 from market_ingest.live.symbol_streams import SymbolStreams
@@ -362,10 +362,20 @@ class Store:
     def __init__(self) -> None:
         self.journal: list[tuple[str, Any]] = []
         self.troubles: list[str | None] = []
+        self.again_from: int | None = None
 
     async def begin(self, series: Any, position: int) -> FeedPosition:
         self.journal.append(("begin", position))
-        return FeedPosition(position, position)
+        return FeedPosition(position, position, self.again_from)
+
+    async def stored(self, series: Any, length: int, start: int, end: int) -> list[Any]:
+        self.journal.append(("stored", (start, end)))
+        slots = range(start, end, length)
+        return [candle_event(series, bar((at_ - START) // MINUTE), length, "live") for at_ in slots]
+
+    async def told_again(self, series: Any) -> None:
+        self.journal.append(("told again", series))
+        self.again_from = None
 
     async def keep_rules(self, found: Any) -> None:
         self.journal.append(("rules", found))
@@ -453,6 +463,19 @@ async def test_a_candle_is_stored_then_published_and_its_place_noted_last() -> N
     await symbol.until("end")
     assert b'"last_close_time":%d' % (at(2) + 1) in symbol.store.journal[-2][1]
     assert symbol.feed.figures() == (0, 0, 0)
+    await symbol.stop()
+
+
+async def test_what_another_kafka_lacks_is_published_from_what_is_stored() -> None:
+    symbol = Symbol(Asked())
+    symbol.store.again_from = at(-3)
+    symbol.feed.want({"1m"}, set(), set())
+    await symbol.until("told again")
+    # before anything new, and after the announcement that everybody needs first
+    assert [what for what, _ in symbol.store.journal] == [
+        "rules", "begin", "announce", "stored", "send", "told again"
+    ]  # fmt: skip
+    assert symbol.store.journal[3:5] == [("stored", (at(-3), START)), ("send", 3)]
     await symbol.stop()
 
 

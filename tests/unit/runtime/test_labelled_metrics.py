@@ -67,6 +67,15 @@ UNKNOWN_AT_START = {
     *("tradepulse_live_subscriptions", "tradepulse_live_streams_connected"),
     "tradepulse_live_venue_up",
     "tradepulse_configurations",  # a gauge of the one replica that watches
+    # told once they are counted
+    *("tradepulse_jobs_waiting", "tradepulse_job_oldest_seconds", "tradepulse_job_progress_ratio"),
+    *("tradepulse_table_bytes", "tradepulse_dead_letters_waiting"),
+    "tradepulse_retention_time_seconds",
+    # a standby knows nothing of the account
+    *("tradepulse_equity", "tradepulse_equity_peak", "tradepulse_cash", "tradepulse_exposure"),
+    *("tradepulse_open_positions", "tradepulse_unrealised_profit", "tradepulse_realised_profit"),
+    *("tradepulse_fees", "tradepulse_position_notional", "tradepulse_position_age_seconds"),
+    "tradepulse_ledger_imbalance",
     "tradepulse_consumer_lag_messages",  # told once the broker has answered
 }
 UNBOUNDED = {"configuration", "configuration_id", "order_id", "job_id"}

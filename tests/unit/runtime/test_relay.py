@@ -48,3 +48,34 @@ async def test_a_relay_that_nobody_wakes_looks_again_after_its_pause() -> None:
         await asyncio.sleep(0.001)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_wakes_it_is_told_once_all_that_was_there_is_published() -> None:
+    relay = Rounds(poll_s=3_600)
+    told: list[str] = []
+    running = asyncio.create_task(relay.run())
+    await turns()
+    relay.found = [outbox._BATCH, outbox._BATCH, 7]
+    rounds = relay.rounds
+    relay.wake(lambda: told.append(f"first after {relay.rounds - rounds}"))
+    # it publishes by now, perhaps without what this one has committed
+    await turns(2)
+    relay.wake(lambda: told.append(f"second after {relay.rounds - rounds}"))
+    await turns()
+    assert told == ["first after 3", "second after 3"]
+    relay.wake()
+    await turns()
+    assert len(told) == 2
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_wakes_it_while_it_publishes_is_told_after_the_next_round() -> None:
+    relay = Rounds(poll_s=3_600)
+    told: list[int] = []
+    relay.wake(lambda: relay.wake(lambda: told.append(relay.rounds)))
+    running = asyncio.create_task(relay.run())
+    await turns()
+    assert told == [2]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
