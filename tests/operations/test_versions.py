@@ -201,6 +201,19 @@ async def test_versions_run_side_by_side(
     await release_reads_everything(kafka_bootstrap, release)
 
 
+def test_a_release_that_this_checkout_lacks_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "RELEASE"
+    named.write_text("v9.9.9\n")
+    monkeypatch.setattr("versions.RELEASE", named)
+    with pytest.raises(pytest.fail.Exception) as refused:
+        stable_release(tmp_path)
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith("the stable release v9.9.9 (tests/operations/RELEASE) is not in this")
+    assert "git fetch --unshallow --tags" in line
+
+
 async def publish_newer(bootstrap: str) -> None:
     """Say what a next version says."""
     publisher = await Publisher(bootstrap, "test").start()
