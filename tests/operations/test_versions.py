@@ -17,7 +17,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from system import START, System, configurations_for, demo_candles, expected, trade_rows
 from topic_reader import TopicReader
-from versions import ROOT, next_version, stable_release
+from versions import ROOT, next_version, stable_release, taken_away, uses
 
 from contracts.topics import ACCOUNT, CANDLES, CONFIGURATIONS, FEEDS, TOPICS
 from tradepulse.candles.arrays import Candles
@@ -199,6 +199,41 @@ async def test_versions_run_side_by_side(
     assert await system.trades() == trade_rows(result)
     assert await dead_letters(kafka_bootstrap) == []
     await release_reads_everything(kafka_bootstrap, release)
+
+
+def test_migrations_since_the_release_take_nothing_from_it(tmp_path: Path) -> None:
+    """First add, and drop a release later: until then the release's code runs on it."""
+    release = stable_release(tmp_path)
+    folder = Path("tradepulse/migrations")
+    for path in sorted((ROOT / folder).glob("*.sql")):
+        before = release / folder / path.name
+        if before.exists():
+            assert before.read_text() == path.read_text(), f"{path.name} was changed"
+            continue
+        for name in taken_away(path.read_text()):
+            assert uses(release, name) == [], f"{path.name} takes {name} from the release"
+    assert uses(release, "event_time_positions")
+    assert not uses(release, "no_such_column")
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("drop table orders; DROP VIEW IF EXISTS candles_of;", {"orders", "candles_of"}),
+        ("alter table orders\n    drop column reason,\n    add column why text;", {"reason"}),
+        ("alter table orders rename column reason to why", {"reason"}),
+        ("alter table orders rename to requests", {"orders"}),
+        ("alter table orders alter column reason set not null", {"reason"}),
+        ("alter table orders alter column reason type bytea", {"reason"}),
+        ("alter table orders add column a int not null, add column b int", {"a"}),
+        ("alter table orders add column a int not null default 0, add column b int", set()),
+        ("-- drop table orders\ncreate table more (a int not null); drop index i", set()),
+        ("alter table orders drop constraint c, add check (status in ('OPEN', 'NEW'))", set()),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_what_a_migration_takes_away_is_seen(sql: str, names: set[str]) -> None:
+    assert taken_away(sql) == names
 
 
 def test_a_release_that_this_checkout_lacks_is_said_in_one_line(

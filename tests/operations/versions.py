@@ -1,5 +1,6 @@
 """Other versions of this project as folders of code: the stable release, and one that may come."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -58,3 +59,28 @@ def next_version(folder: Path) -> Path:
         assert text.count(before) == 1, f"{name} has no longer one {before!r}"
         (code / name).write_text(text.replace(before, after))
     return code
+
+
+TAKES_AWAY = re.compile(
+    r"\bdrop\s+(?:table|view|column|function|trigger)\s+(?:if\s+exists\s+)?(\w+)"
+    r"|\brename\s+(?:column\s+)?(\w+)\s+to\b"
+    r"|\balter\s+table\s+(\w+)\s+rename\s+to\b"
+    r"|\balter\s+column\s+(\w+)\s+(?:set\s+data\s+)?(?:type|set\s+not\s+null|drop\s+default)"
+    r"|\badd\s+column\s+(?:if\s+not\s+exists\s+)?(\w+)(?![^,;]*\bdefault\b)[^,;]*\bnot\s+null\b",
+    re.IGNORECASE,
+)
+"""What older code would miss or be refused by; of a new column, that it must be given."""
+
+
+def taken_away(sql: str) -> set[str]:
+    """Return the names of what a migration takes from the code that ran before it."""
+    spoken = re.sub(r"--[^\n]*", "", sql)
+    return {name for found in TAKES_AWAY.findall(spoken) for name in found if name}
+
+
+def uses(code: Path, name: str) -> list[str]:
+    """Return the files of a version that say a name of the database."""
+    word = re.compile(rf"\b{name}\b")
+    packages = (path for path in code.iterdir() if (path / "__init__.py").is_file())
+    files = (file for package in packages for file in sorted(package.rglob("*.py")))
+    return [str(file.relative_to(code)) for file in files if word.search(file.read_text())]
