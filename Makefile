@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Compose v2, or docker-compose 1.29 and later
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
-.PHONY: run rl rl-demo images compose-test test mutants check fix web check-web doctor lock clean
+.PHONY: run rl rl-demo images compose-test test mutants check fix web check-web doctor lock sbom audit clean
 
 run: $(VENV)/.run $(PAGE)
 	@exec $(BIN)/tradepulse up $(ARGS)
@@ -82,6 +82,13 @@ lock: $(VENV)/.uv
 	$(UV) pip compile pyproject.toml --all-extras --universal --upgrade --python-version 3.11 \
 		--no-emit-index-url --no-annotate --quiet --custom-compile-command "make lock" \
 		-o constraints.txt
+
+# The components of each service as CycloneDX, and what is known against what is pinned.
+sbom: $(VENV)/.uv
+	deploy/sbom.sh $(BIN)
+
+audit: $(VENV)/.uv
+	@$(BIN)/python deploy/audit.py $(BIN)/uv
 
 $(VENV)/.uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -9,6 +9,7 @@ from executor_svc.markets import Markets
 from executor_svc.meters import ExecutorMeters
 from executor_svc.settings import ExecutorSettings
 from executor_svc.store import LedgerStore
+from executor_svc.thinning import EQUITY
 from executor_svc.totals import LedgerCheck
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import decode_candle, decode_evaluation
@@ -55,6 +56,7 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
         weights,
     )
     service.readiness["partitions"] = lambda: weights.is_assigned
+    service.retains(EQUITY)
     service.background(executor.keep_settling, "ledger")
     service.background(executor.keep_putting_aside, "messages that nobody has announced")
     service.background(

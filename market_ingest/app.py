@@ -18,6 +18,7 @@ from market_ingest.replay import ReplayFeed
 from market_ingest.restoring import publish_again
 from market_ingest.settings import IngestSettings, LiveSettings, ModeSettings
 from market_ingest.store import CandleStore
+from tradepulse.market_data.gaps.tries_store import REPAIRS
 from tradepulse.market_data.store import CandleConflictError
 from tradepulse.market_data.venues.client import Venues, load_ccxt, open_client
 from tradepulse.market_data.venues.options import read_venues_file
@@ -31,6 +32,7 @@ from tradepulse.runtime.settings import RefusedError, load_settings
 def declare(service: Service, settings: IngestSettings) -> None:
     """Declare the service for a replay."""
     service.publishes(CANDLES, FEEDS)
+    service.retains(REPAIRS)
     service.on_new_kafka(publish_again)
     service.on_startup(partial(begin_replay, service, settings))
     # without a clock: a replay is what its file says, holes are found and not filled
@@ -98,6 +100,7 @@ def declare_live(
         poll_s: pause between two looks at the subscriptions, s.
     """
     service.publishes(CANDLES, FEEDS)
+    service.retains(REPAIRS)
     service.relay_outbox()
     tell_feed(service.registry, "live", "live")
 

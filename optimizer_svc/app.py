@@ -14,7 +14,7 @@ from optimizer_svc.restoring import tell_configurations
 from optimizer_svc.search.cluster import DaskCluster
 from optimizer_svc.search.job import Searching
 from optimizer_svc.search.processes import TRIAL_LIMIT_S, TrialProcess, TrialRunner
-from optimizer_svc.store import Store
+from optimizer_svc.store import TRIALS, Store
 from optimizer_svc.validation.job import Validating
 from optimizer_svc.validation.run import run_gates
 from optimizer_svc.watch import LifecycleWatch
@@ -104,6 +104,7 @@ def declare(service: Service, settings: OptimizerSettings) -> None:
     service.on_new_kafka(tell_configurations)
     service.on_startup(begin)
     service.background(watch.run, "lifecycle")
+    service.retains(TRIALS)
 
 
 async def _market(service: Service, settings: OptimizerSettings) -> MarketData:

@@ -19,6 +19,7 @@ from tradepulse.market_data.venues.errors import VenueDownError, VenueRefusedErr
 from tradepulse.research.claims import Claims
 from tradepulse.research.jobs import JobKind, JobSpec
 from tradepulse.research.reality_check import Luck
+from tradepulse.runtime.retention import Kept
 from tradepulse.strategies import get_strategy
 from tradepulse.trading.metrics import FIGURES
 
@@ -29,6 +30,25 @@ FloatArray = NDArray[np.float64]
 KINDS: tuple[JobKind, ...] = ("search", "validation")
 """What this service works on."""
 _BATCHES_AT_ONCE = 32
+
+
+TRIALS = Kept(
+    "training_batches",
+    """
+delete from training_batches b using (
+    select job_id, search, batch from training_batches
+    where job_id in (
+        select job_id from training_jobs j
+        where finished_at < now() - interval '90 days'
+            and not exists (select from trained_configurations k
+                            where k.job_id = j.job_id and not k.retired))
+    limit $1) old
+where b.job_id = old.job_id and b.search = old.search and b.batch = old.batch
+""",
+    batch=50,
+)
+"""A configuration that is not retired may be validated again, beside all that its search tried. How
+many were tried, and what luck could have found, stays in training_searches for the gates."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from contracts.topics import CANDLES, CONFIGURATIONS, EVALUATIONS
 from signal_svc.active import ActiveConfigurations
 from signal_svc.handlers import CandleHandler, SignalMeters
 from signal_svc.settings import SignalSettings
-from signal_svc.store import SignalStore
+from signal_svc.store import SIGNALS, SignalStore
 from signal_svc.windows import Windows
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.codec import candle_decoder
@@ -40,6 +40,7 @@ def declare(service: Service, settings: SignalSettings) -> None:
     # after a candle from the future every real one would be taken for a repeat
     decode = candle_decoder(wall_clock, settings.clock_tolerance_s * 1000)
     candles = service.shares(CANDLES, handler.on_candles, windows.forget_all, decode=decode)
+    service.retains(SIGNALS)
     service.readiness["candle partitions"] = lambda: candles.is_assigned
 
 

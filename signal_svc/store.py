@@ -9,6 +9,18 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.store import load_candles
 from tradepulse.research.configurations import list_configurations
 from tradepulse.runtime.db import at
+from tradepulse.runtime.retention import Kept
+
+SIGNALS = Kept(
+    "signals",
+    """
+delete from signals where signal_id in (
+    select signal_id from signals
+    where decided_at < (select max(decided_at) from signals) - interval '400 days'
+    order by decided_at limit $1)
+""",
+)
+"""The page shows the last ones; their orders and trades are kept for ever."""
 
 
 class SignalStore:

@@ -1,6 +1,7 @@
 """Composition root of the page and its API."""
 
 import asyncio
+import math
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,7 @@ from studio_svc.stream.watch import (
     registry_refresher,
 )
 from studio_svc.studio.routes import change_routes, configuration_routes, job_routes
+from studio_svc.system.backups import BackupWatch
 from studio_svc.system.census import Census
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.routes import system_routes
@@ -186,6 +188,8 @@ def declare(service: Service, settings: StudioSettings) -> None:
     census = Census(service.pool, partial(dead_letters_waiting, settings), service.registry)
     service.background(census.run, "census")
     service.background(census.run_letters, "dead letters")
+    # whoever looks must be told what is away, and what was known when it was there
+    service.broker_patience_s = math.inf
     service.readiness["kafka"] = lambda: reading.is_assigned
 
     async def begin() -> None:
@@ -203,6 +207,7 @@ def declare(service: Service, settings: StudioSettings) -> None:
     service.background(registry.run, "jobs to pages")
     service.background(market.run, "market data to pages")
     service.background(models.run, "models to pages")
+    service.background(BackupWatch(service.pool, service.registry).run, "backups")
     service.on_shutdown(hub.close)
 
 

@@ -17,9 +17,9 @@ from tradepulse.research.claims import Job
 from tradepulse.research.trainers import Trainer, gone, seen
 from tradepulse.research.worker import Worker
 from tradepulse.runtime.db import UNREACHABLE, Connection, opened_pool
-from tradepulse.runtime.health import ASGIApp, Pulse, endpoints, http_server
+from tradepulse.runtime.health import ASGIApp, Pulse, endpoints, http_server, told_version
 from tradepulse.runtime.metrics import new_registry
-from tradepulse.runtime.service import run_process
+from tradepulse.runtime.process import run_process
 from tradepulse.runtime.settings import RefusedError
 
 if TYPE_CHECKING:
@@ -46,6 +46,14 @@ class TrainerProcess:
     def unready(self) -> list[str]:
         """Return what it waits for."""
         return [] if self._worker is not None and self._worker.polling else ["job queue"]
+
+    def unready_as_standby(self) -> list[str]:
+        """Return the same: nobody stands by."""
+        return self.unready()
+
+    def version(self) -> dict[str, str]:
+        """Return which code runs here."""
+        return told_version(NAME, self._settings.tradepulse_commit)
 
     def hanging(self) -> list[str]:
         """Return what does not go on."""

@@ -8,6 +8,7 @@ test_broker_away.py starts it, too; with WAY=publishes it reads nothing and has 
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -19,6 +20,7 @@ from tradepulse.runtime.settings import RuntimeSettings
 
 HANDLED, FAILED = Path(os.environ["HANDLED"]), Path(os.environ["FAILED"])
 POISON = int(os.environ["POISON"])
+HANG = int(os.environ.get("HANG", "-1"))
 
 
 async def handle(batch: list[Delivery]) -> None:
@@ -27,6 +29,9 @@ async def handle(batch: list[Delivery]) -> None:
 
 def note(batch: list[Delivery]) -> None:
     times = [delivery.event.close_time for delivery in batch]
+    if HANG in times:
+        # as code that never comes back does: the whole event loop stands still
+        time.sleep(3_600)
     if POISON in times and not FAILED.exists():
         FAILED.touch()
         # as an unreachable database does: no fault of the message

@@ -1,6 +1,8 @@
 """The commands that need a database or a broker, on real ones."""
 
 import asyncio
+import base64
+import json
 import os
 import re
 import signal
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -300,7 +303,7 @@ def test_an_interrupt_leaves_the_job_and_says_how_to_go_on(database: str, files:
 
 
 def test_topics_and_dead_letters(
-    kafka_bootstrap: str, no_topics: None, monkeypatch: pytest.MonkeyPatch
+    kafka_bootstrap: str, no_topics: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
     told, _ = invoke("topics", "--list")
@@ -318,13 +321,14 @@ def test_topics_and_dead_letters(
 
     async def put_aside() -> None:
         publisher = await Publisher(kafka_bootstrap, "test").start()
-        for offset, value in ((3, good), (4, b"[red]not json" + b" x" * 90)):
+        for offset, value in ((3, good), (4, b"[red]not json" + b" x" * 90), (5, b"\xff\x00")):
             headers = [
                 ("reason", b"cannot be decoded:\n[bold]why"),
                 ("service", b"signal_svc"),
                 ("topic", CANDLES.name.encode()),
                 ("partition", b"2"),
                 ("offset", str(offset).encode()),
+                ("by another", b"\xfe"),
             ]
             await publisher.send_raw(
                 CANDLES.dead_letters, event.instrument.encode(), value, headers
@@ -337,7 +341,36 @@ def test_topics_and_dead_letters(
         assert text in told, told
     assert "no dead letters" in invoke("dlq", "list", "weights")[0]
     assert "no topic is called nope" in invoke("dlq", "list", "nope", status=1)[1]
-    assert "sent back 2 messages" in invoke("dlq", "replay", "candles")[0]
+    file = tmp_path / "letters.jsonl"
+    assert invoke("dlq", "export", file)[0] == f"wrote 3 messages to {file}\n"
+    letters = [json.loads(line) for line in file.read_text().splitlines()]
+    assert letters[0] | {"put_aside_at": ""} == {
+        "topic": CANDLES.name,
+        "partition": 2,
+        "offset": 3,
+        "reason": "cannot be decoded:\n[bold]why",
+        "service": "signal_svc",
+        "put_aside_at": "",
+        "dead_letter_offset": 0,
+        "sent_back": False,
+        "headers": {
+            "reason": "cannot be decoded:\n[bold]why",
+            "service": "signal_svc",
+            "topic": CANDLES.name,
+            "partition": "2",
+            "offset": "3",
+            "by another": "\\xfe",
+        },
+        "key": event.instrument,
+        "value": good.decode(),
+    }
+    assert datetime.fromisoformat(letters[0]["put_aside_at"]).utcoffset() is not None
+    assert base64.b64decode(letters[2]["value_base64"]) == b"\xff\x00"
+    assert "is there already, and is not overwritten" in invoke("dlq", "export", file, status=1)[1]
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert "sent back 3 messages" in invoke("dlq", "replay", "candles")[0]
+    rest = tmp_path / "rest.jsonl"
+    assert invoke("dlq", "export", rest, "candles", "--waiting")[0].startswith("wrote 0 messages")
     assert "nothing waits" in invoke("dlq", "replay")[0]
     assert "no dead letters" in invoke("dlq", "list", "--waiting")[0]
 

@@ -1,8 +1,11 @@
 """`dlq`: messages that could not be handled."""
 
 import asyncio
+import base64
+import json
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,16 +20,18 @@ if TYPE_CHECKING:
 Topic = Annotated[
     str | None, typer.Argument(help="A topic, as tradepulse.candles or candles; all by default.")
 ]
+Waiting = Annotated[bool, typer.Option("--waiting", help="Only those that were not sent back yet.")]
 _PREVIEW = 60
 
 app = typer.Typer(
-    add_completion=False, help="List messages that could not be handled, and send them back."
+    add_completion=False,
+    help="List messages that could not be handled, export them, send them back.",
 )
 
 
 @app.callback(invoke_without_command=True)
 def dlq(context: typer.Context) -> None:
-    """List messages that could not be handled, and send them back."""
+    """List messages that could not be handled, export them, send them back."""
     if context.invoked_subcommand is None:
         list_letters()
 
@@ -34,9 +39,7 @@ def dlq(context: typer.Context) -> None:
 @app.command("list")
 def list_letters(
     topic: Topic = None,
-    waiting: Annotated[
-        bool, typer.Option("--waiting", help="Only those that were not sent back yet.")
-    ] = False,
+    waiting: Waiting = False,
     state: State = STATE,
 ) -> None:
     """Show each message: where it stood, why it was put aside, how it begins."""
@@ -72,6 +75,69 @@ def replay(topic: Topic = None, state: State = STATE) -> None:
         typer.echo(f"sent back {count:,} messages" if count else "nothing waits to be sent back")
     if done.refused:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="File to write, one JSON object a line.")],
+    topic: Topic = None,
+    waiting: Waiting = False,
+    state: State = STATE,
+) -> None:
+    """Write the messages to a file, each whole as it was put aside, with its headers."""
+    kafka = _kafka(topic, state)
+    if file.exists():
+        raise CliError(f"{file} is there already, and is not overwritten: choose another name")
+    count = asyncio.run(_export(kafka, topic, file, waiting=waiting))
+    typer.echo(f"wrote {count:,} messages to {file}")
+
+
+async def _export(kafka: KafkaAddress, topic: str | None, file: Path, *, waiting: bool) -> int:
+    from tradepulse.cli.progress import progress_bar
+    from tradepulse.runtime.dead_letter_replay import dead_letters
+
+    # what has its name is whole
+    partial = file.with_name(file.name + ".partial")
+    count = 0
+    try:
+        with partial.open("w") as out, progress_bar() as bar:
+            task = bar.add_task("messages", total=None)
+            async for letter in dead_letters(kafka, topic):
+                if waiting and letter.replayed:
+                    continue
+                out.write(json.dumps(_as_json(letter), ensure_ascii=False) + "\n")
+                count += 1
+                bar.update(task, completed=count)
+        partial.rename(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _as_json(letter: "DeadLetter") -> dict[str, Any]:
+    return {
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "reason": letter.reason,
+        "service": letter.service,
+        "put_aside_at": datetime.fromtimestamp(letter.timestamp / 1000, tz=UTC).isoformat(),
+        "dead_letter_offset": letter.dead_offset,
+        "sent_back": letter.replayed,
+        "headers": dict(letter.headers),
+        **_bytes("key", letter.key),
+        **_bytes("value", letter.value),
+    }
+
+
+def _bytes(name: str, value: bytes | None) -> dict[str, str | None]:
+    """Return bytes as text where they are text, else as base64 under another name."""
+    if value is None:
+        return {name: None}
+    try:
+        return {name: value.decode()}
+    except UnicodeDecodeError:
+        return {f"{name}_base64": base64.b64encode(value).decode()}
 
 
 def _kafka(topic: str | None, state: Path) -> KafkaAddress:

@@ -26,7 +26,7 @@ from tradepulse.embedded.ports import HOST, is_free
 from tradepulse.embedded.postgres import program_folder
 from tradepulse.embedded.state import lock_holder
 from tradepulse.runtime.broker_refusal import refusal
-from tradepulse.runtime.db import said_of
+from tradepulse.runtime.database_url import said_of
 from tradepulse.runtime.kafka import KafkaSettings
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -180,7 +180,7 @@ def _given_broker(kafka: KafkaSettings) -> Finding:
     if asyncio.run(broker_answers(kafka)):
         return Finding(KAFKA, "ok", f"{address} answers")
     if (refused := asyncio.run(refusal(kafka))) is not None:
-        said, _, remedy = refused.rpartition(": ")
+        said, _, remedy = refused.rpartition("; ")
         return Finding(KAFKA, "fail", said, remedy)
     return Finding(KAFKA, "fail", f"{address} does not answer", "start it, or unset the variable")
 

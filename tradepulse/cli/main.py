@@ -16,6 +16,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("up.command:up", "Run everything on this machine, on recorded candles or live ones."),
     "doctor": ("setup:doctor", "Check what this machine needs for `tradepulse up`."),
     "migrate": ("setup:migrate", "Apply the database migrations that are missing."),
+    "backup": (
+        "backup.command:backup",
+        "Write the database to a file, or a copy of its whole server.",
+    ),
+    "restore": (
+        "backup.command:restore",
+        "Bring a backup back, to a point in time, or try whether it could be.",
+    ),
     "topics": ("setup:topics", "Create the Kafka topics that are missing."),
     "backtest": (
         "research.backtests:backtest",
@@ -57,7 +65,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Show how much of each series there is, what is missing, and a map.",
     ),
     "trace": ("trace:trace", "Show an order or a signal with what led to it, back to the candle."),
-    "dlq": ("dlq:app", "List messages that could not be handled, and send them back."),
+    "dlq": ("dlq:app", "List messages that could not be handled, export them, send them back."),
 }
 """Where each command is, and the first line of its help."""
 

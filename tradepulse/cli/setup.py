@@ -25,7 +25,7 @@ def migrate(
     from tradepulse.trading import RULES_VERSION
 
     url = database_url(state)
-    applied = asyncio.run(db.migrate(url))
+    applied = asyncio.run(db.migrate(url, lambda line: typer.echo(line, err=True)))
     for name in applied:
         typer.echo(f"applied {name}")
     taken = asyncio.run(rules_version.accept_rules(url, RULES_VERSION)) if accept_rules else []

@@ -136,7 +136,7 @@ class EmbeddedPostgres:
 
     def _spawn(self) -> Child:
         self._folder.mkdir(parents=True, exist_ok=True)
-        user = _service_user()
+        user = service_user()
         programs = program_folder()
         if user is not None:
             os.chown(self._folder, *user)
@@ -235,7 +235,7 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C", "TZ": "UTC"}
 
 
-def _service_user() -> tuple[int, int] | None:
+def service_user() -> tuple[int, int] | None:
     """Give the user and group to run as, or None where this process's own will do."""
     if os.geteuid() != 0:
         return None

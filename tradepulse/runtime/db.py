@@ -4,24 +4,24 @@ import asyncio
 import contextlib
 import json
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from typing import Any, TypeAlias
 
 import asyncpg
 
+from tradepulse.runtime.database_url import said_of
 from tradepulse.runtime.meters import PoolMeters
+from tradepulse.runtime.migrating import MIGRATION_LOCK, LockHeldError, apply
+from tradepulse.runtime.rights import grant_rights
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 )
 """A connection of its own, or one borrowed from a pool."""
-
-MIGRATION_LOCK = 7_251_001
-"""Advisory lock that keeps two migrations of one database apart."""
 
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -132,6 +132,7 @@ def lazy_pool(
     min_size: int = 1,
     max_size: int = 4,
     application: str = "tradepulse",
+    query_s: float | None = None,
     meters: PoolMeters | None = None,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Return a pool, not yet connected, whose `json` is Python values and `numeric` `Decimal`.
@@ -141,6 +142,7 @@ def lazy_pool(
         min_size: connections that are kept.
         max_size: connections at most.
         application: how the server calls its sessions.
+        query_s: how long an answer may take; None for any time.
         meters: told of the pool.
     """
 
@@ -155,6 +157,7 @@ def lazy_pool(
         max_size=max_size,
         init=init,
         timeout=15,
+        command_timeout=query_s,
         connection_class=_Kept,
         server_settings=_session(application),
         # what asyncpg.create_pool would say
@@ -258,28 +261,18 @@ def _unavailable(error: BaseException) -> DatabaseUnavailableError:
     )
 
 
-def said_of(error: BaseException) -> str:
-    """Return what may be told of an error of connecting; the address holds a password."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not believed: {error.verify_message}; see sslrootcert"
-    if isinstance(error, ValueError):
-        words = str(error)
-        # the one of them that names nothing but the file
-        told = words if words.startswith("root certificate file") else ""
-    else:
-        told = str(error)
-    return " ".join(f"{type(error).__name__}: {told}".rstrip(": ").split())
-
-
 def migrations() -> list[tuple[str, str]]:
     """Return (name, SQL) of every migration in order."""
     folder = resources.files("tradepulse.migrations")
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    files = sorted((f for f in folder.iterdir() if f.name[0].isdigit()), key=lambda f: f.name)
     return [(file.name, file.read_text()) for file in files]
 
 
-async def migrate(database_url: str) -> list[str]:
-    """Apply the migrations that are missing, each in a transaction; return their names."""
+async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Apply the migrations that are missing, see `migrating`; return their names.
+
+    `tell` is told in one line who holds a lock that is waited for.
+    """
     connection = await connect(database_url)
     try:
         await connection.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
@@ -287,16 +280,18 @@ async def migrate(database_url: str) -> list[str]:
             "create table if not exists migrations "
             "(name text primary key, applied_at timestamptz not null default now())"
         )
-        rows = await connection.fetch("select name from migrations")
-        done = {row["name"] for row in rows}
+        done = {row["name"] for row in await connection.fetch("select name from migrations")}
         applied = []
         for name, sql in migrations():
             if name in done:
                 continue
-            async with connection.transaction():
-                await connection.execute(sql)
-                await connection.execute("insert into migrations (name) values ($1)", name)
+            try:
+                await apply(connection, name, sql, partial(connect, database_url), tell)
+            except LockHeldError as error:
+                raise DatabaseUnavailableError(str(error)) from None
             applied.append(name)
+        # a new table has none yet
+        await grant_rights(connection)
         return applied
     finally:
         await connection.close()

@@ -1,8 +1,8 @@
 """What was put aside, as it is listed, and sent back once its cause is mended."""
 
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
@@ -32,6 +32,7 @@ class DeadLetter:
         length: of the whole value where `value` is only its beginning, else None.
         sha256: of the whole value then.
         origin: where the whole is then.
+        headers: all that came with it, by name; what is no text is written as it can be.
     """
 
     topic: str
@@ -47,6 +48,7 @@ class DeadLetter:
     length: int | None = None
     sha256: str = ""
     origin: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,13 @@ def topics_named(name: str | None) -> list[Topic]:
 
 async def list_dead_letters(kafka: KafkaAddress, topic: str | None = None) -> list[DeadLetter]:
     """Return every dead letter, oldest first within each topic."""
-    return [letter async for letter, _ in _letters(kafka, topic)]
+    return [letter async for letter in dead_letters(kafka, topic)]
+
+
+async def dead_letters(kafka: KafkaAddress, topic: str | None = None) -> AsyncIterator[DeadLetter]:
+    """Yield every dead letter, oldest first within each topic, a few in memory at a time."""
+    async for letter, _ in _letters(kafka, topic):
+        yield letter
 
 
 async def dead_letters_waiting(kafka: KafkaAddress) -> dict[str, int]:
@@ -221,7 +229,7 @@ async def _letters(
 
 
 def _letter(record: ConsumerRecord, topic: Topic, done: int) -> DeadLetter:
-    headers = {name: value.decode() for name, value in record.headers}
+    headers = {name: value.decode(errors="backslashreplace") for name, value in record.headers}
     return DeadLetter(
         topic=topic.name,
         reason=headers.get("reason", ""),
@@ -236,4 +244,5 @@ def _letter(record: ConsumerRecord, topic: Topic, done: int) -> DeadLetter:
         length=int(headers["length"]) if "length" in headers else None,
         sha256=headers.get("sha256", ""),
         origin=headers.get("origin", ""),
+        headers=headers,
     )

@@ -1,7 +1,8 @@
-"""What a service answers over HTTP: /livez, /readyz, /metrics, and pages of its own."""
+"""What a service answers over HTTP: /livez, /readyz, /version, /metrics, and pages of its own."""
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from tradepulse import __version__
 from tradepulse.runtime.settings import DatabaseSettings
 
 ASGIApp = Callable[..., Awaitable[None]]
@@ -54,9 +56,14 @@ class Answering(Protocol):
 
     def unready(self) -> list[str]: ...  # noqa: D102 - see class
 
+    def unready_as_standby(self) -> list[str]: ...  # noqa: D102 - see class
+
+    def version(self) -> dict[str, str]: ...  # noqa: D102 - see class
+
     def hanging(self) -> list[str]: ...  # noqa: D102 - see class
 
 
+_JSON = b"application/json"
 _TICK_S = 1.0
 _TICKS = 10
 """Of uvicorn's in a second; it looks after its date once in so many."""
@@ -108,6 +115,11 @@ async def http_server(settings: DatabaseSettings, app: ASGIApp) -> AsyncIterator
         await serving
 
 
+def told_version(service: str, commit: str) -> dict[str, str]:
+    """Return which code runs, as /version tells it."""
+    return {"service": service, "version": __version__, "commit": commit}
+
+
 def endpoints(service: Answering) -> ASGIApp:
     """Return the application that answers for a service."""
 
@@ -118,19 +130,32 @@ def endpoints(service: Answering) -> ASGIApp:
                 send, 200, generate_latest(service.registry), b"text/plain; version=0.0.4"
             )
         elif scope["type"] == "http" and path == "/livez":
-            hanging = service.hanging()
-            line = ("does not go on: " + ", ".join(hanging) if hanging else "live") + "\n"
-            await _respond(send, 503 if hanging else 200, line.encode())
+            await _tell(scope, send, "live", "does not go on", service.hanging())
         elif scope["type"] == "http" and path == "/readyz":
-            unready = service.unready()
-            line = ("waiting for " + ", ".join(unready) if unready else "ready") + "\n"
-            await _respond(send, 503 if unready else 200, line.encode())
+            as_standby = b"standby=ok" in scope.get("query_string", b"").split(b"&")
+            lacking = service.unready_as_standby() if as_standby else service.unready()
+            await _tell(scope, send, "ready", "waiting for", lacking)
+        elif scope["type"] == "http" and path == "/version":
+            await _respond(send, 200, json.dumps(service.version()).encode(), _JSON)
         elif service.pages is not None:
             await service.pages(scope, receive, send)
         elif scope["type"] == "http":
             await _respond(send, 404, b"no such page\n")
 
     return answer
+
+
+async def _tell(scope: Any, send: Any, well: str, lacks: str, lacking: list[str]) -> None:
+    """Answer 200 where nothing is lacking, else 503 with what is: a line, or JSON if asked for."""
+    status = 503 if lacking else 200
+    headers = dict(scope.get("headers", ()))
+    if b"application/json" in headers.get(b"accept", b""):
+        told = {well: not lacking, lacks.replace(" ", "_"): lacking}
+        await _respond(send, status, json.dumps(told).encode(), _JSON)
+        return
+    between = " " if lacks == "waiting for" else ": "
+    line = f"{lacks}{between}{', '.join(lacking)}" if lacking else well
+    await _respond(send, status, f"{line}\n".encode())
 
 
 async def _respond(

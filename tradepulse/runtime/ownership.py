@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=10)
 RENEW_EVERY_S = 2.0
+ANSWERED_S = 5.0
+"""Who cannot renew its lease in this time is about to lose it, and ends before."""
 LOOK_EVERY_S = 0.5
 
 # by the clock: in a database that was restored, one more than its last epoch may be the epoch of a
@@ -144,8 +146,10 @@ async def become_owner(
         meters: of the consumer.
     """
     connection = await connect(service.settings.database_url, application=service.session)
-    while not await connection.fetchval(_HOLD, consumer, service.session, LEASE):
+    hold = consumer, service.session, LEASE
+    while not await connection.fetchval(_HOLD, *hold, timeout=ANSWERED_S):
         service.readiness[held] = lambda: False
+        service.waits_for = held
         if ended := await connection.fetch(_END_HANGING, consumer):
             log.warning(
                 "the owner of %s hangs: its sessions were ended, this process takes over",
@@ -156,6 +160,7 @@ async def become_owner(
         await asyncio.sleep(LOOK_EVERY_S)
     # told from now on, as of who waits: of both together it tells that one has it
     service.readiness[held] = lambda: True
+    service.waits_for = None
     meters.held.set(1)
     # at once: what follows may take longer than the lease
     service.background(
@@ -200,7 +205,9 @@ async def _keep_lease(
     while True:
         goes_on = not service.hanging()
         try:
-            done = await connection.execute(_RENEW, consumer, service.session, LEASE, goes_on)
+            done = await connection.execute(
+                _RENEW, consumer, service.session, LEASE, goes_on, timeout=ANSWERED_S
+            )
         except UNREACHABLE as error:
             raise FencedError(
                 f"the hold on {consumer} is lost ({type(error).__name__}: {error}): the database "

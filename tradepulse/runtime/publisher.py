@@ -6,6 +6,7 @@ transaction that it has open; so an acknowledgement has a limit, and the process
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Self, TypeAlias
@@ -19,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from contracts.topics import Topic
 from tradepulse.runtime.broker_refusal import refusal
 from tradepulse.runtime.cluster import Cluster
+from tradepulse.runtime.hearing import Hearing
 from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers, client_options
 from tradepulse.runtime.meters import PublishMeters
 
@@ -28,9 +30,6 @@ MOST_BYTES = 1_000_000
 """Of key, value and headers of one message; a broker takes 1,048,588 with all around it."""
 ACKNOWLEDGED_S = 30.0
 STOPPED_S = 5.0
-ASKED_EVERY_S = 5.0
-HEARD_S = 10.0
-"""A broker that has answered nothing for longer is away."""
 
 
 class BrokerUnavailableError(RuntimeError):
@@ -87,8 +86,7 @@ class Publisher:
         self._cluster.when_other(self._give_up)
         self._limits: set[asyncio.Timeout] = set()
         self._client_id = client_id
-        self._clock = clock
-        self._heard_at: float | None = None
+        self._hearing = Hearing(self._answers, clock)
         self._client: AIOKafkaProducer | None = None
         self._allowed: set[str] | None = None
         self._partitions: dict[tuple[str, str], int] = {}
@@ -112,26 +110,39 @@ class Publisher:
             max_batch_size=262_144,
         )
         self._cluster.keep(self._client.client)
-        await retry_connect(self._client.start, self._kafka, patience_s)
-        await retry_connect(self._ask, self._kafka, patience_s)
-        self._heard_at = self._clock()
+        try:
+            await retry_connect(self._client.start, self._kafka, patience_s)
+            await retry_connect(self._ask, self._kafka, patience_s)
+        except BaseException:
+            # or aiokafka has the last word, of a client that was not closed
+            await self.stop()
+            raise
+        self._hearing.heard()
         return self
 
     @property
     def hears(self) -> bool:
-        """Whether the broker has answered within `HEARD_S`; see `keep_asking`."""
-        return self._heard_at is not None and self._clock() - self._heard_at <= HEARD_S
+        """Whether the broker has answered lately; see `keep_asking`."""
+        return self._hearing.hears
 
-    async def keep_asking(self) -> None:
+    async def keep_asking(self, patience_s: float = math.inf) -> None:
         """Ask the broker for ever what it holds, so that `hears` knows.
 
         The client says yes or no and raises nothing. What is asked of a broker that hangs is
         not given up: the client would leave a connection behind.
+
+        Raises:
+            BrokerUnavailableError: it has answered nothing for `patience_s` seconds.
         """
-        while True:
-            if await self._producer.client.force_metadata_update():
-                self._heard_at = self._clock()
-            await asyncio.sleep(ASKED_EVERY_S)
+        silent = await self._hearing.keep_asking(patience_s)
+        raise BrokerUnavailableError(
+            f"no Kafka broker has answered at {bootstrap_servers(self._kafka)} for {silent:.0f} s: "
+            "see whether it runs; this process ends, to be started again"
+        )
+
+    def _answers(self) -> "asyncio.Future[bool]":
+        asked: asyncio.Future[bool] = self._producer.client.force_metadata_update()
+        return asked
 
     async def _ask(self) -> None:
         if not await self._producer.client.force_metadata_update():

@@ -13,21 +13,13 @@ import contextlib
 import gc
 import logging
 import os
-import sys
-import traceback
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
-import asyncpg
-from aiokafka.errors import (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    KafkaConnectionError,
-    TopicAuthorizationFailedError,
-)
 from faststream import FastStream
 from faststream.specification import AsyncAPI
 
@@ -35,32 +27,28 @@ from contracts.topics import Topic
 from tradepulse import __version__
 from tradepulse.runtime.broker import Broker
 from tradepulse.runtime.cluster import Cluster, Restore, arrive
-from tradepulse.runtime.db import LOST, DatabaseUnavailableError, lazy_pool, opened
+from tradepulse.runtime.db import lazy_pool, opened
 from tradepulse.runtime.dead_letters import DeadLetters
 from tradepulse.runtime.delivery import Decoder
-from tradepulse.runtime.health import ASGIApp, endpoints, http_server
+from tradepulse.runtime.health import ASGIApp, endpoints, http_server, told_version
+from tradepulse.runtime.hearing import Hearing, database_answers
+from tradepulse.runtime.hung_loop import LoopWatch
 from tradepulse.runtime.meters import LoopMeter, PoolMeters, tell_ready
 from tradepulse.runtime.metrics import new_registry
 from tradepulse.runtime.newer import NewerWords
 from tradepulse.runtime.offsets import NotedOffsets, from_beginning, from_end, from_kept
 from tradepulse.runtime.outbox import OutboxMeters, Relay
-from tradepulse.runtime.publisher import BrokerUnavailableError, Publisher
+from tradepulse.runtime.process import run_process
+from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.reading import AssignedReading, Handler, Reading
-from tradepulse.runtime.settings import (
-    DatabaseSettings,
-    RefusedError,
-    RuntimeSettings,
-    load_settings,
-)
+from tradepulse.runtime.retention import Kept, Retention
+from tradepulse.runtime.settings import RuntimeSettings, load_settings
 from tradepulse.runtime.sharing import SharedReading
-from tradepulse.runtime.telemetry import configure_logging
 
-_FORBIDDEN = (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    TopicAuthorizationFailedError,
-)
-_ASYNCPG = f"{os.sep}asyncpg{os.sep}"
+QUERY_S = 300.0
+"""No query takes so long; who waits longer for an answer waits for a server that hangs."""
+END_S = 30.0
+"""How long a process that has failed may take to end; then it is ended."""
 GARBAGE_AFTER = 20_000
 """Objects that must be there anew before Python looks for garbage among them; it would after 700,
 several times in each batch of messages, which is a third of the time of a replay."""
@@ -81,7 +69,10 @@ class Service:
         self.cluster = Cluster(self.fail)
         """The Kafka of this process."""
         self.pool = lazy_pool(
-            settings.database_url, application=self.session, meters=PoolMeters(self.registry)
+            settings.database_url,
+            application=self.session,
+            query_s=QUERY_S,
+            meters=PoolMeters(self.registry),
         )
         self.publisher = Publisher(settings, name, registry=self.registry, cluster=self.cluster)
         letters = DeadLetters(self.publisher, name, self.registry)
@@ -96,9 +87,15 @@ class Service:
         self.readiness: dict[str, Callable[[], bool]] = {
             "start-up": lambda: self._is_started,
             "broker": lambda: self.publisher.hears,
+            "database": lambda: self._database.hears,
         }
         """Conditions of /readyz by name; all must hold."""
         tell_ready(self.registry, self.readiness)
+        self._database = Hearing(partial(database_answers, self.pool))
+        self.broker_patience_s = settings.broker_patience_s
+        """How long it goes on without a broker."""
+        self.waits_for: str | None = None
+        """The condition of /readyz that a standby waits for; it is ready to take over."""
         self._loop_meter = LoopMeter(self.registry)
         self.liveness: dict[str, Callable[[], bool]] = {}
         """Conditions of /livez by name; where one does not hold, this process is to be replaced."""
@@ -194,6 +191,10 @@ class Service:
         self.liveness["outbox relay"] = relay.pulse.is_beating
         return relay
 
+    def retains(self, *kept: Kept) -> None:
+        """Remove what was kept long enough of tables that this service writes."""
+        self.background(Retention(self.pool, kept, self.registry).run, "retention")
+
     def on_new_kafka(self, restore: Restore) -> None:
         """Do this once when the service finds another Kafka than it knew, before all else.
 
@@ -222,11 +223,26 @@ class Service:
         """End the process with its reason; the first counts."""
         if self.failure is None:
             self.failure = error
+            # whoever it cannot say goodbye to must not keep it
+            end = threading.Timer(END_S, os._exit, [1])
+            end.daemon = True
+            end.start()
         self.app.exit()
 
     def unready(self) -> list[str]:
         """Return the names of the conditions that do not hold."""
         return [name for name, holds in self.readiness.items() if not holds()]
+
+    def unready_as_standby(self) -> list[str]:
+        """Return the same of one that is ready where it only waits for its turn."""
+        unready = self.unready()
+        if self.waits_for is None:
+            return unready
+        return [name for name in unready if name in ("broker", "database")]
+
+    def version(self) -> dict[str, str]:
+        """Return which code runs here."""
+        return told_version(self.name, self.settings.tradepulse_commit)
 
     def hanging(self) -> list[str]:
         """Return the names of what does not go on."""
@@ -236,13 +252,17 @@ class Service:
     async def _lifespan(self) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(opened(self.pool))
+            self._database.heard()
             await self.publisher.start()
             stack.push_async_callback(self.publisher.stop)
             await arrive(self.pool, self.name, self.cluster.id or "", self._restores)
             await stack.enter_async_context(http_server(self.settings, endpoints(self)))
             stack.push_async_callback(self._end_tasks)
             # who only reads has a publisher, too: for what cannot be decoded
-            self._start(self.publisher.keep_asking, "asking the broker")
+            asking = partial(self.publisher.keep_asking, self.broker_patience_s)
+            self._start(asking, "asking the broker")
+            self._start(self._ask_database, "asking the database")
+            self._start(LoopWatch(self.settings.loop_patience_s).run, "turning with the loop")
             self._start(self._loop_meter.run, "measuring the loop")
             self._start(self._broker.keep_measuring, "measuring what lies ahead")
             # where the start itself fails, nobody else ends what was started by then
@@ -257,6 +277,9 @@ class Service:
         for work, name in self._declared:
             self._start(work, name)
         self.log.info("service started")
+
+    async def _ask_database(self) -> None:
+        await self._database.keep_asking()
 
     def _start(self, work: Work, name: str) -> None:
         task = asyncio.create_task(work(), name=name)
@@ -301,49 +324,6 @@ def run(application: Application[S]) -> None:
     gc.set_threshold(GARBAGE_AFTER, *gc.get_threshold()[1:])
     settings = load_settings(application.settings)
     run_process(application.name, settings, lambda: _run(application, settings))
-
-
-def run_process(
-    name: str, settings: DatabaseSettings, work: Callable[[], Coroutine[Any, Any, None]]
-) -> None:
-    """Run a process to its end; exit with a status and, on trouble, one line."""
-    configure_logging(name, settings.log_level, settings.log_format, settings.tradepulse_commit)
-    log = logging.getLogger(name)
-    try:
-        settings.prepare()
-        asyncio.run(work())
-    except (RefusedError, DatabaseUnavailableError, BrokerUnavailableError) as error:
-        log.critical(str(error))
-        sys.exit(1)
-    except Exception as error:
-        said = _of_what_is_away(_inmost(error))
-        # what is away is no fault of ours: where it was noticed says nothing
-        log.critical(said or "service failed", exc_info=not said)
-        sys.exit(1)
-
-
-def _inmost(error: BaseException) -> BaseException:
-    """Return the one error that a task group wraps."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
-def _of_what_is_away(error: BaseException) -> str | None:
-    """Say in one line that broker or database went away or forbids it; None for other errors."""
-    line = " ".join(f"{type(error).__name__}: {error}".split())
-    if isinstance(error, _FORBIDDEN):
-        return f"the broker forbids it: {line}; see the ACLs of KAFKA_USERNAME"
-    if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return f"the database forbids it: {line}; see the role of DATABASE_URL"
-    if isinstance(error, KafkaConnectionError):
-        return f"the broker went away: {line}"
-    passed = (part.filename for part in traceback.extract_tb(error.__traceback__))
-    if isinstance(error, LOST) or (
-        isinstance(error, OSError | TimeoutError) and any(_ASYNCPG in name for name in passed)
-    ):
-        return f"the database went away: {line}; this process ends, to be started again"
-    return None
 
 
 async def _run(application: Application[S], settings: S) -> None:

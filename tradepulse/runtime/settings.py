@@ -64,6 +64,11 @@ class DatabaseSettings(DatabaseAddress):
 class RuntimeSettings(DatabaseSettings, KafkaSettings):
     """What every service is told; a service adds fields."""
 
+    broker_patience_s: float = Field(default=60.0, gt=0, le=86_400)
+    """How long a service goes on without a broker; then it ends, to be started again."""
+    loop_patience_s: float = Field(default=60.0, gt=0, le=86_400)
+    """How long its event loop may stand still before the process ends itself."""
+
 
 S = TypeVar("S", bound=BaseSettings)
 

@@ -6,8 +6,8 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from contracts.topics import CANDLES, EVALUATIONS
+from tradepulse.runtime.hearing import HEARD_S
 from tradepulse.runtime.publisher import (
-    HEARD_S,
     MOST_BYTES,
     BrokerUnavailableError,
     Publisher,

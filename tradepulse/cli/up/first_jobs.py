@@ -18,7 +18,7 @@ from tradepulse.cli.up.replay import OptionError, demo_candles, first_jobs
 from tradepulse.market_data.files import CandleFileError, read_candles
 from tradepulse.research.jobs import JobSpec, job_status, submit_job
 from tradepulse.runtime.db import UNREACHABLE, opened_pool
-from tradepulse.runtime.service import run_process
+from tradepulse.runtime.process import run_process
 from tradepulse.runtime.settings import DatabaseSettings, RefusedError, load_settings
 
 NAME = "first_jobs"

@@ -17,6 +17,7 @@ from tradepulse.cli.up.connections import Connections, given_connections, reach
 from tradepulse.cli.up.dashboard import Dashboard, View
 from tradepulse.cli.up.figures import Figures, read_figures
 from tradepulse.cli.up.first_jobs import job_id, unfinished, unsent
+from tradepulse.cli.up.replay import STRATEGIES
 from tradepulse.cli.up.services import EARLY, INGEST, STUDIO, Services
 from tradepulse.embedded.children import Child, Children, EmbeddedError
 from tradepulse.embedded.kafka import EmbeddedKafka, last_line
@@ -129,7 +130,7 @@ class Run:
         given = given_connections()
         self._kernels = self._children.spawn(
             "kernels",
-            [sys.executable, "-m", "tradepulse.cli.up.kernels"],
+            [sys.executable, "-m", "tradepulse.cli.up.kernels", *STRATEGIES],
             log=self._state.logs / "kernels.log",
         )
         parts: dict[str, Part] = {}

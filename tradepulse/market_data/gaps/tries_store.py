@@ -11,8 +11,20 @@ from tradepulse.candles.gaps.records import NEVER, Gap, Verdict
 from tradepulse.candles.gaps.remedies import Step
 from tradepulse.market_data.gaps.store import COLUMNS, INSERT, columns_of, facts_of, gap_of_row
 from tradepulse.runtime.db import Connection
+from tradepulse.runtime.retention import Kept
 
 Outcome = Literal["mended", "part", "nothing", "refused", "down"]
+
+REPAIRS = Kept(
+    "gap_repairs",
+    """
+delete from gap_repairs where repair_id in (
+    select repair_id from gap_repairs join data_gaps using (gap_id)
+    where at < now() - interval '400 days' and status in ('repaired', 'gone')
+    order by repair_id limit $1)
+""",
+)
+"""Of a gap that still stands all is kept: what mended a part of it says how it ended."""
 
 _DUE = f"""
 select {COLUMNS} from data_gaps

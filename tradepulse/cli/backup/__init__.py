@@ -1,0 +1,1 @@
+"""`tradepulse backup` and `tradepulse restore`."""
