@@ -15,16 +15,13 @@ import asyncpg
 
 from tradepulse.runtime.database_url import said_of
 from tradepulse.runtime.meters import PoolMeters
-from tradepulse.runtime.migrating import LockHeldError, apply
+from tradepulse.runtime.migrating import MIGRATION_LOCK, LockHeldError, apply
 from tradepulse.runtime.rights import grant_rights
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 )
 """A connection of its own, or one borrowed from a pool."""
-
-MIGRATION_LOCK = 7_251_001
-"""Advisory lock that keeps two migrations of one database apart."""
 
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -283,8 +280,7 @@ async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: Non
             "create table if not exists migrations "
             "(name text primary key, applied_at timestamptz not null default now())"
         )
-        rows = await connection.fetch("select name from migrations")
-        done = {row["name"] for row in rows}
+        done = {row["name"] for row in await connection.fetch("select name from migrations")}
         applied = []
         for name, sql in migrations():
             if name in done:

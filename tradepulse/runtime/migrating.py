@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 import asyncpg
 
+MIGRATION_LOCK = 7_251_001
+"""Advisory lock that keeps two migrations of one database apart."""
 OUTSIDE = "-- outside a transaction"
 """First line of a migration that cannot run in one."""
 TRIES = 20

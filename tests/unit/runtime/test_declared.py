@@ -15,20 +15,20 @@ READING = {
     "studio_svc": ["account", "candles", "configurations", "evaluations", "weights"],
 }
 BESIDE = {
-    "market_ingest": ["gap scanner"],
-    "signal_svc": ["offsets of tradepulse.candles"],
-    "optimizer_svc": ["lifecycle", "measuring the outbox", "outbox relay"],
+    "market_ingest": ["gap scanner", "retention"],
+    "signal_svc": ["offsets of tradepulse.candles", "retention"],
+    "optimizer_svc": ["lifecycle", "measuring the outbox", "outbox relay", "retention"],
     "rl_svc": [
         *("drift watch", "measuring the outbox", "messages that nobody has announced", "models"),
         *("outbox relay", "weights"),
     ],
     "executor_svc": [
         *("check of the ledger", "ledger", "measuring the outbox"),
-        *("messages that nobody has announced", "outbox relay"),
+        *("messages that nobody has announced", "outbox relay", "retention"),
     ],
     "studio_svc": [
-        *("census", "dead letters", "jobs to pages", "ledger to pages", "market data to pages"),
-        "models to pages",
+        *("backups", "census", "dead letters", "jobs to pages", "ledger to pages"),
+        *("market data to pages", "models to pages"),
     ],
 }
 ALIVE = {
