@@ -32,6 +32,8 @@ class Topic:
         compacted: keep the latest value of every key for ever instead of all for `retention_ms`.
         retention_ms: how long a message is kept where the topic is not compacted.
         writer: the one service that publishes to it.
+        readers: the services that read it and put aside what they cannot handle.
+        watchers: those that only look on.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Topic:
     partitions: int = 1
     compacted: bool = False
     retention_ms: int = 30 * DAY_MS
+    readers: tuple[str, ...] = ()
+    watchers: tuple[str, ...] = ()
 
     @property
     def dead_letters(self) -> str:
@@ -49,20 +53,50 @@ class Topic:
 
 
 CANDLES = Topic(
-    "tradepulse.candles", CandleClosed, "exchange:symbol", "market_ingest", partitions=6
+    "tradepulse.candles",
+    CandleClosed,
+    "exchange:symbol",
+    "market_ingest",
+    partitions=6,
+    readers=("signal_svc", "rl_svc", "executor_svc"),
+    watchers=("studio_svc",),
 )
 EVALUATIONS = Topic(
-    "tradepulse.evaluations", CandleEvaluated, "exchange:symbol", "signal_svc", partitions=6
+    "tradepulse.evaluations",
+    CandleEvaluated,
+    "exchange:symbol",
+    "signal_svc",
+    partitions=6,
+    readers=("executor_svc",),
+    watchers=("studio_svc",),
 )
-WEIGHTS = Topic("tradepulse.weights", PortfolioWeightsDecided, "portfolio", "rl_svc")
+WEIGHTS = Topic(
+    "tradepulse.weights",
+    PortfolioWeightsDecided,
+    "portfolio",
+    "rl_svc",
+    readers=("executor_svc",),
+    watchers=("studio_svc",),
+)
 CONFIGURATIONS = Topic(
     "tradepulse.configurations",
     ConfigurationChanged,
     "configuration_id",
     "optimizer_svc",
     compacted=True,
+    readers=("signal_svc",),
+    watchers=("studio_svc",),
 )
-FEEDS = Topic("tradepulse.feeds", FeedAnnounced, "feed", "market_ingest", compacted=True)
-ACCOUNT = Topic("tradepulse.account", AccountEvent, "account", "executor_svc")
+FEEDS = Topic(
+    "tradepulse.feeds",
+    FeedAnnounced,
+    "feed",
+    "market_ingest",
+    compacted=True,
+    readers=("rl_svc", "executor_svc"),
+)
+ACCOUNT = Topic(
+    "tradepulse.account", AccountEvent, "account", "executor_svc", readers=("studio_svc",)
+)
 
 TOPICS = (CANDLES, EVALUATIONS, WEIGHTS, CONFIGURATIONS, FEEDS, ACCOUNT)

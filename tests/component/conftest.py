@@ -12,15 +12,17 @@ from studio_svc.app import create_app
 from studio_svc.stores import Stores
 from studio_svc.stream.hub import Hub
 from studio_svc.system.health import HealthWatch
+from tests.database_roles import address_of
 from tradepulse.runtime.db import connect_pool, migrate
 
 
 @pytest_asyncio.fixture
 async def studio(database_url: str, tmp_path: Path) -> AsyncIterator[Studio]:
-    """The application over an empty database, with a page of one line."""
+    """The application over an empty database, on its role there, with a page of one line."""
     await migrate(database_url)
     pool = await connect_pool(database_url)
-    stores, hub = Stores.over(pool, "main", "main"), Hub()
+    own = await connect_pool(await address_of("studio_svc", database_url))
+    stores, hub = Stores.over(own, "main", "main"), Hub()
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / "page-1.js").write_text("1")
     (tmp_path / "index.html").write_text("<title>TradePulse</title>")
@@ -33,6 +35,7 @@ async def studio(database_url: str, tmp_path: Path) -> AsyncIterator[Studio]:
             headers={"authorization": f"Bearer {TOKEN}"},
         ) as client:
             yield Studio(pool, stores, hub, client, app)
+    await own.close()
     await pool.close()
 
 

@@ -23,10 +23,12 @@ from contracts.events import (
     FeedSeries,
 )
 from contracts.topics import CONFIGURATIONS, FEEDS
+from tests.database_roles import as_role, has_roles, make_roles
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.files import read_candles
 from tradepulse.runtime.db import connect, migrate
+from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.topics import create_topics
 from tradepulse.strategies.evaluate import Configuration
@@ -153,18 +155,28 @@ def candle_events(one: Candles) -> list[CandleClosed]:
 
 
 class System:
-    """The services of one run, each a process of its own, and the database they share."""
+    """The services of one run, each a process of its own, and the database they share.
 
-    def __init__(self, bootstrap: str, database_url: str, folder: Path) -> None:
+    Each works as the role of its name once `prepare` has made them. Where the database is not our
+    own it may ask them for passwords, which they do not have: they work as who is given.
+    """
+
+    def __init__(self, bootstrap: KafkaAddress, database_url: str, folder: Path) -> None:
         self.bootstrap = bootstrap
         self.database_url = database_url
         self.folder = folder
+        self.has_roles = False
+        self.code = ROOT
+        """Where the code lies of what is started."""
         self._env: dict[str, dict[str, str]] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     async def prepare(self, configurations: Sequence[Configuration]) -> None:
         """Migrate, make the topics, and publish the active configurations."""
-        await migrate(self.database_url)
+        if has_roles():
+            await make_roles(self.database_url)
+            self.has_roles = True
+        await migrate(self.address_of_database("tradepulse_owner"))
         await create_topics(self.bootstrap)
         publisher = await Publisher(self.bootstrap, "test").start()
         for one in configurations:
@@ -184,6 +196,15 @@ class System:
             await publisher.send(CONFIGURATIONS, key, event.model_dump_json().encode())
         await publisher.stop()
 
+    def reach(self, role: str) -> dict[str, str]:
+        """Return how a service reaches the broker and the database."""
+        url = as_role(self.database_url, role) if self.has_roles else self.database_url
+        return {"KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers(self.bootstrap), "DATABASE_URL": url}
+
+    def address_of_database(self, role: str) -> str:
+        """Return the database's address for a role, with all that is needed."""
+        return self.reach(role)["DATABASE_URL"]
+
     async def announce(self, event: FeedAnnounced) -> None:
         """Publish a feed."""
         publisher = await Publisher(self.bootstrap, "test").start()
@@ -200,14 +221,13 @@ class System:
                 [sys.executable, "-m", given["module"]],
                 env={
                     **os.environ,
-                    "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
-                    "DATABASE_URL": self.database_url,
+                    **self.reach(given["module"].partition(".")[0]),
                     "CLOCK": "replay",
                     "HTTP_PORT": "0",
                     **COSTS,
                     **given,
                 },
-                cwd=ROOT,
+                cwd=self.code,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -20,6 +20,7 @@ from contracts.events import CandleClosed
 from contracts.topics import CANDLES, FEEDS
 from market_ingest.live.bars import Bar, is_alike
 from market_ingest.live.series_track import Timing
+from tests.database_roles import address_of
 from tests.fakes.exchange import HOUR, FakeExchange, Tape
 from tests.fakes.exchange.faults import DropSocket, LostMessage
 from tests.fakes.exchange.synthetic import random_trades
@@ -239,7 +240,7 @@ async def live(
         environment = {
             **compiled_once(tmp_path),
             "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
-            "DATABASE_URL": database_url,
+            "DATABASE_URL": await address_of("market_ingest", database_url),
             "VENUES_FILE": str(tmp_path / "venues.json"),
             "DIES_BEFORE_CORRECTION": str(tmp_path / "mortal"),
             "FAKE_TIME_URL": f"{fake.address}/binanceus/api/v3/time",

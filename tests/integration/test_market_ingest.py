@@ -15,6 +15,7 @@ from topic_reader import read_all
 from contracts.events import CandleClosed, FeedAnnounced
 from contracts.topics import CANDLES, FEEDS
 from tests.candle_series import as_events, random_walk
+from tests.database_roles import address_of
 from tradepulse import __version__
 from tradepulse.embedded.ports import free_ports
 from tradepulse.market_data.files import write_candles
@@ -93,7 +94,7 @@ async def ingest(
     connection = await connect(database_url)
     environment = {
         "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": await address_of("market_ingest", database_url),
         "REPLAY_FILE": str(tmp_path / "candles.parquet"),
     }
     ingest = Ingest(environment, connection, kafka_bootstrap, tmp_path)

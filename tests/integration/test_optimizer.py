@@ -35,6 +35,7 @@ from optimizer_svc.search.turns import TURN_S
 from optimizer_svc.store import Store
 from optimizer_svc.tried import searches_of_market
 from optimizer_svc.validation.job import STALL_S, Validating
+from tests.database_roles import address_of
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.instrument_rules import KeptRules, keep_rules
 from tradepulse.market_data.store import load_candles, store_candles
@@ -840,7 +841,7 @@ async def test_a_killed_service_resumes_with_the_same_result(
     spec = spec_of(trials=8_000, activate=True)
     service = ServiceProcess(
         {
-            "DATABASE_URL": database_url,
+            "DATABASE_URL": await address_of("optimizer_svc", database_url),
             "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
             "OPTIMIZER_WORKERS": "1",
             "HEARTBEAT_S": "0.3",

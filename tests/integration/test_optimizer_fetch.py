@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from optimizer_svc.store import Store
+from tests.database_roles import address_of
 from tests.fakes.exchange import HOUR, MINUTE, FakeExchange, Instrument, Tape
 from tests.fakes.exchange.faults import ServerError
 from tests.fakes.exchange.synthetic import random_candles
@@ -58,7 +59,7 @@ class Jobs:
 @pytest_asyncio.fixture
 async def jobs(database_url: str) -> AsyncIterator[Jobs]:
     await migrate(database_url)
-    pool = await connect_pool(database_url)
+    pool = await connect_pool(await address_of("optimizer_svc", database_url))
     tape = Tape(Instrument("BTC/USD"), candles=ROWS)
     async with FakeExchange(
         START + 1_000 * MINUTE + HOUR, {"coinbase": [tape], "kraken": [tape]}

@@ -18,6 +18,7 @@ from trainings import DAY, END, SERIES, START, STEPS, filled, spec_of, stored_in
 from rl_svc.trainer import TrainerSettings
 from rl_svc.training.process import TrainerProcess, locked
 from rl_svc.training.store import TrainingStore
+from tests.database_roles import address_of
 from tests.made_models import made_model
 from tradepulse.research.jobs import JobStatus, job_status, request_cancel
 from tradepulse.research.looks import JudgedRange, add_look, looks_at
@@ -174,8 +175,8 @@ async def test_cancelled_or_killed_it_goes_on_to_the_same_parameters(
     job_id = await queued(pool, spec_of(**LONG, minutes=2_000))
     folder = tmp_path / "killed"
     environment = {
-        **os.environ, "DATABASE_URL": database_url, "TRAINER_FOLDER": str(folder),
-        "HEARTBEAT_S": "0.3",
+        **os.environ, "TRAINER_FOLDER": str(folder), "HEARTBEAT_S": "0.3",
+        "DATABASE_URL": await address_of("rl_trainer", database_url),
     }  # fmt: skip
     command = [sys.executable, "-m", "rl_svc.trainer"]
     process = subprocess.Popen(command, env=environment)

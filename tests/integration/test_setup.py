@@ -25,7 +25,7 @@ runpy.run_module("tradepulse.runtime.setup", run_name="__main__")
 
 
 def set_up(
-    bootstrap: str, url: str, status: int = 0, patience_s: str = "60"
+    bootstrap: str, url: str, status: int = 0, patience_s: str = "60", **more: str
 ) -> list[dict[str, object]]:
     """Run the process where only what every service needs is installed; return its log."""
     ended = subprocess.run(
@@ -35,6 +35,7 @@ def set_up(
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "DATABASE_URL": url,
             "SETUP_PATIENCE_S": patience_s,
+            **more,
         },
         capture_output=True,
         text=True,
@@ -55,6 +56,24 @@ async def test_a_deployment_is_set_up_once(
     assert (again[0]["migrations"], again[1]["topics"]) == ([], [])
     connection = await connect(database_url)
     assert await connection.fetchval("select count(*) from migrations") == len(migrations())
+    await connection.close()
+
+
+async def test_an_operator_accepts_other_rules(
+    kafka_bootstrap: str, database_url: str, no_topics: None
+) -> None:
+    set_up(kafka_bootstrap, database_url)
+    connection = await connect(database_url)
+    await connection.execute(
+        "insert into event_time_positions (consumer, epoch, settled_time, offsets, state) "
+        "values ('executor:main', 1, 0, '{}', '{\"rules_version\": 1}')"
+    )
+    said = set_up(kafka_bootstrap, database_url, SETUP_ACCEPT_RULES="7")
+    assert [(line["rules"], line["consumers"]) for line in said if "rules" in line] == [
+        (7, ["executor:main"])
+    ]
+    kept = "select state ->> 'rules_version' from event_time_positions"
+    assert await connection.fetchval(kept) == "7"
     await connection.close()
 
 

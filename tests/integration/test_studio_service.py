@@ -13,6 +13,7 @@ import pytest
 
 from contracts.events import CandleClosed
 from contracts.topics import CANDLES, EVALUATIONS
+from tests.database_roles import address_of
 from tradepulse.embedded.ports import free_ports
 from tradepulse.runtime.db import migrate
 from tradepulse.runtime.publisher import Publisher
@@ -81,7 +82,13 @@ async def test_a_candle_reaches_the_page(
     address = f"http://127.0.0.1:{port}"
     bearer = {"authorization": f"Bearer {TOKEN}"}
     async with (
-        studio(kafka_bootstrap, database_url, token_file, log, port) as process,
+        studio(
+            kafka_bootstrap,
+            await address_of("studio_svc", database_url),
+            token_file,
+            log,
+            port,
+        ) as process,
         httpx.AsyncClient(base_url=address, headers=bearer, timeout=PATIENCE_S) as client,
     ):
         await until_ready(client)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -70,12 +71,24 @@ class EmbeddedKafka:
         folder: where data, ports and settings are kept; made at the first start.
         children: who starts the process.
         log: the file for the broker's output; `<folder>/kafka.log` where not given.
+        properties: settings of the broker beside our own; the last of a name counts.
+        format_options: of Kafka's storage tool, beside our own.
     """
 
-    def __init__(self, folder: Path, children: Children, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        children: Children,
+        log: Path | None = None,
+        *,
+        properties: str = "",
+        format_options: Sequence[str] = (),
+    ) -> None:
         self._folder = folder.resolve()
         self._children = children
         self._log = log or self._folder / "kafka.log"
+        self._properties = _PROPERTIES + properties
+        self._format_options = format_options
         self._port = 0
         self.child: Child | None = None
 
@@ -83,6 +96,10 @@ class EmbeddedKafka:
     def bootstrap_servers(self) -> str:
         """`host:port`, the same at every start unless somebody else took the port meanwhile."""
         return f"{HOST}:{self._port}"
+
+    def address(self) -> KafkaAddress:
+        """Return how it is spoken to."""
+        return self.bootstrap_servers
 
     async def start(self) -> None:
         """Start the broker and return when it answers requests.
@@ -119,7 +136,7 @@ class EmbeddedKafka:
 
     async def answers(self) -> bool:
         """Ask the broker who is there."""
-        return await broker_answers(self.bootstrap_servers)
+        return await broker_answers(self.address())
 
     def _prepare(self, libraries: str) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -132,7 +149,8 @@ class EmbeddedKafka:
         self._port = ports["broker"]
         properties = self._folder / "server.properties"
         properties.write_text(
-            _PROPERTIES.format(host=HOST, data=self._folder / "data", **ports), encoding="utf-8"
+            self._properties.format(host=HOST, data=self._folder / "data", **ports),
+            encoding="utf-8",
         )
         formatted = self._folder / "formatted"
         if not formatted.exists():
@@ -153,6 +171,7 @@ class EmbeddedKafka:
                 f"--cluster-id={cluster.read_text()}",
                 "--config",
                 str(properties),
+                *self._format_options,
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -174,7 +193,7 @@ class EmbeddedKafka:
                     f"Kafka ended while starting (exit code {child.exit_code}): "
                     f"{last_line(self._log)}; all of it is in {self._log}"
                 )
-            if await _listens(self._port) and await broker_answers(self.bootstrap_servers):
+            if await _listens(self._port) and await broker_answers(self.address()):
                 return
             await asyncio.sleep(0.05)
         await self.kill()

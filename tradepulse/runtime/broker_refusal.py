@@ -7,22 +7,11 @@ password is wrong, or the certificate is not believed.
 import ssl
 
 from aiokafka.conn import create_conn
-from aiokafka.errors import (
-    BrokerResponseError,
-    IllegalSaslStateError,
-    KafkaError,
-    SaslAuthenticationFailed,
-    UnsupportedSaslMechanismError,
-)
+from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 
 from tradepulse.runtime.kafka import KafkaAddress, client_options
 
 _ASKED_MS = 5_000
-_REFUSED: dict[type[BrokerResponseError], str] = {
-    SaslAuthenticationFailed: "see KAFKA_USERNAME and KAFKA_PASSWORD_FILE",
-    UnsupportedSaslMechanismError: "see KAFKA_SASL_MECHANISM",
-    IllegalSaslStateError: "see KAFKA_SECURITY_PROTOCOL",
-}
 
 
 async def refusal(kafka: KafkaAddress) -> str | None:
@@ -30,27 +19,24 @@ async def refusal(kafka: KafkaAddress) -> str | None:
     options = client_options(kafka)
     for address in options.pop("bootstrap_servers").split(","):
         host, _, port = address.rpartition(":")
+        broker = f"the Kafka broker at {address}"
         try:
             connection = await create_conn(host, int(port), request_timeout_ms=_ASKED_MS, **options)
-        except tuple(_REFUSED) as error:
-            remedy = next(text for kind, text in _REFUSED.items() if isinstance(error, kind))
-            return f"the Kafka broker at {address} refuses the login ({_said(error)}): {remedy}"
+        except SaslAuthenticationFailed as error:
+            why = " ".join(str(error.args[0]).split())
+            return f"{broker} refuses the login: {why}; see KAFKA_USERNAME and KAFKA_PASSWORD_FILE"
+        except UnsupportedSaslMechanismError:
+            mechanism = options["sasl_mechanism"]
+            return f"{broker} takes no login by {mechanism}; see KAFKA_SASL_MECHANISM"
         except ssl.SSLCertVerificationError as error:
             return (
-                f"the certificate of the Kafka broker at {address} is not believed "
-                f"({error.verify_message}): see KAFKA_CA_FILE, and that the broker is called so"
+                f"the certificate of {broker} is not believed: {error.verify_message}; "
+                "see KAFKA_CA_FILE, and that the broker is called so"
             )
         except ssl.SSLError as error:
-            return (
-                f"the Kafka broker at {address} does not speak TLS as we do ({error.reason}): "
-                "see KAFKA_SECURITY_PROTOCOL"
-            )
+            return f"{broker} speaks no TLS with us: {error.reason}; see KAFKA_SECURITY_PROTOCOL"
         except (KafkaError, OSError, TimeoutError):
             continue
         connection.close()
         return None
     return None
-
-
-def _said(error: KafkaError) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

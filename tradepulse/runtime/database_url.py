@@ -1,6 +1,7 @@
 """Whether an address of a database can be read, asked before anything that would repeat it."""
 
 import re
+import ssl
 from urllib.parse import parse_qs, quote, urlsplit
 
 UNREADABLE = (
@@ -50,3 +51,16 @@ def with_password(url: str, password: str) -> str:
     if ":" in parts.netloc.rpartition("@")[0] or "password" in query or "passfile" in query:
         raise ValueError("it has a password, and DATABASE_PASSWORD_FILE is given: leave one out")
     return f"{url}{'&' if parts.query else '?'}password={quote(password, safe='')}"
+
+
+def said_of(error: BaseException) -> str:
+    """Return what may be told of an error of connecting; the address holds a password."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not believed: {error.verify_message}; see sslrootcert"
+    if isinstance(error, ValueError):
+        words = str(error)
+        # the one of them that names nothing but the file
+        told = words if words.startswith("root certificate file") else ""
+    else:
+        told = str(error)
+    return " ".join(f"{type(error).__name__}: {told}".rstrip(": ").split())

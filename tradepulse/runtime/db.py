@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -14,8 +13,10 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from tradepulse.runtime.database_url import said_of
 from tradepulse.runtime.meters import PoolMeters
 from tradepulse.runtime.migrating import MIGRATION_LOCK, LockHeldError, apply
+from tradepulse.runtime.rights import grant_rights
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -260,23 +261,10 @@ def _unavailable(error: BaseException) -> DatabaseUnavailableError:
     )
 
 
-def said_of(error: BaseException) -> str:
-    """Return what may be told of an error of connecting; the address holds a password."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not believed: {error.verify_message}; see sslrootcert"
-    if isinstance(error, ValueError):
-        words = str(error)
-        # the one of them that names nothing but the file
-        told = words if words.startswith("root certificate file") else ""
-    else:
-        told = str(error)
-    return " ".join(f"{type(error).__name__}: {told}".rstrip(": ").split())
-
-
 def migrations() -> list[tuple[str, str]]:
     """Return (name, SQL) of every migration in order."""
     folder = resources.files("tradepulse.migrations")
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    files = sorted((f for f in folder.iterdir() if f.name[0].isdigit()), key=lambda f: f.name)
     return [(file.name, file.read_text()) for file in files]
 
 
@@ -292,8 +280,7 @@ async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: Non
             "create table if not exists migrations "
             "(name text primary key, applied_at timestamptz not null default now())"
         )
-        rows = await connection.fetch("select name from migrations")
-        done = {row["name"] for row in rows}
+        done = {row["name"] for row in await connection.fetch("select name from migrations")}
         applied = []
         for name, sql in migrations():
             if name in done:
@@ -303,6 +290,8 @@ async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: Non
             except LockHeldError as error:
                 raise DatabaseUnavailableError(str(error)) from None
             applied.append(name)
+        # a new table has none yet
+        await grant_rights(connection)
         return applied
     finally:
         await connection.close()

@@ -34,6 +34,8 @@ class KafkaSettings(BaseSettings):
     """Whose certificates are believed; the system's where not given."""
     kafka_replication_factor: int = Field(default=1, ge=1, le=32_767)
     """On how many brokers a topic that is made is kept."""
+    kafka_acls: bool = False
+    """Whether who makes the topics gives each service the rights it needs."""
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -99,3 +101,8 @@ def bootstrap_servers(kafka: KafkaAddress) -> str:
 def replication_factor(kafka: KafkaAddress) -> int:
     """Return on how many brokers a topic is to be kept."""
     return 1 if isinstance(kafka, str) else kafka.kafka_replication_factor
+
+
+def gives_rights(kafka: KafkaAddress) -> bool:
+    """Tell whether who makes the topics gives the services their rights."""
+    return not isinstance(kafka, str) and kafka.kafka_acls

@@ -1,5 +1,7 @@
 """Where in its partitions a service begins to read."""
 
+import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
@@ -18,6 +20,9 @@ on conflict (consumer_group, topic, partition) do update set next_offset = exclu
 """
 _FORGET = "delete from group_positions where consumer_group = $1"
 _NOTED = "select topic, partition, next_offset from group_positions where consumer_group = $1"
+
+_TOPICS_MADE_S = 5.0
+"""What was made a moment ago is not known to every broker yet."""
 
 Range: TypeAlias = tuple[int, int]
 """First offset that a partition still holds, and the one after its last."""
@@ -88,14 +93,31 @@ class NotedOffsets:
 async def ranges_of(
     kafka: KafkaAddress, partitions: Collection[Partition]
 ) -> dict[Partition, Range]:
-    """Return what partitions hold now, asked of the broker with a client of its own."""
+    """Return what partitions hold now, asked of the broker with a client of its own.
+
+    Raises:
+        RefusedError: the broker does not show us one of their topics.
+    """
     if not partitions:
         return {}
     consumer = AIOKafkaConsumer(**client_options(kafka))
     await consumer.start()
     try:
+        await _shown(consumer, {partition.topic for partition in partitions})
         firsts = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
     finally:
         await consumer.stop()
     return {one: (firsts[one], ends[one]) for one in partitions}
+
+
+async def _shown(consumer: AIOKafkaConsumer, topics: Collection[str]) -> None:
+    """Refuse topics that the broker does not show us: their offsets would be waited for in vain."""
+    deadline = time.monotonic() + _TOPICS_MADE_S
+    while missing := sorted(set(topics) - await consumer.topics()):
+        if time.monotonic() > deadline:
+            raise RefusedError(
+                f"the broker shows us no topic {missing[0]}: make it by `tradepulse topics`, or "
+                "give KAFKA_USERNAME the right to read it (KAFKA_ACLS)"
+            )
+        await asyncio.sleep(0.2)

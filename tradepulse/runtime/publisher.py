@@ -110,8 +110,13 @@ class Publisher:
             max_batch_size=262_144,
         )
         self._cluster.keep(self._client.client)
-        await retry_connect(self._client.start, self._kafka, patience_s)
-        await retry_connect(self._ask, self._kafka, patience_s)
+        try:
+            await retry_connect(self._client.start, self._kafka, patience_s)
+            await retry_connect(self._ask, self._kafka, patience_s)
+        except BaseException:
+            # or aiokafka has the last word, of a client that was not closed
+            await self.stop()
+            raise
         self._hearing.heard()
         return self
 

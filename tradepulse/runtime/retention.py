@@ -66,7 +66,8 @@ class Retention:
             ["table"],
             registry=registry,
         )
-        touch(self._removed, [one.table for one in kept])
+        for metric in (self._removed, self._ended):
+            touch(metric, [one.table for one in kept])
 
     async def run(self) -> None:
         """Look for ever, now and then."""

@@ -17,6 +17,7 @@ from tradepulse.runtime import db
 from tradepulse.runtime.db import DatabaseUnavailableError
 from tradepulse.runtime.process import run_process
 from tradepulse.runtime.publisher import BrokerUnavailableError
+from tradepulse.runtime.rules_version import accept_rules
 from tradepulse.runtime.settings import RefusedError, RuntimeSettings, load_settings
 from tradepulse.runtime.topics import create_topics
 
@@ -30,6 +31,8 @@ class SetupSettings(RuntimeSettings):
 
     setup_patience_s: float = Field(default=120, ge=0, allow_inf_nan=False)
     """Seconds that the database and the broker may take to answer."""
+    setup_accept_rules: int | None = None
+    """The number of the rules of trading that are to decide from here on, as an operator says."""
 
 
 async def set_up(settings: SetupSettings) -> None:
@@ -38,11 +41,15 @@ async def set_up(settings: SetupSettings) -> None:
     Raises:
         DatabaseUnavailableError: the database does not answer in time, or refuses.
         BrokerUnavailableError: no broker answers in time.
-        RefusedError: the broker refuses, or a topic exists with another number of partitions.
+        RefusedError: the broker refuses, a topic exists with another number of partitions, or the
+            rules are to change while somebody decides.
     """
     deadline = time.monotonic() + settings.setup_patience_s
     applied = await _once_there(lambda: db.migrate(settings.database_url), deadline)
     log.info("database migrated", extra={"migrations": applied})
+    if (rules := settings.setup_accept_rules) is not None:
+        taken = await accept_rules(settings.database_url, rules)
+        log.info("rules of trading accepted", extra={"rules": rules, "consumers": taken})
     try:
         created = await _once_there(lambda: create_topics(settings), deadline)
     except BrokerUnavailableError:

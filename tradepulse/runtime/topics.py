@@ -6,7 +6,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
 from contracts.topics import DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS, Topic
-from tradepulse.runtime.kafka import KafkaAddress, client_options, replication_factor
+from tradepulse.runtime.acls import create_acls
+from tradepulse.runtime.kafka import (
+    KafkaAddress,
+    client_options,
+    gives_rights,
+    replication_factor,
+)
 from tradepulse.runtime.publisher import retry_connect
 
 TOPIC_EXISTS = 36
@@ -15,6 +21,8 @@ _SEGMENT_BYTES = 64 << 20
 
 async def create_topics(kafka: KafkaAddress) -> list[str]:
     """Create the topics that are missing, with their dead-letter topics; return their names.
+
+    Where `KAFKA_ACLS` says so, each service is given the rights it needs.
 
     Raises:
         BrokerUnavailableError: no broker answers.
@@ -39,6 +47,8 @@ async def create_topics(kafka: KafkaAddress) -> list[str]:
                     f"topic {topic.name} has {found[topic.name]} partitions, needs "
                     f"{topic.partitions}: keys would move; use another broker or delete the topic"
                 )
+        if gives_rights(kafka):
+            await create_acls(kafka)
         return created
     finally:
         await admin.close()

@@ -22,6 +22,7 @@ from tradepulse.runtime.db import connect
 MANIFEST = "backup_manifest"
 _PROGRESS = re.compile(r"(\d+)/(\d+) kB")
 _SEGMENT_BYTES = 16 << 20
+_SERVER = "System-Identifier"
 _LSN = re.compile(r"([0-9A-F]+)/([0-9A-F]+)")
 
 
@@ -134,13 +135,21 @@ def drop_wal(folder: Path, archive: Path) -> int:
     kept = files.backups(folder, files.PHYSICAL)
     if not kept:
         raise CliError(f"{folder} has no backup tradepulse-*{files.PHYSICAL}: make one first")
-    first = _first_segment(json.loads((kept[0] / MANIFEST).read_text()))
+    newest = _manifest(kept[-1])
+    mine = [one for one in map(_manifest, kept) if one.get(_SERVER) == newest.get(_SERVER)]
+    # those of a server that was there before have names, too, which mean nothing in this archive
+    first = min(map(_first_segment, mine), key=lambda segment: segment[8:])
     # the names sort as the segments do, within a timeline and from one to the next; what a timeline
     # began with (.history) is small, and kept
     old = [path for path in archive.glob("*.gz") if _is_older(path.name, first)]
     for path in old:
         path.unlink()
     return len(old)
+
+
+def _manifest(backup: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((backup / MANIFEST).read_text())
+    return found
 
 
 def _first_segment(manifest: dict[str, Any]) -> str:
