@@ -71,7 +71,6 @@ UNKNOWN_AT_START = {
     # told once they are counted
     *("tradepulse_jobs_waiting", "tradepulse_job_oldest_seconds", "tradepulse_job_progress_ratio"),
     *("tradepulse_table_bytes", "tradepulse_dead_letters_waiting"),
-    "tradepulse_retention_time_seconds",
     # of one that works, and of what was decided since it began
     *("tradepulse_weight", "tradepulse_weights_age_seconds", "tradepulse_rl_fallback"),
     *("tradepulse_rl_model_age_seconds", "tradepulse_rl_steps", "tradepulse_rl_reward"),
