@@ -70,7 +70,6 @@ UNKNOWN_AT_START = {
     # told once they are counted
     *("tradepulse_jobs_waiting", "tradepulse_job_oldest_seconds", "tradepulse_job_progress_ratio"),
     *("tradepulse_table_bytes", "tradepulse_dead_letters_waiting"),
-    "tradepulse_retention_time_seconds",
     # a standby knows nothing of the account
     *("tradepulse_equity", "tradepulse_equity_peak", "tradepulse_cash", "tradepulse_exposure"),
     *("tradepulse_open_positions", "tradepulse_unrealised_profit", "tradepulse_realised_profit"),
