@@ -161,7 +161,6 @@ INFRASTRUCTURE = (
     Case("BackupOld", {"tradepulse_backup_time_seconds": (0, -27 * 3600)}, bad=30),
     # samples begin at the time 0
     Case("RestoreDrillOld", {"tradepulse_restore_drill_time_seconds": (0, -9 * 86400)}, bad=70),
-    Case("PartitionsRunOut", {'tradepulse_partitions_ahead{table="equity"}': (3, 0)}, bad=70),
 )
 
 TRADING = (
