@@ -111,6 +111,19 @@ class Ledger:
         self.event_time.settle(gathered)
         return Settled(settlement, len(gathered.missing), gathered.late)
 
+    def weights_age_ms(self, now: int) -> int | None:
+        """Return how old the binding vector is by the clock that judges it; None without one."""
+        if self._portfolio is None or self.weights is None:
+            return None
+        return (self.event_time.settled if self._clock_is_event_time else now) - (
+            self.weights.decided_at
+        )
+
+    @property
+    def portfolio(self) -> str:
+        """Whose weights bind; empty for none."""
+        return self._portfolio or ""
+
     def _instruments_at(self, time: int) -> frozenset[str]:
         """Return the instruments that are traded after a close, mostly those of the one before."""
         traded = traded_at(self.event_time.series, time)

@@ -32,7 +32,7 @@ class ExecutorMeters:
     def __init__(self, registry: CollectorRegistry, account: str, now: Callable[[], int]) -> None:
         self._account = account
         self.path = PathMeters(registry, now)
-        self.of_account = AccountMeters(registry, account)
+        self.of_account = AccountMeters(registry, account, now)
         self.closes = Counter("tradepulse_closes_settled_total", "Closes", registry=registry)
         self.orders = Counter(
             "tradepulse_orders_total",
@@ -103,10 +103,12 @@ class AccountMeters:
     Args:
         registry: of the metrics.
         account: its name.
+        now: wall clock, epoch ms.
     """
 
-    def __init__(self, registry: CollectorRegistry, account: str) -> None:
+    def __init__(self, registry: CollectorRegistry, account: str, now: Callable[[], int]) -> None:
         self._name = account
+        self._now = now
         self._of: Ledger | None = None
         self._peak = ZERO
         on_scrape(registry, self._look)
@@ -135,6 +137,12 @@ class AccountMeters:
         )
         self._age = Gauge(
             "tradepulse_position_age_seconds", "Since the oldest entry", place, registry=registry
+        )
+        self._weights_age = Gauge(
+            "tradepulse_weights_age_seconds",
+            "Of the binding vector, by the clock that judges it",
+            ["portfolio"],
+            registry=registry,
         )
         self._fees = Counter("tradepulse_fees_total", "Fees", ["account"], registry=registry)
         self._slippage = Histogram(
@@ -188,6 +196,9 @@ class AccountMeters:
         """Look at what is held, when it is asked for."""
         if self._of is None:
             return
+        age_ms = self._of.weights_age_ms(self._now())
+        if age_ms is not None:
+            self._weights_age.labels(self._of.portfolio).set(age_ms / 1000)
         account, settled = self._of.account, self._of.event_time.settled
         unrealised = ZERO
         held: dict[tuple[str, str], tuple[Decimal, int]] = {}

@@ -6,6 +6,7 @@ from contracts.topics import CANDLES, FEEDS, WEIGHTS
 from rl_svc.drift_watch import DriftWatch
 from rl_svc.following import ModelFollower, first_policies
 from rl_svc.handlers import WeightDecider
+from rl_svc.meters import WeightMeters
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.settings import PortfolioSettings
 from rl_svc.store import CONSUMERS, WeightStore, tell_weights
@@ -22,17 +23,18 @@ from tradepulse.trading.policies.features import LOOKBACK
 
 def declare(service: Service, settings: PortfolioSettings) -> None:
     """Declare what the service reads and publishes."""
+    meters = WeightMeters(service.registry, settings.portfolio)
     watch = DriftWatch(service.pool, settings.portfolio, service.registry)
     decider = WeightDecider(
         WeightStore(service.pool, settings.portfolio),
         service.relay_outbox(),
-        service.registry,
+        meters,
         wall_clock,
         watch.on_settled,
     )
     consumer = f"{CONSUMERS}{settings.portfolio}"
     owner_meters = OwnerMeters(service.registry, consumer)
-    follower = ModelFollower(settings.portfolio, settings.budget, decider.follow)
+    follower = ModelFollower(settings.portfolio, settings.budget, decider.follow, meters.model_made)
 
     async def recover() -> None:
         try:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +34,7 @@ MOST_SHADOWS = 8
 """Models that decide beside the active one; each takes half a millisecond of a close."""
 # what is stored is summed anew at each look, so that damage is seen while it runs
 _FOLLOWED = """
-select model_id, stage, artifact_sha256, encode(sha256(artifact), 'hex') as digest
+select model_id, stage, created_at, artifact_sha256, encode(sha256(artifact), 'hex') as digest
 from rl_models
 where portfolio = $1 and (stage = 'SHADOW' or stage = 'ACTIVE' and not $2::boolean)
 order by stage = 'ACTIVE' desc, stage_since desc, model_id
@@ -58,6 +59,7 @@ class ModelFollower:
         portfolio: whose models are followed.
         budget: what the weights sum to at most.
         follow: takes in a policy for the next close, and those that decide beside it.
+        tell: told when the active model was registered, where one is followed.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class ModelFollower:
         portfolio: str,
         budget: float,
         follow: Callable[[WeightPolicy, Sequence[WeightPolicy]], Awaitable[None]],
+        tell: Callable[[datetime | None], object] = lambda _: None,
     ) -> None:
+        self._tell = tell
         self._pinned: WeightPolicy | None = None
         self._portfolio = portfolio
         self._budget = budget
@@ -88,6 +92,7 @@ class ModelFollower:
         policy = self._pinned or await self._policy(at, active)
         followed = Followed(policy, await self._beside(at, shadows))
         self._seen = seen
+        self._tell(next((row["created_at"] for row in rows if row["stage"] == "ACTIVE"), None))
         return followed
 
     async def run(self, database_url: str) -> None:

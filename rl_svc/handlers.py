@@ -1,25 +1,22 @@
 """Kafka in, weights out: nothing is decided here."""
 
 import asyncio
-from collections import Counter as Counts
+import time
 from collections.abc import Callable, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-
 from contracts.events import FeedAnnounced, PortfolioWeightsDecided
+from rl_svc.meters import WeightMeters
 from rl_svc.portfolio import Portfolio
 from rl_svc.store import WeightStore
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.doubts import Doubts
 from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.hold_back import hold_back
-from tradepulse.runtime.metrics import touch
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
 from tradepulse.runtime.rules_version import KEPT
 from tradepulse.trading import RULES_VERSION
-from tradepulse.trading.policies.weighing import FALLBACKS
 from tradepulse.trading.weights import WeightPolicy
 
 CLOSES_PER_TRANSACTION = 250
@@ -43,33 +40,18 @@ class WeightDecider:
         self,
         store: WeightStore,
         relay: Relay,
-        registry: CollectorRegistry,
+        meters: WeightMeters,
         now: Callable[[], int],
         on_settled: Callable[[int], object] = lambda _: None,
     ) -> None:
         self._on_settled = on_settled
         self._store = store
         self._relay = relay
+        self._meters = meters
         self._now = now
         self.pulse = Pulse()
         """Beats while closes are decided, or looked for."""
         self._lock = asyncio.Lock()
-        self._decided = Counter(
-            "tradepulse_weights_decided_total", "Weight vectors", registry=registry
-        )
-        self._missing = Counter(
-            "tradepulse_missing_total", "Instruments without a candle at a close", registry=registry
-        )
-        self._fallback = Counter(
-            "tradepulse_policy_fallback_total",
-            "Closes that inverse volatility decided in place of the policy",
-            ["reason"],
-            registry=registry,
-        )
-        touch(self._fallback, FALLBACKS)
-        self._event_time = Gauge(
-            "tradepulse_event_time_seconds", "Last decided close", registry=registry
-        )
 
     def take_over(self, owner: Ownership, portfolio: Portfolio, lookback: int) -> None:
         """Decide for a portfolio from here on."""
@@ -134,9 +116,11 @@ class WeightDecider:
         while True:
             decided: list[PortfolioWeightsDecided] = []
             while len(decided) < CLOSES_PER_TRANSACTION:
+                begun = time.perf_counter()
                 event = self._portfolio.decide_next(now)
                 if event is None:
                     break
+                self._meters.seconds.observe(time.perf_counter() - begun)
                 decided.append(event)
             if not decided:
                 self._hold_back()
@@ -153,11 +137,8 @@ class WeightDecider:
             self.pulse.beat()
             self._on_settled(event_time.settled)
             self._relay.wake()
-            self._decided.inc(len(decided))
-            self._missing.inc(sum(len(event.missing) for event in decided))
-            for reason, times in Counts(e.fallback for e in decided if e.fallback).items():
-                self._fallback.labels(reason).inc(times)
-            self._event_time.set(decided[-1].close_time / 1000)
+            self._meters.on_decided(decided)
+            self._meters.clipped.inc(self._portfolio.take_clipped())
 
     def _hold_back(self) -> None:
         """Bound memory: a candle takes 240 bytes, a replay waits for a silent series for ever."""

@@ -30,6 +30,7 @@ class Portfolio:
         self._policy = policy
         self._shadows: Sequence[WeightPolicy] = ()
         self._beside: list[PortfolioWeightsDecided] = []
+        self._clipped = 0
         self._history = ReturnHistory(self.lookback)
         self._corrected: dict[tuple[str, int], float] = {}
 
@@ -51,6 +52,11 @@ class Portfolio:
         """Return what the shadows decided since this was asked last; nobody follows it."""
         beside, self._beside = self._beside, []
         return beside
+
+    def take_clipped(self) -> int:
+        """Return how many figures at their bound its model saw since this was asked last."""
+        clipped, self._clipped = self._clipped, 0
+        return clipped
 
     def known_until(self, series: FeedSeries) -> int | None:
         """Return the close time up to which a series' closes are wanted; None where known.
@@ -109,6 +115,8 @@ class Portfolio:
         self, policy: WeightPolicy, time: int, traded: Collection[str], lacking: frozenset[str]
     ) -> PortfolioWeightsDecided:
         decided = weigh(policy, self._history, traded)
+        if policy is self._policy:
+            self._clipped += decided.clipped
         return PortfolioWeightsDecided(
             portfolio=self._name,
             close_time=time,

@@ -4,12 +4,12 @@ import asyncio
 import collections
 import logging
 from collections.abc import Awaitable, Iterator
-from typing import Protocol
+from typing import Protocol, get_args
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from contracts.events import Signal, trace_id
+from contracts.events import Action, Signal, trace_id
 from contracts.topics import EVALUATIONS
 from signal_svc.active import ActiveConfigurations
 from signal_svc.evaluation import encode, evaluate
@@ -48,8 +48,9 @@ class SignalMeters:
             "tradepulse_candles_evaluated_total", "Candles evaluated", registry=registry
         )
         self.signals = Counter(
-            "tradepulse_signals_total", "Signals", ["strategy"], registry=registry
+            "tradepulse_signals_total", "Signals", ["strategy", "action"], registry=registry
         )
+        touch(self.signals, strategy_names(), get_args(Action))
         self.failures = Counter(
             "tradepulse_strategy_failures_total",
             "Candles at which a strategy failed; they passed without its signal",
@@ -62,7 +63,7 @@ class SignalMeters:
             ["strategy"],
             registry=registry,
         )
-        for counter in (self.signals, self.failures, self.refusals):
+        for counter in (self.failures, self.refusals):
             touch(counter, strategy_names())
         self.event_time = Gauge(
             "tradepulse_event_time_seconds",
@@ -142,9 +143,9 @@ class CandleHandler:
         yield fresh
 
     def _count(self, said: list[tuple[int, str, Signal]]) -> None:
-        by_strategy = collections.Counter(signal.strategy for _, _, signal in said)
-        for strategy, count in by_strategy.items():
-            self._meters.signals.labels(strategy).inc(count)
+        tally = collections.Counter((signal.strategy, signal.action) for _, _, signal in said)
+        for (strategy, action), count in tally.items():
+            self._meters.signals.labels(strategy, action).inc(count)
         if log.isEnabledFor(logging.DEBUG):
             for close_time, series, signal in said:
                 log.debug(

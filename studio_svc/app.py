@@ -68,7 +68,9 @@ class StudioSettings(StrategySettings):
     portfolio: str = "main"
 
 
-def create_api(stores: Stores, hub: Hub, health: HealthWatch, cookie: str) -> FastAPI:
+def create_api(
+    stores: Stores, hub: Hub, health: HealthWatch, cookie: str, meters: HttpMeters | None = None
+) -> FastAPI:
     """Return the application of the API, which knows nothing of pages.
 
     Args:
@@ -76,6 +78,7 @@ def create_api(stores: Stores, hub: Hub, health: HealthWatch, cookie: str) -> Fa
         hub: what is pushed.
         health: what the other services say.
         cookie: name of the browser's cookie, for the document; who may come in is decided before.
+        meters: told of the routes that there are.
     """
     bearer = HTTPBearer(auto_error=False, description="the word of STUDIO_TOKEN_FILE")
     session = APIKeyCookie(name=cookie, auto_error=False, description="as a browser has it")
@@ -109,6 +112,8 @@ def create_api(stores: Stores, hub: Hub, health: HealthWatch, cookie: str) -> Fa
         stream_routes(hub),
     ):
         api.include_router(routes)
+        if meters is not None:
+            meters.knows(routes.routes)
     answer_problems(api)
     api.add_exception_handler(TooManyPagesError, _on_too_many_pages)
     described = api.openapi
@@ -139,8 +144,7 @@ def create_app(
         meters: told of every request.
     """
     meters = meters or HttpMeters(CollectorRegistry())
-    api = create_api(stores, hub, health, cookie_name(token))
-    meters.knows(api.routes)
+    api = create_api(stores, hub, health, cookie_name(token), meters)
     page = BuiltPage(dist)
 
     async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
@@ -198,7 +202,8 @@ def declare(service: Service, settings: StudioSettings) -> None:
         except TokenError as error:
             raise RefusedError(str(error)) from error
         # the services are ours: a proxy of the environment knows nothing of them
-        health = HealthWatch(settings.studio_services, httpx.AsyncClient(trust_env=False))
+        client = httpx.AsyncClient(trust_env=False)
+        health = HealthWatch(settings.studio_services, client, service.unready)
         service.background(partial(health.run, hub), "health to pages")
         service.pages = create_app(stores, hub, health, token, meters=meters)
 

@@ -40,7 +40,12 @@ TRADING = Board(
         one("Open positions", "short", "{{account}}", f"tradepulse_open_positions{ACCOUNT}"),
         one("Positions", "short", "{{symbol}}", f"tradepulse_position_notional{ACCOUNT}"),
         one("Age of positions", "s", "{{symbol}}", f"tradepulse_position_age_seconds{ACCOUNT}"),
-        one("Signals", "ops", "{{strategy}}", rate("tradepulse_signals_total", "strategy")),
+        one(
+            "Signals",
+            "ops",
+            "{{strategy}} {{action}}",
+            rate("tradepulse_signals_total", "strategy", "action"),
+        ),
         one("Orders", "ops", "{{status}}", rate(f"tradepulse_orders_total{ACCOUNT}", "status")),
         one(
             "Refused orders",
@@ -137,7 +142,6 @@ RESEARCH = Board(
         one("Oldest of them", "s", "{{kind}}", "max by (kind) (tradepulse_job_oldest_seconds)"),
         one("Progress", "percentunit", "{{kind}}", "max by (kind) (tradepulse_job_progress_ratio)"),
         one("Trials", "ops", "trials", rate("tradepulse_trials_total")),
-        Panel("A trial", "s", quantiles("tradepulse_trial_seconds", "")),
         one(
             "Jobs ended in an hour",
             "short",
@@ -205,10 +209,10 @@ RL = Board(
         one("Training: entropy", "short", "{{kind}} {{slot}}", "tradepulse_rl_entropy"),
         one("Training: KL", "short", "{{kind}} {{slot}}", "tradepulse_rl_kl"),
         one(
-            "Training: Sharpe ratio on unseen candles",
+            "Training: growth over equal weights in validation",
             "short",
             "{{kind}} {{slot}}",
-            "tradepulse_rl_eval_sharpe",
+            "tradepulse_rl_eval_excess",
         ),
     ),
 )

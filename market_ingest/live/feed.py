@@ -164,6 +164,10 @@ class LiveFeed:
                 max(before[2], behind_s),
             )
         self._meters.show(held)
+        behind: dict[tuple[str, str, str], float] = {}
+        for feed, _ in self._units.values():
+            behind |= feed.behind()
+        self._meters.show_behind(behind)
         self._meters.troubled.set(troubled)
         self._meters.replicas.set(self._shares.count)
 

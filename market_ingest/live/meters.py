@@ -1,6 +1,8 @@
 """What /metrics tells of the live feed, and what the log says of a venue that is down."""
 
+import heapq
 import logging
+from collections.abc import Mapping
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -11,6 +13,8 @@ from tradepulse.runtime.metrics import touch
 log = logging.getLogger(__name__)
 OUTCOMES = ("answered", "failed", "refused")
 _LABELS = ("exchange", "group")
+MOST_BEHIND = 20
+"""Series of which it is told how far they are behind: there may be thousands."""
 _LAGS = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 900, 3600)
 
 
@@ -130,10 +134,20 @@ class LiveMeters:
             "Subscriptions that cannot be followed; `tradepulse subscriptions` says why",
             registry=registry,
         )
-        self.replicas = Gauge(
-            "tradepulse_live_replicas", "Live replicas that this one sees", registry=registry
+        self.replicas = Gauge("tradepulse_live_replicas", "Live replicas", registry=registry)
+        self._series_behind = Gauge(
+            "tradepulse_series_behind_seconds",
+            "How long a series has waited for a candle that is due; the worst alone",
+            ["exchange", "symbol", "timeframe"],
+            registry=registry,
         )
         self._groups: set[tuple[str, str]] = set()
+
+    def show_behind(self, behind: Mapping[tuple[str, str, str], float]) -> None:
+        """Tell the worst of the series, by (exchange, symbol, timeframe) and seconds behind."""
+        self._series_behind.clear()
+        for series in heapq.nlargest(MOST_BEHIND, behind, key=lambda one: (behind[one], one)):
+            self._series_behind.labels(*series).set(behind[series])
 
     def show(self, held: dict[tuple[str, str], tuple[int, int, float]]) -> None:
         """Set the gauges of each (exchange, group): series, connected streams, seconds behind."""

@@ -105,6 +105,15 @@ class SymbolFeed:
         """Its line in /metrics."""
         return self._labels
 
+    def behind(self) -> dict[tuple[str, str, str], float]:
+        """Return how long each of its series waits for a candle that is due, seconds."""
+        now = self._clock()
+        venue, symbol = self._labels[0], self._symbol
+        return {
+            (venue, symbol, timeframe): max(0, now - one.track.position - one.length) / 1000
+            for timeframe, one in self._followed.items()
+        }
+
     def figures(self) -> tuple[int, int, float]:
         """Return how many series it follows, how many streams are connected, and s behind."""
         now = self._clock()

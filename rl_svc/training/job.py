@@ -18,6 +18,7 @@ from uuid import UUID
 from rl_svc.training import checkpoint, proof
 from rl_svc.training.ground import Ground, ground_of, load_candles
 from rl_svc.training.journal import Journal, seeds_told
+from rl_svc.training.meters import TrainingMeters
 from rl_svc.training.store import Begun, TrainingStore, forget_ended
 from rl_svc.training.told import PpoSettings, Trained
 from rl_svc.training.trainer import TrainingError, ensemble, train
@@ -53,6 +54,7 @@ class Training:
         store: the database.
         folder: of the checkpoints; each job has a folder in it.
         at_once: seeds side by side.
+        meters: told of every update.
         clock: seconds that only grow.
     """
 
@@ -61,8 +63,10 @@ class Training:
         store: TrainingStore,
         folder: Path,
         at_once: int,
+        meters: TrainingMeters,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._meters = meters
         self._store = store
         self._folder = folder
         self._at_once = at_once
@@ -112,8 +116,10 @@ class Training:
         folder = self._folder / str(lesson.job_id)
         checksums = await asyncio.to_thread(_there, folder, lesson)
         loop = asyncio.get_running_loop()
-        journal = Journal(loop, self._store, lesson.job_id, lesson.spec, lesson.begun, self._clock)
-        seeds = tuple(lesson.spec.numbers)
+        spec, begun, told = lesson.spec, lesson.begun, self._meters.on_point
+        journal = Journal(loop, self._store, lesson.job_id, spec, begun, self._clock, told)
+        seeds = tuple(spec.numbers)
+        self._meters.begin(seeds, begun.steps)
 
         def lead() -> list[Trained]:
             course, settings, hooks = lesson.ground.course, lesson.settings, journal.hooks
@@ -127,6 +133,8 @@ class Training:
             trained = await to_its_end(lead, journal.stop.set)
         except TrainingError as error:
             raise ValueError(f"{error}; `--resume {lesson.job_id}` goes on") from error
+        finally:
+            self._meters.end()
         if not trained:
             raise ValueError(
                 f"the {lesson.spec.minutes} minutes were over before any seed had begun: give more"

@@ -26,6 +26,7 @@ class Journal:
         spec: what it was asked for.
         begun: where earlier trainers left it.
         clock: seconds that only grow.
+        told: of each update, too.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class Journal:
         spec: PolicySpec,
         begun: Begun,
         clock: Callable[[], float],
+        told: Callable[[Point], object],
     ) -> None:
+        self._also = told
         self._loop, self._store, self._job_id, self._spec = loop, store, job_id, spec
         self._clock = clock
         self._spent_s = begun.spent_s
@@ -72,6 +75,7 @@ class Journal:
 
     def _told(self, point: Point) -> None:
         self._points.append(point)
+        self._also(point)
         self._steps[point.seed] = point.step
         # the last steps of a rollout may be more than were asked for
         self._totals[point.seed] = max(self._totals[point.seed], point.step)

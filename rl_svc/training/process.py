@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from rl_svc.training.meters import TrainingMeters
 from rl_svc.training.store import TrainingStore, forget_ended
 from tradepulse.research.claims import Job
 from tradepulse.research.trainers import Trainer, gone, seen
@@ -37,6 +38,7 @@ class TrainerProcess:
     def __init__(self, settings: "TrainerSettings") -> None:
         self._settings = settings
         self.registry = new_registry(settings.tradepulse_commit)
+        self._meters = TrainingMeters(self.registry)
         self.pages: ASGIApp | None = None
         self._pulse = Pulse()
         self._worker: Worker | None = None
@@ -77,7 +79,7 @@ class TrainerProcess:
             self._worker = Worker(
                 store,
                 self,
-                {"policy": _Training(store, folder, at_once)},
+                {"policy": _Training(store, folder, at_once, self._meters)},
                 self.registry,
                 heartbeat_s=settings.heartbeat_s,
                 on_commit=lambda: None,
@@ -115,8 +117,10 @@ class TrainerProcess:
 class _Training:
     """Trainings; what needs torch, and half a gigabyte, is there from the first of them on."""
 
-    def __init__(self, store: TrainingStore, folder: Path, at_once: int) -> None:
-        self._store, self._folder, self._at_once = store, folder, at_once
+    def __init__(
+        self, store: TrainingStore, folder: Path, at_once: int, meters: TrainingMeters
+    ) -> None:
+        self._store, self._folder, self._at_once, self._meters = store, folder, at_once, meters
 
     async def work(self, job: Job) -> None:
         """See `rl_svc.training.job`."""
@@ -129,7 +133,7 @@ class _Training:
     def _made(self) -> "Training":
         from rl_svc.training.job import Training  # noqa: PLC0415 - see the class
 
-        return Training(self._store, self._folder, self._at_once)
+        return Training(self._store, self._folder, self._at_once, self._meters)
 
 
 @contextmanager

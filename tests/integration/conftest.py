@@ -2,7 +2,14 @@
 
 import pytest
 
-LONGEST = ("test_up.py", "test_kill.py", "test_live_day.py", "test_live_processes.py")
+LONGEST = (
+    "test_up.py",
+    "test_secured.py",
+    "test_dashboards.py",
+    "test_kill.py",
+    "test_live_day.py",
+    "test_live_processes.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,9 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
+from metrics_of_stack import faults_in, metrics_of, value
+
+from tradepulse.cli.asyncapi import SERVICES
 
 pytestmark = pytest.mark.integration
 
@@ -90,6 +93,47 @@ def open_to_others(state: Path) -> list[Path]:
     return found
 
 
+def ports_of(state: Path) -> dict[str, int]:
+    """By name of each service, the port at which it answers."""
+    found = {}
+    for pid, command in processes_of(state).items():
+        with suppress(psutil.Error):
+            port = psutil.Process(pid).environ().get("HTTP_PORT")
+            if port is not None and (name := re.search(r"(\w+)\.app", command)):
+                found[name[1]] = int(port)
+    return found
+
+
+def check_metrics(state: Path) -> None:
+    """What the running services tell is well formed, described, bounded, and of one system."""
+    told = {name: metrics_of(port) for name, port in ports_of(state).items()}
+    assert sorted(told) == sorted(SERVICES)
+    for name, families in told.items():
+        assert faults_in(families) == [], name
+        assert value(families, "tradepulse_ready", {"condition": "start-up"}) == 1
+        assert value(families, "tradepulse_event_loop_lag_seconds_count") > 0
+        assert value(families, "tradepulse_db_pool", {"state": "most"}) > 0
+        print(f"{name}: {sum(len(family.samples) for family in families)} series")
+    executor, main = told["executor_svc"], {"account": "main"}
+    assert value(executor, "tradepulse_lock_held") == 1
+    for step in ("candles", "evaluations", "decided", "published"):
+        assert value(executor, "tradepulse_close_to_order_seconds_count", {"step": step}) > 0
+    assert value(executor, "tradepulse_equity", main) > 0
+    assert value(executor, "tradepulse_equity", main) <= value(
+        executor, "tradepulse_equity_peak", main
+    )
+    assert value(executor, "tradepulse_ledger_imbalance", main) == 0
+    for name in ("signal_svc", "rl_svc", "executor_svc", "studio_svc"):
+        topic = {"topic": "tradepulse.candles"}
+        assert value(told[name], "tradepulse_partitions_held", topic) == 6
+        assert value(told[name], "tradepulse_message_age_seconds_count", topic) > 0
+        assert value(told[name], "tradepulse_handle_seconds_count", topic) > 0
+    for name in ("signal_svc", "rl_svc", "executor_svc", "market_ingest"):
+        assert value(told[name], "tradepulse_published_total") > 0
+    stored = value(told["studio_svc"], "tradepulse_configurations_active_stored")
+    assert 0 < value(told["signal_svc"], "tradepulse_active_configurations") <= stored
+
+
 def executor_of(state: Path) -> int | None:
     found = processes_of(state).items()
     return next((pid for pid, command in found if "executor_svc.app" in command), None)
@@ -122,6 +166,7 @@ def test_a_killed_run_leaves_nothing_and_goes_on(state: Path) -> None:
             assert second.wait(PATIENCE) == 1
             assert second.stdout is not None
             assert "is in use by another" in second.stdout.read()
+        check_metrics(state)
         jobs, before = asyncio.run(ledger(state))
         assert jobs == 1
         assert open_to_others(state) == []

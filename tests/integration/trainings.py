@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from contracts.events import NAMESPACE
 from rl_svc.training.job import Training
+from rl_svc.training.meters import TrainingMeters
 from rl_svc.training.store import TrainingStore
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.store import series_ends, store_candles
@@ -113,7 +114,11 @@ def trainer_of(
     return Worker(
         store,
         Here(),
-        {"policy": Training(store, folder, at_once, **changes)},
+        {
+            "policy": Training(
+                store, folder, at_once, TrainingMeters(CollectorRegistry()), **changes
+            )
+        },
         CollectorRegistry(),
         heartbeat_s=0.3,
         on_commit=lambda: None,

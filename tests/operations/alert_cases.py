@@ -113,7 +113,12 @@ INFRASTRUCTURE = (
         },
     ),
     Case("OutboxStuck", {'tradepulse_outbox_oldest_seconds{job="executor_svc"}': (0, 90)}),
-    Case("DeadLetters", {'tradepulse_dead_letters_waiting{topic="tradepulse.candles"}': (0, 1)}),
+    Case(
+        "DeadLetters",
+        {},
+        {'tradepulse_dead_letters_total{job="rl_svc", topic="tradepulse.candles"}': (0, 1)},
+        after=70,
+    ),
     Case(
         "DatabasePoolFull",
         counters={
@@ -161,6 +166,16 @@ INFRASTRUCTURE = (
     Case("BackupOld", {"tradepulse_backup_time_seconds": (0, -27 * 3600)}, bad=30),
     # samples begin at the time 0
     Case("RestoreDrillOld", {"tradepulse_restore_drill_time_seconds": (0, -9 * 86400)}, bad=70),
+    Case(
+        "WalArchiveFails",
+        {},
+        {'pg_stat_archiver_failed_count{job="postgres", instance="a"}': (0, 1)},
+    ),
+    Case(
+        "RetentionStopped",
+        {'tradepulse_retention_time_seconds{table="equity"}': (0, -86400)},
+        bad=30,
+    ),
 )
 
 TRADING = (
@@ -203,7 +218,11 @@ TRADING = (
         },
     ),
     Case("MissingCandles", {}, {'tradepulse_missing_total{job="rl_svc"}': (0, 1)}),
-    Case("StaleSignals", {}, {'tradepulse_signals_stale_total{strategy="rsi"}': (0, 1)}),
+    Case(
+        "StaleSignals",
+        {},
+        {'tradepulse_orders_refused_total{account="main", code="stale"}': (0, 1)},
+    ),
     Case("StrategyFails", {}, {'tradepulse_strategy_failures_total{strategy="rsi"}': (0, 1)}),
     Case(
         "RefusedLevels",
@@ -227,7 +246,7 @@ TRADING = (
         "RefusedOrders",
         {},
         {
-            'tradepulse_orders_refused_total{code="stale"}': (0, 1),
+            'tradepulse_orders_refused_total{account="main", code="stale"}': (0, 1),
             'tradepulse_orders_total{status="REFUSED"}': (0, 1),
         },
         after=80,

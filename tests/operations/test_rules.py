@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.grafana.check_dashboards import queries
 from tests.operations.alert_cases import CASES, Case
 from tests.operations.tools import ALERTMANAGER, PROMETHEUS, ROOT, ran
 
@@ -166,6 +167,15 @@ def test_a_service_level_is_recorded_and_its_burn_is_bad_over_budget(
     promtool(tmp_path, [PROMETHEUS / "slo.rules.yml"], 1, ("events", EVENTS, asked))
     named = {"slo:budget", *(re.sub(r"^abs\((\S+)\{.*", r"\1", expr) for _, expr, _ in asked[:2])}
     assert named | {f"slo:burn:{w}" for w in ("5m", "30m", "1h", "6h", "3d")} == RECORDS
+
+
+def test_every_metric_that_is_asked_for_is_described() -> None:
+    operator = (ROOT / "docs" / "reference" / "operator.md").read_text()
+    asked = " ".join([rule["expr"] for _, rule in RULES] + [query for *_, query in queries()])
+    names = {re.sub(r"_(bucket|count|sum)$", "", n) for n in re.findall(r"tradepulse_\w+", asked)}
+    assert len(names) > 80
+    missing = sorted(name for name in names if f"`{name}" not in operator)
+    assert not missing
 
 
 def test_the_configurations_are_sound() -> None:

@@ -16,7 +16,7 @@ from executor_svc.totals import Totals
 from tradepulse.trading.account import Account
 from tradepulse.trading.event_time import EventTime
 from tradepulse.trading.fills import Prices
-from tradepulse.trading.moments import Moment, Settlement
+from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.sizing import AccountRules
 
 HOUR = 3_600_000
@@ -33,7 +33,8 @@ class World:
         self.event_time = EventTime((CANDLE, EVALUATION))
         ledger = Ledger(self.account, self.event_time, portfolio=None, clock_is_event_time=True)
         self.registry = CollectorRegistry()
-        self.meters = AccountMeters(self.registry, "main")
+        self.now = 0
+        self.meters = AccountMeters(self.registry, "main", lambda: self.now)
         self.totals, self.ledger = totals, ledger
 
     def take_over(self) -> None:
@@ -117,6 +118,22 @@ def test_slippage_is_how_much_worse_the_price_was(side: str, price: str, worse: 
     order = SimpleNamespace(side=side, reference_price=100.0)
     fill = cast(Any, SimpleNamespace(order=order, price=Decimal(price)))
     assert slippage_of(fill) == pytest.approx(worse)
+
+
+@pytest.mark.parametrize(("is_replay", "age"), [(True, 3_600), (False, 60)])
+def test_the_age_of_weights_is_that_by_which_they_are_judged(is_replay: bool, age: int) -> None:
+    world = World(Totals(Decimal(0), Decimal(0), Decimal(1000)))
+    event_time = EventTime((CANDLE, EVALUATION), settled=3 * HOUR)
+    world.ledger = Ledger(
+        world.account,
+        event_time,
+        portfolio="p",
+        weights=Weights(2 * HOUR, {}),
+        clock_is_event_time=is_replay,
+    )
+    world.now = 2 * HOUR + 60_000
+    world.take_over()
+    assert world.told("weights_age_seconds", {"portfolio": "p"}) == age
 
 
 def test_an_imbalance_is_told() -> None:

@@ -1,16 +1,19 @@
 """rl_svc between Kafka and the portfolio: what it asks, stores, tells and waits for."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
 
 from contracts.events import CandleClosed, FeedAnnounced, FeedSeries, PortfolioWeightsDecided
 from contracts.topics import CANDLES, FEEDS
 from rl_svc import handlers
 from rl_svc.handlers import WeightDecider
+from rl_svc.meters import WeightMeters, turnover_of
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.store import WeightStore
 from tests.event_time_fakes import Reading, Waker
@@ -74,7 +77,7 @@ class World:
         self.decider = WeightDecider(
             cast(WeightStore, self.store),
             cast(Relay, self.relay),
-            self.registry,
+            WeightMeters(self.registry, "main"),
             self.clock,
         )
         self.feeds, self.candles = Reading(FEEDS), Reading(CANDLES)
@@ -116,8 +119,8 @@ class World:
             ]
         )  # fmt: skip
 
-    def told(self, name: str) -> float | None:
-        return self.registry.get_sample_value(f"tradepulse_{name}")
+    def told(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"tradepulse_{name}", labels)
 
 
 async def test_what_is_decided_is_stored_with_its_place_told_and_published() -> None:
@@ -131,6 +134,14 @@ async def test_what_is_decided_is_stored_with_its_place_told_and_published() -> 
     assert world.relay.woken == 1
     assert (world.told("weights_decided_total"), world.told("missing_total")) == (2, 0)
     assert world.told("event_time_seconds") == 7_200
+    generate_latest(world.registry)
+    main = {"portfolio": "main"}
+    assert world.told("weight", **main, instrument="x:A/USD") is not None
+    assert world.told("rl_fallback", **main) == 0
+    assert world.told("rl_inference_seconds_count", **main) == 2
+    assert world.told("weights_turnover_ratio_count", **main) == 1
+    assert world.told("rl_observation_clipped_total", **main) == 0
+    assert world.told("rl_model_age_seconds", **main) is None
 
 
 async def test_a_series_begins_with_one_close_more_than_the_returns_that_count() -> None:
@@ -254,3 +265,52 @@ async def test_what_is_ahead_of_the_clock_goes_aside() -> None:
     await world.announce("B/USD", first=9 * HOUR)
     assert len(world.feeds.aside) == 1
     assert set(world.portfolio.event_time.series) == {"x:A/USD:1h"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "turnover"),
+    [
+        ({"a": 0.5, "b": 0.5}, {"a": 0.5, "b": 0.5}, 0),
+        ({"a": 1.0}, {"b": 1.0}, 1),
+        ({"a": 0.5, "b": 0.5}, {"a": 0.75, "b": 0.25}, 0.25),
+        ({"a": 0.5}, {}, 0.25),
+    ],
+    ids=["same", "all", "a-quarter", "gone"],
+)
+def test_turnover_is_half_of_what_changed(
+    before: dict[str, float], after: dict[str, float], turnover: float
+) -> None:
+    assert turnover_of(before, after) == turnover
+
+
+def test_the_largest_weights_are_told_and_no_instrument_that_is_gone() -> None:
+    registry = CollectorRegistry()
+    meters = WeightMeters(registry, "main")
+
+    def decided(weights: dict[str, float]) -> PortfolioWeightsDecided:
+        return PortfolioWeightsDecided(
+            portfolio="main", close_time=HOUR, policy="p", weights=weights, fallback="history"
+        )
+
+    def told() -> dict[str, float]:
+        return {
+            sample.labels["instrument"]: sample.value
+            for family in registry.collect()
+            for sample in family.samples
+            if sample.name == "tradepulse_weight"
+        }
+
+    meters.on_decided([decided({f"x:{n}/USD": n / 10_000 for n in range(100)})])
+    assert set(told()) == {f"x:{n}/USD" for n in range(50, 100)}
+    assert registry.get_sample_value("tradepulse_rl_fallback", {"portfolio": "main"}) == 1
+    meters.on_decided([decided({"x:1/USD": 0.5})])
+    assert told() == {"x:1/USD": 0.5}
+    meters.model_made(datetime.now(tz=UTC) - timedelta(days=2))
+    generate_latest(registry)
+    age_s = registry.get_sample_value("tradepulse_rl_model_age_seconds", {"portfolio": "main"})
+    assert age_s is not None
+    assert age_s >= 2 * 86_400
+    meters.model_made(None)
+    generate_latest(registry)
+    gone = registry.get_sample_value("tradepulse_rl_model_age_seconds", {"portfolio": "main"})
+    assert gone is None

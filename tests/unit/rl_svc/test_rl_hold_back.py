@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from contracts.events import CandleClosed, FeedSeries
 from contracts.topics import CANDLES
 from rl_svc.handlers import WeightDecider
+from rl_svc.meters import WeightMeters
 from rl_svc.portfolio import CANDLE, Portfolio
 from rl_svc.store import WeightStore
 from tradepulse.runtime.delivery import Delivery
@@ -68,7 +69,10 @@ def candle(series: FeedSeries, number: int) -> Delivery:
 async def test_what_leads_is_paused_until_the_silent_series_has_come() -> None:
     quiet, reading = Quiet(), Reading()
     decider = WeightDecider(
-        cast(WeightStore, quiet), cast(Relay, quiet), CollectorRegistry(), lambda: 10_000 * MINUTE
+        cast(WeightStore, quiet),
+        cast(Relay, quiet),
+        WeightMeters(CollectorRegistry(), "main"),
+        lambda: 10_000 * MINUTE,
     )
     candles = cast(AssignedReading, reading)
     decider.reads(candles, candles)

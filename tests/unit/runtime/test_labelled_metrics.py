@@ -14,6 +14,7 @@ from market_ingest.history.meters import GapMeters
 from market_ingest.live.meters import LiveMeters
 from market_ingest.publishing import Meters
 from market_ingest.settings import LiveSettings
+from rl_svc.training.meters import TrainingMeters
 from tradepulse import __version__
 from tradepulse.cli.asyncapi import SERVICES
 from tradepulse.market_data.gaps.store import GapCount
@@ -70,12 +71,18 @@ UNKNOWN_AT_START = {
     # told once they are counted
     *("tradepulse_jobs_waiting", "tradepulse_job_oldest_seconds", "tradepulse_job_progress_ratio"),
     *("tradepulse_table_bytes", "tradepulse_dead_letters_waiting"),
+    # of one that works, and of what was decided since it began
+    *("tradepulse_weight", "tradepulse_weights_age_seconds", "tradepulse_rl_fallback"),
+    *("tradepulse_rl_model_age_seconds", "tradepulse_rl_steps", "tradepulse_rl_reward"),
+    *("tradepulse_rl_entropy", "tradepulse_rl_kl", "tradepulse_rl_eval_excess"),
+    "tradepulse_series_behind_seconds",
     # a standby knows nothing of the account
     *("tradepulse_equity", "tradepulse_equity_peak", "tradepulse_cash", "tradepulse_exposure"),
     *("tradepulse_open_positions", "tradepulse_unrealised_profit", "tradepulse_realised_profit"),
     *("tradepulse_fees", "tradepulse_position_notional", "tradepulse_position_age_seconds"),
     "tradepulse_ledger_imbalance",
     "tradepulse_consumer_lag_messages",  # told once the broker has answered
+    "tradepulse_retention_time_seconds",  # who has just started has not looked yet
 }
 UNBOUNDED = {"configuration", "configuration_id", "order_id", "job_id"}
 
@@ -96,6 +103,7 @@ def registries() -> dict[str, CollectorRegistry]:
     found["live"] = live().registry
     LiveMeters(found["live"])
     found["trainer"] = new_registry()
+    TrainingMeters(found["trainer"])
     for name in ("live", "optimizer_svc"):
         counted_waits(found[name])
     for name, kinds in (("optimizer_svc", ("search", "validation")), ("trainer", ("policy",))):
@@ -173,3 +181,21 @@ def test_what_is_counted_of_a_venue_stands_at_0_when_the_venue_is_known() -> Non
         'tradepulse_gap_repairs_total{exchange="kraken",outcome="down",step="venue"} 0.0',
     ):
         assert line in text
+
+
+def test_of_thousands_of_series_the_worst_are_told_how_far_they_are_behind() -> None:
+    registry = CollectorRegistry()
+    meters = LiveMeters(registry)
+
+    def told() -> dict[tuple[str, ...], float]:
+        return {
+            tuple(sample.labels[name] for name in ("exchange", "symbol", "timeframe")): sample.value
+            for family in registry.collect()
+            for sample in family.samples
+            if sample.name == "tradepulse_series_behind_seconds"
+        }
+
+    meters.show_behind({("kraken", f"{n}/USD", "1m"): float(n) for n in range(1_000)})
+    assert told() == {("kraken", f"{n}/USD", "1m"): float(n) for n in range(980, 1_000)}
+    meters.show_behind({("kraken", "7/USD", "1m"): 0.0})
+    assert told() == {("kraken", "7/USD", "1m"): 0.0}

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import get_args
 from uuid import UUID
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
-from contracts.events import CandleClosed, CandleEvaluated, ConfigurationChanged
+from contracts.events import Action, CandleClosed, CandleEvaluated, ConfigurationChanged
 from contracts.topics import CONFIGURATIONS
 from signal_svc import evaluation
 from signal_svc.active import ActiveConfigurations
@@ -144,9 +145,10 @@ def test_batches_of_any_size_say_what_the_whole_series_says(size):
     found = sent(publisher)
     assert registry.get_sample_value("tradepulse_candles_evaluated_total") == 300
     assert registry.get_sample_value("tradepulse_event_time_seconds") == 300 * HOUR / 1000
-    assert registry.get_sample_value("tradepulse_signals_total", {"strategy": "sma_cross"}) == len(
-        expected(one)
-    )
+    for action in get_args(Action):
+        labels = {"strategy": "sma_cross", "action": action}
+        told = registry.get_sample_value("tradepulse_signals_total", labels)
+        assert told == sum(signal.action == action for signal in expected(one).values()), action
     assert [e.close_time for e in found] == one.close_time.tolist()
     assert {e.close_time: e.signals[0] for e in found if e.signals} == expected(one)
     assert set(store.archived) == {s.id for s in expected(one).values()}

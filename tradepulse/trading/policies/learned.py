@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tradepulse.trading.policies.features import (
+    CLIP,
     Floats,
     Mask,
     Observed,
@@ -56,6 +57,11 @@ class LearnedPolicy:
         """Return the weights for what is seen at a close: an observation of one row."""
         found = self.row(seen.figures[0], seen.mask[0])
         return dict(zip(seen.instruments, found.tolist(), strict=True))
+
+    def clipped(self, seen: Observed) -> int:
+        """Return how many figures of a close lie at their bound, or beyond it."""
+        figures = scaled(seen.figures[0], seen.mask[0], self._mean, self._scale)
+        return int(np.count_nonzero(np.abs(figures) >= CLIP))
 
     def row(self, figures: Floats, mask: Mask) -> Floats:
         """Return the weights (instruments,) of one row of figures, as `observe_rows` gives them."""

@@ -44,6 +44,7 @@ class Decision:
         model_id: of the model that is followed.
         fallback: why the policy's own weights were not used, one of `FALLBACKS`.
         unknown: instruments that a model does not know yet, for want of returns; they have none.
+        clipped: figures at their bound that the model saw.
     """
 
     policy: str
@@ -52,6 +53,7 @@ class Decision:
     model_id: str | None = None
     fallback: str | None = None
     unknown: tuple[str, ...] = ()
+    clipped: int = 0
 
 
 class Unserved:
@@ -130,7 +132,9 @@ def _by_model(policy: LearnedPolicy, history: ReturnHistory, series: Collection[
     weights = policy.weights_of(seen)
     if fault := fault_in(weights, instruments_of(series), policy.budget):
         return _by_fallback(fault, policy, history, series, unknown)
-    return Decision(policy.name, weights, policy.budget, policy.model_id, None, unknown)
+    return Decision(
+        policy.name, weights, policy.budget, policy.model_id, None, unknown, policy.clipped(seen)
+    )
 
 
 def _by_fallback(
