@@ -82,6 +82,7 @@ UNKNOWN_AT_START = {
     *("tradepulse_fees", "tradepulse_position_notional", "tradepulse_position_age_seconds"),
     "tradepulse_ledger_imbalance",
     "tradepulse_consumer_lag_messages",  # told once the broker has answered
+    "tradepulse_retention_time_seconds",  # who has just started has not looked yet
 }
 UNBOUNDED = {"configuration", "configuration_id", "order_id", "job_id"}
 
