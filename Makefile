@@ -8,6 +8,8 @@ WEB := studio_svc/web
 PAGE := $(WEB)/dist/index.html
 WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 ARGS ?=
+COVERED := 97
+ACTIONLINT := v1.7.12
 # tests and services start many processes: where the environment forbids bytecode, each would compile
 # its libraries anew, for seconds
 export PYTHONDONTWRITEBYTECODE :=
@@ -15,7 +17,8 @@ export PYTHONDONTWRITEBYTECODE :=
 # Compose v2, or docker-compose 1.29 and later
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
-.PHONY: run rl rl-demo images compose-test test mutants check fix web check-web doctor lock sbom audit clean
+.PHONY: run rl rl-demo images compose-test packages test coverage mutants check docs actionlint secrets fix web check-web \
+	doctor lock sbom audit dist release clean
 
 run: $(VENV)/.run $(PAGE)
 	@exec $(BIN)/tradepulse up $(ARGS)
@@ -40,6 +43,10 @@ images:
 compose-test: $(VENV)/.dev
 	$(BIN)/pytest -s tests/containers
 
+# What the tests need of the system; as root.
+packages:
+	bash .ci/packages
+
 # What computes is spread over the cores. What starts services runs two tests at a time, each with a
 # broker and a database of its own, for it mostly waits; the browser's tests run alone.
 test: $(VENV)/.dev $(PAGE)
@@ -51,6 +58,11 @@ else
 	$(BIN)/pytest $(ARGS)
 endif
 
+# What decides on money, by its own tests: the floor is just under what is reached.
+coverage: $(VENV)/.dev
+	$(BIN)/pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=$(COVERED) $(ARGS) \
+		tests/unit/trading tests/unit/executor_svc tests/integration/test_ledger_store.py
+
 # Plants faults and tells which the tests do not notice: hours, so by hand or at night.
 mutants: $(VENV)/.dev $(PAGE)
 	$(BIN)/python -m tests.mutants $(ARGS)
@@ -60,6 +72,20 @@ check: $(VENV)/.dev check-web
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet --no-progress .github
+	$(BIN)/pre-commit validate-config
+	$(BIN)/mkdocs build --strict --quiet
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict
+
+# Needs Go.
+actionlint:
+	go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
+
+# Every file, which takes half a minute; a commit's own are looked at by its hook.
+secrets: $(VENV)/.dev
+	$(BIN)/pre-commit run --all-files detect-secrets
 
 fix: $(VENV)/.dev
 	$(BIN)/ruff check --fix
@@ -80,7 +106,7 @@ $(PAGE): $(WEB_SOURCES) deploy/node.sh | $(VENV)/.uv
 # New pins of everything, for every platform and Python from 3.11 on.
 lock: $(VENV)/.uv
 	$(UV) pip compile pyproject.toml --all-extras --universal --upgrade --python-version 3.11 \
-		--no-emit-index-url --no-annotate --quiet --custom-compile-command "make lock" \
+		--no-emit-index-url --no-annotate --generate-hashes --quiet --custom-compile-command "make lock" \
 		-o constraints.txt
 
 # The components of each service as CycloneDX, and what is known against what is pinned.
@@ -89,6 +115,13 @@ sbom: $(VENV)/.uv
 
 audit: $(VENV)/.uv
 	@$(BIN)/python deploy/audit.py $(BIN)/uv
+
+dist: $(VENV)/.dev $(PAGE)
+	$(UV) build --wheel --out-dir dist
+
+# A version is cut: `make release VERSION=0.2.0`. Nothing is pushed.
+release: $(VENV)/.dev
+	$(BIN)/python deploy/release.py $(VERSION)
 
 $(VENV)/.uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -202,7 +202,8 @@ def declare(service: Service, settings: StudioSettings) -> None:
         except TokenError as error:
             raise RefusedError(str(error)) from error
         # the services are ours: a proxy of the environment knows nothing of them
-        health = HealthWatch(settings.studio_services, httpx.AsyncClient(trust_env=False))
+        client = httpx.AsyncClient(trust_env=False)
+        health = HealthWatch(settings.studio_services, client, service.unready)
         service.background(partial(health.run, hub), "health to pages")
         service.pages = create_app(stores, hub, health, token, meters=meters)
 

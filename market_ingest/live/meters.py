@@ -134,9 +134,7 @@ class LiveMeters:
             "Subscriptions that cannot be followed; `tradepulse subscriptions` says why",
             registry=registry,
         )
-        self.replicas = Gauge(
-            "tradepulse_live_replicas", "Live replicas that this one sees", registry=registry
-        )
+        self.replicas = Gauge("tradepulse_live_replicas", "Live replicas", registry=registry)
         self._series_behind = Gauge(
             "tradepulse_series_behind_seconds",
             "How long a series has waited for a candle that is due; the worst alone",

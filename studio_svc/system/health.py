@@ -1,7 +1,7 @@
 """Looks at what each service says of itself."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import httpx
 
@@ -14,9 +14,22 @@ ALONE_INTERVAL_S = 5.0
 
 
 class HealthWatch:
-    """Asks each service's /readyz."""
+    """Asks each service's /readyz.
 
-    def __init__(self, services: Mapping[str, str], client: httpx.AsyncClient) -> None:
+    Args:
+        services: base URLs by name.
+        client: asks them.
+        own: what this service itself waits for. A page that is fed by nobody shows old figures,
+            and must be told.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[str, str],
+        client: httpx.AsyncClient,
+        own: Callable[[], list[str]] | None = None,
+    ) -> None:
+        self._own = own
         self._services = services
         self._client = client
         self.now: list[HealthView] = [
@@ -26,9 +39,10 @@ class HealthWatch:
 
     async def look(self) -> list[HealthView]:
         """Ask all services at once and return what they say."""
-        self.now = list(
-            await asyncio.gather(*(self._ask(name, url) for name, url in self._services.items()))
-        )
+        asked = (self._ask(name, url) for name, url in self._services.items())
+        self.now = list(await asyncio.gather(*asked))
+        if self._own is not None:
+            self.now.append(_of_itself(self._own()))
         return self.now
 
     async def run(self, hub: Hub) -> None:
@@ -50,3 +64,8 @@ class HealthWatch:
             ready=answer.is_success,
             detail=lines[0][:200] if lines else f"status {answer.status_code}",
         )
+
+
+def _of_itself(unready: list[str]) -> HealthView:
+    detail = f"waiting for {', '.join(unready)}" if unready else "ready"
+    return HealthView(service="studio_svc", up=True, ready=not unready, detail=detail)

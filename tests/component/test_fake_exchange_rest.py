@@ -460,13 +460,13 @@ async def test_unsigned_and_wrongly_signed(venue: str) -> None:
     tape = Tape(BTC, trades=[(START, 100.0, 1.0, "buy")])
     async with exchange(tape, START, venue) as fake:
         async with connected(fake, venue) as client:
-            client.secret = "d3Jvbmc" + "A" * 9
+            client.secret = "d3Jvbmc" + "A" * 9  # pragma: allowlist secret
             # Kraken's words for it are not among those that ccxt knows
             error = ExchangeError if venue == "kraken" else AuthenticationError
             with pytest.raises(error):
                 await client.fetch_balance()
         async with connected(fake, venue) as client:
-            client.apiKey = "another"
+            client.apiKey = "another"  # pragma: allowlist secret
             with pytest.raises(AuthenticationError):
                 await client.fetch_balance()
 

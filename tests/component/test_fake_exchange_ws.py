@@ -14,7 +14,7 @@ START = 1_700_006_400_000
 BTC = Instrument("BTC/USD", amount_decimals=6)
 ETH = Instrument("ETH/USD", amount_decimals=6)
 FUNDS = {"USD": 100_000, "BTC": 10}
-WRONG_SECRET = "d3Jvbmc" + "A" * 9
+WRONG_SECRET = "d3Jvbmc" + "A" * 9  # pragma: allowlist secret
 # bitstamp has them since ccxt 4.5.90
 OWN_TRADES = [v for v in VENUES if getattr(ccxt.pro, v)().has["watchMyTrades"]]
 Row = tuple[int, float, float, str]

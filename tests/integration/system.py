@@ -166,6 +166,8 @@ class System:
         self.database_url = database_url
         self.folder = folder
         self.has_roles = False
+        self.code = ROOT
+        """Where the code lies of what is started."""
         self._env: dict[str, dict[str, str]] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -225,7 +227,7 @@ class System:
                     **COSTS,
                     **given,
                 },
-                cwd=ROOT,
+                cwd=self.code,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

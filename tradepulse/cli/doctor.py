@@ -1,13 +1,15 @@
 """`tradepulse doctor`: what a machine needs for `tradepulse up`, checked, each with its remedy."""
 
 import asyncio
+import json
 import logging
 import os
+import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +19,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from tradepulse import __version__
 from tradepulse.cli.up.connections import DATABASE, KAFKA, given_connections
 from tradepulse.cli.up.replay import OptionError
 from tradepulse.embedded import jars
@@ -52,9 +55,28 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(state: Path) -> int:
-    """Check this machine, print a table, and give the exit code: 1 where anything fails."""
+def doctor(state: Path, *, as_json: bool = False) -> int:
+    """Check this machine, tell what was found, and give the exit code: 1 where anything fails."""
     findings = examine(state)
+    if as_json:
+        print(_json(findings))
+    else:
+        _draw(findings)
+    return 1 if any(finding.verdict == "fail" for finding in findings) else 0
+
+
+def _json(findings: list[Finding]) -> str:
+    """Return what a report of a fault needs; no address and no password is in it."""
+    found = {
+        "tradepulse": __version__,
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "findings": [asdict(finding) for finding in findings],
+    }
+    return json.dumps(found, indent=1)
+
+
+def _draw(findings: list[Finding]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("", "what", "found", "what to do"):
         table.add_column(column, overflow="fold")
@@ -62,7 +84,6 @@ def doctor(state: Path) -> int:
         mark = f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]"
         table.add_row(mark, finding.what, finding.found, finding.remedy)
     Console().print(table)
-    return 1 if any(finding.verdict == "fail" for finding in findings) else 0
 
 
 def examine(state: Path) -> list[Finding]:

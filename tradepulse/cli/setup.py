@@ -74,11 +74,14 @@ def topics(
 
 def doctor(
     state: Annotated[Path, typer.Option(help="Folder that keeps everything of a run.")] = STATE,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As JSON, for a report of a fault.")
+    ] = False,
 ) -> None:
     """Check what this machine needs for `tradepulse up`."""
     from tradepulse.cli.doctor import doctor as examine
 
-    raise typer.Exit(examine(state))
+    raise typer.Exit(examine(state, as_json=as_json))
 
 
 async def _empty_topics(kafka: KafkaAddress, url: str) -> None:

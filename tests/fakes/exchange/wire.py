@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Protocol
 from tests.fakes.exchange.core import Event, VenueCore
 from tests.fakes.exchange.orders import Fees, RefusedError
 
-API_KEY = "fake-key"
+API_KEY = "fake-key"  # pragma: allowlist secret
 # base64 without padding, as Kraken wants its secrets; the others take any text
-SECRET = "ZmFrZSBzZWNyZXQgb2YgdGhlIGZha2UgZXhjaGFuZ2Uh"
+SECRET = "ZmFrZSBzZWNyZXQgb2YgdGhlIGZha2UgZXhjaGFuZ2Uh"  # pragma: allowlist secret
 # what a venue allows a request's timestamp to be off, ms
 TIME_WINDOW = 10_000
 

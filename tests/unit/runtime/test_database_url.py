@@ -35,7 +35,7 @@ def test_a_password_that_ends_the_address_is_refused(before: str, sign: str) -> 
     "url",
     [
         "postgresql://postgres@/tradepulse?host=/run/pg%20sql&port=5432",
-        "postgres://user:p%40ss@[::1]:5432/db?sslmode=require",
+        "postgres://user:p%40ss@[::1]:5432/db?sslmode=require",  # pragma: allowlist secret
         "postgresql://a:b@one:5432,two:5433/db",
         "postgresql://unused",
         "postgresql://user:p@ss@host/db",

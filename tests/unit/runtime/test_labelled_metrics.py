@@ -70,7 +70,6 @@ UNKNOWN_AT_START = {
     # told once they are counted
     *("tradepulse_jobs_waiting", "tradepulse_job_oldest_seconds", "tradepulse_job_progress_ratio"),
     *("tradepulse_table_bytes", "tradepulse_dead_letters_waiting"),
-    "tradepulse_retention_time_seconds",
     # of one that works, and of what was decided since it began
     *("tradepulse_weight", "tradepulse_weights_age_seconds", "tradepulse_rl_fallback"),
     *("tradepulse_rl_model_age_seconds", "tradepulse_rl_steps", "tradepulse_rl_reward"),
@@ -82,6 +81,7 @@ UNKNOWN_AT_START = {
     *("tradepulse_fees", "tradepulse_position_notional", "tradepulse_position_age_seconds"),
     "tradepulse_ledger_imbalance",
     "tradepulse_consumer_lag_messages",  # told once the broker has answered
+    "tradepulse_retention_time_seconds",  # who has just started has not looked yet
 }
 UNBOUNDED = {"configuration", "configuration_id", "order_id", "job_id"}
 

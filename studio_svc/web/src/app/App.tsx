@@ -1,11 +1,11 @@
 import { lazy, Suspense, useCallback, useEffect, useMemo } from "react";
 
 import { MarketData } from "../features/data/MarketData";
-import { settledAt } from "../live/behind";
+import { settledAt, unheard } from "../live/behind";
 import { firstPick, known, recorded } from "../live/state";
 import { type Store, useShown } from "../live/store";
 import { AskingContext } from "../ui/asking";
-import { Late, Lost, useBehind } from "./Condition";
+import { Late, Lost, Unheard, useBehind } from "./Condition";
 import { Header } from "./Header";
 import { Trading } from "./Trading";
 import { usePage } from "./route";
@@ -47,6 +47,7 @@ export function App({ store, follow, again, asked }: Props) {
   const isOut = state.connection === "signed-out";
   const asking = useMemo(() => ({ again, isOut }), [again, isOut]);
   const late = useBehind(state);
+  const waits = unheard(state);
 
   return (
     <AskingContext value={asking}>
@@ -63,6 +64,7 @@ export function App({ store, follow, again, asked }: Props) {
         healthKnown={known(state, "health")}
       />
       <Lost state={state} onAgain={again} />
+      <Unheard waits={waits} />
       <Late late={late} />
       {isOut && (
         <p className="alarm" role="alert">
@@ -82,7 +84,7 @@ export function App({ store, follow, again, asked }: Props) {
           <RlPortfolio state={state} />
         </Suspense>
       )}
-      {page === "trading" && <Trading state={state} isLate={late !== null} onPick={pick} />}
+      {page === "trading" && <Trading state={state} isLate={late !== null || waits !== null} onPick={pick} />}
       <footer>
         <span>
           TradePulse · all times UTC · <a href="/api/docs">API</a>

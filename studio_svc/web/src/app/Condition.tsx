@@ -51,6 +51,15 @@ export function Lost({ state, onAgain }: { state: State; onAgain: () => void }) 
   );
 }
 
+export function Unheard({ waits }: { waits: string | null }) {
+  if (waits === null) return null;
+  return (
+    <p className="alarm" role="status" data-testid="unheard">
+      This page&apos;s service is {waits}: what is shown is what it knew before, and may have changed since.
+    </p>
+  );
+}
+
 export function Late({ late }: { late: Behind | null }) {
   if (late === null) return null;
   return (

@@ -12,7 +12,7 @@ import { isCut, known, type State } from "../live/state";
 
 interface Props {
   state: State;
-  /** The ledger does not follow the candles. */
+  /** The ledger does not follow the candles, or the page does not hear of it. */
   isLate: boolean;
   onPick: (series: string) => void;
 }
@@ -32,7 +32,7 @@ export function Trading({ state, isLate, onPick }: Props) {
         <Figures overview={overview} point={state.equity.at(-1) ?? null} known={known(state, "overview")} />
         <CandlePanel state={state} isTraining={isTraining} onPick={onPick} />
         <EquityPanel equity={state.equity} overview={overview} known={known(state, "equity")} />
-        <Positions positions={state.positions} known={known(state, "positions")} />
+        <Positions positions={state.positions} known={known(state, "positions")} isLate={isLate} />
         <Weights weights={state.weights} known={known(state, "weights")} />
         <Signals signals={state.signals} known={known(state, "signals")} />
         <Orders orders={state.orders} known={known(state, "orders")} />

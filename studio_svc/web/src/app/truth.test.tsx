@@ -77,6 +77,24 @@ it("says neither paper nor that no order is real before the server has", () => {
   expect(shown).toContain("No real order is placed");
 });
 
+it("says what its own service does not hear, and claims no present then", () => {
+  const own = { service: "studio_svc", up: true, ready: false, detail: "waiting for broker" };
+  const shown = (health: (typeof own)[]): string => {
+    const frames: (() => void)[] = [];
+    const store = createStore((show) => frames.push(show));
+    store.dispatch({ type: "snapshot", loaded: loaded({ health }, { series: BTC }) });
+    for (const show of frames) show();
+    return text(renderToStaticMarkup(<App store={store} follow={() => undefined} again={() => undefined} asked={null} />));
+  };
+  const deaf = shown([own]);
+  expect(deaf).toContain("service is waiting for broker: what is shown is what it knew before");
+  expect(deaf).toContain("No position was open at the last settled close");
+  expect(deaf).not.toContain("No position is open");
+  const whole = shown([{ ...own, ready: true, detail: "ready" }]);
+  expect(whole).not.toContain("what it knew before");
+  expect(whole).toContain("No position is open");
+});
+
 it("counts down to the next try", () => {
   const at = Date.UTC(2026, 0, 1, 12, 3, 10);
   expect(lostText(at, at + 9_000, at + 5_500)).toBe(

@@ -21,6 +21,12 @@ export function patience(lengthMs: number, isRecorded: boolean | null): number {
   return lengthMs * (isRecorded === false ? LATE.live : LATE.replay);
 }
 
+/** What the page's own service waits for, as it says it; null where it hears all that it shows. */
+export function unheard(state: State): string | null {
+  const own = state.health.find((one) => one.service === "studio_svc");
+  return own === undefined || own.ready ? null : own.detail;
+}
+
 export interface Behind {
   ms: number;
   settled: number;

@@ -13,7 +13,7 @@ ALTNAMES = {"BTC": "XBT", "DOGE": "XDG"}
 # only these old currencies carry the X of a coin or the Z of a state's money
 OLD_COINS = {"BTC", "DOGE", "ETC", "ETH", "LTC", "XLM", "XMR", "XRP", "ZEC"}
 OLD_MONEY = {"CAD", "EUR", "GBP", "JPY", "USD"}
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # pragma: allowlist secret
 STATUS = {"open": "open", "closed": "closed", "canceled": "canceled", "expired": "canceled"}
 
 

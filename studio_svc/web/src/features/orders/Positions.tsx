@@ -12,17 +12,23 @@ import { Table } from "../../ui/Table";
 export const Positions = memo(function Positions({
   positions,
   known,
+  isLate,
 }: {
   positions: readonly Position[];
   known: Known;
+  /** What came after the last settled close is not known. */
+  isLate: boolean;
 }) {
+  const none = isLate
+    ? "No position was open at the last settled close; what came since is not known."
+    : "No position is open. An entry fills at the next open.";
   return (
     <Panel
       area="positions"
       title="Open positions"
       note={positions.length || undefined}
       known={known}
-      awaited={positions.length ? null : "No position is open. An entry fills at the next open."}
+      awaited={positions.length ? null : none}
     >
       <Table
         testId="positions"

@@ -11,7 +11,8 @@ import { Trades } from "./Trades";
 
 describe("orders and what comes of them", () => {
   it.each([
-    [<Positions known={READY} positions={[]} />, "No position is open"],
+    [<Positions known={READY} positions={[]} isLate={false} />, "No position is open"],
+    [<Positions known={READY} positions={[]} isLate />, "what came since is not known"],
     [<Orders known={READY} orders={[]} />, "Waiting for the first order"],
     [<Trades known={READY} trades={[]} total={0} />, "Waiting for the first closed trade"],
     [<Signals known={READY} signals={[]} />, "Waiting for the first signal"],
@@ -36,7 +37,7 @@ describe("orders and what comes of them", () => {
 
   it("show a position with its profit", () => {
     const held = position("p", { last_price: 110, unrealised: 19, unrealised_pct: 9.5 });
-    const shown = text(renderToStaticMarkup(<Positions known={READY} positions={[held]} />));
+    const shown = text(renderToStaticMarkup(<Positions known={READY} positions={[held]} isLate={false} />));
     expect(shown).toContain("BTC/USD long 2 · sma cross");
     expect(shown).toContain("+19.00 +9.50 %");
   });
