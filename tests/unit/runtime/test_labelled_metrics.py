@@ -61,7 +61,6 @@ UNKNOWN_AT_START = {
     # which venues, groups and symbols there are is told by files, subscriptions and the database
     *("tradepulse_candles_published", "tradepulse_gaps", "tradepulse_gap_candles"),
     *("tradepulse_gap_repairs", "tradepulse_repaired_candles"),
-    *("tradepulse_rate_limit_waits", "tradepulse_rate_limit_wait_seconds"),
     *("tradepulse_live_candles", "tradepulse_live_lag_seconds", "tradepulse_live_behind_seconds"),
     *("tradepulse_live_breaks", "tradepulse_live_stalls", "tradepulse_live_lost_messages"),
     *("tradepulse_live_no_trade", "tradepulse_live_unconfirmed", "tradepulse_live_requests"),
