@@ -37,7 +37,7 @@ async def discovered(pool: "asyncpg.Pool[asyncpg.Record]") -> UUID:
         exchange="venue",
         symbol="A/USD",
         timeframe="30m",
-        params=get_strategy("sma_cross").checked({}),
+        params=get_strategy("sma_cross").complete({"fast": 5, "slow": 20}),
         share=1.0,
         metrics={},
     )
@@ -82,7 +82,7 @@ async def test_the_word_of_a_restored_database_counts(
         await relay.publish_once()
         assert (await heard())[off_since].revision == 3
         # nothing is said where nothing was restored
-        assert len(await read_all(kafka_bootstrap, CONFIGURATIONS)) == 8
+        assert len(await read_all(kafka_bootstrap, CONFIGURATIONS)) == 9
 
         await pool.execute(
             "delete from trained_configurations where configuration_id = $1", unknown
