@@ -4,7 +4,7 @@
 set -eu
 chart=$(dirname "$0")/tradepulse
 all="--set monitoring.enabled=true --set page.ingress.enabled=true"
-own="--set-literal kafka.username={{.name}} --set-literal kafka.secret=kafka-{{.name}}"
+own="--set-literal kafka.username={{.name}} --set-literal database.url=postgresql://{{.name}}@db/tradepulse"
 helm lint --strict "$chart"
 for options in "" "$all" "$own" "--set kafka.securityProtocol=PLAINTEXT --set network.enabled=false"; do
     # shellcheck disable=SC2086 # several options

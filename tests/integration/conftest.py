@@ -4,6 +4,7 @@ import pytest
 
 LONGEST = (
     "test_up.py",
+    "test_secured.py",
     "test_dashboards.py",
     "test_kill.py",
     "test_live_day.py",

@@ -20,7 +20,7 @@ from tradepulse.runtime.kafka import (
 from tradepulse.runtime.settings import DatabaseAddress, RuntimeSettings, load_settings
 from tradepulse.runtime.topics import new_topics
 
-SECRET = "hunter @2:#/word"
+WORD = "hunter @2:#/word"
 BROKER = "kafka.example:9094"
 HERE = Path(__file__)
 Set = Callable[..., None]
@@ -42,7 +42,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Set:
 @pytest.fixture
 def password(tmp_path: Path) -> Path:
     file = tmp_path / "password"
-    file.write_text(SECRET + "\n")
+    file.write_text(WORD + "\n")
     file.chmod(0o644)
     return file
 
@@ -76,7 +76,7 @@ def test_a_login_over_tls(environ: Set, password: Path) -> None:
         "security_protocol": "SASL_SSL",
         "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": "executor_svc",
-        "sasl_plain_password": SECRET,
+        "sasl_plain_password": WORD,
     }
 
 
@@ -179,7 +179,7 @@ def test_a_command_speaks_to_the_broker_of_the_environment(
     environ(**scram(password))
     kafka = kafka_address(tmp_path)
     assert bootstrap_servers(kafka) == BROKER
-    assert client_options(kafka)["sasl_plain_password"] == SECRET
+    assert client_options(kafka)["sasl_plain_password"] == WORD
     environ(KAFKA_USERNAME="")
     with pytest.raises(CliError, match=r"^KAFKA_SECURITY_PROTOCOL is SASL_SSL, which needs"):
         kafka_address(tmp_path)

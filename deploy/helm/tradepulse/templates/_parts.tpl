@@ -43,12 +43,12 @@ volumes:
       defaultMode: 0440
       sources:
         - secret:
-            name: {{ include "tradepulse.of" (merge (dict "value" $values.database.secret) .) }}
+            name: {{ include "tradepulse.of" (dict "root" .root "value" $values.database.secret "name" (.database | default .name)) }}
             items:
               - {key: password, path: database_password}
         {{- if ne $values.kafka.securityProtocol "PLAINTEXT" }}
         - secret:
-            name: {{ include "tradepulse.of" (merge (dict "value" $values.kafka.secret) .) }}
+            name: {{ include "tradepulse.of" (dict "root" .root "value" $values.kafka.secret "name" (.kafka | default .name)) }}
             items:
               - {key: password, path: kafka_password}
               - {key: ca.crt, path: ca_certificates}
@@ -78,7 +78,7 @@ volumeMounts:
 {{- define "tradepulse.env" -}}
 {{- $values := .root.Values -}}
 - name: DATABASE_URL
-  value: {{ include "tradepulse.of" (merge (dict "value" $values.database.url) .) | quote }}
+  value: {{ include "tradepulse.of" (dict "root" .root "value" $values.database.url "name" (.database | default .name)) | quote }}
 - name: DATABASE_PASSWORD_FILE
   value: /run/secrets/database_password
 - name: KAFKA_BOOTSTRAP_SERVERS
@@ -91,7 +91,7 @@ volumeMounts:
 - name: KAFKA_SASL_MECHANISM
   value: {{ $values.kafka.saslMechanism | quote }}
 - name: KAFKA_USERNAME
-  value: {{ include "tradepulse.of" (merge (dict "value" $values.kafka.username) .) | quote }}
+  value: {{ include "tradepulse.of" (dict "root" .root "value" $values.kafka.username "name" (.kafka | default .name)) | quote }}
 - name: KAFKA_PASSWORD_FILE
   value: /run/secrets/kafka_password
 - name: KAFKA_CA_FILE
