@@ -196,6 +196,23 @@ class System:
             await publisher.send(CONFIGURATIONS, key, event.model_dump_json().encode())
         await publisher.stop()
 
+    async def store(self, configurations: Sequence[Configuration]) -> None:
+        """Store what `prepare` has published: optimizer_svc switches off what it does not know."""
+        connection = await connect(self.database_url)
+        await connection.executemany(
+            "insert into trained_configurations (configuration_id, strategy, exchange, symbol,"
+            " timeframe, params, share, stage, is_active)"
+            " values ($1, $2, $3, $4, $5, $6, $7, 'PAPER', true)",
+            [
+                (
+                    *(one.configuration_id, one.strategy, one.exchange, one.symbol, one.timeframe),
+                    *(dict(one.params), one.share),
+                )
+                for one in configurations
+            ],
+        )
+        await connection.close()
+
     def reach(self, role: str) -> dict[str, str]:
         """Return how a service reaches the broker and the database."""
         url = as_role(self.database_url, role) if self.has_roles else self.database_url

@@ -18,7 +18,7 @@ PATIENCE_S = 240
 DAY = 86_400_000
 LOOK_S = 0.02
 # readers before writers, the standby of an account first
-ORDER = ("executor_svc", "rl_svc", "signal_svc", "market_ingest")
+ORDER = ("studio_svc", "executor_svc", "rl_svc", "signal_svc", "optimizer_svc", "market_ingest")
 OWNED = ("executor_svc", "rl_svc")
 """One is active, the others stand by."""
 _SETTLED = "select settled_time from event_time_positions where consumer = 'executor:main'"
@@ -55,6 +55,14 @@ class Rollout:
         """Start two of each service, and a replay."""
         system = self.system
         await system.prepare(self.configurations)
+        await system.store(self.configurations)
+        token = system.folder / "token"
+        token.write_text("a-token-of-the-test-of-rollouts")
+        # it is to watch nobody's trades: what it found would change what trades
+        env = {
+            "studio_svc": {"STUDIO_TOKEN_FILE": str(token)},
+            "optimizer_svc": {"ACCOUNT": "nobody"},
+        }
         self._connection = connection = await connect(system.database_url)
         before = [one.between(None, START) for one in self.candles]
         await store_candles(connection, before, "import")
@@ -62,7 +70,7 @@ class Rollout:
         write_candles(file, self.candles)
         names = [f"{name}.{number}" for name in ORDER[:-1] for number in (1, 2)]
         for name in names:
-            self._start(name)
+            self._start(name, **env.get(name.partition(".")[0], {}))
         for name in names:
             await self._ready(name)
         self._start(

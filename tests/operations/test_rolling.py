@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from rollout import Rollout, Standstill
-from system import System, expected, trade_rows
+from system import System, equity_rows, expected, trade_rows
 
+from tradepulse.runtime.db import ms
 from tradepulse.trading.weights import InverseVolatility
 
 pytestmark = pytest.mark.integration
@@ -43,5 +44,5 @@ async def test_replicas_come_and_go_under_load_and_the_ledger_is_the_backtest_s(
     result = expected(rollout.candles, rollout.configurations, InverseVolatility(96))
     assert len(result.trades) > 100
     assert await system.trades() == trade_rows(result)
-    ledger = await system.ledger()
-    assert [row[0] for row in ledger["equity"]] == ["main"] * len(result.equity)
+    equity = [(ms(row[1]), *row[2:]) for row in (await system.ledger())["equity"]]
+    assert equity == equity_rows(result)

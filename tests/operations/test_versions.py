@@ -133,6 +133,7 @@ class Rollout:
 async def prepared(system: System, candles: Sequence[Candles]) -> Rollout:
     """Make a system ready on the present schema; nothing runs yet."""
     await system.prepare(configurations_for(candles))
+    await system.store(configurations_for(candles))
     connection = await connect(system.database_url)
     await store_candles(connection, [one.between(None, START) for one in candles], "import")
     await connection.close()
