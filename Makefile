@@ -106,7 +106,7 @@ $(PAGE): $(WEB_SOURCES) deploy/node.sh | $(VENV)/.uv
 # New pins of everything, for every platform and Python from 3.11 on.
 lock: $(VENV)/.uv
 	$(UV) pip compile pyproject.toml --all-extras --universal --upgrade --python-version 3.11 \
-		--no-emit-index-url --no-annotate --quiet --custom-compile-command "make lock" \
+		--no-emit-index-url --no-annotate --generate-hashes --quiet --custom-compile-command "make lock" \
 		-o constraints.txt
 
 # The components of each service as CycloneDX, and what is known against what is pinned.

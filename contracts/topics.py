@@ -84,7 +84,7 @@ CONFIGURATIONS = Topic(
     "configuration_id",
     "optimizer_svc",
     compacted=True,
-    readers=("signal_svc",),
+    readers=("signal_svc", "optimizer_svc"),
     watchers=("studio_svc",),
 )
 FEEDS = Topic(

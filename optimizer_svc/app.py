@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 from pydantic import Field
 
 from contracts.topics import CONFIGURATIONS
-from optimizer_svc.restoring import tell_configurations
+from optimizer_svc.restoring import NewerOnTheTopic, tell_configurations
 from optimizer_svc.search.cluster import DaskCluster
 from optimizer_svc.search.job import Searching
 from optimizer_svc.search.processes import TRIAL_LIMIT_S, TrialProcess, TrialRunner
@@ -61,6 +61,7 @@ def declare(service: Service, settings: OptimizerSettings) -> None:
     """Declare what the service publishes and does."""
     service.publishes(CONFIGURATIONS)
     relay = service.relay_outbox()
+    service.follows(CONFIGURATIONS, NewerOnTheTopic(service.pool, relay).on_configurations)
     rules = LifecycleRules(false_alarm_rate=settings.false_alarm_rate)
     watch = LifecycleWatch(
         service.pool,

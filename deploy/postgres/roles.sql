@@ -61,7 +61,8 @@ grant tradepulse_read to market_ingest, signal_svc, rl_svc, executor_svc, optimi
     tradepulse_operator;
 -- what people do by command: import and backfill, searches, configurations, models
 grant market_ingest, optimizer_svc, studio_svc, rl_trainer to tradepulse_operator;
-alter role tradepulse_backup replication;
+-- a dump is of every row, and the drill makes a database of its own
+alter role tradepulse_backup replication bypassrls createdb;
 grant pg_read_all_data to tradepulse_backup;
 grant pg_monitor to tradepulse_monitor;
 -- which services are connected

@@ -21,6 +21,8 @@ from tradepulse.trading.backtest import backtest
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import InverseVolatility
 
+# the images are built within the first one
+pytestmark = pytest.mark.timeout(3_600)
 OURS = tuple(name for name in SERVICES if name not in {"postgres", "kafka"})
 REPLACED_S = 60.0
 """Far more than the 15 s that are promised: a busy machine must not fail the test."""

@@ -220,6 +220,49 @@ async def test_a_drill_restores_checks_and_leaves_nothing(filled: str, tmp_path:
     await connection.close()
 
 
+async def test_a_role_of_its_own_backs_up_what_policies_hide_and_tries_it_out(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"backup_{uuid4().hex[:8]}"
+    connection = await connect(filled)
+    # what deploy/postgres/roles.sql and grants.sql give tradepulse_backup
+    await connection.execute(
+        f"create role {name} login replication bypassrls createdb password 'a#b'"
+    )
+    await connection.execute(f"create role {name}_other")
+    try:
+        await connection.execute(f"grant pg_read_all_data to {name}")
+        await connection.execute(f"grant insert, update on backups to {name}")
+        await connection.execute("alter table outbox enable row level security")
+        await connection.execute(f"create policy its_own on outbox to {name}_other using (true)")
+        await connection.execute(
+            "insert into outbox (service, topic, key, value) values ('s', 't', 'k', 'v')"
+        )
+        parts = urlsplit(filled)
+        host = parts.netloc.rpartition("@")[2]
+        mine = parts._replace(netloc=f"{name}:a%23b@{host}").geturl()
+        monkeypatch.setenv("DATABASE_URL", mine)
+        await command("backup", tmp_path)
+        # on a server that has no such roles: of the policy nothing is left
+        await connection.execute("drop policy its_own on outbox")
+        await connection.execute(f"drop role {name}_other")
+        assert "can be restored" in await command("restore", "--drill", tmp_path)
+        made = await another(filled, monkeypatch)
+        (dump,) = files.backups(tmp_path, files.PORTABLE)
+        await command("restore", dump)
+        copy = await connect(made)
+        assert await copy.fetchval("select count(*) from outbox") == 1
+        await copy.close()
+        await drop(filled, made)
+    finally:
+        for role in (name, f"{name}_other"):
+            await connection.execute(
+                f"do $$ begin if to_regrole('{role}') is not null then drop owned by {role}; "
+                f"drop role {role}; end if; end $$"
+            )
+        await connection.close()
+
+
 async def test_metrics_tell_when_backups_and_drills_have_ended(filled: str, tmp_path: Path) -> None:
     registry = CollectorRegistry()
 

@@ -130,8 +130,14 @@ def check_metrics(state: Path) -> None:
         assert value(told[name], "tradepulse_handle_seconds_count", topic) > 0
     for name in ("signal_svc", "rl_svc", "executor_svc", "market_ingest"):
         assert value(told[name], "tradepulse_published_total") > 0
-    stored = value(told["studio_svc"], "tradepulse_configurations_active_stored")
-    assert 0 < value(told["signal_svc"], "tradepulse_active_configurations") <= stored
+    active = value(told["signal_svc"], "tradepulse_active_configurations")
+    assert active > 0
+    # they are counted now and then
+    deadline = time.monotonic() + PATIENCE
+    studio = ports_of(state)["studio_svc"]
+    while value(metrics_of(studio), "tradepulse_configurations_active_stored") < active:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def executor_of(state: Path) -> int | None:

@@ -30,9 +30,9 @@ from tradepulse.trading.weights import InverseVolatility
 pytestmark = pytest.mark.integration
 DAYS = 60
 DAY = 86_400_000
-PATIENCE_S = 240
-SLOW = str(DAY / 1000 / 6)
-"""A day of the replay in six seconds: it is not over while the versions change."""
+PATIENCE_S = 400
+SLOW = str(DAY / 1000 / 15)
+"""A day of the replay in fifteen seconds: it is not over while the versions change."""
 ORDER = ("studio_svc", "executor_svc", "rl_svc", "signal_svc", "optimizer_svc", "market_ingest")
 """Readers before writers, as docs/guides/operations/upgrade.md says."""
 STAND_BY = {"executor_svc", "rl_svc"}
@@ -97,10 +97,10 @@ class Rollout:
         if service in STAND_BY and former:
             await self._wait_for_standby(service)
         else:
-            await self.system.logged("service started", [name])
+            await self.system.logged("service started", [name], PATIENCE_S)
         if service != "market_ingest" and former:
             await self._end(former)
-            await self.system.logged("service started", [name])
+            await self.system.logged("service started", [name], PATIENCE_S)
         self._running[service] = name
 
     async def _end(self, name: str) -> None:
@@ -166,7 +166,7 @@ async def test_versions_run_side_by_side(
         await asyncio.gather(*(rollout.replace(service, release) for service in readers))
         await rollout.replace(writer, release)
         await publish_newer(kafka_bootstrap)
-        await rollout.settle(0.25)
+        await rollout.settle(0.1)
         for service, words in {
             "executor_svc": ["timeframe '45m'"],
             "rl_svc": ["timeframe '45m'"],
@@ -178,14 +178,14 @@ async def test_versions_run_side_by_side(
         # one after another to the present code, the ledger going on
         for service in ORDER:
             await rollout.replace(service, ROOT)
-            await rollout.settle(0.25)
+            await rollout.settle(0.1)
         # the next version's candles, for the present code and for the release
         await rollout.replace("market_ingest", next_one)
-        await rollout.settle(0.25)
+        await rollout.settle(0.1)
         for service in ("signal_svc", "executor_svc"):
             assert "source 'resampled' is unknown" in rollout.log_of(service)
             await rollout.replace(service, release)
-            await rollout.settle(0.25)
+            await rollout.settle(0.1)
             assert "source 'resampled' is unknown" in rollout.log_of(service)
         assert await system.settled() < START + DAYS * DAY, "the replay was over too early"
         await rollout.replace("market_ingest", next_one, REPLAY_SPEED="max")

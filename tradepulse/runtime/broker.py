@@ -101,6 +101,7 @@ class Broker(KafkaBroker):
         self.newer = NewerWords(registry)
         self._kafka = kafka
         self._registry = registry
+        self.published: set[str] = set()
         self._first: list[AssignedReading] = []
         self._then: list[Reading] = []
         super().__init__(
@@ -143,6 +144,7 @@ class Broker(KafkaBroker):
 
     def publishes(self, topic: Topic) -> None:
         """Declare that the service publishes to a topic."""
+        self.published.add(topic.name)
         self.publisher(
             topic.name, title=topic.name, description=described(topic), schema=topic.event
         )

@@ -209,6 +209,8 @@ async def _keep_lease(
                 _RENEW, consumer, service.session, LEASE, goes_on, timeout=ANSWERED_S
             )
         except UNREACHABLE as error:
+            # what is in hand can be written no more, and would wait for a server that is not there
+            service.pool.terminate()
             raise FencedError(
                 f"the hold on {consumer} is lost ({type(error).__name__}: {error}): the database "
                 "restarted, or another process took over; this one ends"

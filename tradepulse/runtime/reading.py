@@ -127,7 +127,8 @@ class Reading:
             codec=self,
             fetch_max_wait_ms=BUSY_WAIT_MS,
             max_partition_fetch_bytes=4 * 1_048_576,
-            title=topic.name,
+            # in documents what is written and what is read are not one
+            title=topic.name + (".read" if topic.name in broker.published else ""),
             description=described(topic),
             **options,
         )

@@ -66,8 +66,8 @@ class Retention:
             ["table"],
             registry=registry,
         )
-        for metric in (self._removed, self._ended):
-            touch(metric, [one.table for one in kept])
+        # not the time of the end: who has just started would tell that it was never done
+        touch(self._removed, [one.table for one in kept])
 
     async def run(self) -> None:
         """Look for ever, now and then."""

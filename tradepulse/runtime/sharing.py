@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord
 from aiokafka import TopicPartition as Partition
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
@@ -102,6 +103,8 @@ class SharedReading(Reading):
             topic.name,
             group_id=group,
             auto_offset_reset="earliest",
+            # said, for two versions that run together must agree on it
+            partition_assignment_strategy=(RoundRobinPartitionAssignor,),
             # the shortest the broker allows: a killed replica's partitions move after this
             session_timeout_ms=6_000,
             heartbeat_interval_ms=1_500,

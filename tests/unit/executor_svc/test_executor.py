@@ -60,7 +60,7 @@ class Store:
         state: dict[str, Any],
     ) -> None:
         assert owner.consumer == "executor:main"
-        assert set(state) == {"marks", "frontiers", "weights"}
+        assert set(state) == {"marks", "frontiers", "weights", "rules_version"}
         self.seconds += self.takes_s
         self.recorded.append((settlements, cash, settled, offsets))
 

@@ -23,6 +23,7 @@ from tradepulse.runtime.health import Pulse
 from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
+from tradepulse.trading import RULES_VERSION
 from tradepulse.trading.event_time import EventTime
 from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.policies.weighing import FALLBACKS
@@ -130,7 +131,10 @@ async def test_what_is_decided_is_stored_with_its_place_told_and_published() -> 
     await world.close(1, 2)
     ((closes, settled, offsets, state),) = world.store.recorded
     assert (closes, settled, offsets) == ([HOUR, 2 * HOUR], 2 * HOUR, {"t/0": 4})
-    assert state == {"frontiers": {"candle x:A/USD:1h": 2 * HOUR}}
+    assert state == {
+        "rules_version": RULES_VERSION,
+        "frontiers": {"candle x:A/USD:1h": 2 * HOUR},
+    }
     assert world.relay.woken == 1
     assert (world.told("weights_decided_total"), world.told("missing_total")) == (2, 0)
     assert world.told("event_time_seconds") == 7_200

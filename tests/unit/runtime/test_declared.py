@@ -9,6 +9,7 @@ import pytest
 from tradepulse.runtime.service import Service
 
 READING = {
+    "optimizer_svc": ["configurations"],
     "signal_svc": ["candles", "configurations"],
     "rl_svc": ["candles", "feeds"],
     "executor_svc": ["candles", "evaluations", "feeds", "weights"],

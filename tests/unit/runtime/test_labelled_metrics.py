@@ -61,7 +61,6 @@ UNKNOWN_AT_START = {
     # which venues, groups and symbols there are is told by files, subscriptions and the database
     *("tradepulse_candles_published", "tradepulse_gaps", "tradepulse_gap_candles"),
     *("tradepulse_gap_repairs", "tradepulse_repaired_candles"),
-    *("tradepulse_rate_limit_waits", "tradepulse_rate_limit_wait_seconds"),
     *("tradepulse_live_candles", "tradepulse_live_lag_seconds", "tradepulse_live_behind_seconds"),
     *("tradepulse_live_breaks", "tradepulse_live_stalls", "tradepulse_live_lost_messages"),
     *("tradepulse_live_no_trade", "tradepulse_live_unconfirmed", "tradepulse_live_requests"),
@@ -82,6 +81,7 @@ UNKNOWN_AT_START = {
     *("tradepulse_fees", "tradepulse_position_notional", "tradepulse_position_age_seconds"),
     "tradepulse_ledger_imbalance",
     "tradepulse_consumer_lag_messages",  # told once the broker has answered
+    "tradepulse_retention_time_seconds",  # who has just started has not looked yet
 }
 UNBOUNDED = {"configuration", "configuration_id", "order_id", "job_id"}
 

@@ -59,6 +59,9 @@ async def back_up(url: str, folder: Path) -> Written:
         with files.new_backup(folder, files.PORTABLE) as (partial, name):
             partial.touch(mode=0o600)
             argv = [pg_dump, "--format=custom", "--no-owner", "--no-privileges", "--no-password"]
+            # they name roles, which another server has not; `tradepulse migrate` makes them anew
+            if "--no-policies" in await run([pg_dump, "--help"], environment):
+                argv.append("--no-policies")
             argv += ["--verbose", f"--file={partial}", f"--dbname={address}"]
             async with _shown(connection, held.tables, [_DUMPING]) as on_line:
                 await run(argv, environment, on_line)

@@ -7,7 +7,9 @@ from typing import Protocol
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter
 
+from tradepulse.market_data.venues.rules import VENUES
 from tradepulse.runtime.db import DatabaseUnavailableError
+from tradepulse.runtime.metrics import touch
 
 OnWait = Callable[[str, float], None]
 """Told the venue and the seconds of each wait."""
@@ -122,6 +124,9 @@ def counted_waits(registry: CollectorRegistry) -> OnWait:
         ["exchange"],
         registry=registry,
     )
+
+    for one in (waits, seconds):
+        touch(one, VENUES)
 
     def count(venue: str, waited_s: float) -> None:
         waits.labels(venue).inc()
