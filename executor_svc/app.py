@@ -43,6 +43,7 @@ def declare(service: Service, settings: ExecutorSettings) -> None:
         ledger = await recovered(store, owner, settings, markets)
         executor.take_over(owner, ledger, await check.totals())
 
+    executor.traces = service.traces
     service.on_new_kafka(partial(forget_offsets, consumers=CONSUMERS))
     service.on_startup(recover)
     service.publishes(ACCOUNT)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from tradepulse.runtime.outbox import Relay
 from tradepulse.runtime.ownership import Ownership
 from tradepulse.runtime.reading import AssignedReading
 from tradepulse.runtime.rules_version import KEPT
+from tradepulse.runtime.tracing import NO_TRACES
 from tradepulse.trading import RULES_VERSION
 
 log = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ class Executor:
         """Beats while closes are settled, or looked for."""
         self._lock = asyncio.Lock()
         self._blocked_since = now()
+        self.traces = NO_TRACES
 
     def take_over(self, owner: Ownership, ledger: Ledger, totals: Totals) -> None:
         """Work for an account from here on."""
@@ -142,7 +145,7 @@ class Executor:
             self._ledger.event_time.still_reading(now)
         while True:
             settled: list[Settled] = []
-            before = self._ledger.event_time.settled
+            before, begun_ns = self._ledger.event_time.settled, time.time_ns()
             while len(settled) < CLOSES_PER_TRANSACTION:
                 one = self._ledger.settle_next(now)
                 if one is None:
@@ -163,6 +166,8 @@ class Executor:
             self.pulse.beat()
             times = [one.settlement.close_time for one in settled if not one.late]
             self._relay.wake(self._meters.path.on_settled(times, before))
+            done = [one.settlement for one in settled]
+            self.traces.settled(((one.close_time, len(one.orders)) for one in done), begun_ns)
             self._meters.on_settled(settled)
             for one in settled:
                 self._log(one)

@@ -205,7 +205,8 @@ def declare(service: Service, settings: StudioSettings) -> None:
         client = httpx.AsyncClient(trust_env=False)
         health = HealthWatch(settings.studio_services, client, service.unready)
         service.background(partial(health.run, hub), "health to pages")
-        service.pages = create_app(stores, hub, health, token, meters=meters)
+        pages = create_app(stores, hub, health, token, meters=meters)
+        service.pages = service.traces.web(pages)
 
     service.on_startup(begin)
     service.background(ledger.run, "ledger to pages")

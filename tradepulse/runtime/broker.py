@@ -23,6 +23,7 @@ from tradepulse.runtime.meters import ReadingMeters
 from tradepulse.runtime.newer import NewerWords
 from tradepulse.runtime.offsets import ranges_of
 from tradepulse.runtime.reading import AssignedReading, Reading, WaitingConsumer
+from tradepulse.runtime.tracing import NO_TRACES
 
 R = TypeVar("R", bound=Reading)
 MEASURED_EVERY_S = 15.0
@@ -96,6 +97,7 @@ class Broker(KafkaBroker):
     ) -> None:
         self._cluster = cluster or Cluster(fail)
         self.letters = letters
+        self.traces = NO_TRACES
         self.newer = NewerWords(registry)
         self._kafka = kafka
         self._registry = registry

@@ -23,6 +23,7 @@ from tradepulse.runtime.cluster import Cluster
 from tradepulse.runtime.hearing import Hearing
 from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers, client_options
 from tradepulse.runtime.meters import PublishMeters
+from tradepulse.runtime.tracing import NO_TRACES, Carried
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
 
@@ -90,6 +91,7 @@ class Publisher:
         self._client: AIOKafkaProducer | None = None
         self._allowed: set[str] | None = None
         self._partitions: dict[tuple[str, str], int] = {}
+        self.traces = NO_TRACES
 
     def allow(self, topic: Topic) -> None:
         """From now on refuse topics that are not allowed."""
@@ -229,10 +231,15 @@ class Publisher:
             check_size(key, value)
         if not messages:
             return
-        with self._meters.measured(topic.name, len(messages)):
-            await self._send_many(topic, messages)
+        with (
+            self._meters.measured(topic.name, len(messages)),
+            self.traces.sending(topic.name, len(messages)) as headers,
+        ):
+            await self._send_many(topic, messages, headers)
 
-    async def _send_many(self, topic: Topic, messages: Sequence[tuple[str, bytes]]) -> None:
+    async def _send_many(
+        self, topic: Topic, messages: Sequence[tuple[str, bytes]], headers: Carried
+    ) -> None:
         open_batches: dict[int, BatchBuilder] = {}
         pending = []
         for key, value in messages:
@@ -241,11 +248,11 @@ class Publisher:
             raw_key = key.encode()
             if batch is None:
                 batch = open_batches[partition] = self._producer.create_batch()
-            if batch.append(key=raw_key, value=value, timestamp=None) is None:
+            if batch.append(key=raw_key, value=value, timestamp=None, headers=headers) is None:
                 pending.append(await self._add(batch, topic.name, partition))
                 batch = open_batches[partition] = self._producer.create_batch()
                 # the first of a batch always fits
-                batch.append(key=raw_key, value=value, timestamp=None)
+                batch.append(key=raw_key, value=value, timestamp=None, headers=headers)
         for partition, batch in open_batches.items():
             pending.append(await self._add(batch, topic.name, partition))
         async with self._acknowledged():

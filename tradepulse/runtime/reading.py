@@ -107,6 +107,7 @@ class Reading:
         self._meters = broker.meters.of(topic)
         self._meters.held.set_function(lambda: len(self.assignment))
         self._handle = self._meters.measured(handle)
+        self._broker = broker
         self._letters = broker.letters
         self._newer = broker.newer
         self._decode = decode or decoder_of(topic)
@@ -184,7 +185,8 @@ class Reading:
         async def on_batch(batch: Any) -> None:
             try:
                 self._meters.came(self._records)
-                await self.on_batch(batch, self._records)
+                with self._broker.traces.handling(self.topic.name, self._records):
+                    await self.on_batch(batch, self._records)
             finally:
                 self._done += 1
                 self.pulse.rest()

@@ -44,6 +44,7 @@ from tradepulse.runtime.reading import AssignedReading, Handler, Reading
 from tradepulse.runtime.retention import Kept, Retention
 from tradepulse.runtime.settings import RuntimeSettings, load_settings
 from tradepulse.runtime.sharing import SharedReading
+from tradepulse.runtime.tracing import traces_of
 
 QUERY_S = 300.0
 """No query takes so long; who waits longer for an answer waits for a server that hangs."""
@@ -75,8 +76,10 @@ class Service:
             meters=PoolMeters(self.registry),
         )
         self.publisher = Publisher(settings, name, registry=self.registry, cluster=self.cluster)
+        self.traces = self.publisher.traces = traces_of(name, settings)
         letters = DeadLetters(self.publisher, name, self.registry)
         self._broker = Broker(settings, name, letters, self.registry, self.fail, self.cluster)
+        self._broker.traces = self.traces
         self.app = FastStream(
             self._broker,
             logger=None,
@@ -253,6 +256,7 @@ class Service:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(opened(self.pool))
             self._database.heard()
+            stack.push_async_callback(self.traces.stop)
             await self.publisher.start()
             stack.push_async_callback(self.publisher.stop)
             await arrive(self.pool, self.name, self.cluster.id or "", self._restores)

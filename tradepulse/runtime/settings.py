@@ -68,6 +68,8 @@ class RuntimeSettings(DatabaseSettings, KafkaSettings):
     """How long a service goes on without a broker; then it ends, to be started again."""
     loop_patience_s: float = Field(default=60.0, gt=0, le=86_400)
     """How long its event loop may stand still before the process ends itself."""
+    otel_exporter_otlp_endpoint: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Where traces are sent to, by OTLP over HTTP; nothing is traced where it is empty."""
 
 
 S = TypeVar("S", bound=BaseSettings)

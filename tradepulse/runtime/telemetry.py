@@ -29,7 +29,7 @@ _STANDARD = frozenset(
 
 FOREIGN = frozenset(
     {"aiohttp", "aiokafka", "asyncio", "asyncpg", "ccxt", "faststream", "httpx", "uvicorn"}
-    | {"websockets"}
+    | {"opentelemetry", "urllib3", "websockets"}
 )
 """Libraries whose loggers are limited; while a broker is away some say the same without end."""
 QUIET_S = 30.0
