@@ -10,6 +10,8 @@ WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune
 ARGS ?=
 COVERED := 97
 ACTIONLINT := v1.7.12
+HELM := v4.3.1
+KUBERNETES_VALIDATE := 1.37.0
 # tests and services start many processes: where the environment forbids bytecode, each would compile
 # its libraries anew, for seconds
 export PYTHONDONTWRITEBYTECODE :=
@@ -17,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Compose v2, or docker-compose 1.29 and later
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
-.PHONY: run rl rl-demo images compose-test packages test coverage mutants check docs actionlint secrets fix web check-web \
+.PHONY: run rl rl-demo images compose-test packages test coverage mutants check docs actionlint chart secrets fix web check-web \
 	doctor lock sbom audit dist release clean
 
 run: $(VENV)/.run $(PAGE)
@@ -82,6 +84,12 @@ docs: $(VENV)/.dev
 # Needs Go.
 actionlint:
 	go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
+
+# Needs Go, with which helm is built the first time: minutes.
+chart: $(VENV)/.uv
+	GOBIN=$(CURDIR)/$(BIN) go install helm.sh/helm/v4/cmd/helm@$(HELM)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/uv run --quiet --no-project \
+		--with kubernetes-validate==$(KUBERNETES_VALIDATE) deploy/helm/check.sh
 
 # Every file, which takes half a minute; a commit's own are looked at by its hook.
 secrets: $(VENV)/.dev

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Lints the chart, renders it with and without all that is optional, and checks what comes out against Kubernetes'
-# schemas. Needs `helm` (go install helm.sh/helm/v4/cmd/helm@latest) and `kubernetes-validate` of PyPI on the path.
+# schemas. Needs `helm` and `kubernetes-validate` on the path: `make chart` brings both.
 set -eu
 chart=$(dirname "$0")/tradepulse
 all="--set monitoring.enabled=true --set page.ingress.enabled=true"
