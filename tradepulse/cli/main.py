@@ -18,11 +18,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("setup:migrate", "Apply the database migrations that are missing."),
     "backup": (
         "backup.command:backup",
-        "Write the database to a file, or a copy of its whole server.",
+        "Write the database to a file, or with --physical a copy of its whole server.",
     ),
     "restore": (
         "backup.command:restore",
-        "Bring a backup back, to a point in time, or try whether it could be.",
+        "Bring a backup back: into an empty database, or as the data folder of a server.",
     ),
     "topics": ("setup:topics", "Create the Kafka topics that are missing."),
     "backtest": (
@@ -64,7 +64,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "data.coverage:coverage",
         "Show how much of each series there is, what is missing, and a map.",
     ),
-    "trace": ("trace:trace", "Show an order or a signal with what led to it, back to the candle."),
+    "trace": (
+        "trace:trace",
+        "Show an order or a signal with what led to it: signal, evaluation, candle.",
+    ),
     "dlq": ("dlq:app", "List messages that could not be handled, export them, send them back."),
 }
 """Where each command is, and the first line of its help."""

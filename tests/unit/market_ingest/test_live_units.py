@@ -37,6 +37,10 @@ class Symbol:
     def figures(self) -> tuple[int, int, float]:
         return len(self.wants[0]), 1, 1.5 * len(self.wants[0])
 
+    def behind(self) -> dict[tuple[str, str, str], float]:
+        venue, symbol = self.name.split(":")
+        return {(venue, symbol, timeframe): 1.5 for timeframe in self.wants[0]}
+
     async def run(self) -> None:
         if self.fails:
             raise self.fails
@@ -133,6 +137,8 @@ async def test_each_symbol_is_told_its_own_timeframes(monkeypatch: pytest.Monkey
     assert world.told("streams_connected", **kraken) == 2
     assert world.told("behind_seconds", **kraken) == 3
     assert (world.told("replicas"), world.told("troubled")) == (2, 0)
+    one = {"exchange": "kraken", "symbol": "A/USD", "timeframe": "1h"}
+    assert world.registry.get_sample_value("tradepulse_series_behind_seconds", one) == 1.5
     # nobody subscribes to it any more, and its feed has ended
     world.store.subscribed.pop()
     world.store.begun.discard(("kraken", "C/USD", "1d"))
