@@ -173,10 +173,7 @@ class System:
 
     async def prepare(self, configurations: Sequence[Configuration]) -> None:
         """Migrate, make the topics, and publish the active configurations."""
-        if has_roles():
-            await make_roles(self.database_url)
-            self.has_roles = True
-        await migrate(self.address_of_database("tradepulse_owner"))
+        await self.give_roles()
         await create_topics(self.bootstrap)
         publisher = await Publisher(self.bootstrap, "test").start()
         for one in configurations:
@@ -195,6 +192,13 @@ class System:
             key = str(one.configuration_id)
             await publisher.send(CONFIGURATIONS, key, event.model_dump_json().encode())
         await publisher.stop()
+
+    async def give_roles(self) -> None:
+        """Make the roles where the server is ours, migrate, and give them their rights."""
+        if has_roles():
+            await make_roles(self.database_url)
+            self.has_roles = True
+        await migrate(self.address_of_database("tradepulse_owner"))
 
     async def store(self, configurations: Sequence[Configuration]) -> None:
         """Store what `prepare` has published: optimizer_svc switches off what it does not know."""
@@ -233,12 +237,15 @@ class System:
         if name not in self._env:
             self._env[name] = {"module": module or f"{name}.app", **env}
         given = self._env[name]
+        # what a test runs in the place of a service has the service's rights
+        service = name if given["module"].startswith("tests.") else given["module"]
+        role = service.partition(".")[0]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", given["module"]],
                 env={
                     **os.environ,
-                    **self.reach(given["module"].partition(".")[0]),
+                    **self.reach(role),
                     "CLOCK": "replay",
                     "HTTP_PORT": "0",
                     **COSTS,

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from unittest.mock import AsyncMock
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -298,6 +299,8 @@ async def test_a_drill_brings_a_backup_of_an_older_version_up_to_date(
 ) -> None:
     every = migrations()
     monkeypatch.setattr("tradepulse.runtime.db.migrations", lambda: every[:-1])
+    # an older version gave rights on what it had
+    monkeypatch.setattr("tradepulse.runtime.db.grant_rights", AsyncMock())
     await migrate(database_url)
     monkeypatch.undo()
     monkeypatch.setenv("DATABASE_URL", database_url)

@@ -68,16 +68,18 @@ async def test_garbage_on_every_topic_holds_nothing_up(
     candles = demo_candles(10)
     system = System(kafka_bootstrap, database_url, tmp_path)
     await system.prepare(configurations_for(candles))
+    await system.store(configurations_for(candles))
     connection = await connect(database_url)
     await store_candles(connection, candles, "replay")
     await connection.close()
     publisher = await Publisher(kafka_bootstrap, "test").start()
-    read_by = {CANDLES: 3, EVALUATIONS: 1, WEIGHTS: 1, CONFIGURATIONS: 1, FEEDS: 2, ACCOUNT: 1}
+    read_by = {CANDLES: 3, EVALUATIONS: 1, WEIGHTS: 1, CONFIGURATIONS: 2, FEEDS: 2, ACCOUNT: 1}
     assert set(read_by) == set(TOPICS)
     (tmp_path / "token").write_text("a-token-of-this-test")
     try:
         for name in ("signal_svc", "rl_svc", "executor_svc"):
             system.start(name)
+        system.start("optimizer_svc", ACCOUNT="nobody")
         system.start("studio_svc", STUDIO_TOKEN_FILE=str(tmp_path / "token"), STUDIO_SERVICES="{}")
         # it shows what happens from its start on, so it must be there first
         while "service started" not in (tmp_path / "studio_svc.log").read_text():

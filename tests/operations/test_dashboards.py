@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import numpy as np
@@ -17,7 +18,7 @@ from tests.fakes.exchange import HOUR, FakeExchange, Tape
 from tests.fakes.exchange.synthetic import random_trades
 from tests.integration.live_market import BTC, ETH, MINUTE, compiled_once
 from tests.integration.live_market import START as LIVE_START
-from tests.integration.system import DAY, DEMO, START, System
+from tests.integration.system import DAY, DEMO, START, System, configurations_for
 from tests.made_models import made_model
 from tests.operations.watched import watching
 from tradepulse.candles.arrays import Candles
@@ -71,10 +72,12 @@ class Stack:
     async def start(self) -> None:
         """Search parameters on some weeks, then replay what follows, 20 closes a second."""
         system, folder = self.system, self.system.folder
-        await system.prepare([])
         candles = [
             one for one in read_candles(DEMO, start=START - 30 * DAY) if one.symbol in SYMBOLS
         ]
+        # what a search finds may trade or not; of these some position is always open
+        await system.prepare(configurations_for(candles))
+        await system.store(configurations_for(candles))
         connection = await connect(system.database_url)
         await store_candles(connection, [one.between(None, START) for one in candles], "import")
         await connection.close()
@@ -90,7 +93,7 @@ class Stack:
         }
         for name in EARLY:
             system.start(name, HTTP_PORT=str(self.ports[name]), **own.get(name, {}))
-        await self._search()
+        await self._found(await self.search(trials=2))
         system.start(
             "market_ingest",
             HTTP_PORT=str(self.ports["market_ingest"]),
@@ -100,18 +103,24 @@ class Stack:
             REPLAY_SPEED="36000",
         )
 
-    async def _search(self) -> None:
+    async def search(self, trials: int) -> UUID:
+        """Begin a search."""
         pool = await connect_pool(self.system.database_url)
         spec = JobSpec(
             strategies=("liquidity_sweep", "sma_cross"),
             exchange="bitfinex",
             symbols=SYMBOLS,
             timeframe="30m",
-            trials=2,
+            trials=trials,
             min_trades=1,
             activate=True,
         )
         job = await submit_job(pool, spec)
+        await pool.close()
+        return job
+
+    async def _found(self, job: UUID) -> None:
+        pool = await connect_pool(self.system.database_url)
         deadline = time.monotonic() + PATIENCE_S
         while (status := await job_status(pool, job)).status != "SUCCEEDED":
             self.system.none_has_ended()
@@ -203,12 +212,15 @@ async def test_every_panel_shows_something_and_a_lost_executor_is_heard_of(
             told = {call.title for call in called.calls if call.who != "deadman"}
             assert told == {"FIRING NoExecutor (critical)", "RESOLVED NoExecutor (critical)"}
             async with stack.live():
+                # one that is not at its end when it is looked for
+                await stack.search(trials=100_000)
                 for series in (
                     'tradepulse_live_candles_total{exchange="binanceus"}',
                     'tradepulse_live_candles_total{exchange="kraken"}',
                     "tradepulse_gap_repairs_total",
                 ):
                     await watch.until(f"sum({series}) > 0", PATIENCE_S)
+                await watch.until("count(tradepulse_job_progress_ratio) > 0", PATIENCE_S)
                 # a rate needs two samples
                 await watch.until("count_over_time(tradepulse_live_troubled[5m]) >= 3", PATIENCE_S)
                 empty = await asyncio.to_thread(without_data, watch.url)
