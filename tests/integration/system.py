@@ -27,7 +27,7 @@ from tests.database_roles import as_role, has_roles, make_roles
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.files import read_candles
-from tradepulse.runtime.db import connect, migrate
+from tradepulse.runtime.db import connect, migrate, ms
 from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.runtime.topics import create_topics
@@ -361,6 +361,10 @@ class System:
             }
         finally:
             await connection.close()
+
+    async def equity(self) -> list[tuple[Any, ...]]:
+        """Return the equity curve in the shape of `equity_rows`."""
+        return [(ms(row[1]), *row[2:]) for row in (await self.ledger())["equity"]]
 
     async def trades(self) -> list[tuple[Any, ...]]:
         """Return the closed positions in the shape of `trade_rows`."""

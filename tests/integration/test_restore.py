@@ -28,7 +28,7 @@ from tradepulse.embedded.children import Children
 from tradepulse.embedded.postgres import EmbeddedPostgres, service_user
 from tradepulse.market_data.files import write_candles
 from tradepulse.market_data.store import store_candles
-from tradepulse.runtime.db import connect, ms
+from tradepulse.runtime.db import connect
 from tradepulse.runtime.dead_letter_replay import list_dead_letters
 from tradepulse.trading.weights import InverseVolatility
 
@@ -212,7 +212,7 @@ async def all_is_as_if_nothing_had_happened(system: System) -> None:
     assert await system.trades() == trade_rows(result)
     assert len(result.trades) > 200
     ledger = await system.ledger()
-    assert [(ms(row[1]), *row[2:]) for row in ledger["equity"]] == equity_rows(result)
+    assert await system.equity() == equity_rows(result)
     refused = {row[0] for row in ledger["orders"] if row[15] == "REFUSED"}
     assert refused == {order.order_id for order in result.refused}
     closes = {row[1] for row in ledger["equity"]}

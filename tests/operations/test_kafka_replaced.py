@@ -25,7 +25,7 @@ from tradepulse.embedded.kafka import EmbeddedKafka
 from tradepulse.market_data.files import write_candles
 from tradepulse.market_data.store import store_candles
 from tradepulse.research.configurations import NewConfiguration, activate_within, add_discovered
-from tradepulse.runtime.db import connect, ms
+from tradepulse.runtime.db import connect
 from tradepulse.runtime.topics import create_topics
 from tradepulse.strategies import get_strategy
 from tradepulse.strategies.evaluate import Configuration
@@ -175,5 +175,4 @@ async def is_the_backtest_s(system: System, candles: list[Candles]) -> None:
     result = expected(candles, configurations_for(candles), InverseVolatility(96))
     assert len(result.trades) > 30
     assert await system.trades() == trade_rows(result)
-    equity = [(ms(row[1]), *row[2:]) for row in (await system.ledger())["equity"]]
-    assert equity == equity_rows(result)
+    assert await system.equity() == equity_rows(result)

@@ -7,7 +7,6 @@ import pytest
 from rollout import Rollout, Standstill
 from system import System, equity_rows, expected, trade_rows
 
-from tradepulse.runtime.db import ms
 from tradepulse.trading.weights import InverseVolatility
 
 pytestmark = pytest.mark.integration
@@ -44,5 +43,4 @@ async def test_replicas_come_and_go_under_load_and_the_ledger_is_the_backtest_s(
     result = expected(rollout.candles, rollout.configurations, InverseVolatility(96))
     assert len(result.trades) > 100
     assert await system.trades() == trade_rows(result)
-    equity = [(ms(row[1]), *row[2:]) for row in (await system.ledger())["equity"]]
-    assert equity == equity_rows(result)
+    assert await system.equity() == equity_rows(result)

@@ -113,7 +113,7 @@ async def run(
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None  # noqa: S101 - both are piped above
-    assert process.stderr is not None  # noqa: S101
+    assert process.stderr is not None  # noqa: S101 - as above
     reading = asyncio.create_task(process.stdout.read())
     fault, last = "", ""
     try:
