@@ -26,7 +26,7 @@ Price = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Volume = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Source = Literal["live", "backfill", "replay", "import", "repaired", "synthetic"]
 _ROUNDING = 1e-6
-Action = Literal["enter_long", "enter_short", "exit"]
+Action = Literal["enter_long", "enter_short", "exit", "move_stop"]
 Stage = Literal["DISCOVERY", "VALIDATION", "PAPER", "MATURE", "DECAY"]
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "stop", "take_profit", "limit"]
@@ -101,6 +101,7 @@ class Signal(Event):
     action: Action
     reference_price: Price
     stop_price: Price | None = None
+    """The first stop of an entry; of `move_stop` where the stop of what is held is to stand."""
     take_profit_price: Price | None = None
     confidence: Annotated[float, Field(gt=0, le=1)] = 1.0
     share: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
-from tradepulse.strategies import Evaluations
+from tradepulse.strategies import MOVE, Evaluations
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import Evaluated, Prepared
 from tradepulse.trading.sizing import InstrumentRules
@@ -52,7 +52,8 @@ def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluat
     """Say anything at random, half of the time without each of the levels."""
     n = len(candles)
     busy = rng.choice([0.05, 0.4])
-    action = rng.choice([0, 1, -1, 2], n, p=[1 - 1.5 * busy, busy, busy / 4, busy / 4])
+    shares = [1 - 1.9 * busy, busy, busy / 4, busy / 4, 0.4 * busy]
+    action = rng.choice([0, 1, -1, 2, MOVE], n, p=shares)
 
     def sometimes(column: FloatArray) -> FloatArray:
         return np.where((rng.random(n) < 0.5) & np.isin(action, (1, -1)), column, np.nan)
@@ -61,9 +62,12 @@ def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluat
         return np.round(candles.close * rng.exponential(scale, n), digits) + 10.0**-digits
 
     sign = np.where(action == -1, -1.0, 1.0)
+    # now and then nowhere, and now and then beyond the price
+    where = rng.choice([-1, 1, np.nan, -99], n, p=[0.5, 0.4, 0.05, 0.05])
+    moves = candles.close + where * away(0.01)
     return Evaluations(
         action.astype(np.int8),
-        sometimes(candles.close - sign * away(0.03)),
+        np.where(action == MOVE, moves, sometimes(candles.close - sign * away(0.03))),
         sometimes(candles.close + sign * away(0.03)),
         sometimes(candles.close - sign * away(0.003)),
         sometimes(away(0.03)),

@@ -27,19 +27,20 @@ from tradepulse.research.accounts import (
 )
 from tradepulse.research.arrays import CandleArrays, FinerArrays
 from tradepulse.research.entries import enter
+from tradepulse.research.levels import moved, trailed
 from tradepulse.research.positions import (
     STAYS,
     Rules,
     exit_in,
     market_exit,
     quiet_end,
-    trailed,
 )
 from tradepulse.research.results import Results
 from tradepulse.research.said import TILE_ROWS, Bits, Columns, Said, next_row, tiles_of
 from tradepulse.trading.fills import NO_EXIT
 
 FloatArray = NDArray[np.float64]
+Answer = tuple[int, float, float, float, float]
 IntArray = NDArray[np.int64]
 
 SHIFT = 0
@@ -92,8 +93,17 @@ def _signal(
     volume: FloatArray,
     f: Columns,
     p: FloatArray,
-) -> tuple[int, float, float, float, float]:
+) -> Answer:
     raise NotImplementedError
+
+
+def ask(row: int, candles: CandleArrays, trial: Trial) -> Answer:
+    """Return what a strategy says at the close of a row. A template: `_signal` stands for its."""
+    open_, high, low, close, volume, _ = candles
+    return _signal(row, open_, high, low, close, volume, trial.f, trial.p)
+
+
+_ask = ask
 
 
 def advance(
@@ -105,7 +115,7 @@ def advance(
     kept: FloatArray,
     said: Said,
 ) -> None:
-    """Trade one configuration over a tile. A template: `_signal` stands for the strategy's.
+    """Trade one configuration over a tile. A template: `_ask` stands for the strategy's.
 
     Args:
         candles: the series.
@@ -116,7 +126,7 @@ def advance(
         kept: the account as the tile before left it; written to.
         said: what is said in the tile.
     """
-    open_, high, low, close, volume, open_time = candles
+    open_, _, _, close, volume, open_time = candles
     row, account, held = resumed(kept, results.span)
     last, end = len(close) - 1, said.end
     speaks, leaves = next_row(said.enters, row, said), next_row(said.exits, row, said)
@@ -126,7 +136,7 @@ def advance(
             if speaks >= end:
                 row = end
                 break
-            answer = _signal(speaks, open_, high, low, close, volume, trial.f, trial.p)
+            answer = _ask(speaks, candles, trial)
             row = speaks + 1
             speaks = next_row(said.enters, row, said)
             position = enter(answer, candles, row, account.cash, rules)
@@ -148,11 +158,11 @@ def advance(
         if left.reason == NO_EXIT:
             account = held_through(account, position, close, (row, calm), results)
             row = calm
-            held = decided(held, position, row - 1, leaves)
             if row > speaks:
                 # nothing is entered, but an answer that is none must not pass in silence
-                _signal(speaks, open_, high, low, close, volume, trial.f, trial.p)
+                position = moved(position, _ask(speaks, candles, trial), close[speaks])
                 speaks = next_row(said.enters, row, said)
+            held = decided(held, position, row - 1, leaves)
         else:
             account, held = closed(account, held, left, row, results), FLAT
     keep(kept, row, account, held)

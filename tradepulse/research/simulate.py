@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.accounts import KEPT
-from tradepulse.research.arrays import NOTHING, arrays_of, finer_of, span_of
-from tradepulse.research.loop import Trial, advance, trade, trade_all
+from tradepulse.research.arrays import NOTHING, CandleArrays, arrays_of, finer_of, span_of
+from tradepulse.research.loop import Answer, Trial, advance, ask, trade, trade_all
 from tradepulse.research.positions import REASONS, Rules
 from tradepulse.research.results import Record, Results
 from tradepulse.research.said import TILE, mark_said
 from tradepulse.strategies import Evaluations, Strategy
-from tradepulse.strategies.compiled import Compiled, compiled, instance
+from tradepulse.strategies.compiled import Compiled, compiled, instance, step
 from tradepulse.strategies.faults import explained
 from tradepulse.trading.metrics import FIGURES
 
@@ -120,18 +120,14 @@ class Simulation:
     gross: FloatArray
 
 
-@compiled
+@step
 def _recorded(
-    i: int,
-    open_: FloatArray,  # noqa: ARG001 - the arguments of every signal
-    high: FloatArray,  # noqa: ARG001
-    low: FloatArray,  # noqa: ARG001
-    close: FloatArray,  # noqa: ARG001
-    volume: FloatArray,  # noqa: ARG001
-    f: Recorded,
-    p: FloatArray,  # noqa: ARG001
-) -> tuple[int, float, float, float, float]:
-    return f[0][i], f[1][i], f[2][i], f[3][i], f[4][i]
+    row: int,
+    _candles: CandleArrays,
+    trial: Trial,
+) -> Answer:
+    f = trial.f
+    return f[0][row], f[1][row], f[2][row], f[3][row], f[4][row]
 
 
 @compiled
@@ -155,7 +151,7 @@ class Loops(NamedTuple):
     many: Compiled[..., None]
 
 
-def _loops(name: str, decide: Callable[..., Any], signal: Compiled[..., Any], shift: int) -> Loops:
+def _loops(name: str, decide: Callable[..., Any], asks: Compiled[..., Any], shift: int) -> Loops:
     asked = {
         "_decide": Compiled(decide, row_by_row=True),
         "SHIFT": shift,
@@ -164,7 +160,7 @@ def _loops(name: str, decide: Callable[..., Any], signal: Compiled[..., Any], sh
     steps = {
         "_mark": instance(mark_said, name, asked, row_by_row=True, inlined=True),
         "_advance": instance(
-            advance, name, {"_signal": signal, "SHIFT": shift}, row_by_row=True, inlined=True
+            advance, name, {"_ask": asks, "SHIFT": shift}, row_by_row=True, inlined=True
         ),
     }
     return Loops(
@@ -175,14 +171,15 @@ def _loops(name: str, decide: Callable[..., Any], signal: Compiled[..., Any], sh
 
 @cache
 def _loops_recorded() -> Loops:
-    signal = Compiled(_recorded.python, row_by_row=True)
-    return _loops("recorded", _action_recorded.python, signal, 0)
+    return _loops("recorded", _action_recorded.python, _recorded, 0)
 
 
 @cache
 def loops_by(strategy: Strategy) -> Loops:
     """Return the loops with this strategy in them."""
-    return _loops(strategy.name, strategy.decide.python, strategy.signal, strategy.shift)
+    name, signal = strategy.name, {"_signal": strategy.signal}
+    asks = instance(ask, name, signal, row_by_row=True, inlined=True)
+    return _loops(name, strategy.decide.python, asks, strategy.shift)
 
 
 class Simulator:

@@ -30,8 +30,8 @@ class Evaluations:
     """What a strategy says at the close of each candle. Levels are NaN where there are none.
 
     Attributes:
-        action: int8 `(n,)`: `NONE`, `ENTER_LONG`, `ENTER_SHORT` or `EXIT`.
-        stop: float64 `(n,)`, stop price of an entry.
+        action: int8 `(n,)`: `NONE`, `ENTER_LONG`, `ENTER_SHORT`, `EXIT` or `MOVE`.
+        stop: float64 `(n,)`, stop price of an entry, or where `MOVE` moves the stop to.
         take_profit: float64 `(n,)`, target price of an entry.
         limit: float64 `(n,)`, limit price of an entry; NaN for an entry at market.
         trail: float64 `(n,)`, how far an entry's stop trails, in the price's unit.

@@ -21,6 +21,8 @@ NONE = 0
 ENTER_LONG = 1
 ENTER_SHORT = -1
 EXIT = 2
+MOVE = -2
+"""Moves the stop of what is held, and nothing else."""
 REFUSED_STOP = 3
 REFUSED_TARGET = 4
 REFUSED_LIMIT = 5

@@ -19,6 +19,7 @@ from tradepulse.strategies import (
     ENTER_LONG,
     ENTER_SHORT,
     EXIT,
+    MOVE,
     NONE,
     REFUSALS,
     Evaluations,
@@ -30,7 +31,11 @@ _ACTIONS: dict[int, Action] = {
     ENTER_LONG: "enter_long",
     ENTER_SHORT: "enter_short",
     EXIT: "exit",
+    MOVE: "move_stop",
 }
+
+FOR_HELD = (EXIT, MOVE)
+"""Actions that concern what is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,7 @@ def signals_in(
 ) -> Iterator[tuple[int, Signal]]:
     """Yield (row, signal) of what a configuration's strategy says, from row `first` on."""
     actions = found.action[first:]
-    wanted = actions == EXIT if configuration.exits_only else actions != NONE
+    wanted = np.isin(actions, FOR_HELD) if configuration.exits_only else actions != NONE
     for row in (np.nonzero(wanted)[0] + first).tolist():
         said = Said(
             int(found.action[row]),
@@ -200,7 +205,9 @@ def signal_of(
         close: of the candle.
     """
     # an entry at a limit of zero or less can never fill
-    if said.limit <= 0 or (configuration.exits_only and said.action != EXIT):
+    if said.limit <= 0 or (configuration.exits_only and said.action not in FOR_HELD):
+        return None
+    if said.action == MOVE and _level(said.stop) is None:
         return None
     length = timeframe_ms(configuration.timeframe)
     return Signal(

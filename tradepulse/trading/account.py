@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from contracts.events import Signal
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.trading.decisions import binding_weight, entry_order, exit_order
+from tradepulse.trading.decisions import binding_weight, entry_order, exit_orders
 from tradepulse.trading.executions import (
     Execution,
     entry_execution,
@@ -24,6 +24,7 @@ from tradepulse.trading.executions import (
     liquidation,
     market_execution,
     protective_execution,
+    told_stop,
 )
 from tradepulse.trading.exposure import Exposures
 from tradepulse.trading.moments import Moment, Settlement, Weights
@@ -49,6 +50,7 @@ from tradepulse.trading.sizing import (
 )
 
 ZERO = Decimal(0)
+ENTRIES = ("enter_long", "enter_short")
 Inside = dict[UUID, float]
 """By configuration entered at this close, the limit price if it was inside its candle, else NaN."""
 
@@ -122,12 +124,12 @@ class Account:
                 self.marks[instrument] = moment.candles[series].close
         self._values = None
         self._liquidate_if_ruined(moment, done)
-        self._follow(moment, inside, done)
         signals = sorted(moment.signals, key=lambda s: (s[0], s[1].configuration_id))
+        self._move_stops(signals, moment, inside, done)
         self._decide_exits(signals, moment, done)
         self._end_series(moment, done)
         for series, signal in signals:
-            if signal.action != "exit":
+            if signal.action in ENTRIES:
                 self._decide_entry(series, signal, moment, weights, instruments, now, done)
         if not moment.late:
             done.equity = self.equity_point(moment.close_time)
@@ -221,37 +223,39 @@ class Account:
             }
         return self._values
 
-    def _follow(self, moment: Moment, inside: Inside, done: Settlement) -> None:
+    def _move_stops(
+        self,
+        signals: Iterable[tuple[str, Signal]],
+        moment: Moment,
+        inside: Inside,
+        done: Settlement,
+    ) -> None:
         for position in self._held():
             candle = moment.candles.get(position.series)
             if candle is None:
                 continue
             is_inside = not isnan(inside.get(position.configuration_id, nan))
             stop = followed_stop(position, candle, self.rules, is_entered_inside=is_inside)
-            if stop != position.stop_price:
-                moved = replace(position, stop_price=stop)
-                self.positions[position.configuration_id] = moved
-                self._in_order = None
-                done.moved.append(moved)
+            self._move_stop(position, stop, done)
+        for _, signal in signals:
+            held = self.positions.get(signal.configuration_id)
+            if signal.action != "move_stop" or held is None:
+                continue
+            # what comes late may be of before the entry
+            if held.entry_time < moment.close_time:
+                self._move_stop(held, told_stop(held, signal, self.rules), done)
+
+    def _move_stop(self, position: Position, stop: Decimal | None, done: Settlement) -> None:
+        if stop != position.stop_price:
+            moved = replace(position, stop_price=stop)
+            self.positions[position.configuration_id] = moved
+            self._in_order = None
+            done.moved.append(moved)
 
     def _decide_exits(
         self, signals: Iterable[tuple[str, Signal]], moment: Moment, done: Settlement
     ) -> None:
-        exits = []
-        for series, signal in signals:
-            position = self.positions.get(signal.configuration_id)
-            if signal.action == "exit" and series not in moment.ended and position is not None:
-                reference = signal.reference_price
-                exits.append(
-                    exit_order(position, "signal", reference, moment.close_time, signal=signal)
-                )
-        for position in self._held():
-            candle = moment.candles.get(position.series)
-            if candle is None or position.series in moment.ended:
-                continue
-            if position.exit_at is not None and moment.close_time >= position.exit_at:
-                exits.append(exit_order(position, "time", candle.close, moment.close_time))
-        for order in exits:
+        for order in exit_orders(signals, self.positions, self._held(), moment):
             if order.configuration_id not in self.orders:
                 self.orders[order.configuration_id] = order
                 done.orders[order.order_id] = order

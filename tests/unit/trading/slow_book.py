@@ -80,6 +80,8 @@ class Holding:
     quantity: Fraction
     price: Fraction
     paid: Fraction
+    stop: Fraction | None
+    since: int
 
 
 @dataclass
@@ -137,7 +139,7 @@ class SlowBook:
         for order in self._in_turn():
             if order.say.series in bars and order.decided_at < time:
                 del self.waiting[order.say.who]
-                self._fill(order, bars[order.say.series], entered)
+                self._fill(order, bars[order.say.series], entered, time)
         for holding in self._held():
             if holding.say.series in bars:
                 self._touch(holding, bars[holding.say.series], entered)
@@ -149,11 +151,10 @@ class SlowBook:
             self._ruin()
         ordered = sorted(says, key=lambda say: (say.series, say.who))
         for say in ordered:
-            if say.action == "exit" and say.who in self.holdings and say.who not in self.waiting:
-                held = self.holdings[say.who]
-                self.waiting[say.who] = Waiting(held.say, held.side, time, leaves=True)
+            if (held := self.holdings.get(say.who)) is not None:
+                self._tell(held, say, time)
         for say in ordered:
-            if say.action != "exit" and say.who not in {*self.holdings, *self.waiting}:
+            if say.action.startswith("enter") and say.who not in {*self.holdings, *self.waiting}:
                 self._enter(say, time, weights.get(symbol(say.series), ZERO))
         if not late:
             self.curve.append((time, self.cash, self.equity()))
@@ -177,7 +178,9 @@ class SlowBook:
     def _worse(self, price: Fraction, *, buys: bool) -> Fraction:
         return price * (1 + self.terms.slippage if buys else 1 - self.terms.slippage)
 
-    def _fill(self, order: Waiting, bar: Bar, entered: dict[int, Fraction | None]) -> None:
+    def _fill(
+        self, order: Waiting, bar: Bar, entered: dict[int, Fraction | None], time: int
+    ) -> None:
         buys, say, fee = order.side > 0, order.say, self.terms.fee
         if order.leaves:
             price = self._worse(bar.open, buys=not buys)
@@ -208,7 +211,8 @@ class SlowBook:
                 return
         paid = order.side * quantity * price + quantity * price * fee
         self.cash -= paid
-        self.holdings[say.who] = Holding(say, order.side, quantity, price, paid)
+        held = Holding(say, order.side, quantity, price, paid, say.stop, time)
+        self.holdings[say.who] = held
         self.last.setdefault(symbol(say.series), price)
         entered[say.who] = inside
 
@@ -217,8 +221,8 @@ class SlowBook:
         inside = entered.get(say.who)
         start = bar.open if inside is None else inside
         worst, best = (bar.low, bar.high) if side > 0 else (bar.high, bar.low)
-        if say.stop is not None and side * (worst - say.stop) <= 0:
-            met = min(say.stop, start) if side > 0 else max(say.stop, start)
+        if held.stop is not None and side * (worst - held.stop) <= 0:
+            met = min(held.stop, start) if side > 0 else max(held.stop, start)
             self._leave(held, self._worse(met, buys=side < 0), terms.fee, "stop")
         elif inside is None and say.target is not None and side * (best - say.target) >= 0:
             price, fee = say.target, terms.maker_fee
@@ -228,6 +232,19 @@ class SlowBook:
                 price = max(worse, say.target) if side > 0 else min(worse, say.target)
                 fee = terms.fee
             self._leave(held, price, fee, "take_profit")
+
+    def _tell(self, held: Holding, say: Say, time: int) -> None:
+        if say.action == "move_stop":
+            self._move(held, say, time)
+        elif say.action == "exit" and say.who not in self.waiting:
+            self.waiting[say.who] = Waiting(held.say, held.side, time, leaves=True)
+
+    def _move(self, held: Holding, say: Say, time: int) -> None:
+        # one that is said late, at a close before the entry, is of another position
+        if say.stop is None or time < held.since or held.side * (say.close - say.stop) < 0:
+            return
+        if held.stop is None or held.side * (say.stop - held.stop) > 0:
+            held.stop = say.stop
 
     def _leave(self, held: Holding, price: Fraction, fee: Fraction, reason: str) -> None:
         got = held.side * held.quantity * price - held.quantity * price * fee

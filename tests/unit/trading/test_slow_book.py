@@ -210,7 +210,11 @@ def walk(both: Both, chance: random.Random, hours: int, wild: float) -> None:
 def anything(who: int, hour: int, close: float, chance: random.Random, wild: float) -> Any:
     if chance.random() < 0.5:
         return None
-    action = chance.choice(["enter_long", "enter_long", "enter_short", "exit"])
+    words = ["enter_long", "enter_long", "enter_short", "exit"]
+    action = chance.choice([*words, *words, *words, "move_stop"])
+    if action == "move_stop":
+        level = round(max(0.01, close * (1 + chance.gauss(0, 2 * wild))), 2)
+        return signal(who, hour, action, close, stop_price=level)
     sign = -1 if action == "enter_short" else 1
 
     def sometimes(distance: float) -> float | None:

@@ -18,7 +18,7 @@ from tradepulse.research.virtual.trades import (
     next_exits,
     trades_of,
 )
-from tradepulse.strategies import ENTER_LONG
+from tradepulse.strategies import ENTER_LONG, MOVE
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import Decisions, Evaluated, Prepared, moments_of
 from tradepulse.trading.sizing import InstrumentRules
@@ -164,6 +164,7 @@ def _trades(asked: Sequence[Evaluated], listed: Mapping[str, Listed]) -> TradeAr
         )
         answers = Answers(
             np.ascontiguousarray(action), stop, take_profit, limit, trail,
+            bool((action == MOVE).any()),
             next_exits(action, is_said),
             (said.max_candles - 1) * timeframe_ms(configuration.timeframe),
         )  # fmt: skip

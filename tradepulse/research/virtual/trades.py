@@ -23,7 +23,7 @@ from tradepulse.research.positions import (
     row_of_expiry,
 )
 from tradepulse.research.virtual.ticks import can_write, on_tick, tick_beside
-from tradepulse.strategies import ENTER_LONG, EXIT
+from tradepulse.strategies import ENTER_LONG, EXIT, MOVE
 from tradepulse.strategies.compiled import row_by_row, step
 from tradepulse.trading.fills import (
     AT_LIMIT,
@@ -37,6 +37,7 @@ from tradepulse.trading.fills import (
     to_digits,
     trailed_stop,
 )
+from tradepulse.trading.levels import moved_stop
 
 LAPSES = 0
 """An entry that never fills: its limit is not reached, or the tick cannot write the open."""
@@ -106,6 +107,7 @@ class Answers(NamedTuple):
         take_profit: see `action`.
         limit: see `action`.
         trail: see `action`.
+        moves: whether any moves a stop.
         leaves: row of the next signal to leave at or after each, `NEVER` for none.
         held_ms: how long after its first close a position may be held, below 0 for no such end.
     """
@@ -115,6 +117,7 @@ class Answers(NamedTuple):
     take_profit: FloatArray
     limit: FloatArray
     trail: FloatArray
+    moves: bool
     leaves: IntArray
     held_ms: int
 
@@ -166,13 +169,18 @@ def _ordered(answers: Answers, row: int, close: float, tick: float) -> Ordered:
 @step
 def _followed(ordered: Ordered, stop: float, top: float, bottom: float, tick: float) -> float:
     moved = trailed_stop(ordered.side, stop, ordered.trail, top, bottom)
-    if moved == stop:
+    return _stop_on_tick(ordered.side, stop, moved, tick)
+
+
+@step
+def _stop_on_tick(side: int, stop: float, moved: float, tick: float) -> float:
+    if math.isnan(moved) or moved == stop:
         return stop
     moved = on_tick(moved, tick)
     if math.isnan(stop):
         return moved
     # nor does rounding move it back
-    return max(moved, stop) if ordered.side == LONG else min(moved, stop)
+    return max(moved, stop) if side == LONG else min(moved, stop)
 
 
 @step
@@ -185,7 +193,7 @@ def _way_out(
     leaves = answers.leaves[entered]
     expires = row_of_expiry(candles.open_time, entered, answers.held_ms)
     below, above = quiet_prices(side, stop, target, ordered.trail)
-    if math.isnan(below) and math.isnan(above):
+    if math.isnan(below) and math.isnan(above) and not answers.moves:
         # no candle can touch anything
         row = max(row, min(leaves, expires, last))
     while 0 <= row <= last:
@@ -208,6 +216,12 @@ def _way_out(
             bottom = close if is_inside else candles.low[row]
             tick = tick_beside(close, listed.tick, listed.tick_is_of_now)
             stop = _followed(ordered, stop, top, bottom, tick)
+            below, above = quiet_prices(side, stop, target, ordered.trail)
+        if answers.action[row] == MOVE:
+            close = candles.close[row]
+            tick = tick_beside(close, listed.tick, listed.tick_is_of_now)
+            level = moved_stop(side, stop, answers.stop[row], close)
+            stop = _stop_on_tick(side, stop, level, tick)
             below, above = quiet_prices(side, stop, target, ordered.trail)
         reason = decided_exit(row, leaves, expires)
         row += 1
