@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from contracts.prices import Price, Targets, Volume
 from contracts.times import TIMEFRAME_MS, Time, Timeframe, check_time
 
 NAMESPACE = UUID("6f1f3f5e-6c0b-5b0e-9d5e-5a0f7f2a9c11")
@@ -22,8 +23,6 @@ NAMESPACE = UUID("6f1f3f5e-6c0b-5b0e-9d5e-5a0f7f2a9c11")
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s:]+$")]
 """An exchange, a symbol, a portfolio or a feed; the colon separates the parts of a key."""
-Price = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Volume = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Source = Literal["live", "backfill", "replay", "import", "repaired", "synthetic"]
 _ROUNDING = 1e-6
 Action = Literal["enter_long", "enter_short", "exit", "move_stop"]
@@ -114,6 +113,9 @@ class Signal(Event):
     """Distance in price at which the stop follows; None for a stop that stays."""
     max_holding_ms: Annotated[int, Field(gt=0)] | None = None
     """The position is left at the first close that is so long after its entry's open, or longer."""
+    targets: Targets = ()
+    """The falling target: minutes since the open of the entry's candle, and the price that takes
+    the place of `take_profit_price` from the first candle on that opens so late, or later."""
 
 
 def signal_id(configuration_id: UUID, series: str, open_time: int) -> UUID:

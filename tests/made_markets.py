@@ -48,6 +48,20 @@ def some(candles: Candles, rng: np.random.Generator, share: float) -> Candles:
     return Candles(candles.exchange, candles.symbol, candles.timeframe, *columns)
 
 
+def falling(
+    candles: Candles, sign: FloatArray, rng: np.random.Generator, digits: int
+) -> FloatArray:
+    """Up to four steps at any times and at prices on either side, some of which are none."""
+    n = len(candles)
+    steps = np.full((8, n), np.nan)
+    for k in range(0, 8, 2):
+        steps[k] = rng.choice([-5, 0, 30, 45.5, 60, 120, 240, 600, np.nan], n)
+        levels = candles.close * (1 + sign * rng.normal(0.004, 0.01, n))
+        steps[k + 1] = np.where(rng.random(n) < 0.8, np.round(levels, digits), -1)
+    steps[:, rng.random(n) < 0.3] = np.nan
+    return steps
+
+
 def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluations:
     """Say anything at random, half of the time without each of the levels."""
     n = len(candles)
@@ -72,6 +86,7 @@ def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluat
         sometimes(candles.close - sign * away(0.003)),
         sometimes(away(0.03)),
         int(rng.choice([0, 1, 3, 10])),
+        targets=falling(candles, sign, rng, digits) if rng.random() < 0.5 else None,
     )
 
 

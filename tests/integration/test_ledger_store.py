@@ -1,6 +1,7 @@
 """The ledger's tables: whatever a restart falls into, the account goes on as if nothing was."""
 
 import asyncio
+import json
 import random
 from collections.abc import Sequence
 from decimal import Decimal
@@ -18,6 +19,7 @@ from tradepulse.runtime.ownership import take_over
 from tradepulse.trading.account import Account
 from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement
+from tradepulse.trading.orders import Steps
 from tradepulse.trading.sizing import AccountRules, InstrumentRules
 
 pytestmark = pytest.mark.integration
@@ -65,11 +67,11 @@ def said(
     if chance.random() < 0.6:
         return None
     one = UUID(int=10 * configuration + SERIES.index(series))
-    action = chance.choice(["enter_long", "enter_short", "exit"])
+    action = chance.choice(["enter_long", "enter_short", "exit", "move_stop"])
     sign = -1 if action == "enter_short" else 1
 
     def sometimes(value: float) -> float | None:
-        return value if action != "exit" and chance.random() < 0.5 else None
+        return value if action.startswith("enter") and chance.random() < 0.5 else None
 
     return Signal(
         id=signal_id(one, series, number),
@@ -77,13 +79,16 @@ def said(
         strategy="s",
         action=action,
         reference_price=close,
-        stop_price=sometimes(close * (1 - sign * 0.03)),
+        stop_price=close * chance.choice([0.98, 1.02])
+        if action == "move_stop"
+        else sometimes(close * (1 - sign * 0.03)),
         take_profit_price=sometimes(close * (1 + sign * 0.03)),
         share=0.5,
         expires_at=(number + 1) * HOUR,
         limit_price=sometimes(close * (1 - sign * 0.004)),
         trail=sometimes(close * chance.choice([0.01, 0.02])),
         max_holding_ms=chance.choice([None, 3 * HOUR, 7 * HOUR]),
+        targets=chance.choice([(), ((60, close * (1 + sign * 0.01)), (180, close))]),
     )
 
 
@@ -138,10 +143,10 @@ async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_s
 
 async def kept(pool: "Pool[asyncpg.Record]") -> dict[str, set[tuple[object, ...]]]:
     orders = await pool.fetch("select order_id, status, order_type, limit_price, trail, "
-                              "max_holding_ms, reason, quantity, notional "
+                              "max_holding_ms, reason, quantity, notional, targets::text "
                               "from orders")  # fmt: skip
-    positions = await pool.fetch("select position_id, stop_price, trail, exit_at, exit_price "
-                                 "from positions")  # fmt: skip
+    positions = await pool.fetch("select position_id, stop_price, trail, exit_at, exit_price, "
+                                 "targets::text from positions")  # fmt: skip
     return {"orders": set(map(tuple, orders)), "positions": set(map(tuple, positions))}
 
 
@@ -153,7 +158,7 @@ def in_memory(settled: Sequence[Settlement]) -> dict[str, set[tuple[object, ...]
         "orders": {
             (
                 *(o.order_id, o.status, o.order_type, o.limit_price, o.trail),
-                *(o.max_holding_ms, o.reason, o.quantity, o.notional),
+                *(o.max_holding_ms, o.reason, o.quantity, o.notional, as_text(o.targets)),
             )
             for o in orders.values()
         },
@@ -164,10 +169,15 @@ def in_memory(settled: Sequence[Settlement]) -> dict[str, set[tuple[object, ...]
                 p.trail,
                 None if p.exit_at is None else at(p.exit_at),
                 prices.get(p.position_id),
+                as_text(p.targets),
             )
             for p in positions.values()
         },
     }
+
+
+def as_text(targets: Steps) -> str | None:
+    return json.dumps([[minutes, str(price)] for minutes, price in targets]) if targets else None
 
 
 async def test_a_ledger_written_before_these_rules_loads_and_trades_on(database_url: str) -> None:

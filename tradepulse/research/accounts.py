@@ -35,8 +35,10 @@ from tradepulse.trading.fills import NO_EXIT
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-KEPT = 25
+KEPT = 34
 """Numbers that an account is kept as."""
+STEPS = 26
+"""The first of them that are the steps by which a position's target falls."""
 
 
 class Account(NamedTuple):
@@ -139,6 +141,7 @@ def keep(kept: FloatArray, row: int, account: Account, held: Held) -> None:
     )  # fmt: skip
     kept[19], kept[20], kept[21] = position.stop, position.target, position.trail
     kept[22], kept[23], kept[24] = position.limit, position.below, position.above
+    kept[25] = position.changes
 
 
 @step
@@ -146,7 +149,7 @@ def resumed(kept: FloatArray, span: Span) -> tuple[int, Account, Held]:
     """Return what `keep` wrote."""
     position = Position(
         int(kept[15]), kept[16], kept[17], kept[18], kept[19],
-        kept[20], kept[21], kept[22], kept[23], kept[24],
+        kept[20], kept[21], kept[22], kept[23], kept[24], int(kept[25]),
     )  # fmt: skip
     account = Account(
         kept[1],

@@ -6,9 +6,12 @@ Same rules as the account (`trading/account.py`), in floats.
 import math
 from typing import NamedTuple
 
-from tradepulse.research.arrays import CandleArrays
+from tradepulse.research.arrays import CandleArrays, FloatArray
+from tradepulse.research.levels import falling
 from tradepulse.research.positions import (
+    NEVER,
     NOTHING,
+    Answer,
     Position,
     Rules,
     prices_at,
@@ -61,11 +64,9 @@ def entry_side(action: int, rules: Rules) -> int:
 
 
 @step
-def entry_order(
-    side: int, said: tuple[int, float, float, float, float], close: float
-) -> EntryOrder:
-    """Return the order of a flat account after a signal (action, stop, target, limit, trail)."""
-    _, stop, target, limit, trail = said
+def entry_order(side: int, said: Answer, close: float) -> EntryOrder:
+    """Return the order of a flat account after a signal."""
+    _, stop, target, limit, trail, _, _ = said
     stop = trailed_stop(side, stop, trail, close, close)
     limit = to_digits(limit)
     expected = close if math.isnan(limit) else limit
@@ -112,23 +113,26 @@ def fill_entry(order: EntryOrder, candle: Prices, cash: float, rules: Rules) -> 
     fee = quantity * price * rate
     stop, target, trail = order.stop, order.target, order.trail
     below, above = quiet_prices(side, stop, target, trail)
-    return Position(side, quantity, price, fee, stop, target, trail, limit, below, above)
+    return Position(side, quantity, price, fee, stop, target, trail, limit, below, above, NEVER)
 
 
 @step
 def enter(
-    said: tuple[int, float, float, float, float],
+    said: Answer,
     candles: CandleArrays,
     row: int,
     cash: float,
     rules: Rules,
+    steps: FloatArray,
 ) -> Position:
     """Return the position that a flat account has in a row after what was said at the one before.
 
-    Its quantity is 0 where nothing is entered.
+    Its quantity is 0 where nothing is entered. The steps of its target are written to `steps`,
+    float64 `(8,)`, where there are any.
     """
     side = entry_side(said[0], rules)
     if side == 0:
         return NOTHING
     order = entry_order(side, said, candles.close[row - 1])
-    return fill_entry(order, prices_at(candles, row), cash, rules)
+    position = fill_entry(order, prices_at(candles, row), cash, rules)
+    return falling(position, said[6], steps, candles.open_time, row)

@@ -8,6 +8,7 @@ something are found first, for a whole tile (`said.py`); from one such row, touc
 of time to the next, nothing happens to an account but that its closes are counted (`hold`).
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from tradepulse.research.accounts import (
     FLAT,
+    STEPS,
     close_account,
     closed,
     decided,
@@ -27,9 +29,13 @@ from tradepulse.research.accounts import (
 )
 from tradepulse.research.arrays import CandleArrays, FinerArrays
 from tradepulse.research.entries import enter
-from tradepulse.research.levels import moved, trailed
+from tradepulse.research.levels import fallen, moved, trailed
 from tradepulse.research.positions import (
+    NO_STEPS,
     STAYS,
+    Answer,
+    Exit,
+    Position,
     Rules,
     exit_in,
     market_exit,
@@ -37,10 +43,10 @@ from tradepulse.research.positions import (
 )
 from tradepulse.research.results import Results
 from tradepulse.research.said import TILE_ROWS, Bits, Columns, Said, next_row, tiles_of
+from tradepulse.strategies.compiled import step
 from tradepulse.trading.fills import NO_EXIT
 
 FloatArray = NDArray[np.float64]
-Answer = tuple[int, float, float, float, float]
 IntArray = NDArray[np.int64]
 
 SHIFT = 0
@@ -93,17 +99,53 @@ def _signal(
     volume: FloatArray,
     f: Columns,
     p: FloatArray,
-) -> Answer:
+) -> tuple[int, float, float, float, float]:
     raise NotImplementedError
 
 
 def ask(row: int, candles: CandleArrays, trial: Trial) -> Answer:
     """Return what a strategy says at the close of a row. A template: `_signal` stands for its."""
     open_, high, low, close, volume, _ = candles
-    return _signal(row, open_, high, low, close, volume, trial.f, trial.p)
+    action, stop, target, limit, trail = _signal(
+        row, open_, high, low, close, volume, trial.f, trial.p
+    )
+    return action, stop, target, limit, trail, math.nan, NO_STEPS
 
 
 _ask = ask
+
+
+@step
+def _passed(
+    position: Position,
+    waiting: int,
+    cash: float,
+    candles: CandleArrays,
+    finer: FinerArrays,
+    rows: tuple[int, int],
+    rules: Rules,
+) -> tuple[int, Exit, Position]:
+    """Return up to which row a position is held, how it is left in the first, and what it is then.
+
+    Args:
+        position: what is held.
+        waiting: reason of the exit that waits for the next open, or `NO_EXIT`.
+        cash: beside the position.
+        candles: the series.
+        finer: lower-timeframe candles.
+        rows: the first, and the one at which something may happen if nothing does before.
+        rules: costs.
+    """
+    row, until = rows
+    if waiting != NO_EXIT:
+        # an exit decided at a close comes before the stop of the candle that fills it
+        open_, volume = candles.open[row], candles.volume[row]
+        return row, market_exit(waiting, position, open_, volume, rules), position
+    calm = quiet_end(position, cash, candles, row, until)
+    if calm > row:
+        return calm, STAYS, position
+    left = exit_in(position, cash, candles, finer, row, rules)
+    return row + 1, left, trailed(position, candles, row)
 
 
 def advance(
@@ -126,7 +168,7 @@ def advance(
         kept: the account as the tile before left it; written to.
         said: what is said in the tile.
     """
-    open_, _, _, close, volume, open_time = candles
+    close, open_time = candles.close, candles.open_time
     row, account, held = resumed(kept, results.span)
     last, end = len(close) - 1, said.end
     speaks, leaves = next_row(said.enters, row, said), next_row(said.exits, row, said)
@@ -139,22 +181,18 @@ def advance(
             answer = _ask(speaks, candles, trial)
             row = speaks + 1
             speaks = next_row(said.enters, row, said)
-            position = enter(answer, candles, row, account.cash, rules)
+            position = enter(answer, candles, row, account.cash, rules, kept[STEPS:])
             if position.quantity > 0.0:
                 account = entered(account, position, row, results)
                 held = held_from(position, row, open_time, trial.held_ms)
                 leaves = next_row(said.exits, row, said) if leaves < row else leaves
             continue
-        calm, left = row, STAYS
-        if held.waiting != NO_EXIT:
-            # an exit decided at a close comes before the stop of the candle that fills it
-            left = market_exit(held.waiting, position, open_[row], volume[row], rules)
-        else:
-            calm = min(min(speaks, leaves, held.expires) + 1, last, end)
-            calm = quiet_end(position, account.cash, candles, row, calm)
-            if calm == row:
-                calm, left = row + 1, exit_in(position, account.cash, candles, finer, row, rules)
-                position = trailed(position, candles, row)
+        if row >= position.changes:
+            position = fallen(position, kept[STEPS:], open_time, held.entered, row)
+        calm = min(min(speaks, leaves, held.expires) + 1, last, end, position.changes)
+        calm, left, position = _passed(
+            position, held.waiting, account.cash, candles, finer, (row, calm), rules
+        )
         if left.reason == NO_EXIT:
             account = held_through(account, position, close, (row, calm), results)
             row = calm

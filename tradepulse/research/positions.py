@@ -69,6 +69,7 @@ class Position(NamedTuple):
         limit: in the candle of an entry inside it, the limit that filled it, else NaN.
         below: a candle that lies between this and `above` touches no level and moves no stop.
         above: see `below`.
+        changes: row from which on another target is valid, `NEVER` for none.
     """
 
     side: int
@@ -81,9 +82,15 @@ class Position(NamedTuple):
     limit: float
     below: float
     above: float
+    changes: int
 
 
-NOTHING = Position(0, 0.0, *(math.nan,) * 8)
+Steps = tuple[float, float, float, float, float, float, float, float]
+"""Of a falling target: minutes since the entry and price in turn, NaN for no step."""
+NO_STEPS: Steps = (math.nan,) * 8
+Answer = tuple[int, float, float, float, float, float, Steps]
+"""Action, stop, target, limit, trail and confidence, NaN for none, and the steps of the target."""
+NOTHING = Position(0, 0.0, *(math.nan,) * 8, NEVER)
 
 
 class Exit(NamedTuple):

@@ -3,6 +3,7 @@
 The trading itself is in `loop.py`, which a search calls thousands of times (`sweep.py`).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,10 +16,11 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.accounts import KEPT
 from tradepulse.research.arrays import NOTHING, CandleArrays, arrays_of, finer_of, span_of
-from tradepulse.research.loop import Answer, Trial, advance, ask, trade, trade_all
-from tradepulse.research.positions import REASONS, Rules
+from tradepulse.research.levels import steps_of
+from tradepulse.research.loop import Trial, advance, ask, trade, trade_all
+from tradepulse.research.positions import NO_STEPS, REASONS, Answer, Rules
 from tradepulse.research.results import Record, Results
-from tradepulse.research.said import TILE, mark_said
+from tradepulse.research.said import TILE, Columns, mark_said
 from tradepulse.strategies import Evaluations, Strategy
 from tradepulse.strategies.compiled import Compiled, compiled, instance, step
 from tradepulse.strategies.faults import explained
@@ -26,8 +28,6 @@ from tradepulse.trading.metrics import FIGURES
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-Recorded = tuple[NDArray[np.int8], FloatArray, FloatArray, FloatArray, FloatArray]
 
 __all__ = ["REASONS", "Simulation", "SimulationRules", "Simulator"]
 
@@ -127,7 +127,12 @@ def _recorded(
     trial: Trial,
 ) -> Answer:
     f = trial.f
-    return f[0][row], f[1][row], f[2][row], f[3][row], f[4][row]
+    confidence = f[5][row] if len(f[5]) > 0 else math.nan
+    steps = NO_STEPS
+    if len(f[6]) > 0:
+        s = f[6][row]
+        steps = (s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])
+    return f[0][row], f[1][row], f[2][row], f[3][row], f[4][row], confidence, steps
 
 
 @compiled
@@ -138,7 +143,7 @@ def _action_recorded(
     low: FloatArray,  # noqa: ARG001
     close: FloatArray,  # noqa: ARG001
     volume: FloatArray,  # noqa: ARG001
-    f: Recorded,
+    f: Columns,
     p: FloatArray,  # noqa: ARG001
 ) -> tuple[int, float, float]:
     return f[0][i], f[1][i], f[2][i]
@@ -227,7 +232,9 @@ class Simulator:
             evaluations.take_profit,
             evaluations.limit,
             evaluations.trail,
-            *(NOTHING,) * 3,
+            NOTHING if evaluations.confidence is None else evaluations.confidence,
+            steps_of(evaluations),
+            NOTHING,
         )
         held_ms = (evaluations.max_candles - 1) * timeframe_ms(candles.timeframe)
         trial = Trial(said, NOTHING, first, held_ms)

@@ -11,7 +11,7 @@ from tradepulse.strategies import (
     sma_cross,
     supertrend,
 )
-from tradepulse.strategies._evaluations import REFUSALS, Evaluations
+from tradepulse.strategies._evaluations import MAX_STEPS, REFUSALS, Evaluations, step_ms
 from tradepulse.strategies._kernels import (
     ENTER_LONG,
     ENTER_SHORT,
@@ -38,6 +38,7 @@ __all__ = [
     "ENTER_LONG",
     "ENTER_SHORT",
     "EXIT",
+    "MAX_STEPS",
     "MOVE",
     "NONE",
     "REFUSALS",
@@ -57,6 +58,7 @@ __all__ = [
     "liquidity_sweep",
     "rsi_reversion",
     "sma_cross",
+    "step_ms",
     "strategy",
     "strategy_names",
     "supertrend",

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from tradepulse.strategies import (
     REFUSALS,
     Evaluations,
     get_strategy,
+    step_ms,
 )
 
 FloatArray = NDArray[np.float64]
@@ -119,6 +120,8 @@ class Said(NamedTuple):
     limit: float
     trail: float
     max_candles: int
+    confidence: float = math.nan
+    targets: Sequence[float] = ()
 
 
 def last_of(configuration: Configuration, market: FloatArray, end: int) -> Said | None:
@@ -134,7 +137,10 @@ def last_of(configuration: Configuration, market: FloatArray, end: int) -> Said 
     """
     lookback, vector, max_candles = _prepared(configuration)
     answer = get_strategy(configuration.strategy).last(market, end, lookback, vector)
-    return None if answer[0] == NONE else Said(*answer, max_candles)
+    action, stop, take_profit, limit, trail = answer[:5]
+    if action == NONE:
+        return None
+    return Said(action, stop, take_profit, limit, trail, max_candles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +173,13 @@ def entries_in(found: Evaluations, candles: Candles, first: int = 0) -> Entries:
         refused=Counter(REFUSALS[reason] for reason in reasons),
         first_refused=int(candles.open_time[rows[0]]) if len(rows) else None,
         without_stop=int(np.count_nonzero(enters & np.isnan(found.stop) & np.isnan(found.trail))),
-        without_target=int(np.count_nonzero(enters & np.isnan(found.take_profit))),
+        without_target=int(np.count_nonzero(enters & _without_target(found))),
     )
+
+
+def _without_target(found: Evaluations) -> NDArray[np.bool_]:
+    missing = np.isnan(found.take_profit)
+    return missing if found.targets is None else missing & ~(found.targets[1::2] > 0).any(axis=0)
 
 
 def signals_in(
@@ -185,6 +196,8 @@ def signals_in(
             float(found.limit[row]),
             float(found.trail[row]),
             found.max_candles,
+            math.nan if found.confidence is None else float(found.confidence[row]),
+            () if found.targets is None else found.targets[:, row].tolist(),
         )
         signal = signal_of(
             configuration, said, int(candles.open_time[row]), float(candles.close[row])
@@ -224,7 +237,18 @@ def signal_of(
         limit_price=_level(said.limit),
         trail=_level(said.trail),
         max_holding_ms=said.max_candles * length or None,
+        targets=_targets(said.targets),
     )
+
+
+def _targets(steps: Sequence[float]) -> tuple[tuple[int, float], ...]:
+    """Return minutes and price of the steps that there are, in the order of their times."""
+    found = {}
+    for minutes, price in zip(steps[::2], steps[1::2], strict=True):
+        if (begins := step_ms.python(minutes, price)) >= 0:
+            # of two at one time the later one counts
+            found[begins // 60_000] = price
+    return tuple(sorted(found.items()))
 
 
 def _level(price: float) -> float | None:

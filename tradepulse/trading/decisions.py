@@ -71,6 +71,7 @@ def entry_order(
         trail=signal.trail,
         max_holding_ms=signal.max_holding_ms,
         notional=None if isinstance(size, Refused) else size.notional,
+        targets=levels.targets,
     )
 
 

@@ -166,7 +166,8 @@ def protective_execution(
         finer: lower-timeframe candles of the instrument.
     """
     side = SIGN[position.side]
-    stop, target = _or_nan(position.stop_price), _or_nan(position.take_profit_price)
+    opened_at = close_time - timeframe_ms(position.timeframe)
+    stop, target = _or_nan(position.stop_price), _or_nan(position.target_in(opened_at))
     below, above = quiet_range(side, stop, target)
     # comparisons with NaN are false
     if not (candle.low <= below or candle.high >= above):
@@ -174,8 +175,7 @@ def protective_execution(
     columns, begin, end = _NOTHING, 0, 0
     if finer is not None:
         columns = FinerPrices(finer.open, finer.high, finer.low)
-        inside = (close_time - timeframe_ms(position.timeframe), close_time)
-        begin, end = np.searchsorted(finer.open_time, inside).tolist()
+        begin, end = np.searchsorted(finer.open_time, (opened_at, close_time)).tolist()
     outcome, price = candle_exit(side, stop, target, inside_at, candle, columns, begin, end)
     if outcome == NO_EXIT:
         return None

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.made_markets import falling
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.simulate import REASONS, Simulation, SimulationRules, Simulator
 from tradepulse.strategies import MOVE, Evaluations, get_strategy
@@ -123,6 +124,7 @@ def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluat
         sometimes(candles.close - sign * away(0.003)),
         sometimes(away(0.01)),
         int(rng.choice([0, 1, 3, 10])),
+        targets=falling(candles, sign, rng, digits) if rng.random() < 0.5 else None,
     )
 
 

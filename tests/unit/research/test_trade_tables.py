@@ -40,6 +40,7 @@ class Say:
     target: float = np.nan
     limit: float = np.nan
     trail: float = np.nan
+    targets: tuple[tuple[float, float], ...] = ()
 
 
 def enter(**said: Any) -> Say:
@@ -142,6 +143,77 @@ TABLES = {
         ],
         [("stop", 1, 2, 97), ("end_of_data", 3, 5, 100)],
     ),
+    "a target falls with the candle that opens so late": Table(
+        [(CALM, enter(targets=((0, 110), (120, 104)))), *[(100, 105, 99, 100)] * 3, CALM],
+        [("take_profit", 1, 3, 104)],
+    ),
+    "within a candle it falls with the next one": Table(
+        [(CALM, enter(targets=((0, 110), (60.5, 104)))), *[(100, 105, 99, 100)] * 3, CALM],
+        [("take_profit", 1, 3, 104)],
+    ),
+    "until its first step the plain target is valid": Table(
+        [(CALM, enter(target=108, targets=((60, 104),))), (100, 109, 99, 100), CALM],
+        [("take_profit", 1, 1, 108)],
+    ),
+    "a step at once takes the place of the plain target": Table(
+        [(CALM, enter(target=103, targets=((0, 108),))), (100, 107, 99, 100), CALM],
+        [("end_of_data", 1, 2, 100)],
+    ),
+    "a step that the open is beyond fills there": Table(
+        [(CALM, enter(targets=((60, 104),))), (100, 107, 99, 106), (106, 107, 105, 106), CALM],
+        [("take_profit", 1, 2, 106)],
+    ),
+    "a step on the losing side: at its price or better": Table(
+        [(CALM, enter(targets=((0, 110), (60, 95)))), CALM, (93, 96, 92, 94), CALM],
+        [("take_profit", 1, 2, 95)],
+    ),
+    "a step on the losing side that the open is beyond": Table(
+        [(CALM, enter(targets=((0, 110), (60, 95)))), CALM, (97, 98, 92, 94), CALM],
+        [("take_profit", 1, 2, 97)],
+    ),
+    "a falling target and the stop in one candle: the stop wins": Table(
+        [(CALM, enter(stop=95, targets=((60, 104),))), CALM, (100, 105, 94, 100), CALM],
+        [("stop", 1, 2, 95)],
+    ),
+    "a step that the open is beyond and the stop in one candle: the stop wins": Table(
+        [(CALM, enter(stop=95, targets=((60, 99),))), CALM, (100, 105, 94, 100), CALM],
+        [("stop", 1, 2, 95)],
+    ),
+    "a moved stop before a falling target": Table(
+        [
+            (CALM, enter(targets=((60, 104), (120, 102)))),
+            (CALM, move(98)),
+            (100, 103, 98.5, 100),
+            (100, 103, 97, 100),
+            CALM,
+        ],
+        [("stop", 1, 3, 98)],
+    ),
+    "an exit by signal at the open comes before the step of that candle": Table(
+        [(CALM, enter(targets=((60, 99),))), (CALM, LEAVE), (101, 103, 97, 100), CALM],
+        [("signal", 1, 2, 101)],
+    ),
+    "the candle of a limit fill counts no step, the next one does": Table(
+        [(CALM, enter(limit=98, targets=((0, 104),))), (100, 105, 97, 99), (99, 105, 99, 99), CALM],
+        [("take_profit", 1, 2, 104)],
+    ),
+    "over a hole the time goes on": Table(
+        [(CALM, enter(targets=((120, 104),))), CALM, CALM, (100, 105, 99, 100), CALM],
+        [("take_profit", 1, 3, 104)],
+        holes=(2,),
+    ),
+    "the order of the steps means nothing, of two at one time the later counts": Table(
+        [
+            (CALM, enter(targets=((60, 104), (0, 110), (60, 103)))),
+            *[(100, 105, 99, 100)] * 2,
+            CALM,
+        ],
+        [("take_profit", 1, 2, 103)],
+    ),
+    "what is no price is no step": Table(
+        [(CALM, enter(targets=((0, np.nan), (60, 300), (np.nan, 101)))), (100, 105, 99, 100), CALM],
+        [("end_of_data", 1, 2, 100)],
+    ),
 }
 
 
@@ -173,8 +245,24 @@ def traded(table: Table, *, is_long: bool) -> Traded:
     if not is_long:
         action[action == ENTER_LONG] = -ENTER_LONG
     names = ("stop", "target", "limit", "trail")
-    said = Evaluations(action, *(level(name) for name in names), table.max_candles)
+    said = Evaluations(
+        action,
+        *(level(name) for name in names),
+        table.max_candles,
+        targets=falling(says, is_long=is_long),
+    )
     return Traded(candles, said)
+
+
+def falling(says: list[Say], *, is_long: bool) -> NDArray[np.float64] | None:
+    """Return the falling targets, None where there is none."""
+    if not any(say.targets for say in says):
+        return None
+    steps = np.full((8, len(says)), np.nan)
+    for row, say in enumerate(says):
+        for k, (minutes, price) in enumerate(say.targets):
+            steps[2 * k : 2 * k + 2, row] = minutes, price if is_long else 200 - price
+    return steps
 
 
 def ready(one: Traded) -> Prepared:

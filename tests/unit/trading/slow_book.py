@@ -47,6 +47,7 @@ class Say:
     stop: Fraction | None = None
     target: Fraction | None = None
     limit: Fraction | None = None
+    steps: tuple[tuple[int, Fraction], ...] = ()
 
 
 @dataclass
@@ -142,7 +143,7 @@ class SlowBook:
                 self._fill(order, bars[order.say.series], entered, time)
         for holding in self._held():
             if holding.say.series in bars:
-                self._touch(holding, bars[holding.say.series], entered)
+                self._touch(holding, bars[holding.say.series], entered, time)
         for series, bar in sorted(bars.items()):
             if time >= self.last_at.get(symbol(series), 0):
                 self.last_at[symbol(series)] = time
@@ -216,7 +217,9 @@ class SlowBook:
         self.last.setdefault(symbol(say.series), price)
         entered[say.who] = inside
 
-    def _touch(self, held: Holding, bar: Bar, entered: dict[int, Fraction | None]) -> None:
+    def _touch(
+        self, held: Holding, bar: Bar, entered: dict[int, Fraction | None], time: int
+    ) -> None:
         side, say, terms = held.side, held.say, self.terms
         inside = entered.get(say.who)
         start = bar.open if inside is None else inside
@@ -224,12 +227,16 @@ class SlowBook:
         if held.stop is not None and side * (worst - held.stop) <= 0:
             met = min(held.stop, start) if side > 0 else max(held.stop, start)
             self._leave(held, self._worse(met, buys=side < 0), terms.fee, "stop")
-        elif inside is None and say.target is not None and side * (best - say.target) >= 0:
-            price, fee = say.target, terms.maker_fee
-            if side * (start - say.target) > 0:
+            return
+        # both closes are of candles of one length, so as far from another as the opens
+        passed = [price for minutes, price in say.steps if time - held.since >= minutes * 60_000]
+        target = passed[-1] if passed else say.target
+        if inside is None and target is not None and side * (best - target) >= 0:
+            price, fee = target, terms.maker_fee
+            if side * (start - target) > 0:
                 # it is beyond the target before the order can rest
                 worse = self._worse(start, buys=side < 0)
-                price = max(worse, say.target) if side > 0 else min(worse, say.target)
+                price = max(worse, target) if side > 0 else min(worse, target)
                 fee = terms.fee
             self._leave(held, price, fee, "take_profit")
 

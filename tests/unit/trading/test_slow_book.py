@@ -161,6 +161,7 @@ def said(series: str, signal: Signal) -> Say:
         level(signal.stop_price),
         level(signal.take_profit_price),
         level(signal.limit_price),
+        tuple((minutes, exact(price)) for minutes, price in signal.targets),
     )
 
 
@@ -222,6 +223,11 @@ def anything(who: int, hour: int, close: float, chance: random.Random, wild: flo
             return None
         return round(max(0.01, close * (1 + sign * distance)), 2)
 
+    steps = tuple(
+        (minutes, round(max(0.01, close * (1 + sign * chance.gauss(wild / 3, wild))), 2))
+        for minutes in (0, 45, 60, 200)
+        if chance.random() < 0.6
+    )
     limit = sometimes(chance.choice([-wild, -wild / 3, 0.0, wild]))
     stop = sometimes(-2 * wild)
     if limit is not None and stop is not None and sign * (limit - stop) <= 0:
@@ -231,6 +237,7 @@ def anything(who: int, hour: int, close: float, chance: random.Random, wild: flo
         stop_price=stop, take_profit_price=sometimes(wild), limit_price=limit,
         share=chance.choice([0.2, 0.5, 1.0]),
         expires_at=(hour + chance.choice([-1, 0, 1])) * HOUR,
+        targets=steps if chance.random() < 0.3 else (),
     )  # fmt: skip
 
 

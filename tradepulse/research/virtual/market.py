@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.arrays import FloatArray, IntArray, arrays_of, finer_of
+from tradepulse.research.levels import steps_of
 from tradepulse.research.virtual.trades import (
     TRADE,
     Answers,
@@ -18,7 +19,7 @@ from tradepulse.research.virtual.trades import (
     next_exits,
     trades_of,
 )
-from tradepulse.strategies import ENTER_LONG, MOVE
+from tradepulse.strategies import ENTER_LONG, MAX_STEPS, MOVE
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import Decisions, Evaluated, Prepared, moments_of
 from tradepulse.trading.sizing import InstrumentRules
@@ -149,7 +150,7 @@ def _listed(ready: Prepared, name: str, close_time: IntArray, rules: InstrumentR
 
 
 def _trades(asked: Sequence[Evaluated], listed: Mapping[str, Listed]) -> TradeArray:
-    found = [np.empty(0, dtype=TRADE)]
+    found, room = [np.empty(0, dtype=TRADE)], np.empty(2 * MAX_STEPS)
     for number, one in enumerate(asked):
         configuration, said, first = one.configuration, one.evaluations, one.first
         # an entry at a limit of zero or less can never fill
@@ -167,10 +168,11 @@ def _trades(asked: Sequence[Evaluated], listed: Mapping[str, Listed]) -> TradeAr
             bool((action == MOVE).any()),
             next_exits(action, is_said),
             (said.max_candles - 1) * timeframe_ms(configuration.timeframe),
+            steps_of(said)[first:],
         )  # fmt: skip
         rows = np.nonzero(enters)[0].astype(np.int64)
         trades = np.zeros(len(rows), dtype=TRADE)
-        count = trades_of(rows, answers, listed[configuration.series], number, trades)
+        count = trades_of(rows, answers, listed[configuration.series], number, room, trades)
         found.append(trades[:count])
     together = np.concatenate(found)
     return together[np.lexsort((together["configuration"], together["signalled"]))]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.research.arrays import CandleArrays, FinerArrays, FloatArray, IntArray
+from tradepulse.research.levels import target_in, write_steps
 from tradepulse.research.positions import (
     END_OF_DATA,
     NEVER,
@@ -23,7 +24,7 @@ from tradepulse.research.positions import (
     row_of_expiry,
 )
 from tradepulse.research.virtual.ticks import can_write, on_tick, tick_beside
-from tradepulse.strategies import ENTER_LONG, EXIT, MOVE
+from tradepulse.strategies import ENTER_LONG, EXIT, MAX_STEPS, MOVE
 from tradepulse.strategies.compiled import row_by_row, step
 from tradepulse.trading.fills import (
     AT_LIMIT,
@@ -110,6 +111,7 @@ class Answers(NamedTuple):
         moves: whether any moves a stop.
         leaves: row of the next signal to leave at or after each, `NEVER` for none.
         held_ms: how long after its first close a position may be held, below 0 for no such end.
+        steps: float64 `(n, 8)`, of falling targets; `(0, 8)` for none.
     """
 
     action: NDArray[np.int8]
@@ -120,6 +122,7 @@ class Answers(NamedTuple):
     moves: bool
     leaves: IntArray
     held_ms: int
+    steps: FloatArray
 
 
 class Ordered(NamedTuple):
@@ -167,12 +170,6 @@ def _ordered(answers: Answers, row: int, close: float, tick: float) -> Ordered:
 
 
 @step
-def _followed(ordered: Ordered, stop: float, top: float, bottom: float, tick: float) -> float:
-    moved = trailed_stop(ordered.side, stop, ordered.trail, top, bottom)
-    return _stop_on_tick(ordered.side, stop, moved, tick)
-
-
-@step
 def _stop_on_tick(side: int, stop: float, moved: float, tick: float) -> float:
     if math.isnan(moved) or moved == stop:
         return stop
@@ -184,19 +181,54 @@ def _stop_on_tick(side: int, stop: float, moved: float, tick: float) -> float:
 
 
 @step
+def _stop_after(
+    ordered: Ordered,
+    stop: float,
+    is_inside: bool,  # noqa: FBT001 - numba takes no keyword-only arguments
+    row: int,
+    answers: Answers,
+    listed: Listed,
+) -> float:
+    """Return where the stop stands after a row that the position was held to."""
+    candles, side = listed.candles, ordered.side
+    close = candles.close[row]
+    tick = tick_beside(close, listed.tick, listed.tick_is_of_now)
+    if ordered.trail > 0.0:
+        # high and low may be from before the entry
+        top = close if is_inside else candles.high[row]
+        bottom = close if is_inside else candles.low[row]
+        trailed = trailed_stop(side, stop, ordered.trail, top, bottom)
+        stop = _stop_on_tick(side, stop, trailed, tick)
+    if answers.action[row] == MOVE:
+        stop = _stop_on_tick(side, stop, moved_stop(side, stop, answers.stop[row], close), tick)
+    return stop
+
+
+@step
 def _way_out(
-    ordered: Ordered, inside_at: float, entered: int, answers: Answers, listed: Listed
+    ordered: Ordered,
+    steps: FloatArray,
+    inside_at: float,
+    entered: int,
+    answers: Answers,
+    listed: Listed,
 ) -> Way:
     """Walk from the entry's candle to the one in which the position is left."""
     side, stop, target, candles = ordered.side, ordered.stop, ordered.target, listed.candles
+    changes = NEVER
+    if len(answers.steps) > 0:
+        target, changes = target_in(steps, target, candles.open_time, entered, entered)
     row, last = entered, len(candles.close) - 1
     leaves = answers.leaves[entered]
     expires = row_of_expiry(candles.open_time, entered, answers.held_ms)
     below, above = quiet_prices(side, stop, target, ordered.trail)
     if math.isnan(below) and math.isnan(above) and not answers.moves:
         # no candle can touch anything
-        row = max(row, min(leaves, expires, last))
+        row = max(row, min(leaves, expires, last, changes))
     while 0 <= row <= last:
+        if row >= changes:
+            target, changes = target_in(steps, target, candles.open_time, entered, row)
+            below, above = quiet_prices(side, stop, target, ordered.trail)
         is_inside = not math.isnan(inside_at)
         may_happen = is_inside or candles.low[row] <= below or candles.high[row] >= above
         if may_happen:
@@ -210,18 +242,8 @@ def _way_out(
                 return Way(row, reason, price, target if takes else math.nan)
         if row == last:
             break
-        if may_happen and ordered.trail > 0.0:
-            close = candles.close[row]
-            top = close if is_inside else candles.high[row]
-            bottom = close if is_inside else candles.low[row]
-            tick = tick_beside(close, listed.tick, listed.tick_is_of_now)
-            stop = _followed(ordered, stop, top, bottom, tick)
-            below, above = quiet_prices(side, stop, target, ordered.trail)
-        if answers.action[row] == MOVE:
-            close = candles.close[row]
-            tick = tick_beside(close, listed.tick, listed.tick_is_of_now)
-            level = moved_stop(side, stop, answers.stop[row], close)
-            stop = _stop_on_tick(side, stop, level, tick)
+        if may_happen or answers.action[row] == MOVE:
+            stop = _stop_after(ordered, stop, is_inside, row, answers, listed)
             below, above = quiet_prices(side, stop, target, ordered.trail)
         reason = decided_exit(row, leaves, expires)
         row += 1
@@ -258,6 +280,13 @@ def _write_entry(trade: TradeArray, ordered: Ordered, row: int, listed: Listed) 
 
 
 @step
+def _write_steps(steps: FloatArray, said: FloatArray, tick: float) -> None:
+    write_steps(steps, said)
+    for k in range(1, 2 * MAX_STEPS, 2):
+        steps[k] = on_tick(steps[k], tick)
+
+
+@step
 def _write_exit(trade: TradeArray, way: Way, listed: Listed) -> None:
     candles, row = listed.candles, way.row
     is_end = way.reason == END_OF_DATA
@@ -270,7 +299,12 @@ def _write_exit(trade: TradeArray, way: Way, listed: Listed) -> None:
 
 @row_by_row
 def trades_of(
-    rows: IntArray, answers: Answers, listed: Listed, configuration: int, trades: TradeArray
+    rows: IntArray,
+    answers: Answers,
+    listed: Listed,
+    configuration: int,
+    steps: FloatArray,
+    trades: TradeArray,
 ) -> int:
     """Write the trades of one configuration and return their number.
 
@@ -282,6 +316,7 @@ def trades_of(
         answers: what the configuration says.
         listed: its series.
         configuration: its number.
+        steps: room for the steps of one target, float64 `(8,)`.
         trades: of `TRADE`, at least as many as rows; written to.
     """
     count, candles = 0, listed.candles
@@ -300,7 +335,10 @@ def trades_of(
         trade.side, trade.stop, trade.expected = ordered.side, ordered.stop, ordered.expected
         trade.exit, trade.raw_exit, trade.bound = NO_EXIT, math.nan, math.nan
         trade.exit_volume, trade.exit_tick = math.nan, 0.0
+        if len(answers.steps) > 0:
+            _write_steps(steps, answers.steps[row], tick)
         inside_at = _write_entry(trade, ordered, row + 1, listed)
         if trade.entry != LAPSES:
-            _write_exit(trade, _way_out(ordered, inside_at, row + 1, answers, listed), listed)
+            way = _way_out(ordered, steps, inside_at, row + 1, answers, listed)
+            _write_exit(trade, way, listed)
     return count
