@@ -100,7 +100,7 @@ class Signal(Event):
     action: Action
     reference_price: Price
     stop_price: Price | None = None
-    """The first stop of an entry; of `move_stop` where the stop of what is held is to stand."""
+    """The first stop of an entry; where `move_stop` moves the stop of what is held."""
     take_profit_price: Price | None = None
     confidence: Annotated[float, Field(gt=0, le=1)] = 1.0
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -113,9 +113,10 @@ class Signal(Event):
     """Distance in price at which the stop follows; None for a stop that stays."""
     max_holding_ms: Annotated[int, Field(gt=0)] | None = None
     """The position is left at the first close that is so long after its entry's open, or longer."""
+    cooldown_ms: Annotated[int, Field(gt=0)] | None = None
+    """An entry is refused at a close that is less after the configuration's last stop."""
     targets: Targets = ()
-    """The falling target: minutes since the open of the entry's candle, and the price that takes
-    the place of `take_profit_price` from the first candle on that opens so late, or later."""
+    """Minutes since the entry's open, and what is the target of candles that open so late."""
 
 
 def signal_id(configuration_id: UUID, series: str, open_time: int) -> UUID:

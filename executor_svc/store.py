@@ -6,6 +6,7 @@ One statement a table whatever the number of rows: a thousand series may trade a
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -13,7 +14,7 @@ from contracts.topics import ACCOUNT
 from executor_svc.events import account_events
 from executor_svc.rows import closing_row, order_of, order_row, position_of, position_row
 from tradepulse.runtime import outbox
-from tradepulse.runtime.db import Connection, at
+from tradepulse.runtime.db import Connection, at, ms
 from tradepulse.runtime.ownership import Ownership, advance
 from tradepulse.trading.moments import Settlement
 from tradepulse.trading.orders import Order, Position
@@ -150,6 +151,15 @@ class LedgerStore:
             "select * from positions where account = $1 and exit_time is null", self._account
         )
         return [position_of(row) for row in rows]
+
+    async def last_stops(self) -> dict[UUID, int]:
+        """Return by configuration the close of the candle that stopped it last, epoch ms."""
+        rows = await self._pool.fetch(
+            "select configuration_id, max(exit_time) as stopped from positions "
+            "where account = $1 and exit_reason = 'stop' group by configuration_id",
+            self._account,
+        )
+        return {row["configuration_id"]: ms(row["stopped"]) for row in rows}
 
     async def open_orders(self) -> list[Order]:
         """Return the orders that wait for their fill."""

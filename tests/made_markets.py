@@ -87,6 +87,8 @@ def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluat
         sometimes(away(0.03)),
         int(rng.choice([0, 1, 3, 10])),
         targets=falling(candles, sign, rng, digits) if rng.random() < 0.5 else None,
+        confidence=rng.choice([0.05, 0.3, 0.75, 1, np.nan], n) if rng.random() < 0.5 else None,
+        cooldown=int(rng.choice([0, 1, 4])),
     )
 
 

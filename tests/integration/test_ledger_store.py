@@ -67,29 +67,34 @@ def said(
     if chance.random() < 0.6:
         return None
     one = UUID(int=10 * configuration + SERIES.index(series))
-    action = chance.choice(["enter_long", "enter_short", "exit", "move_stop"])
+    action = chance.choice(["enter_long", "enter_short", "exit"])
     sign = -1 if action == "enter_short" else 1
 
     def sometimes(value: float) -> float | None:
-        return value if action.startswith("enter") and chance.random() < 0.5 else None
+        return value if action != "exit" and chance.random() < 0.5 else None
 
-    return Signal(
+    entry = Signal(
         id=signal_id(one, series, number),
         configuration_id=one,
         strategy="s",
         action=action,
         reference_price=close,
-        stop_price=close * chance.choice([0.98, 1.02])
-        if action == "move_stop"
-        else sometimes(close * (1 - sign * 0.03)),
+        stop_price=sometimes(close * (1 - sign * 0.03)),
         take_profit_price=sometimes(close * (1 + sign * 0.03)),
         share=0.5,
         expires_at=(number + 1) * HOUR,
         limit_price=sometimes(close * (1 - sign * 0.004)),
         trail=sometimes(close * chance.choice([0.01, 0.02])),
         max_holding_ms=chance.choice([None, 3 * HOUR, 7 * HOUR]),
-        targets=chance.choice([(), ((60, close * (1 + sign * 0.01)), (180, close))]),
     )
+    more = random.Random(entry.id.int)
+    if action == "exit" and more.random() < 0.5:
+        level = close * more.choice([0.98, 1.02])
+        return entry.model_copy(update={"action": "move_stop", "stop_price": level})
+    steps = ((60, close * (1 + sign * 0.02)), (180, close * (1 + sign * 0.01)))
+    changes = {"targets": more.choice([(), (), steps]), "confidence": more.choice([0.5, 1.0])}
+    rest = more.choice([None, None, 2 * HOUR, 9 * HOUR])
+    return entry.model_copy(update=changes | {"cooldown_ms": rest})
 
 
 async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_stopped(
@@ -113,6 +118,7 @@ async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_s
             positions=await store.open_positions(),
             orders=await store.open_orders(),
             marks=owner.state.get("marks"),
+            stopped=await store.last_stops(),
         )
         followed += sum(p.trail is not None and p.exit_at is not None
                         for p in account.positions.values())  # fmt: skip
@@ -135,6 +141,8 @@ async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_s
     await pool.execute("update accounts set cash = cash + 0.5")
     assert await check.imbalance() == held + Decimal("0.5")
     assert followed > 20
+    refused = {o.reason for settled in found for o in settled.orders.values()}
+    assert "cooling down after a stop" in refused
     reasons = {trade.exit_reason for settled in found for trade in settled.closed}
     assert reasons == {"signal", "stop", "take_profit", "time", "end_of_data"}
     assert await kept(pool) == in_memory(expected)

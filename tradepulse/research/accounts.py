@@ -30,7 +30,7 @@ from tradepulse.research.results import (
     stand,
 )
 from tradepulse.strategies.compiled import step
-from tradepulse.trading.fills import NO_EXIT
+from tradepulse.trading.fills import NO_EXIT, STOP
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -68,7 +68,7 @@ class Held(NamedTuple):
         position: `NOTHING` while flat.
         entered: row of its entry.
         waiting: reason of the exit that waits for the next open, or `NO_EXIT`.
-        expires: row at whose close its time is up.
+        expires: row at whose close its time is up; while flat, the first whose signal enters.
     """
 
     position: Position
@@ -93,6 +93,14 @@ def entered(account: Account, position: Position, row: int, results: Results) ->
 def held_from(position: Position, row: int, open_time: IntArray, held_ms: int) -> Held:
     """Return a position that is entered in a row and may be held so long."""
     return Held(position, row, NO_EXIT, row_of_expiry(open_time, row, held_ms))
+
+
+@step
+def rested(left: Exit, row: int, open_time: IntArray, cooldown_ms: int) -> Held:
+    """Return what is held once a position was left in a row: nothing, after a stop for a while."""
+    if left.reason != STOP or cooldown_ms <= 0:
+        return FLAT
+    return Held(NOTHING, 0, NO_EXIT, row_of_expiry(open_time, row, cooldown_ms))
 
 
 @step

@@ -43,6 +43,7 @@ class EntryOrder(NamedTuple):
         limit: of a limit order.
         trail: how far behind the price the stop follows.
         expected: price by which its risk is judged: the limit, or the signal's close.
+        confidence: part of the usual size, above 0, at most 1.
     """
 
     side: int
@@ -51,6 +52,7 @@ class EntryOrder(NamedTuple):
     limit: float
     trail: float
     expected: float
+    confidence: float
 
 
 @step
@@ -66,17 +68,18 @@ def entry_side(action: int, rules: Rules) -> int:
 @step
 def entry_order(side: int, said: Answer, close: float) -> EntryOrder:
     """Return the order of a flat account after a signal."""
-    _, stop, target, limit, trail, _, _ = said
+    _, stop, target, limit, trail, confidence, _ = said
     stop = trailed_stop(side, stop, trail, close, close)
     limit = to_digits(limit)
     expected = close if math.isnan(limit) else limit
-    return EntryOrder(side, stop, to_digits(target), limit, trail, expected)
+    confidence = 1.0 if math.isnan(confidence) else confidence
+    return EntryOrder(side, stop, to_digits(target), limit, trail, expected, confidence)
 
 
 @step
 def spend_of(order: EntryOrder, cash: float, rules: Rules) -> float:
     """Return what an entry may spend, costs included, for an account that is all cash."""
-    spend = min(rules.fraction, 1.0) * cash
+    spend = min(rules.fraction, order.confidence) * cash
     distance = abs(order.expected - order.stop)
     # false for NaN
     if rules.risk_per_trade > 0.0 and distance > 0.0:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.research.accounts import (
-    FLAT,
     STEPS,
     close_account,
     closed,
@@ -25,6 +24,7 @@ from tradepulse.research.accounts import (
     held_through,
     keep,
     open_account,
+    rested,
     resumed,
 )
 from tradepulse.research.arrays import CandleArrays, FinerArrays
@@ -62,12 +62,14 @@ class Trial(NamedTuple):
         p: parameters that the signal reads.
         asked: first row whose signal counts, at least the first that is traded.
         held_ms: how long after its first close a position may be held, below 0 for no such end.
+        cooldown_ms: how long after the close that stopped it nothing is entered.
     """
 
     f: Columns
     p: FloatArray
     asked: int
     held_ms: int
+    cooldown_ms: int
 
 
 class Trials(NamedTuple):
@@ -77,8 +79,9 @@ class Trials(NamedTuple):
         table: columns of features, float64 `(capacity, n)`.
         slots: int64 `(t, 8)`, where in the table the columns of a trial are.
         vectors: float64 `(t, p)`, parameters.
-        asked: see `Trial`, int64 `(t,)`; so is `held_ms`.
+        asked: see `Trial`, int64 `(t,)`; so are the next two.
         held_ms: see `asked`.
+        cooldown_ms: see `asked`.
         kept: float64 `(t, KEPT)`, where each account is kept between two tiles.
     """
 
@@ -87,6 +90,7 @@ class Trials(NamedTuple):
     vectors: FloatArray
     asked: IntArray
     held_ms: IntArray
+    cooldown_ms: IntArray
     kept: FloatArray
 
 
@@ -181,7 +185,8 @@ def advance(
             answer = _ask(speaks, candles, trial)
             row = speaks + 1
             speaks = next_row(said.enters, row, said)
-            position = enter(answer, candles, row, account.cash, rules, kept[STEPS:])
+            if row > held.expires:
+                position = enter(answer, candles, row, account.cash, rules, kept[STEPS:])
             if position.quantity > 0.0:
                 account = entered(account, position, row, results)
                 held = held_from(position, row, open_time, trial.held_ms)
@@ -202,7 +207,8 @@ def advance(
                 speaks = next_row(said.enters, row, said)
             held = decided(held, position, row - 1, leaves)
         else:
-            account, held = closed(account, held, left, row, results), FLAT
+            account = closed(account, held, left, row, results)
+            held = rested(left, row, open_time, trial.cooldown_ms)
     keep(kept, row, account, held)
 
 
@@ -271,7 +277,9 @@ def trade_all(
                 table[s[0]], table[s[1]], table[s[2]], table[s[3]],
                 table[s[4]], table[s[5]], table[s[6]], table[s[7]],
             )  # fmt: skip
-            trial = Trial(f, trials.vectors[t], trials.asked[t], trials.held_ms[t])
+            trial = Trial(
+                f, trials.vectors[t], trials.asked[t], trials.held_ms[t], trials.cooldown_ms[t]
+            )
             said = _mark(candles, trial.f, trial.p, trial.asked, tile, words)
             own = Results(results.daily[t], results.figures[t], results.record, results.span)
             _advance(candles, finer, rules, trial, own, kept[t], said)

@@ -187,6 +187,13 @@ def loops_by(strategy: Strategy) -> Loops:
     return _loops(name, strategy.decide.python, asks, strategy.shift)
 
 
+def held_and_rests(strategy: Strategy, vectors: FloatArray, candle_ms: int) -> IntArray:
+    """Return `held_ms` and `cooldown_ms` of `Trial`, int64 `(2, ...)`, of vectors `(..., p)`."""
+    places = [strategy.index["max_candles"], strategy.index["cooldown"]]
+    held, rests = np.moveaxis(vectors[..., places].astype(np.int64), -1, 0)
+    return np.array([(held - 1) * candle_ms, rests * candle_ms])
+
+
 class Simulator:
     """Runs configurations in the same buffers: fresh ones would double the time of a run.
 
@@ -236,8 +243,9 @@ class Simulator:
             steps_of(evaluations),
             NOTHING,
         )
-        held_ms = (evaluations.max_candles - 1) * timeframe_ms(candles.timeframe)
-        trial = Trial(said, NOTHING, first, held_ms)
+        length = timeframe_ms(candles.timeframe)
+        held_ms, rests = (evaluations.max_candles - 1) * length, evaluations.cooldown * length
+        trial = Trial(said, NOTHING, first, held_ms, rests)
         return self._trade(_loops_recorded().one, candles, finer, first, trial)
 
     def trade(
@@ -263,8 +271,8 @@ class Simulator:
         """
         columns = strategy.columns(candles, vector)
         asked = max(first, strategy.lookback_of(vector) - 1)
-        held_ms = (int(vector[-1]) - 1) * timeframe_ms(candles.timeframe)
-        trial = Trial(columns, vector, asked, held_ms)
+        held_ms, rests = held_and_rests(strategy, vector, timeframe_ms(candles.timeframe)).tolist()
+        trial = Trial(columns, vector, asked, held_ms, rests)
         try:
             return self._trade(loops_by(strategy).one, candles, finer, first, trial)
         except Exception as error:

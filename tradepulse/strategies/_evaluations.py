@@ -62,6 +62,7 @@ class Evaluations:
         confidence: float64 `(n,)`, of entries, above 0, at most 1; NaN, or None for all, is 1.
         targets: float64 `(8, n)`, the falling target of entries: minutes since the entry and price
             of each step in turn, see `step_ms`; None where the strategy gives none.
+        cooldown: candles after a stop for which nothing is entered, 0 for none.
     """
 
     action: ActionArray
@@ -74,3 +75,4 @@ class Evaluations:
     refused_for: NDArray[np.int8] = field(default_factory=lambda: NO_REASONS)
     confidence: FloatArray | None = None
     targets: FloatArray | None = None
+    cooldown: int = 0

@@ -69,6 +69,7 @@ class _Prepared(NamedTuple):
     lookback: int
     vector: FloatArray
     max_candles: int
+    cooldown: int
 
 
 def _prepared(configuration: Configuration) -> _Prepared:
@@ -79,7 +80,8 @@ def _prepared(configuration: Configuration) -> _Prepared:
 def _prepare(strategy: str, params: tuple[tuple[str, float], ...]) -> _Prepared:
     found = get_strategy(strategy)
     vector = found.vector(dict(params))
-    return _Prepared(found.lookback_of(vector), vector, int(vector[-1]))
+    max_candles, cooldown = (int(vector[found.index[name]]) for name in ("max_candles", "cooldown"))
+    return _Prepared(found.lookback_of(vector), vector, max_candles, cooldown)
 
 
 def signals_of(
@@ -122,6 +124,7 @@ class Said(NamedTuple):
     max_candles: int
     confidence: float = math.nan
     targets: Sequence[float] = ()
+    cooldown: int = 0
 
 
 def last_of(configuration: Configuration, market: FloatArray, end: int) -> Said | None:
@@ -135,12 +138,12 @@ def last_of(configuration: Configuration, market: FloatArray, end: int) -> Said 
     Raises:
         Exception: whatever the strategy raises; `evaluations_of` says it in one line.
     """
-    lookback, vector, max_candles = _prepared(configuration)
+    lookback, vector, max_candles, cooldown = _prepared(configuration)
     answer = get_strategy(configuration.strategy).last(market, end, lookback, vector)
     action, stop, take_profit, limit, trail = answer[:5]
     if action == NONE:
         return None
-    return Said(action, stop, take_profit, limit, trail, max_candles)
+    return Said(action, stop, take_profit, limit, trail, max_candles, cooldown=cooldown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,7 @@ def signals_in(
             found.max_candles,
             math.nan if found.confidence is None else float(found.confidence[row]),
             () if found.targets is None else found.targets[:, row].tolist(),
+            found.cooldown,
         )
         signal = signal_of(
             configuration, said, int(candles.open_time[row]), float(candles.close[row])
@@ -231,6 +235,7 @@ def signal_of(
         reference_price=close,
         stop_price=_level(said.stop),
         take_profit_price=_level(said.take_profit),
+        confidence=1.0 if math.isnan(said.confidence) else said.confidence,
         share=configuration.share,
         # an entry that is one whole candle late is another trade
         expires_at=open_time + 2 * length,
@@ -238,6 +243,7 @@ def signal_of(
         trail=_level(said.trail),
         max_holding_ms=said.max_candles * length or None,
         targets=_targets(said.targets),
+        cooldown_ms=None if said.action in FOR_HELD else said.cooldown * length or None,
     )
 
 

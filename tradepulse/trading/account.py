@@ -31,11 +31,10 @@ from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import (
     ARITHMETIC,
     EquityPoint,
-    Fill,
     Order,
     Position,
     decimal,
-    fill_id,
+    fill_of,
     money,
     movement,
     position_of,
@@ -67,6 +66,7 @@ class Account:
         positions: Iterable[Position] = (),
         orders: Iterable[Order] = (),
         marks: Mapping[str, float] | None = None,
+        stopped: Mapping[UUID, int] | None = None,
     ) -> None:
         self.cash = cash
         self.name = name
@@ -75,6 +75,8 @@ class Account:
         self.orders = {order.configuration_id: order for order in orders}
         self.marks = dict(marks or {})
         """Last close by instrument."""
+        self.stopped = dict(stopped or {})
+        """By configuration, the close of the candle that stopped it last, epoch ms."""
         self._marked_at: dict[str, int] = {}
         self._order: list[UUID] | None = None
         """The configurations that hold a position, as they are asked; None until the next time."""
@@ -178,7 +180,7 @@ class Account:
                     order, status="EXPIRED", reason="the price did not reach the limit"
                 )
             elif isinstance(filled, Refused):
-                _refuse(order, filled.reason, done)
+                done.refuse(order, filled.reason)
             else:
                 self._open(filled, opened_at, done)
                 inside[order.configuration_id] = filled.inside_at
@@ -209,7 +211,7 @@ class Account:
         for order in self._waiting():
             if order.opens_position:
                 del self.orders[order.configuration_id]
-                _refuse(order, "the account is ruined", done)
+                done.refuse(order, "the account is ruined")
         for position in self._held():
             close = self.marks[position.instrument]
             left = liquidation(position, close, moment.close_time, self.rules)
@@ -266,7 +268,7 @@ class Account:
         for order in self._waiting():
             if order.series in moment.ended:
                 del self.orders[order.configuration_id]
-                _refuse(order, "the series ended before it could fill", done)
+                done.refuse(order, "the series ended before it could fill")
         for position in self._held():
             if position.series in moment.ended:
                 close = self.marks[position.instrument]
@@ -289,7 +291,9 @@ class Account:
         market = self.rules.market(instrument).beside(signal.reference_price)
         levels = entry_levels(signal, market)
         size: Size | Refused = Refused("the series ended")
-        if series not in moment.ended:
+        if series not in moment.ended and self._rests(signal, moment):
+            size = Refused("cooling down after a stop")
+        elif series not in moment.ended:
             weight, is_fallback = binding_weight(
                 weights, series, instruments, now, self.rules.max_weight_age_ms
             )
@@ -307,6 +311,12 @@ class Account:
             if self._exposures is not None:
                 self._exposures.accept(order)
 
+    def _rests(self, signal: Signal, moment: Moment) -> bool:
+        stopped = self.stopped.get(signal.configuration_id)
+        if signal.cooldown_ms is None or stopped is None:
+            return False
+        return moment.close_time - stopped < signal.cooldown_ms
+
     def _open(self, filled: Execution, opened_at: int, done: Settlement) -> None:
         order, price, fee = filled.order, filled.price, filled.fee
         position = position_of(order, price, fee, opened_at)
@@ -320,30 +330,19 @@ class Account:
         order = filled.order
         self.cash += movement(position.side, position.quantity, filled.price) - filled.fee
         del self.positions[position.configuration_id]
+        if order.exit_reason == "stop":
+            self.stopped[position.configuration_id] = filled.filled_at
         self._order = self._values = None
         # a stop may take the position out while its exit order still waits over a hole
         waiting = self.orders.get(position.configuration_id)
         if waiting is not None and waiting.order_id != order.order_id:
             del self.orders[position.configuration_id]
-            _refuse(waiting, f"position left by {order.exit_reason}", done)
+            done.refuse(waiting, f"position left by {order.exit_reason}")
         _keep(filled, done)
         done.closed.append(trade_of(position, order, filled.price, filled.fee, filled.filled_at))
-
-
-def _refuse(order: Order, reason: str, done: Settlement) -> None:
-    done.orders[order.order_id] = replace(order, status="REFUSED", reason=reason)
 
 
 def _keep(filled: Execution, done: Settlement) -> None:
     order = replace(filled.order, status="FILLED")
     done.orders[order.order_id] = order
-    done.fills.append(
-        Fill(
-            fill_id(order.order_id),
-            order,
-            order.quantity,
-            filled.price,
-            filled.fee,
-            filled.filled_at,
-        )
-    )
+    done.fills.append(fill_of(order, filled.price, filled.fee, filled.filled_at))

@@ -175,6 +175,11 @@ def fill_id(order_id: UUID) -> UUID:
     return uuid5(order_id, "fill")
 
 
+def fill_of(order: Order, price: Decimal, fee: Decimal, filled_at: int) -> Fill:
+    """Return the fill of a whole order."""
+    return Fill(fill_id(order.order_id), order, order.quantity, price, fee, filled_at)
+
+
 def position_id(entry_order_id: UUID) -> UUID:
     """Derive the id of the position that an entry order opens."""
     return uuid5(entry_order_id, "position")

@@ -125,6 +125,8 @@ def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluat
         sometimes(away(0.01)),
         int(rng.choice([0, 1, 3, 10])),
         targets=falling(candles, sign, rng, digits) if rng.random() < 0.5 else None,
+        confidence=rng.choice([0.05, 0.3, 0.75, 1, np.nan], n) if rng.random() < 0.5 else None,
+        cooldown=int(rng.choice([0, 1, 4])),
     )
 
 
@@ -208,6 +210,7 @@ def test_whatever_a_strategy_says(
             "trail_atr": st.sampled_from([0.0, 0.5, 1.5]),
             "limit_atr": st.sampled_from([0.0, 0.2, 1.0]),
             "max_candles": st.sampled_from([0, 1, 5]),
+            "cooldown": st.sampled_from([0, 1, 5]),
             "stop_atr": st.sampled_from([0.5, 3.0]),
             "target_atr": st.sampled_from([0.5, 3.0]),
         }

@@ -5,7 +5,7 @@ long around 100 and mirrored at 100, as a short. Rows are hours; a price of a si
 long. Entries take half of 10,000, without costs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -67,6 +67,7 @@ class Table:
     rows: list[Any]
     trades: list[tuple[str, int, int, float]]
     max_candles: int = 0
+    cooldown: int = 0
     holes: tuple[int, ...] = ()
 
 
@@ -214,6 +215,61 @@ TABLES = {
         [(CALM, enter(targets=((0, np.nan), (60, 300), (np.nan, 101)))), (100, 105, 99, 100), CALM],
         [("end_of_data", 1, 2, 100)],
     ),
+    "without a rest the candle that stopped may enter": Table(
+        [(CALM, enter(stop=98)), ((100, 100, 97, 99), enter()), CALM, CALM],
+        [("stop", 1, 1, 98), ("end_of_data", 2, 3, 100)],
+    ),
+    "a rest of one candle: in the next one nothing is entered": Table(
+        [(CALM, enter(stop=98)), ((100, 100, 97, 99), enter()), (CALM, enter()), CALM, CALM],
+        [("stop", 1, 1, 98), ("end_of_data", 3, 4, 100)],
+        cooldown=1,
+    ),
+    "a rest of two": Table(
+        [
+            (CALM, enter(stop=98)),
+            *[((100, 100, 97, 99), enter())] * 2,
+            (CALM, enter()),
+            (CALM, enter()),
+            CALM,
+        ],
+        [("stop", 1, 1, 98), ("end_of_data", 4, 5, 100)],
+        cooldown=2,
+    ),
+    "a moved stop is a stop": Table(
+        [(CALM, enter()), (CALM, move(98)), ((100, 100, 97, 99), enter()), (CALM, enter()), CALM],
+        [("stop", 1, 2, 98), ("end_of_data", 4, 4, 100)],
+        cooldown=1,
+    ),
+    "so is a trailing one": Table(
+        [(CALM, enter(trail=2)), ((100, 100, 97, 99), enter()), (CALM, enter()), CALM, CALM],
+        [("stop", 1, 1, 98), ("end_of_data", 3, 4, 100)],
+        cooldown=1,
+    ),
+    "after a target, a signal or the end of time nobody rests": Table(
+        [
+            (CALM, enter(target=102)),
+            ((100, 103, 99, 100), enter()),
+            (CALM, LEAVE),
+            (CALM, enter()),
+            CALM,
+            (CALM, enter()),
+            CALM,
+            CALM,
+        ],
+        [("take_profit", 1, 1, 102), ("signal", 2, 3, 100), ("end_of_data", 4, 7, 100)],
+        cooldown=5,
+    ),
+    "a hole is a part of the rest": Table(
+        [(CALM, enter(stop=98)), (100, 100, 97, 99), CALM, (CALM, enter()), CALM, CALM],
+        [("stop", 1, 1, 98), ("end_of_data", 4, 5, 100)],
+        cooldown=2,
+        holes=(2,),
+    ),
+    "a rest beyond the end": Table(
+        [(CALM, enter(stop=98)), ((100, 100, 97, 99), enter()), (CALM, enter()), CALM],
+        [("stop", 1, 1, 98)],
+        cooldown=100_000,
+    ),
 }
 
 
@@ -250,6 +306,7 @@ def traded(table: Table, *, is_long: bool) -> Traded:
         *(level(name) for name in names),
         table.max_candles,
         targets=falling(says, is_long=is_long),
+        cooldown=table.cooldown,
     )
     return Traded(candles, said)
 
@@ -270,6 +327,28 @@ def ready(one: Traded) -> Prepared:
     configuration = Configuration(UUID(int=1), "s", "x", "A/USD", "1h", {})
     series = {one.candles.series: one.candles}
     return Prepared(series, series, {}, [Evaluated(configuration, one.said, 0)])
+
+
+@pytest.mark.parametrize(
+    ("confidence", "invested"), [(None, 0.5), (np.nan, 0.5), (1.0, 0.5), (0.75, 0.5), (0.2, 0.2)]
+)
+def test_an_entry_is_as_large_as_the_strategy_is_confident(
+    confidence: float | None, invested: float
+) -> None:
+    one = traded(Table([(CALM, enter()), CALM, CALM], []), is_long=True)
+    given = None if confidence is None else np.full(3, confidence)
+    one = replace(one, said=replace(one.said, confidence=given))
+    free = SimulationRules(initial_cash=10_000, fee=0, slippage=0)
+    mine = Simulator(free).run(one.candles, one.said)
+    assert mine.exposure[1] == pytest.approx(10_000 * invested)
+    prepared = ready(one)
+    theirs = backtest_of(prepared, FREE, EqualWeights(), cash=Decimal(10_000))
+    # no instrument may have more than half of the equity
+    assert float(theirs.equity[1].exposure) == pytest.approx(10_000 * invested)
+    virtual = replay(
+        market_of(prepared, MARKETS), decided_weights(prepared, EqualWeights()), FREE, 10_000.0
+    )
+    assert virtual.exposure[1] == pytest.approx(10_000 * invested)
 
 
 @pytest.mark.parametrize("is_long", [True, False], ids=["long", "short"])

@@ -48,6 +48,8 @@ class Say:
     target: Fraction | None = None
     limit: Fraction | None = None
     steps: tuple[tuple[int, Fraction], ...] = ()
+    rest: int = 0
+    confidence: Fraction = ONE
 
 
 @dataclass
@@ -121,6 +123,7 @@ class SlowBook:
     trades: list[Done] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
     last_at: dict[str, int] = field(default_factory=dict)
+    stopped: dict[int, int] = field(default_factory=dict)
     curve: list[tuple[int, Fraction, Fraction]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -227,6 +230,7 @@ class SlowBook:
         if held.stop is not None and side * (worst - held.stop) <= 0:
             met = min(held.stop, start) if side > 0 else max(held.stop, start)
             self._leave(held, self._worse(met, buys=side < 0), terms.fee, "stop")
+            self.stopped[say.who] = time
             return
         # both closes are of candles of one length, so as far from another as the opens
         passed = [price for minutes, price in say.steps if time - held.since >= minutes * 60_000]
@@ -272,7 +276,8 @@ class SlowBook:
             self._leave(held, price, self.terms.fee, "liquidation")
 
     def _enter(self, say: Say, time: int, weight: Fraction) -> None:
-        size = self._size(say, time, weight)
+        rests = say.who in self.stopped and time < self.stopped[say.who] + say.rest
+        size = "rest" if rests else self._size(say, time, weight)
         if isinstance(size, str):
             self.refused.append((say.who, size))
             return
@@ -312,7 +317,7 @@ class SlowBook:
         for is_so, reason in refusals:
             if is_so:
                 return reason
-        wanted = equity * weight * say.share
+        wanted = equity * weight * say.share * say.confidence
         price = say.close if say.limit is None else say.limit
         if terms.risk is not None and say.stop is not None and price != say.stop:
             wanted = min(wanted, terms.risk * equity / abs(price - say.stop) * price)

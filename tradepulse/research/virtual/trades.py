@@ -62,6 +62,7 @@ TRADE = np.dtype(
         ("entry_volume", np.float64),
         ("entry_tick", np.float64),
         ("expected", np.float64),
+        ("confidence", np.float64),
         ("stop", np.float64),
         ("raw_exit", np.float64),
         ("bound", np.float64),
@@ -72,8 +73,9 @@ TRADE = np.dtype(
 """One trade: the closes (numbers of `Market.close_time`) at which it is signalled, entered and
 left, its configuration's number, `LONG` or `SHORT`, how it is entered (`LAPSES` and so on) and left
 (a key of `REASONS`). Then prices before costs: of the entry; the limit, NaN at market; the volume
-of its candle and the tick that binds there; the price by which its risk is judged and its first
-stop; of the exit, the target that it takes at no worse (NaN for none), volume and tick."""
+of its candle and the tick that binds there; the price by which its risk is judged, its confidence
+and first stop; of the exit, the target that it takes at no worse (NaN for none), volume and
+tick."""
 
 TradeArray = Any
 """`TRADE` `(m,)`, or one of them; mypy knows no fields of records."""
@@ -112,6 +114,7 @@ class Answers(NamedTuple):
         leaves: row of the next signal to leave at or after each, `NEVER` for none.
         held_ms: how long after its first close a position may be held, below 0 for no such end.
         steps: float64 `(n, 8)`, of falling targets; `(0, 8)` for none.
+        confidence: float64 `(n,)`, NaN for 1.
     """
 
     action: NDArray[np.int8]
@@ -123,6 +126,7 @@ class Answers(NamedTuple):
     leaves: IntArray
     held_ms: int
     steps: FloatArray
+    confidence: FloatArray
 
 
 class Ordered(NamedTuple):
@@ -333,6 +337,8 @@ def trades_of(
         count += 1
         trade.signalled, trade.configuration = listed.closes[row], configuration
         trade.side, trade.stop, trade.expected = ordered.side, ordered.stop, ordered.expected
+        confidence = answers.confidence[row]
+        trade.confidence = 1.0 if math.isnan(confidence) else confidence
         trade.exit, trade.raw_exit, trade.bound = NO_EXIT, math.nan, math.nan
         trade.exit_volume, trade.exit_tick = math.nan, 0.0
         if len(answers.steps) > 0:
