@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from contracts.prices import Price, Targets, Volume
 from contracts.times import TIMEFRAME_MS, Time, Timeframe, check_time
 
 NAMESPACE = UUID("6f1f3f5e-6c0b-5b0e-9d5e-5a0f7f2a9c11")
@@ -22,11 +23,9 @@ NAMESPACE = UUID("6f1f3f5e-6c0b-5b0e-9d5e-5a0f7f2a9c11")
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s:]+$")]
 """An exchange, a symbol, a portfolio or a feed; the colon separates the parts of a key."""
-Price = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Volume = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Source = Literal["live", "backfill", "replay", "import", "repaired", "synthetic"]
 _ROUNDING = 1e-6
-Action = Literal["enter_long", "enter_short", "exit"]
+Action = Literal["enter_long", "enter_short", "exit", "move_stop"]
 Stage = Literal["DISCOVERY", "VALIDATION", "PAPER", "MATURE", "DECAY"]
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "stop", "take_profit", "limit"]
@@ -101,6 +100,7 @@ class Signal(Event):
     action: Action
     reference_price: Price
     stop_price: Price | None = None
+    """The first stop of an entry; where `move_stop` moves the stop of what is held."""
     take_profit_price: Price | None = None
     confidence: Annotated[float, Field(gt=0, le=1)] = 1.0
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -113,6 +113,10 @@ class Signal(Event):
     """Distance in price at which the stop follows; None for a stop that stays."""
     max_holding_ms: Annotated[int, Field(gt=0)] | None = None
     """The position is left at the first close that is so long after its entry's open, or longer."""
+    cooldown_ms: Annotated[int, Field(gt=0)] | None = None
+    """An entry is refused at a close that is less after the configuration's last stop."""
+    targets: Targets = ()
+    """Minutes since the entry's open, and what is the target of candles that open so late."""
 
 
 def signal_id(configuration_id: UUID, series: str, open_time: int) -> UUID:

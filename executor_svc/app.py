@@ -79,6 +79,7 @@ async def recovered(
         positions=positions,
         orders=orders,
         marks=owner.state.get("marks"),
+        stopped=await store.last_stops(),
     )
     return Ledger(
         account,

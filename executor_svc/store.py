@@ -6,16 +6,18 @@ One statement a table whatever the number of rows: a thousand series may trade a
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
 from contracts.topics import ACCOUNT
 from executor_svc.events import account_events
+from executor_svc.rows import closing_row, order_of, order_row, position_of, position_row
 from tradepulse.runtime import outbox
 from tradepulse.runtime.db import Connection, at, ms
 from tradepulse.runtime.ownership import Ownership, advance
 from tradepulse.trading.moments import Settlement
-from tradepulse.trading.orders import Order, Position, Trade
+from tradepulse.trading.orders import Order, Position
 
 
 def _insert(table: str, **columns: str) -> str:
@@ -27,7 +29,7 @@ def _insert(table: str, **columns: str) -> str:
     """
     names = ", ".join(columns)
     values = ", ".join(f"{name}::{type_}" for name, type_ in columns.items())
-    sent = ("text" if type_ == "numeric" else type_ for type_ in columns.values())
+    sent = ("text" if type_ in ("numeric", "jsonb") else type_ for type_ in columns.values())
     lists = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(sent, 1))
     return f"insert into {table} ({names}) select {values} from unnest({lists}) as given ({names})"  # noqa: S608 - constants
 
@@ -57,6 +59,7 @@ UPSERT_ORDERS = (
         trail="float8",
         max_holding_ms="int8",
         notional="numeric",
+        targets="jsonb",
     )
     + " on conflict (order_id) do update"
     " set status = excluded.status, reason = excluded.reason, quantity = excluded.quantity"
@@ -98,6 +101,7 @@ INSERT_POSITIONS = _insert(
     profit="numeric",
     trail="float8",
     exit_at="timestamptz",
+    targets="jsonb",
 )
 MOVE_STOPS = """
 update positions set stop_price = moved.stop::numeric
@@ -146,14 +150,23 @@ class LedgerStore:
         rows = await self._pool.fetch(
             "select * from positions where account = $1 and exit_time is null", self._account
         )
-        return [_position(row) for row in rows]
+        return [position_of(row) for row in rows]
+
+    async def last_stops(self) -> dict[UUID, int]:
+        """Return by configuration the close of the candle that stopped it last, epoch ms."""
+        rows = await self._pool.fetch(
+            "select configuration_id, max(exit_time) as stopped from positions "
+            "where account = $1 and exit_reason = 'stop' group by configuration_id",
+            self._account,
+        )
+        return {row["configuration_id"]: ms(row["stopped"]) for row in rows}
 
     async def open_orders(self) -> list[Order]:
         """Return the orders that wait for their fill."""
         rows = await self._pool.fetch(
             "select * from orders where account = $1 and status = 'OPEN'", self._account
         )
-        return [_order(row) for row in rows]
+        return [order_of(row) for row in rows]
 
     async def record(
         self,
@@ -198,10 +211,11 @@ class LedgerStore:
         ]
         await _execute(connection, MOVE_STOPS, stops)
         # a configuration's old position must be closed before its next one is there
-        left = [_closing_row(t) for t in closed.values() if t.position_id not in opened]
+        left = [closing_row(t) for t in closed.values() if t.position_id not in opened]
         await _execute(connection, CLOSE_POSITIONS, left)
         entered = [
-            self._position_row(moved.get(name, p), closed.get(name)) for name, p in opened.items()
+            position_row(self._account, moved.get(name, p), closed.get(name))
+            for name, p in opened.items()
         ]
         await _execute(connection, INSERT_POSITIONS, entered)
         points = [s.equity for s in settlements if s.equity is not None]
@@ -224,53 +238,8 @@ class LedgerStore:
         )
         if known and done != f"UPDATE {len(known)}":
             raise RuntimeError(f"of {len(known)} orders that were decided before: {done}")
-        new = [self._order_row(o) for o in orders.values() if o.decided_at >= first]
+        new = [order_row(self._account, o) for o in orders.values() if o.decided_at >= first]
         await _execute(connection, UPSERT_ORDERS, new)
-
-    def _order_row(self, o: Order) -> tuple[Any, ...]:
-        return (
-            o.order_id,
-            self._account,
-            o.signal_id,
-            o.configuration_id,
-            o.exchange,
-            o.symbol,
-            o.timeframe,
-            o.side,
-            o.order_type,
-            o.quantity,
-            o.reference_price,
-            o.stop_price,
-            o.take_profit_price,
-            o.opens_position,
-            o.exit_reason,
-            o.status,
-            o.reason,
-            at(o.decided_at),
-            o.limit_price,
-            o.trail,
-            o.max_holding_ms,
-            o.notional,
-        )
-
-    def _position_row(self, p: Position, closed: Trade | None) -> tuple[Any, ...]:
-        return (
-            p.position_id,
-            self._account,
-            p.configuration_id,
-            p.exchange,
-            p.symbol,
-            p.timeframe,
-            p.side,
-            p.quantity,
-            at(p.entry_time),
-            p.entry_price,
-            p.stop_price,
-            p.take_profit_price,
-            *((None, None, None, p.fees, None) if closed is None else _closing_row(closed)[1:]),
-            p.trail,
-            None if p.exit_at is None else at(p.exit_at),
-        )
 
 
 async def _execute(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> str:
@@ -287,52 +256,3 @@ def _sent(column: tuple[Any, ...]) -> Sequence[Any] | None:
         return [None if value is None else str(value) for value in column]
     # without any value the rows are filled up with nulls
     return None if known is None else column
-
-
-def _closing_row(t: Trade) -> tuple[Any, ...]:
-    return (t.position_id, at(t.exit_time), t.exit_price, t.exit_reason, t.fees, t.profit)
-
-
-def _position(row: asyncpg.Record) -> Position:
-    return Position(
-        position_id=row["position_id"],
-        configuration_id=row["configuration_id"],
-        exchange=row["exchange"],
-        symbol=row["symbol"],
-        timeframe=row["timeframe"],
-        side=row["side"],
-        quantity=row["quantity"],
-        entry_time=ms(row["entry_time"]),
-        entry_price=row["entry_price"],
-        fees=row["fees"],
-        stop_price=row["stop_price"],
-        take_profit_price=row["take_profit_price"],
-        trail=row["trail"],
-        exit_at=None if row["exit_at"] is None else ms(row["exit_at"]),
-    )
-
-
-def _order(row: asyncpg.Record) -> Order:
-    return Order(
-        order_id=row["order_id"],
-        signal_id=row["signal_id"],
-        configuration_id=row["configuration_id"],
-        exchange=row["exchange"],
-        symbol=row["symbol"],
-        timeframe=row["timeframe"],
-        side=row["side"],
-        order_type=row["order_type"],
-        quantity=row["quantity"],
-        reference_price=row["reference_price"],
-        opens_position=row["opens_position"],
-        status=row["status"],
-        decided_at=ms(row["decided_at"]),
-        reason=row["reason"],
-        exit_reason=row["exit_reason"],
-        stop_price=row["stop_price"],
-        take_profit_price=row["take_profit_price"],
-        limit_price=row["limit_price"],
-        trail=row["trail"],
-        max_holding_ms=row["max_holding_ms"],
-        notional=row["notional"],
-    )

@@ -118,8 +118,9 @@ class CandleHandler:
         if last:
             self._meters.event_time.set(last / 1000)
         telling: list[Awaitable[None]] = [self._publisher.send_many(EVALUATIONS, messages)]
-        if said:
-            telling.append(self._store.archive(said))
+        # most strategies that move their stop say so at every candle
+        if kept := [one for one in said if one[2].action != "move_stop"]:
+            telling.append(self._store.archive(kept))
         # after a fault, too, both have ended before anything else is handled
         for error in await asyncio.gather(*telling, return_exceptions=True):
             if error is not None:

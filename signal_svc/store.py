@@ -61,6 +61,8 @@ class SignalStore:
                         s.limit_price,
                         s.trail,
                         s.max_holding_ms,
+                        s.targets or None,
+                        s.cooldown_ms,
                     )
                     for close_time, series, s in signals
                 ),
@@ -70,9 +72,12 @@ class SignalStore:
         await self._pool.execute(
             "insert into signals (signal_id, configuration_id, strategy, exchange, symbol, "
             "timeframe, action, reference_price, stop_price, take_profit_price, confidence, "
-            "decided_at, limit_price, trail, max_holding_ms) select * from unnest($1::uuid[], "
-            "$2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::float8[], "
+            "decided_at, limit_price, trail, max_holding_ms, targets, "
+            "cooldown_ms) "
+            "select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], "
+            "$6::text[], $7::text[], $8::float8[], "
             "$9::float8[], $10::float8[], $11::float8[], $12::timestamptz[], $13::float8[], "
-            "$14::float8[], $15::int8[]) on conflict (signal_id) do nothing",
+            "$14::float8[], $15::int8[], $16::jsonb[], $17::int8[]) "
+            "on conflict (signal_id) do nothing",
             *columns,
         )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
-from tradepulse.strategies import Evaluations
+from tradepulse.strategies import MOVE, Evaluations
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.backtest import Evaluated, Prepared
 from tradepulse.trading.sizing import InstrumentRules
@@ -48,11 +48,26 @@ def some(candles: Candles, rng: np.random.Generator, share: float) -> Candles:
     return Candles(candles.exchange, candles.symbol, candles.timeframe, *columns)
 
 
+def falling(
+    candles: Candles, sign: FloatArray, rng: np.random.Generator, digits: int
+) -> FloatArray:
+    """Up to four steps at any times and at prices on either side, some of which are none."""
+    n = len(candles)
+    steps = np.full((8, n), np.nan)
+    for k in range(0, 8, 2):
+        steps[k] = rng.choice([-5, 0, 30, 45.5, 60, 120, 240, 600, np.nan], n)
+        levels = candles.close * (1 + sign * rng.normal(0.004, 0.01, n))
+        steps[k + 1] = np.where(rng.random(n) < 0.8, np.round(levels, digits), -1)
+    steps[:, rng.random(n) < 0.3] = np.nan
+    return steps
+
+
 def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluations:
     """Say anything at random, half of the time without each of the levels."""
     n = len(candles)
     busy = rng.choice([0.05, 0.4])
-    action = rng.choice([0, 1, -1, 2], n, p=[1 - 1.5 * busy, busy, busy / 4, busy / 4])
+    shares = [1 - 1.9 * busy, busy, busy / 4, busy / 4, 0.4 * busy]
+    action = rng.choice([0, 1, -1, 2, MOVE], n, p=shares)
 
     def sometimes(column: FloatArray) -> FloatArray:
         return np.where((rng.random(n) < 0.5) & np.isin(action, (1, -1)), column, np.nan)
@@ -61,13 +76,19 @@ def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluat
         return np.round(candles.close * rng.exponential(scale, n), digits) + 10.0**-digits
 
     sign = np.where(action == -1, -1.0, 1.0)
+    # now and then nowhere, and now and then beyond the price
+    where = rng.choice([-1, 1, np.nan, -99], n, p=[0.5, 0.4, 0.05, 0.05])
+    moves = candles.close + where * away(0.01)
     return Evaluations(
         action.astype(np.int8),
-        sometimes(candles.close - sign * away(0.03)),
+        np.where(action == MOVE, moves, sometimes(candles.close - sign * away(0.03))),
         sometimes(candles.close + sign * away(0.03)),
         sometimes(candles.close - sign * away(0.003)),
         sometimes(away(0.03)),
         int(rng.choice([0, 1, 3, 10])),
+        targets=falling(candles, sign, rng, digits) if rng.random() < 0.5 else None,
+        confidence=rng.choice([0.05, 0.3, 0.75, 1, np.nan], n) if rng.random() < 0.5 else None,
+        cooldown=int(rng.choice([0, 1, 4])),
     )
 
 

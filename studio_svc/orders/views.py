@@ -95,7 +95,7 @@ class TradeView(View):
 
 
 def signals_of(evaluation: CandleEvaluated) -> list[SignalView]:
-    """Return the signals of an evaluation event."""
+    """Return the signals of an evaluation event that signal_svc archives, too."""
     return [
         SignalView(
             signal_id=signal.id,
@@ -111,6 +111,7 @@ def signals_of(evaluation: CandleEvaluated) -> list[SignalView]:
             decided_at=evaluation.close_time,
         )
         for signal in evaluation.signals
+        if signal.action != "move_stop"
     ]
 
 

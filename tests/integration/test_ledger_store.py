@@ -1,6 +1,7 @@
 """The ledger's tables: whatever a restart falls into, the account goes on as if nothing was."""
 
 import asyncio
+import json
 import random
 from collections.abc import Sequence
 from decimal import Decimal
@@ -18,6 +19,7 @@ from tradepulse.runtime.ownership import take_over
 from tradepulse.trading.account import Account
 from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement
+from tradepulse.trading.orders import Steps
 from tradepulse.trading.sizing import AccountRules, InstrumentRules
 
 pytestmark = pytest.mark.integration
@@ -71,7 +73,7 @@ def said(
     def sometimes(value: float) -> float | None:
         return value if action != "exit" and chance.random() < 0.5 else None
 
-    return Signal(
+    entry = Signal(
         id=signal_id(one, series, number),
         configuration_id=one,
         strategy="s",
@@ -85,6 +87,14 @@ def said(
         trail=sometimes(close * chance.choice([0.01, 0.02])),
         max_holding_ms=chance.choice([None, 3 * HOUR, 7 * HOUR]),
     )
+    more = random.Random(entry.id.int)
+    if action == "exit" and more.random() < 0.5:
+        level = close * more.choice([0.98, 1.02])
+        return entry.model_copy(update={"action": "move_stop", "stop_price": level})
+    steps = ((60, close * (1 + sign * 0.02)), (180, close * (1 + sign * 0.01)))
+    changes = {"targets": more.choice([(), (), steps]), "confidence": more.choice([0.5, 1.0])}
+    rest = more.choice([None, None, 2 * HOUR, 9 * HOUR])
+    return entry.model_copy(update=changes | {"cooldown_ms": rest})
 
 
 async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_stopped(
@@ -108,6 +118,7 @@ async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_s
             positions=await store.open_positions(),
             orders=await store.open_orders(),
             marks=owner.state.get("marks"),
+            stopped=await store.last_stops(),
         )
         followed += sum(p.trail is not None and p.exit_at is not None
                         for p in account.positions.values())  # fmt: skip
@@ -130,6 +141,8 @@ async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_s
     await pool.execute("update accounts set cash = cash + 0.5")
     assert await check.imbalance() == held + Decimal("0.5")
     assert followed > 20
+    refused = {o.reason for settled in found for o in settled.orders.values()}
+    assert "cooling down after a stop" in refused
     reasons = {trade.exit_reason for settled in found for trade in settled.closed}
     assert reasons == {"signal", "stop", "take_profit", "time", "end_of_data"}
     assert await kept(pool) == in_memory(expected)
@@ -138,10 +151,10 @@ async def test_an_account_loaded_after_every_few_closes_trades_on_as_one_never_s
 
 async def kept(pool: "Pool[asyncpg.Record]") -> dict[str, set[tuple[object, ...]]]:
     orders = await pool.fetch("select order_id, status, order_type, limit_price, trail, "
-                              "max_holding_ms, reason, quantity, notional "
+                              "max_holding_ms, reason, quantity, notional, targets::text "
                               "from orders")  # fmt: skip
-    positions = await pool.fetch("select position_id, stop_price, trail, exit_at, exit_price "
-                                 "from positions")  # fmt: skip
+    positions = await pool.fetch("select position_id, stop_price, trail, exit_at, exit_price, "
+                                 "targets::text from positions")  # fmt: skip
     return {"orders": set(map(tuple, orders)), "positions": set(map(tuple, positions))}
 
 
@@ -153,7 +166,7 @@ def in_memory(settled: Sequence[Settlement]) -> dict[str, set[tuple[object, ...]
         "orders": {
             (
                 *(o.order_id, o.status, o.order_type, o.limit_price, o.trail),
-                *(o.max_holding_ms, o.reason, o.quantity, o.notional),
+                *(o.max_holding_ms, o.reason, o.quantity, o.notional, as_text(o.targets)),
             )
             for o in orders.values()
         },
@@ -164,10 +177,15 @@ def in_memory(settled: Sequence[Settlement]) -> dict[str, set[tuple[object, ...]
                 p.trail,
                 None if p.exit_at is None else at(p.exit_at),
                 prices.get(p.position_id),
+                as_text(p.targets),
             )
             for p in positions.values()
         },
     }
+
+
+def as_text(targets: Steps) -> str | None:
+    return json.dumps([[minutes, str(price)] for minutes, price in targets]) if targets else None
 
 
 async def test_a_ledger_written_before_these_rules_loads_and_trades_on(database_url: str) -> None:

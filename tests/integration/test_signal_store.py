@@ -1,5 +1,6 @@
 """signal_svc's tables: signals are kept once, and windows end before their candle."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -22,7 +23,7 @@ HOUR = 3_600_000
 SERIES = "x:A/USD:1h"
 
 
-def signal(number: int, **more: float) -> Signal:
+def signal(number: int, **more: Any) -> Signal:
     return Signal(
         id=signal_id(UUID(int=1), SERIES, number * HOUR),
         configuration_id=UUID(int=1),
@@ -30,7 +31,7 @@ def signal(number: int, **more: float) -> Signal:
         action="enter_long",
         reference_price=100.0 + number,
         expires_at=(number + 2) * HOUR,
-        **more,  # type: ignore[arg-type]  # prices, and one time
+        **more,
     )
 
 
@@ -39,7 +40,8 @@ async def test_a_signal_is_kept_as_it_was_first_said(database_url: str) -> None:
     pool = await connect_pool(database_url)
     store = SignalStore(pool)
     full = signal(2, stop_price=90.0, take_profit_price=120.0, confidence=0.5, limit_price=99.0,
-                  trail=3.0, max_holding_ms=7 * HOUR)  # fmt: skip
+                  trail=3.0, max_holding_ms=7 * HOUR,
+                  targets=((0, 130.0), (60, 110.5)), cooldown_ms=HOUR)  # fmt: skip
     await store.archive([(2 * HOUR, SERIES, signal(1)), (3 * HOUR, SERIES, full)])
     changed = signal(1).model_copy(update={"reference_price": 7.0})
     await store.archive([(9 * HOUR, SERIES, changed), (4 * HOUR, SERIES, signal(3))])
@@ -53,8 +55,10 @@ async def test_a_signal_is_kept_as_it_was_first_said(database_url: str) -> None:
     )  # fmt: skip
     assert (kept["exchange"], kept["symbol"], kept["timeframe"]) == ("x", "A/USD", "1h")
     for name in ("action", "stop_price", "take_profit_price", "confidence", "limit_price", "trail",
-                 "max_holding_ms"):  # fmt: skip
+                 "max_holding_ms", "cooldown_ms"):  # fmt: skip
         assert kept[name] == getattr(full, name), name
+    assert kept["targets"] == [[0, 130.0], [60, 110.5]]
+    assert rows[0]["targets"] is None
     await pool.close()
 
 

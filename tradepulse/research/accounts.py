@@ -30,13 +30,15 @@ from tradepulse.research.results import (
     stand,
 )
 from tradepulse.strategies.compiled import step
-from tradepulse.trading.fills import NO_EXIT
+from tradepulse.trading.fills import NO_EXIT, STOP
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-KEPT = 25
+KEPT = 34
 """Numbers that an account is kept as."""
+STEPS = 26
+"""The first of them that are the steps by which a position's target falls."""
 
 
 class Account(NamedTuple):
@@ -66,7 +68,7 @@ class Held(NamedTuple):
         position: `NOTHING` while flat.
         entered: row of its entry.
         waiting: reason of the exit that waits for the next open, or `NO_EXIT`.
-        expires: row at whose close its time is up.
+        expires: row at whose close its time is up; while flat, the first whose signal enters.
     """
 
     position: Position
@@ -91,6 +93,14 @@ def entered(account: Account, position: Position, row: int, results: Results) ->
 def held_from(position: Position, row: int, open_time: IntArray, held_ms: int) -> Held:
     """Return a position that is entered in a row and may be held so long."""
     return Held(position, row, NO_EXIT, row_of_expiry(open_time, row, held_ms))
+
+
+@step
+def rested(left: Exit, row: int, open_time: IntArray, cooldown_ms: int) -> Held:
+    """Return what is held once a position was left in a row: nothing, after a stop for a while."""
+    if left.reason != STOP or cooldown_ms <= 0:
+        return FLAT
+    return Held(NOTHING, 0, NO_EXIT, row_of_expiry(open_time, row, cooldown_ms))
 
 
 @step
@@ -139,6 +149,7 @@ def keep(kept: FloatArray, row: int, account: Account, held: Held) -> None:
     )  # fmt: skip
     kept[19], kept[20], kept[21] = position.stop, position.target, position.trail
     kept[22], kept[23], kept[24] = position.limit, position.below, position.above
+    kept[25] = position.changes
 
 
 @step
@@ -146,7 +157,7 @@ def resumed(kept: FloatArray, span: Span) -> tuple[int, Account, Held]:
     """Return what `keep` wrote."""
     position = Position(
         int(kept[15]), kept[16], kept[17], kept[18], kept[19],
-        kept[20], kept[21], kept[22], kept[23], kept[24],
+        kept[20], kept[21], kept[22], kept[23], kept[24], int(kept[25]),
     )  # fmt: skip
     account = Account(
         kept[1],

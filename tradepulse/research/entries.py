@@ -6,8 +6,10 @@ Same rules as the account (`trading/account.py`), in floats.
 import math
 from typing import NamedTuple
 
-from tradepulse.research.arrays import CandleArrays
+from tradepulse.research.arrays import CandleArrays, FloatArray
+from tradepulse.research.levels import falling
 from tradepulse.research.positions import (
+    NEVER,
     NOTHING,
     Position,
     Rules,
@@ -40,6 +42,7 @@ class EntryOrder(NamedTuple):
         limit: of a limit order.
         trail: how far behind the price the stop follows.
         expected: price by which its risk is judged: the limit, or the signal's close.
+        confidence: part of the usual size, above 0, at most 1.
     """
 
     side: int
@@ -48,6 +51,7 @@ class EntryOrder(NamedTuple):
     limit: float
     trail: float
     expected: float
+    confidence: float
 
 
 @step
@@ -66,13 +70,15 @@ def entry_order(side: int, said: Answer, close: float) -> EntryOrder:
     stop = trailed_stop(side, said.stop, said.trail, close, close)
     limit = to_digits(said.limit)
     expected = close if math.isnan(limit) else limit
-    return EntryOrder(side, stop, to_digits(said.target), limit, said.trail, expected)
+    confidence = 1.0 if math.isnan(said.confidence) else said.confidence
+    target = to_digits(said.target)
+    return EntryOrder(side, stop, target, limit, said.trail, expected, confidence)
 
 
 @step
 def spend_of(order: EntryOrder, cash: float, rules: Rules) -> float:
     """Return what an entry may spend, costs included, for an account that is all cash."""
-    spend = min(rules.fraction, 1.0) * cash
+    spend = min(rules.fraction, order.confidence) * cash
     distance = abs(order.expected - order.stop)
     # false for NaN
     if rules.risk_per_trade > 0.0 and distance > 0.0:
@@ -109,7 +115,7 @@ def fill_entry(order: EntryOrder, candle: Prices, cash: float, rules: Rules) -> 
     fee = quantity * price * rate
     stop, target, trail = order.stop, order.target, order.trail
     below, above = quiet_prices(side, stop, target, trail)
-    return Position(side, quantity, price, fee, stop, target, trail, limit, below, above)
+    return Position(side, quantity, price, fee, stop, target, trail, limit, below, above, NEVER)
 
 
 @step
@@ -119,13 +125,16 @@ def enter(
     row: int,
     cash: float,
     rules: Rules,
+    steps: FloatArray,
 ) -> Position:
     """Return the position that a flat account has in a row after what was said at the one before.
 
-    Its quantity is 0 where nothing is entered.
+    Its quantity is 0 where nothing is entered. The steps of its target are written to `steps`,
+    float64 `(8,)`, where there are any.
     """
     side = entry_side(said.action, rules)
     if side == 0:
         return NOTHING
     order = entry_order(side, said, candles.close[row - 1])
-    return fill_entry(order, prices_at(candles, row), cash, rules)
+    position = fill_entry(order, prices_at(candles, row), cash, rules)
+    return falling(position, said.targets, steps, candles.open_time, row)

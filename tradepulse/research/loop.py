@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.research.accounts import (
-    FLAT,
+    STEPS,
     close_account,
     closed,
     decided,
@@ -23,21 +23,25 @@ from tradepulse.research.accounts import (
     held_through,
     keep,
     open_account,
+    rested,
     resumed,
 )
 from tradepulse.research.arrays import CandleArrays, FinerArrays
 from tradepulse.research.entries import enter
+from tradepulse.research.levels import fallen, moved, trailed
 from tradepulse.research.positions import (
     STAYS,
+    Exit,
+    Position,
     Rules,
     exit_in,
     market_exit,
     quiet_end,
-    trailed,
 )
 from tradepulse.research.results import Results
 from tradepulse.research.said import TILE_ROWS, Bits, Columns, Said, next_row, tiles_of
 from tradepulse.strategies import Answer
+from tradepulse.strategies.compiled import step
 from tradepulse.trading.fills import NO_EXIT
 
 FloatArray = NDArray[np.float64]
@@ -56,12 +60,14 @@ class Trial(NamedTuple):
         p: parameters that the signal reads.
         asked: first row whose signal counts, at least the first that is traded.
         held_ms: how long after its first close a position may be held, below 0 for no such end.
+        cooldown_ms: how long after the close that stopped it nothing is entered.
     """
 
     f: Columns
     p: FloatArray
     asked: int
     held_ms: int
+    cooldown_ms: int
 
 
 class Trials(NamedTuple):
@@ -71,8 +77,9 @@ class Trials(NamedTuple):
         table: columns of features, float64 `(capacity, n)`.
         slots: int64 `(t, 8)`, where in the table the columns of a trial are.
         vectors: float64 `(t, p)`, parameters.
-        asked: see `Trial`, int64 `(t,)`; so is `held_ms`.
+        asked: see `Trial`, int64 `(t,)`; so are the next two.
         held_ms: see `asked`.
+        cooldown_ms: see `asked`.
         kept: float64 `(t, KEPT)`, where each account is kept between two tiles.
     """
 
@@ -81,11 +88,45 @@ class Trials(NamedTuple):
     vectors: FloatArray
     asked: IntArray
     held_ms: IntArray
+    cooldown_ms: IntArray
     kept: FloatArray
 
 
 def _signal(i: int, c: CandleArrays, f: Columns, p: FloatArray) -> Answer:
     raise NotImplementedError
+
+
+@step
+def _passed(
+    position: Position,
+    waiting: int,
+    cash: float,
+    candles: CandleArrays,
+    finer: FinerArrays,
+    rows: tuple[int, int],
+    rules: Rules,
+) -> tuple[int, Exit, Position]:
+    """Return up to which row a position is held, how it is left in the first, and what it is then.
+
+    Args:
+        position: what is held.
+        waiting: reason of the exit that waits for the next open, or `NO_EXIT`.
+        cash: beside the position.
+        candles: the series.
+        finer: lower-timeframe candles.
+        rows: the first, and the one at which something may happen if nothing does before.
+        rules: costs.
+    """
+    row, until = rows
+    if waiting != NO_EXIT:
+        # an exit decided at a close comes before the stop of the candle that fills it
+        open_, volume = candles.open[row], candles.volume[row]
+        return row, market_exit(waiting, position, open_, volume, rules), position
+    calm = quiet_end(position, cash, candles, row, until)
+    if calm > row:
+        return calm, STAYS, position
+    left = exit_in(position, cash, candles, finer, row, rules)
+    return row + 1, left, trailed(position, candles, row)
 
 
 def advance(
@@ -97,7 +138,7 @@ def advance(
     kept: FloatArray,
     said: Said,
 ) -> None:
-    """Trade one configuration over a tile. A template: `_signal` stands for the strategy's.
+    """Trade one configuration over a tile. A template: `_ask` stands for the strategy's.
 
     Args:
         candles: the series.
@@ -108,7 +149,7 @@ def advance(
         kept: the account as the tile before left it; written to.
         said: what is said in the tile.
     """
-    open_, close, volume, open_time = candles.open, candles.close, candles.volume, candles.open_time
+    close, open_time = candles.close, candles.open_time
     row, account, held = resumed(kept, results.span)
     last, end = len(close) - 1, said.end
     speaks, leaves = next_row(said.enters, row, said), next_row(said.exits, row, said)
@@ -121,32 +162,31 @@ def advance(
             answer = _signal(speaks, candles, trial.f, trial.p)
             row = speaks + 1
             speaks = next_row(said.enters, row, said)
-            position = enter(answer, candles, row, account.cash, rules)
+            if row > held.expires:
+                position = enter(answer, candles, row, account.cash, rules, kept[STEPS:])
             if position.quantity > 0.0:
                 account = entered(account, position, row, results)
                 held = held_from(position, row, open_time, trial.held_ms)
                 leaves = next_row(said.exits, row, said) if leaves < row else leaves
             continue
-        calm, left = row, STAYS
-        if held.waiting != NO_EXIT:
-            # an exit decided at a close comes before the stop of the candle that fills it
-            left = market_exit(held.waiting, position, open_[row], volume[row], rules)
-        else:
-            calm = min(min(speaks, leaves, held.expires) + 1, last, end)
-            calm = quiet_end(position, account.cash, candles, row, calm)
-            if calm == row:
-                calm, left = row + 1, exit_in(position, account.cash, candles, finer, row, rules)
-                position = trailed(position, candles, row)
+        if row >= position.changes:
+            position = fallen(position, kept[STEPS:], open_time, held.entered, row)
+        calm = min(min(speaks, leaves, held.expires) + 1, last, end, position.changes)
+        calm, left, position = _passed(
+            position, held.waiting, account.cash, candles, finer, (row, calm), rules
+        )
         if left.reason == NO_EXIT:
             account = held_through(account, position, close, (row, calm), results)
             row = calm
-            held = decided(held, position, row - 1, leaves)
             if row > speaks:
                 # nothing is entered, but an answer that is none must not pass in silence
-                _signal(speaks, candles, trial.f, trial.p)
+                answer = _signal(speaks, candles, trial.f, trial.p)
+                position = moved(position, answer, close[speaks])
                 speaks = next_row(said.enters, row, said)
+            held = decided(held, position, row - 1, leaves)
         else:
-            account, held = closed(account, held, left, row, results), FLAT
+            account = closed(account, held, left, row, results)
+            held = rested(left, row, open_time, trial.cooldown_ms)
     keep(kept, row, account, held)
 
 
@@ -215,7 +255,9 @@ def trade_all(
                 table[s[0]], table[s[1]], table[s[2]], table[s[3]],
                 table[s[4]], table[s[5]], table[s[6]], table[s[7]],
             )  # fmt: skip
-            trial = Trial(f, trials.vectors[t], trials.asked[t], trials.held_ms[t])
+            trial = Trial(
+                f, trials.vectors[t], trials.asked[t], trials.held_ms[t], trials.cooldown_ms[t]
+            )
             said = _mark(candles, trial.f, trial.p, trial.asked, tile, words)
             own = Results(results.daily[t], results.figures[t], results.record, results.span)
             _advance(candles, finer, rules, trial, own, kept[t], said)

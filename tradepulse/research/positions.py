@@ -19,7 +19,6 @@ from tradepulse.trading.fills import (
     market_price,
     quiet_range,
     to_digits,
-    trailed_stop,
     within_limit,
 )
 
@@ -70,6 +69,7 @@ class Position(NamedTuple):
         limit: in the candle of an entry inside it, the limit that filled it, else NaN.
         below: a candle that lies between this and `above` touches no level and moves no stop.
         above: see `below`.
+        changes: row from which on another target is valid, `NEVER` for none.
     """
 
     side: int
@@ -82,9 +82,10 @@ class Position(NamedTuple):
     limit: float
     below: float
     above: float
+    changes: int
 
 
-NOTHING = Position(0, 0.0, *(math.nan,) * 8)
+NOTHING = Position(0, 0.0, *(math.nan,) * 8, NEVER)
 
 
 class Exit(NamedTuple):
@@ -139,31 +140,6 @@ def taken_price(
     """Return the price of a limit order that the market is already beyond."""
     worse = market_price(price, is_buy, rules.slippage, rules.impact, quantity, volume)
     return within_limit(worse, is_buy, limit)
-
-
-@step
-def trailed(position: Position, candles: CandleArrays, i: int) -> Position:
-    """Return a position that was held to the close of candle i: its stop has followed the price."""
-    stop, below, above = position.stop, position.below, position.above
-    if position.trail > 0.0:
-        # in the candle of an entry inside it, high and low may be from before the entry
-        is_inside = not math.isnan(position.limit)
-        top = candles.close[i] if is_inside else candles.high[i]
-        bottom = candles.close[i] if is_inside else candles.low[i]
-        stop = trailed_stop(position.side, stop, position.trail, top, bottom)
-        below, above = quiet_prices(position.side, stop, position.target, position.trail)
-    return Position(
-        position.side,
-        position.quantity,
-        position.price,
-        position.fee,
-        stop,
-        position.target,
-        position.trail,
-        math.nan,
-        below,
-        above,
-    )
 
 
 @step

@@ -30,7 +30,7 @@ class Said(NamedTuple):
     """What is said in a tile, as bits: word k has those of 64 rows.
 
     Attributes:
-        enters: an action that is neither `NONE` nor `EXIT`, uint64 `(TILE,)`.
+        enters: an action that is neither `NONE` nor `EXIT`, so `MOVE`, too, uint64 `(TILE,)`.
         exits: `EXIT`, so too.
         begin: first row of the tile.
         end: row that follows its last one.

@@ -15,21 +15,20 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.accounts import KEPT
 from tradepulse.research.arrays import NOTHING, finer_of, span_of
+from tradepulse.research.levels import steps_of
 from tradepulse.research.loop import Trial, advance, trade, trade_all
 from tradepulse.research.positions import REASONS, Rules
 from tradepulse.research.results import Record, Results
-from tradepulse.research.said import TILE, mark_said
+from tradepulse.research.said import TILE, Columns, mark_said
 from tradepulse.strategies import Evaluations, Strategy
 from tradepulse.strategies.answers import NO_STEPS, Answer
-from tradepulse.strategies.compiled import Compiled, instance, row_by_row
+from tradepulse.strategies.compiled import Compiled, instance, row_by_row, step
 from tradepulse.strategies.faults import explained
 from tradepulse.strategies.market import Market, columns_of
 from tradepulse.trading.metrics import FIGURES
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-Recorded = tuple[NDArray[np.int8], FloatArray, FloatArray, FloatArray, FloatArray]
 
 __all__ = ["REASONS", "Simulation", "SimulationRules", "Simulator"]
 
@@ -122,9 +121,20 @@ class Simulation:
     gross: FloatArray
 
 
+@step
+def _recorded(row: int, _c: Market, f: Columns, _p: FloatArray) -> Answer:
+    confidence = f[5][row] if len(f[5]) > 0 else math.nan
+    steps = NO_STEPS
+    if len(f[6]) > 0:
+        s = f[6][row]
+        steps = (s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])
+    return Answer(f[0][row], f[1][row], f[2][row], f[3][row], f[4][row], confidence, steps)
+
+
 @row_by_row
-def _recorded(i: int, c: Market, f: Recorded, p: FloatArray) -> Answer:  # noqa: ARG001 - of every signal
-    return Answer(f[0][i], f[1][i], f[2][i], f[3][i], f[4][i], math.nan, NO_STEPS)
+def _action_recorded(row: int, _c: Market, f: Columns, _p: FloatArray) -> Answer:
+    none = math.nan
+    return Answer(f[0][row], none, none, none, none, none, NO_STEPS)
 
 
 class Loops(NamedTuple):
@@ -157,7 +167,7 @@ def _loops(
 
 @cache
 def _loops_recorded() -> Loops:
-    return _loops("recorded", _recorded, _recorded, 0, is_near=True)
+    return _loops("recorded", _action_recorded, _recorded, 0, is_near=True)
 
 
 @cache
@@ -166,6 +176,13 @@ def loops_by(strategy: Strategy) -> Loops:
     return _loops(
         strategy.name, strategy.decide, strategy.signal, strategy.shift, is_near=strategy.is_bundled
     )
+
+
+def held_and_rests(strategy: Strategy, vectors: FloatArray, candle_ms: int) -> IntArray:
+    """Return `held_ms` and `cooldown_ms` of `Trial`, int64 `(2, ...)`, of vectors `(..., p)`."""
+    places = [strategy.index["max_candles"], strategy.index["cooldown"]]
+    held, rests = np.moveaxis(vectors[..., places].astype(np.int64), -1, 0)
+    return np.array([(held - 1) * candle_ms, rests * candle_ms])
 
 
 class Simulator:
@@ -213,10 +230,13 @@ class Simulator:
             evaluations.take_profit,
             evaluations.limit,
             evaluations.trail,
-            *(NOTHING,) * 3,
+            NOTHING if evaluations.confidence is None else evaluations.confidence,
+            steps_of(evaluations),
+            NOTHING,
         )
-        held_ms = (evaluations.max_candles - 1) * timeframe_ms(candles.timeframe)
-        trial = Trial(said, NOTHING, first, held_ms)
+        length = timeframe_ms(candles.timeframe)
+        held_ms, rests = (evaluations.max_candles - 1) * length, evaluations.cooldown * length
+        trial = Trial(said, NOTHING, first, held_ms, rests)
         return self._trade(_loops_recorded().one, candles, finer, first, trial)
 
     def trade(
@@ -242,8 +262,8 @@ class Simulator:
         """
         columns = strategy.columns(candles, vector)
         asked = max(first, strategy.lookback_of(vector) - 1)
-        held_ms = (int(vector[-1]) - 1) * timeframe_ms(candles.timeframe)
-        trial = Trial(columns, vector, asked, held_ms)
+        held_ms, rests = held_and_rests(strategy, vector, timeframe_ms(candles.timeframe)).tolist()
+        trial = Trial(columns, vector, asked, held_ms, rests)
         try:
             return self._trade(loops_by(strategy).one, candles, finer, first, trial)
         except Exception as error:

@@ -137,6 +137,9 @@ def _can_be_said(signal: WireSignal) -> bool:
         and (signal.limit_price is None or 0 < signal.limit_price < INFINITY)
         and (signal.trail is None or 0 < signal.trail < INFINITY)
         and (signal.max_holding_ms is None or signal.max_holding_ms > 0)
+        and (signal.cooldown_ms is None or signal.cooldown_ms > 0)
+        # these are rare enough for the contract
+        and not signal.targets
     )
 
 

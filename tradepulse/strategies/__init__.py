@@ -11,7 +11,7 @@ from tradepulse.strategies import (
     sma_cross,
     supertrend,
 )
-from tradepulse.strategies._evaluations import REFUSALS, Evaluations
+from tradepulse.strategies._evaluations import REFUSALS, Evaluations, step_ms
 from tradepulse.strategies._kernels import Columns
 from tradepulse.strategies._names import Features, Values
 from tradepulse.strategies._params import COMMON, Param, Params
@@ -22,6 +22,7 @@ from tradepulse.strategies.answers import (
     ENTER_LONG,
     ENTER_SHORT,
     EXIT,
+    MAX_STEPS,
     MOVE,
     NONE,
     Answer,
@@ -41,6 +42,7 @@ __all__ = [
     "ENTER_LONG",
     "ENTER_SHORT",
     "EXIT",
+    "MAX_STEPS",
     "MOVE",
     "NONE",
     "REFUSALS",
@@ -67,6 +69,7 @@ __all__ = [
     "liquidity_sweep",
     "rsi_reversion",
     "sma_cross",
+    "step_ms",
     "strategy",
     "strategy_names",
     "supertrend",

@@ -59,9 +59,11 @@ COMMON = (
     Param("trail_atr", 0, 40, searched=False),
     Param("limit_atr", 0, 10, searched=False),
     Param("max_candles", 0, 100_000, integer=True, searched=False),
+    Param("cooldown", 0, 100_000, integer=True, searched=False),
 )
 """Parameters of every strategy, 0 for none: a trailing stop that many average true ranges behind,
-an entry by a limit order that far from the close, and the candles after which it leaves."""
+an entry by a limit order that far from the close, the candles after which it leaves, and those
+after a stop for which it enters nothing."""
 ATR_WINDOW = Param("atr_window", 2, 100, integer=True, log=True, searched=False)
 ATR_WINDOW_DEFAULT = 14
 COMMON_ATR = atr("atr_window", only_if=("trail_atr", "limit_atr"))

@@ -181,11 +181,12 @@ class Strategy:
             levels[1],
             levels[2],
             levels[3],
-            int(vector[-1]),
+            int(vector[self.index["max_candles"]]),
             refused,
             refused_for,
             levels[LEVELS] if self.is_confident else None,
             levels[LEVELS + 1 :] if self.has_steps else None,
+            cooldown=int(vector[self.index["cooldown"]]),
         )
 
     def answers(

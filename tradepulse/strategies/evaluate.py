@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -19,10 +19,12 @@ from tradepulse.strategies import (
     ENTER_LONG,
     ENTER_SHORT,
     EXIT,
+    MOVE,
     NONE,
     REFUSALS,
     Evaluations,
     get_strategy,
+    step_ms,
 )
 
 FloatArray = NDArray[np.float64]
@@ -31,7 +33,11 @@ _ACTIONS: dict[int, Action] = {
     ENTER_LONG: "enter_long",
     ENTER_SHORT: "enter_short",
     EXIT: "exit",
+    MOVE: "move_stop",
 }
+
+FOR_HELD = (EXIT, MOVE)
+"""Actions that concern what is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class _Prepared(NamedTuple):
     lookback: int
     vector: FloatArray
     max_candles: int
+    cooldown: int
 
 
 def _prepared(configuration: Configuration) -> _Prepared:
@@ -74,7 +81,8 @@ def _prepared(configuration: Configuration) -> _Prepared:
 def _prepare(strategy: str, params: tuple[tuple[str, float], ...]) -> _Prepared:
     found = get_strategy(strategy)
     vector = found.vector(dict(params))
-    return _Prepared(found.lookback_of(vector), vector, int(vector[-1]))
+    max_candles, cooldown = (int(vector[found.index[name]]) for name in ("max_candles", "cooldown"))
+    return _Prepared(found.lookback_of(vector), vector, max_candles, cooldown)
 
 
 def signals_of(
@@ -115,6 +123,9 @@ class Said(NamedTuple):
     limit: float
     trail: float
     max_candles: int
+    confidence: float = math.nan
+    targets: Sequence[float] = ()
+    cooldown: int = 0
 
 
 def last_of(
@@ -131,13 +142,18 @@ def last_of(
     Raises:
         Exception: whatever the strategy raises; `evaluations_of` says it in one line.
     """
-    lookback, vector, max_candles = _prepared(configuration)
+    lookback, vector, max_candles, cooldown = _prepared(configuration)
     found = get_strategy(configuration.strategy)
     answer = found.last(market, open_time, end, lookback, vector)
     if answer[0] == NONE:
         return None
     action, stop, take_profit, limit, trail = answer[:5]
-    return Said(int(action), stop, take_profit, limit, trail, max_candles)
+    # confidence and steps are there for all who give one of the two
+    confidence, *targets = answer[5:] or (math.nan,)
+    return Said(
+        int(action), stop, take_profit, limit, trail, max_candles,
+        confidence, targets if found.has_steps else (), cooldown,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +186,13 @@ def entries_in(found: Evaluations, candles: Candles, first: int = 0) -> Entries:
         refused=Counter(REFUSALS[reason] for reason in reasons),
         first_refused=int(candles.open_time[rows[0]]) if len(rows) else None,
         without_stop=int(np.count_nonzero(enters & np.isnan(found.stop) & np.isnan(found.trail))),
-        without_target=int(np.count_nonzero(enters & np.isnan(found.take_profit))),
+        without_target=int(np.count_nonzero(enters & _without_target(found))),
     )
+
+
+def _without_target(found: Evaluations) -> NDArray[np.bool_]:
+    missing = np.isnan(found.take_profit)
+    return missing if found.targets is None else missing & ~(found.targets[1::2] > 0).any(axis=0)
 
 
 def signals_in(
@@ -179,7 +200,7 @@ def signals_in(
 ) -> Iterator[tuple[int, Signal]]:
     """Yield (row, signal) of what a configuration's strategy says, from row `first` on."""
     actions = found.action[first:]
-    wanted = actions == EXIT if configuration.exits_only else actions != NONE
+    wanted = np.isin(actions, FOR_HELD) if configuration.exits_only else actions != NONE
     for row in (np.nonzero(wanted)[0] + first).tolist():
         said = Said(
             int(found.action[row]),
@@ -188,6 +209,9 @@ def signals_in(
             float(found.limit[row]),
             float(found.trail[row]),
             found.max_candles,
+            math.nan if found.confidence is None else float(found.confidence[row]),
+            () if found.targets is None else found.targets[:, row].tolist(),
+            found.cooldown,
         )
         signal = signal_of(
             configuration, said, int(candles.open_time[row]), float(candles.close[row])
@@ -208,7 +232,9 @@ def signal_of(
         close: of the candle.
     """
     # an entry at a limit of zero or less can never fill
-    if said.limit <= 0 or (configuration.exits_only and said.action != EXIT):
+    if said.limit <= 0 or (configuration.exits_only and said.action not in FOR_HELD):
+        return None
+    if said.action == MOVE and _level(said.stop) is None:
         return None
     length = timeframe_ms(configuration.timeframe)
     return Signal(
@@ -219,13 +245,26 @@ def signal_of(
         reference_price=close,
         stop_price=_level(said.stop),
         take_profit_price=_level(said.take_profit),
+        confidence=1.0 if math.isnan(said.confidence) else said.confidence,
         share=configuration.share,
         # an entry that is one whole candle late is another trade
         expires_at=open_time + 2 * length,
         limit_price=_level(said.limit),
         trail=_level(said.trail),
         max_holding_ms=said.max_candles * length or None,
+        targets=_targets(said.targets),
+        cooldown_ms=None if said.action in FOR_HELD else said.cooldown * length or None,
     )
+
+
+def _targets(steps: Sequence[float]) -> tuple[tuple[int, float], ...]:
+    """Return minutes and price of the steps that there are, in the order of their times."""
+    found = {}
+    for minutes, price in zip(steps[::2], steps[1::2], strict=True):
+        if (begins := step_ms.python(minutes, price)) >= 0:
+            # of two at one time the later one counts
+            found[begins // 60_000] = price
+    return tuple(sorted(found.items()))
 
 
 def _level(price: float) -> float | None:

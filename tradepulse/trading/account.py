@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from contracts.events import Signal
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.trading.decisions import binding_weight, entry_order, exit_order
+from tradepulse.trading.decisions import binding_weight, entry_order, exit_orders
 from tradepulse.trading.executions import (
     Execution,
     entry_execution,
@@ -24,17 +24,17 @@ from tradepulse.trading.executions import (
     liquidation,
     market_execution,
     protective_execution,
+    told_stop,
 )
 from tradepulse.trading.exposure import Exposures
 from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import (
     ARITHMETIC,
     EquityPoint,
-    Fill,
     Order,
     Position,
     decimal,
-    fill_id,
+    fill_of,
     money,
     movement,
     position_of,
@@ -49,6 +49,7 @@ from tradepulse.trading.sizing import (
 )
 
 ZERO = Decimal(0)
+ENTRIES = ("enter_long", "enter_short")
 Inside = dict[UUID, float]
 """By configuration entered at this close, the limit price if it was inside its candle, else NaN."""
 
@@ -65,6 +66,7 @@ class Account:
         positions: Iterable[Position] = (),
         orders: Iterable[Order] = (),
         marks: Mapping[str, float] | None = None,
+        stopped: Mapping[UUID, int] | None = None,
     ) -> None:
         self.cash = cash
         self.name = name
@@ -73,6 +75,8 @@ class Account:
         self.orders = {order.configuration_id: order for order in orders}
         self.marks = dict(marks or {})
         """Last close by instrument."""
+        self.stopped = dict(stopped or {})
+        """By configuration, the close of the candle that stopped it last, epoch ms."""
         self._marked_at: dict[str, int] = {}
         self._order: list[UUID] | None = None
         """The configurations that hold a position, as they are asked; None until the next time."""
@@ -122,12 +126,12 @@ class Account:
                 self.marks[instrument] = moment.candles[series].close
         self._values = None
         self._liquidate_if_ruined(moment, done)
-        self._follow(moment, inside, done)
         signals = sorted(moment.signals, key=lambda s: (s[0], s[1].configuration_id))
+        self._move_stops(signals, moment, inside, done)
         self._decide_exits(signals, moment, done)
         self._end_series(moment, done)
         for series, signal in signals:
-            if signal.action != "exit":
+            if signal.action in ENTRIES:
                 self._decide_entry(series, signal, moment, weights, instruments, now, done)
         if not moment.late:
             done.equity = self.equity_point(moment.close_time)
@@ -176,7 +180,7 @@ class Account:
                     order, status="EXPIRED", reason="the price did not reach the limit"
                 )
             elif isinstance(filled, Refused):
-                _refuse(order, filled.reason, done)
+                done.refuse(order, filled.reason)
             else:
                 self._open(filled, opened_at, done)
                 inside[order.configuration_id] = filled.inside_at
@@ -207,7 +211,7 @@ class Account:
         for order in self._waiting():
             if order.opens_position:
                 del self.orders[order.configuration_id]
-                _refuse(order, "the account is ruined", done)
+                done.refuse(order, "the account is ruined")
         for position in self._held():
             close = self.marks[position.instrument]
             left = liquidation(position, close, moment.close_time, self.rules)
@@ -221,37 +225,39 @@ class Account:
             }
         return self._values
 
-    def _follow(self, moment: Moment, inside: Inside, done: Settlement) -> None:
+    def _move_stops(
+        self,
+        signals: Iterable[tuple[str, Signal]],
+        moment: Moment,
+        inside: Inside,
+        done: Settlement,
+    ) -> None:
         for position in self._held():
             candle = moment.candles.get(position.series)
             if candle is None:
                 continue
             is_inside = not isnan(inside.get(position.configuration_id, nan))
             stop = followed_stop(position, candle, self.rules, is_entered_inside=is_inside)
-            if stop != position.stop_price:
-                moved = replace(position, stop_price=stop)
-                self.positions[position.configuration_id] = moved
-                self._in_order = None
-                done.moved.append(moved)
+            self._move_stop(position, stop, done)
+        for _, signal in signals:
+            held = self.positions.get(signal.configuration_id)
+            if signal.action != "move_stop" or held is None:
+                continue
+            # what comes late may be of before the entry
+            if held.entry_time < moment.close_time:
+                self._move_stop(held, told_stop(held, signal, self.rules), done)
+
+    def _move_stop(self, position: Position, stop: Decimal | None, done: Settlement) -> None:
+        if stop != position.stop_price:
+            moved = replace(position, stop_price=stop)
+            self.positions[position.configuration_id] = moved
+            self._in_order = None
+            done.moved.append(moved)
 
     def _decide_exits(
         self, signals: Iterable[tuple[str, Signal]], moment: Moment, done: Settlement
     ) -> None:
-        exits = []
-        for series, signal in signals:
-            position = self.positions.get(signal.configuration_id)
-            if signal.action == "exit" and series not in moment.ended and position is not None:
-                reference = signal.reference_price
-                exits.append(
-                    exit_order(position, "signal", reference, moment.close_time, signal=signal)
-                )
-        for position in self._held():
-            candle = moment.candles.get(position.series)
-            if candle is None or position.series in moment.ended:
-                continue
-            if position.exit_at is not None and moment.close_time >= position.exit_at:
-                exits.append(exit_order(position, "time", candle.close, moment.close_time))
-        for order in exits:
+        for order in exit_orders(signals, self.positions, self._held(), moment):
             if order.configuration_id not in self.orders:
                 self.orders[order.configuration_id] = order
                 done.orders[order.order_id] = order
@@ -262,7 +268,7 @@ class Account:
         for order in self._waiting():
             if order.series in moment.ended:
                 del self.orders[order.configuration_id]
-                _refuse(order, "the series ended before it could fill", done)
+                done.refuse(order, "the series ended before it could fill")
         for position in self._held():
             if position.series in moment.ended:
                 close = self.marks[position.instrument]
@@ -285,7 +291,9 @@ class Account:
         market = self.rules.market(instrument).beside(signal.reference_price)
         levels = entry_levels(signal, market)
         size: Size | Refused = Refused("the series ended")
-        if series not in moment.ended:
+        if series not in moment.ended and self._rests(signal, moment):
+            size = Refused("cooling down after a stop")
+        elif series not in moment.ended:
             weight, is_fallback = binding_weight(
                 weights, series, instruments, now, self.rules.max_weight_age_ms
             )
@@ -303,6 +311,12 @@ class Account:
             if self._exposures is not None:
                 self._exposures.accept(order)
 
+    def _rests(self, signal: Signal, moment: Moment) -> bool:
+        stopped = self.stopped.get(signal.configuration_id)
+        if signal.cooldown_ms is None or stopped is None:
+            return False
+        return moment.close_time - stopped < signal.cooldown_ms
+
     def _open(self, filled: Execution, opened_at: int, done: Settlement) -> None:
         order, price, fee = filled.order, filled.price, filled.fee
         position = position_of(order, price, fee, opened_at)
@@ -316,30 +330,19 @@ class Account:
         order = filled.order
         self.cash += movement(position.side, position.quantity, filled.price) - filled.fee
         del self.positions[position.configuration_id]
+        if order.exit_reason == "stop":
+            self.stopped[position.configuration_id] = filled.filled_at
         self._order = self._values = None
         # a stop may take the position out while its exit order still waits over a hole
         waiting = self.orders.get(position.configuration_id)
         if waiting is not None and waiting.order_id != order.order_id:
             del self.orders[position.configuration_id]
-            _refuse(waiting, f"position left by {order.exit_reason}", done)
+            done.refuse(waiting, f"position left by {order.exit_reason}")
         _keep(filled, done)
         done.closed.append(trade_of(position, order, filled.price, filled.fee, filled.filled_at))
-
-
-def _refuse(order: Order, reason: str, done: Settlement) -> None:
-    done.orders[order.order_id] = replace(order, status="REFUSED", reason=reason)
 
 
 def _keep(filled: Execution, done: Settlement) -> None:
     order = replace(filled.order, status="FILLED")
     done.orders[order.order_id] = order
-    done.fills.append(
-        Fill(
-            fill_id(order.order_id),
-            order,
-            order.quantity,
-            filled.price,
-            filled.fee,
-            filled.filled_at,
-        )
-    )
+    done.fills.append(fill_of(order, filled.price, filled.fee, filled.filled_at))

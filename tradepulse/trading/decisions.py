@@ -1,11 +1,12 @@
 """The orders that are decided at a close, or that a candle's touch of a level makes."""
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from contracts.events import ExitReason, OrderType, Signal
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.trading.moments import Weights
+from tradepulse.trading.moments import Moment, Weights
 from tradepulse.trading.orders import Order, Position
 from tradepulse.trading.sizing import Levels, Refused, Size
 from tradepulse.trading.weights import equal_share
@@ -70,7 +71,39 @@ def entry_order(
         trail=signal.trail,
         max_holding_ms=signal.max_holding_ms,
         notional=None if isinstance(size, Refused) else size.notional,
+        targets=levels.targets,
     )
+
+
+def exit_orders(
+    signals: Iterable[tuple[str, Signal]],
+    positions: Mapping[UUID, Position],
+    held: Iterable[Position],
+    moment: Moment,
+) -> list[Order]:
+    """Return the exits that a close asks for, first those by signal, then those by time.
+
+    Args:
+        signals: of the close, in their order.
+        positions: all that are held, by configuration.
+        held: the same in their order.
+        moment: the close.
+    """
+    exits = []
+    for series, signal in signals:
+        position = positions.get(signal.configuration_id)
+        if signal.action == "exit" and series not in moment.ended and position is not None:
+            reference = signal.reference_price
+            exits.append(
+                exit_order(position, "signal", reference, moment.close_time, signal=signal)
+            )
+    for position in held:
+        candle = moment.candles.get(position.series)
+        if candle is None or position.series in moment.ended:
+            continue
+        if position.exit_at is not None and moment.close_time >= position.exit_at:
+            exits.append(exit_order(position, "time", candle.close, moment.close_time))
+    return exits
 
 
 def exit_order(

@@ -4,12 +4,13 @@ Between `fills.py`, which knows prices only, and the account, which keeps the mo
 """
 
 from decimal import Decimal
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from contracts.events import Signal
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.trading.decisions import exit_order
@@ -31,6 +32,7 @@ from tradepulse.trading.fills import (
     trailed_stop,
     within_limit,
 )
+from tradepulse.trading.levels import moved_stop
 from tradepulse.trading.orders import SIGN, Order, Position, decimal, money
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, Refused, quantity_for
 
@@ -164,7 +166,8 @@ def protective_execution(
         finer: lower-timeframe candles of the instrument.
     """
     side = SIGN[position.side]
-    stop, target = _or_nan(position.stop_price), _or_nan(position.take_profit_price)
+    opened_at = close_time - timeframe_ms(position.timeframe)
+    stop, target = _or_nan(position.stop_price), _or_nan(position.target_in(opened_at))
     below, above = quiet_range(side, stop, target)
     # comparisons with NaN are false
     if not (candle.low <= below or candle.high >= above):
@@ -172,8 +175,7 @@ def protective_execution(
     columns, begin, end = _NOTHING, 0, 0
     if finer is not None:
         columns = FinerPrices(finer.open, finer.high, finer.low)
-        inside = (close_time - timeframe_ms(position.timeframe), close_time)
-        begin, end = np.searchsorted(finer.open_time, inside).tolist()
+        begin, end = np.searchsorted(finer.open_time, (opened_at, close_time)).tolist()
     outcome, price = candle_exit(side, stop, target, inside_at, candle, columns, begin, end)
     if outcome == NO_EXIT:
         return None
@@ -218,13 +220,28 @@ def followed_stop(
         high = low = candle.close
     before, side = _or_nan(position.stop_price), SIGN[position.side]
     stop = trailed_stop(side, before, position.trail, high, low)
-    if stop == before:
-        return position.stop_price
-    moved = rules.market(position.instrument).beside(candle.close).price(stop)
-    if position.stop_price is None:
+    return _stop_on_tick(position, stop, candle.close, rules)
+
+
+def told_stop(position: Position, signal: Signal, rules: AccountRules) -> Decimal | None:
+    """Return where the stop stands after a signal that moves it."""
+    before, level = _or_nan(position.stop_price), signal.stop_price
+    close = signal.reference_price
+    stop = moved_stop(SIGN[position.side], before, nan if level is None else level, close)
+    return _stop_on_tick(position, stop, close, rules)
+
+
+def _stop_on_tick(
+    position: Position, stop: float, close: float, rules: AccountRules
+) -> Decimal | None:
+    before = position.stop_price
+    if isnan(stop) or stop == _or_nan(before):
+        return before
+    moved = rules.market(position.instrument).beside(close).price(stop)
+    if before is None:
         return moved
     # nor does rounding move it back
-    return max(moved, position.stop_price) if side == LONG else min(moved, position.stop_price)
+    return max(moved, before) if position.side == "long" else min(moved, before)
 
 
 def _execution(

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from contracts.events import Signal
 from tradepulse.candles.arrays import Candles
 from tradepulse.trading.fills import Prices
@@ -67,3 +69,7 @@ class Settlement:
     """Entries sized by equal weights because no fresh vector was there."""
     ruined: bool = False
     """The account's equity was not above zero: all that it held was liquidated at this close."""
+
+    def refuse(self, order: Order, reason: str) -> None:
+        """Note that an order that was there is refused."""
+        self.orders[order.order_id] = replace(order, status="REFUSED", reason=reason)

@@ -15,6 +15,8 @@ from tradepulse.candles.series import OnSeries
 from tradepulse.trading.fills import LONG, SHORT
 
 PositionSide = Literal["long", "short"]
+Steps = tuple[tuple[int, Decimal], ...]
+"""Of a falling target: minutes since the entry, ascending, and the price from then on."""
 SIGN: dict[PositionSide, int] = {"long": LONG, "short": SHORT}
 MONEY = Decimal("1e-18")
 """Cash and fees are kept to this unit, fine enough for any quote currency."""
@@ -50,6 +52,7 @@ class Order(OnSeries, Struct, frozen=True):
         stop_price: of an entry, the stop of the position to be; `take_profit_price` likewise.
         trail: of an entry, how far behind the price the stop of the position to be follows.
         max_holding_ms: of an entry, how long its position may be held.
+        targets: of an entry, the falling target of the position to be.
         exit_reason: why an exit leaves.
         status: OPEN waits for its fill; EXPIRED is a limit order that found no fill.
         reason: why it was refused, or expired.
@@ -77,6 +80,7 @@ class Order(OnSeries, Struct, frozen=True):
     trail: float | None = None
     max_holding_ms: int | None = None
     notional: Decimal | None = None
+    targets: Steps = ()
 
 
 class Fill(Struct, frozen=True):
@@ -104,6 +108,7 @@ class Position(OnSeries, Struct, frozen=True):
         stop_price: where the stop stands; a trailing one moves.
         trail: how far behind the price the stop follows, None for a stop that stays.
         exit_at: at the first close at or after it the position is left, epoch ms.
+        targets: what takes the place of `take_profit_price` as time goes by.
     """
 
     position_id: UUID
@@ -120,11 +125,20 @@ class Position(OnSeries, Struct, frozen=True):
     take_profit_price: Decimal | None
     trail: float | None = None
     exit_at: int | None = None
+    targets: Steps = ()
 
     @property
     def signed_quantity(self) -> Decimal:
         """Quantity, negative for a short."""
         return self.quantity * SIGN[self.side]
+
+    def target_in(self, open_time: int) -> Decimal | None:
+        """Return the target that is valid in a candle, by its open time, epoch ms."""
+        target = self.take_profit_price
+        for minutes, price in self.targets:
+            if open_time - self.entry_time >= minutes * 60_000:
+                target = price
+        return target
 
 
 class Trade(Struct, frozen=True):
@@ -161,6 +175,11 @@ def fill_id(order_id: UUID) -> UUID:
     return uuid5(order_id, "fill")
 
 
+def fill_of(order: Order, price: Decimal, fee: Decimal, filled_at: int) -> Fill:
+    """Return the fill of a whole order."""
+    return Fill(fill_id(order.order_id), order, order.quantity, price, fee, filled_at)
+
+
 def position_id(entry_order_id: UUID) -> UUID:
     """Derive the id of the position that an entry order opens."""
     return uuid5(entry_order_id, "position")
@@ -183,6 +202,7 @@ def position_of(order: Order, price: Decimal, fee: Decimal, opened_at: int) -> P
         take_profit_price=order.take_profit_price,
         trail=order.trail,
         exit_at=None if order.max_holding_ms is None else opened_at + order.max_holding_ms,
+        targets=order.targets,
     )
 
 

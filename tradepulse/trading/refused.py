@@ -15,6 +15,7 @@ CODES = {
     "less than the market's quantity step": "quantity_step",
     "below the market's least quantity": "min_quantity",
     "the series ended": "series_ended",
+    "cooling down after a stop": "cooldown",
     "not enough cash at the fill": "no_cash",
     "the series ended before it could fill": "ended_unfilled",
     LEFT: "position_left",

@@ -11,7 +11,7 @@ from msgspec import Struct
 from contracts.events import Signal
 from tradepulse.trading.exposure import Exposure
 from tradepulse.trading.fills import LONG, SHORT, to_digits, trailed_stop
-from tradepulse.trading.orders import decimal, money, money_down
+from tradepulse.trading.orders import Steps, decimal, money, money_down
 
 _DIGITS = Context(prec=15, rounding=ROUND_DOWN)
 """Of a quantity without a step, so that an account works alike at any scale of prices."""
@@ -175,12 +175,14 @@ class Levels(Struct, frozen=True):
         limit: of a limit order.
         stop: the first stop.
         take_profit: the target.
+        targets: of a falling one, minutes since the entry and price of each step.
     """
 
     expected: Decimal
     limit: Decimal | None
     stop: Decimal | None
     take_profit: Decimal | None
+    targets: Steps = ()
 
 
 class Size(Struct, frozen=True):
@@ -208,6 +210,7 @@ def entry_levels(signal: Signal, market: InstrumentRules) -> Levels:
         limit,
         _on_tick(stop, market),
         _on_tick(signal.take_profit_price, market),
+        tuple((minutes, market.price(to_digits(at))) for minutes, at in signal.targets),
     )
 
 

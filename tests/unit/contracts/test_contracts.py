@@ -352,6 +352,31 @@ def test_both_decoders_judge_each_field_of_a_signal_alike(name, value):
     assert ours == contract
 
 
+@pytest.mark.parametrize(
+    ("targets", "is_taken"),
+    [
+        ([], True),
+        ([[0, 3.5], [60, 2.5]], True),
+        ([[k, 2.5] for k in range(4)], True),
+        ([[k, 2.5] for k in range(5)], False),
+        ([[60, 2.5], [0, 3.5]], False),
+        ([[60, 2.5], [60, 3.5]], False),
+        ([[-1, 2.5]], False),
+        ([[0.5, 2.5]], False),
+        ([[0, 0]], False),
+        ([[0, 2.5, 1]], False),
+        ([0, 2.5], False),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_steps_of_a_target_grow_in_time_and_are_four_at_most(targets, is_taken):
+    whole = json.loads(EVALUATION.model_dump_json())
+    whole["signals"][0]["targets"] = targets
+    ours, contract = both(decode_evaluation, CandleEvaluated, json.dumps(whole).encode())
+    assert ours == contract
+    assert (ours is not None) == is_taken
+
+
 def test_the_defaults_of_an_evaluation_are_those_of_the_contract():
     short = {
         name: getattr(EVALUATION, name)

@@ -101,9 +101,9 @@ def test_every_metric_is_described() -> None:
 def test_every_refusal_is_explained() -> None:
     folder = ROOT / "tradepulse" / "trading"
     code = "".join((folder / f"{n}.py").read_text() for n in ("sizing", "executions", "account"))
-    said = r'(?:Refused\(|_refuse\(\w+, f?|(?<!exit_)reason=f?)"([^"{]+?) ?(?:\{[^"]*)?"'
+    said = r'(?:Refused\(|\.refuse\(\w+, f?|(?<!exit_)reason=f?)"([^"{]+?) ?(?:\{[^"]*)?"'
     reasons = set(re.findall(said, code))
-    assert len(reasons) == 16
+    assert len(reasons) == 17
     never_refused = {"the price did not reach the limit"}
     assert {reason.strip() for reason in CODES} == reasons - never_refused
     assert len(set(CODES.values())) == len(CODES)

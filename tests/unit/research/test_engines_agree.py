@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.made_markets import falling
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.simulate import REASONS, Simulation, SimulationRules, Simulator
-from tradepulse.strategies import Evaluations, get_strategy
+from tradepulse.strategies import MOVE, Evaluations, get_strategy
 from tradepulse.strategies.evaluate import Configuration, signals_in
 from tradepulse.trading.account import Account
 from tradepulse.trading.backtest import BacktestResult, backtest
@@ -103,7 +104,8 @@ def some(candles: Candles, rng: np.random.Generator, share: float) -> Candles:
 def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluations:
     """Say anything at random, half of the time without each of the levels."""
     n = len(candles)
-    action = rng.choice([0, 1, -1, 2], n, p=[0.4, 0.25, 0.25, 0.1]).astype(np.int8)
+    shares = [0.3, 0.2, 0.2, 0.1, 0.2]
+    action = rng.choice([0, 1, -1, 2, MOVE], n, p=shares).astype(np.int8)
 
     def sometimes(column: FloatArray) -> FloatArray:
         return np.where((rng.random(n) < 0.5) & np.isin(action, (1, -1)), column, np.nan)
@@ -112,13 +114,19 @@ def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluat
         return np.round(candles.close * rng.exponential(scale, n), digits) + 10.0**-digits
 
     sign = np.where(action == -1, -1.0, 1.0)
+    # now and then nowhere, and now and then beyond the price
+    where = rng.choice([-1, 1, np.nan, -99], n, p=[0.5, 0.4, 0.05, 0.05])
+    moves = candles.close + where * away(0.003)
     return Evaluations(
         action,
-        sometimes(candles.close - sign * away(0.01)),
+        np.where(action == MOVE, moves, sometimes(candles.close - sign * away(0.01))),
         sometimes(candles.close + sign * away(0.01)),
         sometimes(candles.close - sign * away(0.003)),
         sometimes(away(0.01)),
         int(rng.choice([0, 1, 3, 10])),
+        targets=falling(candles, sign, rng, digits) if rng.random() < 0.5 else None,
+        confidence=rng.choice([0.05, 0.3, 0.75, 1, np.nan], n) if rng.random() < 0.5 else None,
+        cooldown=int(rng.choice([0, 1, 4])),
     )
 
 
@@ -202,6 +210,7 @@ def test_whatever_a_strategy_says(
             "trail_atr": st.sampled_from([0.0, 0.5, 1.5]),
             "limit_atr": st.sampled_from([0.0, 0.2, 1.0]),
             "max_candles": st.sampled_from([0, 1, 5]),
+            "cooldown": st.sampled_from([0, 1, 5]),
             "stop_atr": st.sampled_from([0.5, 3.0]),
             "target_atr": st.sampled_from([0.5, 3.0]),
         }

@@ -218,7 +218,7 @@ def test_wrong_input_is_refused() -> None:
         Sweep(CANDLES, found, SimulationRules(), threads=0)
     with pytest.raises(ValueError, match="first row 1500 is outside of 1500 candles"):
         Sweep(CANDLES, found, SimulationRules(), first=1_500)
-    with pytest.raises(ValueError, match="3 parameters for sma_cross, which has 8"):
+    with pytest.raises(ValueError, match="3 parameters for sma_cross, which has 9"):
         Sweep(CANDLES, found, SimulationRules()).run(np.ones((1, 3)))
     with pytest.raises(ValueError, match="do not divide"):
         Sweep(CANDLES, found, SimulationRules(), finer=CANDLES)

@@ -131,7 +131,7 @@ STYLES = {
     "plain": Style({}),
     "limit, trail and time": Style({"limit_atr": 0.3, "trail_atr": 2.0, "max_candles": 20}),
     "shorts, impact, risk": Style({"allow_short": 1, "trail_atr": 3.0}, impact=0.1, risk="0.01"),
-    "holes": Style({"allow_short": 1, "max_candles": 5}, hours_kept=0.8),
+    "holes": Style({"allow_short": 1, "max_candles": 5, "cooldown": 3}, hours_kept=0.8),
     "finer": Style({"limit_atr": 0.2, "allow_short": 1}, has_finer=True),
 }
 

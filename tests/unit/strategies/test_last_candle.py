@@ -66,7 +66,14 @@ def whole(configuration: Configuration, candles: Candles) -> list[Said | None]:
     actions[found.refused] = found.refused_for
     levels = (found.stop, found.take_profit, found.limit, found.trail)
     return [
-        Said(int(actions[row]), *(float(level[row]) for level in levels), found.max_candles)
+        Said(
+            int(actions[row]),
+            *(float(level[row]) for level in levels),
+            found.max_candles,
+            np.nan if found.confidence is None else float(found.confidence[row]),
+            () if found.targets is None else found.targets[:, row].tolist(),
+            found.cooldown,
+        )
         if actions[row] != NONE
         else None
         for row in range(len(candles))
@@ -74,7 +81,8 @@ def whole(configuration: Configuration, candles: Candles) -> list[Said | None]:
 
 
 def bits(said: list[Said | None]) -> bytes:
-    return np.array([one or [np.inf] * len(Said._fields) for one in said]).tobytes()
+    rows = ([*one._replace(targets=0), *one.targets] if one else [np.inf] for one in said)
+    return b"|".join(np.array(row, dtype=np.float64).tobytes() for row in rows)
 
 
 @pytest.mark.parametrize("name", strategy_names())

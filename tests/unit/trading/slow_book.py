@@ -47,6 +47,9 @@ class Say:
     stop: Fraction | None = None
     target: Fraction | None = None
     limit: Fraction | None = None
+    steps: tuple[tuple[int, Fraction], ...] = ()
+    rest: int = 0
+    confidence: Fraction = ONE
 
 
 @dataclass
@@ -80,6 +83,8 @@ class Holding:
     quantity: Fraction
     price: Fraction
     paid: Fraction
+    stop: Fraction | None
+    since: int
 
 
 @dataclass
@@ -118,6 +123,7 @@ class SlowBook:
     trades: list[Done] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
     last_at: dict[str, int] = field(default_factory=dict)
+    stopped: dict[int, int] = field(default_factory=dict)
     curve: list[tuple[int, Fraction, Fraction]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -137,10 +143,10 @@ class SlowBook:
         for order in self._in_turn():
             if order.say.series in bars and order.decided_at < time:
                 del self.waiting[order.say.who]
-                self._fill(order, bars[order.say.series], entered)
+                self._fill(order, bars[order.say.series], entered, time)
         for holding in self._held():
             if holding.say.series in bars:
-                self._touch(holding, bars[holding.say.series], entered)
+                self._touch(holding, bars[holding.say.series], entered, time)
         for series, bar in sorted(bars.items()):
             if time >= self.last_at.get(symbol(series), 0):
                 self.last_at[symbol(series)] = time
@@ -149,11 +155,10 @@ class SlowBook:
             self._ruin()
         ordered = sorted(says, key=lambda say: (say.series, say.who))
         for say in ordered:
-            if say.action == "exit" and say.who in self.holdings and say.who not in self.waiting:
-                held = self.holdings[say.who]
-                self.waiting[say.who] = Waiting(held.say, held.side, time, leaves=True)
+            if (held := self.holdings.get(say.who)) is not None:
+                self._tell(held, say, time)
         for say in ordered:
-            if say.action != "exit" and say.who not in {*self.holdings, *self.waiting}:
+            if say.action.startswith("enter") and say.who not in {*self.holdings, *self.waiting}:
                 self._enter(say, time, weights.get(symbol(say.series), ZERO))
         if not late:
             self.curve.append((time, self.cash, self.equity()))
@@ -177,7 +182,9 @@ class SlowBook:
     def _worse(self, price: Fraction, *, buys: bool) -> Fraction:
         return price * (1 + self.terms.slippage if buys else 1 - self.terms.slippage)
 
-    def _fill(self, order: Waiting, bar: Bar, entered: dict[int, Fraction | None]) -> None:
+    def _fill(
+        self, order: Waiting, bar: Bar, entered: dict[int, Fraction | None], time: int
+    ) -> None:
         buys, say, fee = order.side > 0, order.say, self.terms.fee
         if order.leaves:
             price = self._worse(bar.open, buys=not buys)
@@ -208,26 +215,47 @@ class SlowBook:
                 return
         paid = order.side * quantity * price + quantity * price * fee
         self.cash -= paid
-        self.holdings[say.who] = Holding(say, order.side, quantity, price, paid)
+        held = Holding(say, order.side, quantity, price, paid, say.stop, time)
+        self.holdings[say.who] = held
         self.last.setdefault(symbol(say.series), price)
         entered[say.who] = inside
 
-    def _touch(self, held: Holding, bar: Bar, entered: dict[int, Fraction | None]) -> None:
+    def _touch(
+        self, held: Holding, bar: Bar, entered: dict[int, Fraction | None], time: int
+    ) -> None:
         side, say, terms = held.side, held.say, self.terms
         inside = entered.get(say.who)
         start = bar.open if inside is None else inside
         worst, best = (bar.low, bar.high) if side > 0 else (bar.high, bar.low)
-        if say.stop is not None and side * (worst - say.stop) <= 0:
-            met = min(say.stop, start) if side > 0 else max(say.stop, start)
+        if held.stop is not None and side * (worst - held.stop) <= 0:
+            met = min(held.stop, start) if side > 0 else max(held.stop, start)
             self._leave(held, self._worse(met, buys=side < 0), terms.fee, "stop")
-        elif inside is None and say.target is not None and side * (best - say.target) >= 0:
-            price, fee = say.target, terms.maker_fee
-            if side * (start - say.target) > 0:
+            self.stopped[say.who] = time
+            return
+        # both closes are of candles of one length, so as far from another as the opens
+        passed = [price for minutes, price in say.steps if time - held.since >= minutes * 60_000]
+        target = passed[-1] if passed else say.target
+        if inside is None and target is not None and side * (best - target) >= 0:
+            price, fee = target, terms.maker_fee
+            if side * (start - target) > 0:
                 # it is beyond the target before the order can rest
                 worse = self._worse(start, buys=side < 0)
-                price = max(worse, say.target) if side > 0 else min(worse, say.target)
+                price = max(worse, target) if side > 0 else min(worse, target)
                 fee = terms.fee
             self._leave(held, price, fee, "take_profit")
+
+    def _tell(self, held: Holding, say: Say, time: int) -> None:
+        if say.action == "move_stop":
+            self._move(held, say, time)
+        elif say.action == "exit" and say.who not in self.waiting:
+            self.waiting[say.who] = Waiting(held.say, held.side, time, leaves=True)
+
+    def _move(self, held: Holding, say: Say, time: int) -> None:
+        # one that is said late, at a close before the entry, is of another position
+        if say.stop is None or time < held.since or held.side * (say.close - say.stop) < 0:
+            return
+        if held.stop is None or held.side * (say.stop - held.stop) > 0:
+            held.stop = say.stop
 
     def _leave(self, held: Holding, price: Fraction, fee: Fraction, reason: str) -> None:
         got = held.side * held.quantity * price - held.quantity * price * fee
@@ -248,7 +276,8 @@ class SlowBook:
             self._leave(held, price, self.terms.fee, "liquidation")
 
     def _enter(self, say: Say, time: int, weight: Fraction) -> None:
-        size = self._size(say, time, weight)
+        rests = say.who in self.stopped and time < self.stopped[say.who] + say.rest
+        size = "rest" if rests else self._size(say, time, weight)
         if isinstance(size, str):
             self.refused.append((say.who, size))
             return
@@ -288,7 +317,7 @@ class SlowBook:
         for is_so, reason in refusals:
             if is_so:
                 return reason
-        wanted = equity * weight * say.share
+        wanted = equity * weight * say.share * say.confidence
         price = say.close if say.limit is None else say.limit
         if terms.risk is not None and say.stop is not None and price != say.stop:
             wanted = min(wanted, terms.risk * equity / abs(price - say.stop) * price)

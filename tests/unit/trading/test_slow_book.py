@@ -33,6 +33,7 @@ WORDS = {
     "less than the market's quantity step": "least",
     "not enough cash at the fill": "fill",
     "the price did not reach the limit": "expired",
+    "cooling down after a stop": "rest",
 }
 
 
@@ -161,6 +162,9 @@ def said(series: str, signal: Signal) -> Say:
         level(signal.stop_price),
         level(signal.take_profit_price),
         level(signal.limit_price),
+        tuple((minutes, exact(price)) for minutes, price in signal.targets),
+        signal.cooldown_ms or 0,
+        exact(signal.confidence),
     )
 
 
@@ -210,7 +214,11 @@ def walk(both: Both, chance: random.Random, hours: int, wild: float) -> None:
 def anything(who: int, hour: int, close: float, chance: random.Random, wild: float) -> Any:
     if chance.random() < 0.5:
         return None
-    action = chance.choice(["enter_long", "enter_long", "enter_short", "exit"])
+    words = ["enter_long", "enter_long", "enter_short", "exit"]
+    action = chance.choice([*words, *words, *words, "move_stop"])
+    if action == "move_stop":
+        level = round(max(0.01, close * (1 + chance.gauss(0, 2 * wild))), 2)
+        return signal(who, hour, action, close, stop_price=level)
     sign = -1 if action == "enter_short" else 1
 
     def sometimes(distance: float) -> float | None:
@@ -218,6 +226,11 @@ def anything(who: int, hour: int, close: float, chance: random.Random, wild: flo
             return None
         return round(max(0.01, close * (1 + sign * distance)), 2)
 
+    steps = tuple(
+        (minutes, round(max(0.01, close * (1 + sign * chance.gauss(wild / 3, wild))), 2))
+        for minutes in (0, 45, 60, 200)
+        if chance.random() < 0.6
+    )
     limit = sometimes(chance.choice([-wild, -wild / 3, 0.0, wild]))
     stop = sometimes(-2 * wild)
     if limit is not None and stop is not None and sign * (limit - stop) <= 0:
@@ -226,7 +239,10 @@ def anything(who: int, hour: int, close: float, chance: random.Random, wild: flo
         who, hour, action, close,
         stop_price=stop, take_profit_price=sometimes(wild), limit_price=limit,
         share=chance.choice([0.2, 0.5, 1.0]),
+        confidence=chance.choice([0.3, *[1.0] * 9]),
         expires_at=(hour + chance.choice([-1, 0, 1])) * HOUR,
+        targets=steps if chance.random() < 0.3 else (),
+        cooldown_ms=chance.choice([None, None, None, None, HOUR, 3 * HOUR]),
     )  # fmt: skip
 
 
@@ -256,7 +272,8 @@ def test_both_keep_the_same_books(seed: int, told: Given, wild: float) -> None:
 
 def test_the_walks_come_to_everything_that_they_compare() -> None:
     reasons, refused, sides, late = set(), set(), set(), 0
-    for seed in range(24):
+    # of the last ones an account is ruined
+    for seed in (*range(24), 29, 45, 63):
         wild = (0.01, 0.3)[seed % 2]
         both = Both(Given(symbol_limit="0.3" if seed % 3 else "1", total_limit="0.7"))
         walk(both, random.Random(seed), 60, wild)
@@ -266,7 +283,16 @@ def test_the_walks_come_to_everything_that_they_compare() -> None:
         sides |= {trade.side for trade in both.book.trades}
         late += sum(s.equity is None and bool(s.fills) for s in both.settled)
     assert reasons == {"signal", "stop", "take_profit", "liquidation"}
-    assert refused >= {"stale", "positions", "weight", "symbol", "total", "expired", "ruined"}
+    assert refused >= {
+        "stale",
+        "positions",
+        "weight",
+        "symbol",
+        "total",
+        "expired",
+        "ruined",
+        "rest",
+    }
     assert sides == {1, -1}
     assert late > 50
 

@@ -29,6 +29,7 @@ class Books(NamedTuple):
         state: int8 `(n, C)`, `FLAT`, `WAITS` or `HOLDS`.
         trade: int64 `(n, C)`, the trade that waits or is held.
         due: int64 `(n, C)`, close at which something happens to it; `NEVER` while flat.
+        rests: int64 `(n, C)`, time of the first close at which it may enter after a stop, epoch ms.
         quantity: float64 `(n, C)`, base currency; of a market entry that waits, 0.
         spend: float64 `(n, C)`, what an entry that waits may spend.
         paid: float64 `(n, C)`, what the entry of a position took from the cash.
@@ -42,6 +43,7 @@ class Books(NamedTuple):
     state: NDArray[np.int8]
     trade: IntArray
     due: IntArray
+    rests: IntArray
     quantity: FloatArray
     spend: FloatArray
     paid: FloatArray
@@ -78,6 +80,7 @@ def books_of(accounts: int, market: Market, *, keeps_profits: bool = False) -> B
         np.zeros(shape, dtype=np.int8),
         np.full(shape, -1, dtype=np.int64),
         np.full(shape, NEVER, dtype=np.int64),
+        np.zeros(shape, dtype=np.int64),
         np.zeros(shape),
         np.zeros(shape),
         np.zeros(shape),
@@ -91,7 +94,7 @@ def open_books(books: Books, a: int, cash: float) -> None:
     """Begin an account anew."""
     books.cash[a], books.shorts[a] = cash, 0
     for c in range(books.state.shape[1]):
-        books.state[a, c], books.due[a, c] = FLAT, NEVER
+        books.state[a, c], books.due[a, c], books.rests[a, c] = FLAT, NEVER, 0
 
 
 @step

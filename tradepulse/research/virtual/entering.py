@@ -61,12 +61,18 @@ def _notional(
     total_room = limits.max_total_notional * equity - judged.total
     if min(symbol_room, total_room) <= EXACT * equity:
         return 0.0
-    wanted = equity * weight * market.share[c]
+    wanted = equity * weight * market.share[c] * trade.confidence
     distance = abs(trade.expected - trade.stop)
     # false for NaN
     if distance > 0.0:
         wanted = min(wanted, limits.risk_per_trade * equity / distance * trade.expected)
     return float(min(wanted, symbol_room, total_room))
+
+
+@step
+def may_enter(books: Books, a: int, c: int, t: int, market: Market) -> bool:
+    """Tell whether a configuration is flat and does not rest after a stop."""
+    return bool(books.state[a, c] == FLAT and market.close_time[t] >= books.rests[a, c])
 
 
 @row_by_row
@@ -98,7 +104,7 @@ def settle_entries(
     for k in range(market.first[t], market.first[t + 1]):
         trade = market.trades[k]
         c = trade.configuration
-        if books.state[a, c] != FLAT or not active[a, c]:
+        if not active[a, c] or not may_enter(books, a, c, t, market):
             continue
         if not is_judged:
             is_judged, judged = True, _judged(books, a, t, market)
@@ -127,9 +133,9 @@ def settle_entries(
 
 @step
 def is_asked(books: Books, a: int, t: int, market: Market, active: NDArray[np.bool_]) -> bool:
-    """Tell whether a configuration that is flat has an entry signal at a close."""
+    """Tell whether a configuration that may enter has an entry signal at a close."""
     for k in range(market.first[t], market.first[t + 1]):
         c = market.trades[k].configuration
-        if books.state[a, c] == FLAT and active[a, c]:
+        if active[a, c] and may_enter(books, a, c, t, market):
             return True
     return False

@@ -119,6 +119,8 @@ def _fill_exit(books: Books, a: int, c: int, market: Market, costs: Costs) -> No
             price, trade.side == SHORT, trade.bound, books.quantity[a, c], trade.exit_volume,
             trade.exit_tick, costs,
         )  # fmt: skip
+    if trade.exit == STOP:
+        books.rests[a, c] = market.close_time[trade.leaves] + market.cooldown_ms[c]
     _leave(books, a, c, price, rate, market)
 
 

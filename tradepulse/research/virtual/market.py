@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.arrays import FloatArray, IntArray, finer_of
+from tradepulse.research.levels import steps_of
 from tradepulse.research.virtual.trades import (
     TRADE,
     Answers,
@@ -18,7 +19,7 @@ from tradepulse.research.virtual.trades import (
     next_exits,
     trades_of,
 )
-from tradepulse.strategies import ENTER_LONG
+from tradepulse.strategies import ENTER_LONG, MAX_STEPS, MOVE
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.strategies.market import columns_of
 from tradepulse.trading.backtest import Decisions, Evaluated, Prepared, moments_of
@@ -42,6 +43,7 @@ class Market(NamedTuple):
         instrument: int64 `(C,)`, of each configuration.
         share: float64 `(C,)`.
         candle_ms: int64 `(C,)`.
+        cooldown_ms: int64 `(C,)`, 0 for none.
         tick: float64 `(N,)`, 0 for none; the others as of `InstrumentRules`, too.
         tick_is_of_now: bool `(N,)`.
         step: float64 `(N,)`, 0 for none.
@@ -58,6 +60,7 @@ class Market(NamedTuple):
     instrument: IntArray
     share: FloatArray
     candle_ms: IntArray
+    cooldown_ms: IntArray
     tick: FloatArray
     tick_is_of_now: NDArray[np.bool_]
     step: FloatArray
@@ -113,6 +116,10 @@ def market_of(ready: Prepared, rules: Mapping[str, InstrumentRules]) -> VirtualM
         instrument=np.array([number[c.instrument] for c in configurations], dtype=np.int64),
         share=np.array([c.share for c in configurations], dtype=np.float64),
         candle_ms=np.array([timeframe_ms(c.timeframe) for c in configurations], dtype=np.int64),
+        cooldown_ms=np.array(
+            [one.evaluations.cooldown * timeframe_ms(one.configuration.timeframe) for one in asked],
+            dtype=np.int64,
+        ),
         tick=np.array([float(m.price_tick or 0) for m in markets]),
         tick_is_of_now=np.array([m.tick_is_of_now for m in markets]),
         step=np.array([float(m.quantity_step or 0) for m in markets]),
@@ -150,7 +157,7 @@ def _listed(ready: Prepared, name: str, close_time: IntArray, rules: InstrumentR
 
 
 def _trades(asked: Sequence[Evaluated], listed: Mapping[str, Listed]) -> TradeArray:
-    found = [np.empty(0, dtype=TRADE)]
+    found, room = [np.empty(0, dtype=TRADE)], np.empty(2 * MAX_STEPS)
     for number, one in enumerate(asked):
         configuration, said, first = one.configuration, one.evaluations, one.first
         # an entry at a limit of zero or less can never fill
@@ -163,14 +170,20 @@ def _trades(asked: Sequence[Evaluated], listed: Mapping[str, Listed]) -> TradeAr
             np.ascontiguousarray(level[first:], dtype=np.float64)
             for level in (said.stop, said.take_profit, said.limit, said.trail)
         )
+        confidence = said.confidence
+        if confidence is None:
+            confidence = np.full(len(said.action), np.nan)
         answers = Answers(
             np.ascontiguousarray(action), stop, take_profit, limit, trail,
+            bool((action == MOVE).any()),
             next_exits(action, is_said),
             (said.max_candles - 1) * timeframe_ms(configuration.timeframe),
+            steps_of(said)[first:],
+            np.ascontiguousarray(confidence[first:]),
         )  # fmt: skip
         rows = np.nonzero(enters)[0].astype(np.int64)
         trades = np.zeros(len(rows), dtype=TRADE)
-        count = trades_of(rows, answers, listed[configuration.series], number, trades)
+        count = trades_of(rows, answers, listed[configuration.series], number, room, trades)
         found.append(trades[:count])
     together = np.concatenate(found)
     return together[np.lexsort((together["configuration"], together["signalled"]))]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.research.arrays import CandleArrays, FinerArrays, FloatArray, IntArray
+from tradepulse.research.levels import target_in, write_steps
 from tradepulse.research.positions import (
     END_OF_DATA,
     NEVER,
@@ -23,7 +24,7 @@ from tradepulse.research.positions import (
     row_of_expiry,
 )
 from tradepulse.research.virtual.ticks import can_write, on_tick, tick_beside
-from tradepulse.strategies import ENTER_LONG, EXIT
+from tradepulse.strategies import ENTER_LONG, EXIT, MAX_STEPS, MOVE
 from tradepulse.strategies.compiled import row_by_row, step
 from tradepulse.trading.fills import (
     AT_LIMIT,
@@ -37,6 +38,7 @@ from tradepulse.trading.fills import (
     to_digits,
     trailed_stop,
 )
+from tradepulse.trading.levels import moved_stop
 
 LAPSES = 0
 """An entry that never fills: its limit is not reached, or the tick cannot write the open."""
@@ -60,6 +62,7 @@ TRADE = np.dtype(
         ("entry_volume", np.float64),
         ("entry_tick", np.float64),
         ("expected", np.float64),
+        ("confidence", np.float64),
         ("stop", np.float64),
         ("raw_exit", np.float64),
         ("bound", np.float64),
@@ -70,8 +73,9 @@ TRADE = np.dtype(
 """One trade: the closes (numbers of `Market.close_time`) at which it is signalled, entered and
 left, its configuration's number, `LONG` or `SHORT`, how it is entered (`LAPSES` and so on) and left
 (a key of `REASONS`). Then prices before costs: of the entry; the limit, NaN at market; the volume
-of its candle and the tick that binds there; the price by which its risk is judged and its first
-stop; of the exit, the target that it takes at no worse (NaN for none), volume and tick."""
+of its candle and the tick that binds there; the price by which its risk is judged, its confidence
+and first stop; of the exit, the target that it takes at no worse (NaN for none), volume and
+tick."""
 
 TradeArray = Any
 """`TRADE` `(m,)`, or one of them; mypy knows no fields of records."""
@@ -106,8 +110,11 @@ class Answers(NamedTuple):
         take_profit: see `action`.
         limit: see `action`.
         trail: see `action`.
+        moves: whether any moves a stop.
         leaves: row of the next signal to leave at or after each, `NEVER` for none.
         held_ms: how long after its first close a position may be held, below 0 for no such end.
+        steps: float64 `(n, 8)`, of falling targets; `(0, 8)` for none.
+        confidence: float64 `(n,)`, NaN for 1.
     """
 
     action: NDArray[np.int8]
@@ -115,8 +122,11 @@ class Answers(NamedTuple):
     take_profit: FloatArray
     limit: FloatArray
     trail: FloatArray
+    moves: bool
     leaves: IntArray
     held_ms: int
+    steps: FloatArray
+    confidence: FloatArray
 
 
 class Ordered(NamedTuple):
@@ -164,31 +174,65 @@ def _ordered(answers: Answers, row: int, close: float, tick: float) -> Ordered:
 
 
 @step
-def _followed(ordered: Ordered, stop: float, top: float, bottom: float, tick: float) -> float:
-    moved = trailed_stop(ordered.side, stop, ordered.trail, top, bottom)
-    if moved == stop:
+def _stop_on_tick(side: int, stop: float, moved: float, tick: float) -> float:
+    if math.isnan(moved) or moved == stop:
         return stop
     moved = on_tick(moved, tick)
     if math.isnan(stop):
         return moved
     # nor does rounding move it back
-    return max(moved, stop) if ordered.side == LONG else min(moved, stop)
+    return max(moved, stop) if side == LONG else min(moved, stop)
+
+
+@step
+def _stop_after(
+    ordered: Ordered,
+    stop: float,
+    is_inside: bool,  # noqa: FBT001 - numba takes no keyword-only arguments
+    row: int,
+    answers: Answers,
+    listed: Listed,
+) -> float:
+    """Return where the stop stands after a row that the position was held to."""
+    candles, side = listed.candles, ordered.side
+    close = candles.close[row]
+    tick = tick_beside(close, listed.tick, listed.tick_is_of_now)
+    if ordered.trail > 0.0:
+        # high and low may be from before the entry
+        top = close if is_inside else candles.high[row]
+        bottom = close if is_inside else candles.low[row]
+        trailed = trailed_stop(side, stop, ordered.trail, top, bottom)
+        stop = _stop_on_tick(side, stop, trailed, tick)
+    if answers.action[row] == MOVE:
+        stop = _stop_on_tick(side, stop, moved_stop(side, stop, answers.stop[row], close), tick)
+    return stop
 
 
 @step
 def _way_out(
-    ordered: Ordered, inside_at: float, entered: int, answers: Answers, listed: Listed
+    ordered: Ordered,
+    steps: FloatArray,
+    inside_at: float,
+    entered: int,
+    answers: Answers,
+    listed: Listed,
 ) -> Way:
     """Walk from the entry's candle to the one in which the position is left."""
     side, stop, target, candles = ordered.side, ordered.stop, ordered.target, listed.candles
+    changes = NEVER
+    if len(answers.steps) > 0:
+        target, changes = target_in(steps, target, candles.open_time, entered, entered)
     row, last = entered, len(candles.close) - 1
     leaves = answers.leaves[entered]
     expires = row_of_expiry(candles.open_time, entered, answers.held_ms)
     below, above = quiet_prices(side, stop, target, ordered.trail)
-    if math.isnan(below) and math.isnan(above):
+    if math.isnan(below) and math.isnan(above) and not answers.moves:
         # no candle can touch anything
-        row = max(row, min(leaves, expires, last))
+        row = max(row, min(leaves, expires, last, changes))
     while 0 <= row <= last:
+        if row >= changes:
+            target, changes = target_in(steps, target, candles.open_time, entered, row)
+            below, above = quiet_prices(side, stop, target, ordered.trail)
         is_inside = not math.isnan(inside_at)
         may_happen = is_inside or candles.low[row] <= below or candles.high[row] >= above
         if may_happen:
@@ -202,12 +246,8 @@ def _way_out(
                 return Way(row, reason, price, target if takes else math.nan)
         if row == last:
             break
-        if may_happen and ordered.trail > 0.0:
-            close = candles.close[row]
-            top = close if is_inside else candles.high[row]
-            bottom = close if is_inside else candles.low[row]
-            tick = tick_beside(close, listed.tick, listed.tick_is_of_now)
-            stop = _followed(ordered, stop, top, bottom, tick)
+        if may_happen or answers.action[row] == MOVE:
+            stop = _stop_after(ordered, stop, is_inside, row, answers, listed)
             below, above = quiet_prices(side, stop, target, ordered.trail)
         reason = decided_exit(row, leaves, expires)
         row += 1
@@ -244,6 +284,13 @@ def _write_entry(trade: TradeArray, ordered: Ordered, row: int, listed: Listed) 
 
 
 @step
+def _write_steps(steps: FloatArray, said: FloatArray, tick: float) -> None:
+    write_steps(steps, said)
+    for k in range(1, 2 * MAX_STEPS, 2):
+        steps[k] = on_tick(steps[k], tick)
+
+
+@step
 def _write_exit(trade: TradeArray, way: Way, listed: Listed) -> None:
     candles, row = listed.candles, way.row
     is_end = way.reason == END_OF_DATA
@@ -256,7 +303,12 @@ def _write_exit(trade: TradeArray, way: Way, listed: Listed) -> None:
 
 @row_by_row
 def trades_of(
-    rows: IntArray, answers: Answers, listed: Listed, configuration: int, trades: TradeArray
+    rows: IntArray,
+    answers: Answers,
+    listed: Listed,
+    configuration: int,
+    steps: FloatArray,
+    trades: TradeArray,
 ) -> int:
     """Write the trades of one configuration and return their number.
 
@@ -268,6 +320,7 @@ def trades_of(
         answers: what the configuration says.
         listed: its series.
         configuration: its number.
+        steps: room for the steps of one target, float64 `(8,)`.
         trades: of `TRADE`, at least as many as rows; written to.
     """
     count, candles = 0, listed.candles
@@ -284,9 +337,14 @@ def trades_of(
         count += 1
         trade.signalled, trade.configuration = listed.closes[row], configuration
         trade.side, trade.stop, trade.expected = ordered.side, ordered.stop, ordered.expected
+        confidence = answers.confidence[row]
+        trade.confidence = 1.0 if math.isnan(confidence) else confidence
         trade.exit, trade.raw_exit, trade.bound = NO_EXIT, math.nan, math.nan
         trade.exit_volume, trade.exit_tick = math.nan, 0.0
+        if len(answers.steps) > 0:
+            _write_steps(steps, answers.steps[row], tick)
         inside_at = _write_entry(trade, ordered, row + 1, listed)
         if trade.entry != LAPSES:
-            _write_exit(trade, _way_out(ordered, inside_at, row + 1, answers, listed), listed)
+            way = _way_out(ordered, steps, inside_at, row + 1, answers, listed)
+            _write_exit(trade, way, listed)
     return count
