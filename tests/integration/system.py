@@ -75,17 +75,24 @@ def with_four_hours(candles: Sequence[Candles]) -> list[Candles]:
     return [*candles, coarse]
 
 
-def configurations_for(candles: Sequence[Candles]) -> list[Configuration]:
+def configurations_for(
+    candles: Sequence[Candles], *, of_release: bool = False
+) -> list[Configuration]:
     """Several configurations on every series: two strategies, two parameter sets each.
 
-    Half of them trail their stops, enter by limit orders or leave by time.
+    Half of them trail their stops, enter by limit orders, leave by time or rest after a stop.
+
+    Args:
+        candles: the series.
+        of_release: without what the stable release does not know.
     """
+    rest = {} if of_release else {"cooldown": 12}
     params = {
         "sma_cross": [
             {"fast": 5, "slow": 21, "stop_atr": 3, "trail_atr": 2.5, "max_candles": 40},
             {"fast": 20, "slow": 60},
         ],
-        "liquidity_sweep": [{}, {"window": 12, "limit_atr": 0.3, "trail_atr": 1.5}],
+        "liquidity_sweep": [{}, {"window": 12, "limit_atr": 0.3, "trail_atr": 1.5, **rest}],
     }
     return [
         Configuration(

@@ -132,8 +132,8 @@ class Rollout:
 
 async def prepared(system: System, candles: Sequence[Candles]) -> Rollout:
     """Make a system ready on the present schema; nothing runs yet."""
-    await system.prepare(configurations_for(candles))
-    await system.store(configurations_for(candles))
+    await system.prepare(configurations_for(candles, of_release=True))
+    await system.store(configurations_for(candles, of_release=True))
     connection = await connect(system.database_url)
     await store_candles(connection, [one.between(None, START) for one in candles], "import")
     await connection.close()
@@ -158,7 +158,7 @@ async def test_versions_run_side_by_side(
 ) -> None:
     release, next_one = stable_release(tmp_path), next_version(tmp_path)
     candles = demo_candles(DAYS)
-    result = expected(candles, configurations_for(candles), InverseVolatility(96))
+    result = expected(candles, configurations_for(candles, of_release=True), InverseVolatility(96))
     system = System(kafka_bootstrap, database_url, tmp_path)
     rollout = await prepared(system, candles)
     try:

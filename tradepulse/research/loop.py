@@ -29,7 +29,7 @@ from tradepulse.research.accounts import (
 )
 from tradepulse.research.arrays import CandleArrays, FinerArrays
 from tradepulse.research.entries import enter
-from tradepulse.research.levels import fallen, moved, trailed
+from tradepulse.research.levels import fallen, falling, moved, trailed
 from tradepulse.research.positions import (
     NO_STEPS,
     STAYS,
@@ -52,6 +52,8 @@ IntArray = NDArray[np.int64]
 SHIFT = 0
 """Rows before i that the signal reads. Said in the loops, it spares every access the question
 whether its row is below zero and so counts from the end."""
+FALLS = False
+"""Whether the strategy's targets may fall with time; those of no other are looked after."""
 
 
 class Trial(NamedTuple):
@@ -185,16 +187,18 @@ def advance(
             answer = _ask(speaks, candles, trial)
             row = speaks + 1
             speaks = next_row(said.enters, row, said)
-            if row > held.expires:
-                position = enter(answer, candles, row, account.cash, rules, kept[STEPS:])
-            if position.quantity > 0.0:
+            position = enter(answer, candles, row, account.cash, rules)
+            if position.quantity > 0.0 and row > held.expires:
                 account = entered(account, position, row, results)
+                if FALLS:
+                    position = falling(position, answer[6], kept[STEPS:], open_time, row)
                 held = held_from(position, row, open_time, trial.held_ms)
                 leaves = next_row(said.exits, row, said) if leaves < row else leaves
             continue
-        if row >= position.changes:
+        calm = min(min(speaks, leaves, held.expires) + 1, last, end)
+        if FALLS:
             position = fallen(position, kept[STEPS:], open_time, held.entered, row)
-        calm = min(min(speaks, leaves, held.expires) + 1, last, end, position.changes)
+            calm = min(calm, position.changes)
         calm, left, position = _passed(
             position, held.waiting, account.cash, candles, finer, (row, calm), rules
         )

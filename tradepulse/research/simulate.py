@@ -156,17 +156,23 @@ class Loops(NamedTuple):
     many: Compiled[..., None]
 
 
-def _loops(name: str, decide: Callable[..., Any], asks: Compiled[..., Any], shift: int) -> Loops:
+def _loops(
+    name: str,
+    decide: Callable[..., Any],
+    asks: Compiled[..., Any],
+    shift: int,
+    *,
+    falls: bool,
+) -> Loops:
     asked = {
         "_decide": Compiled(decide, row_by_row=True),
         "SHIFT": shift,
         "NEAR": decide.__module__.partition(".")[0] == "tradepulse",
     }
+    asking = {"_ask": asks, "SHIFT": shift, "FALLS": falls}
     steps = {
         "_mark": instance(mark_said, name, asked, row_by_row=True, inlined=True),
-        "_advance": instance(
-            advance, name, {"_ask": asks, "SHIFT": shift}, row_by_row=True, inlined=True
-        ),
+        "_advance": instance(advance, name, asking, row_by_row=True, inlined=True),
     }
     return Loops(
         instance(trade, name, steps, row_by_row=True),
@@ -176,7 +182,7 @@ def _loops(name: str, decide: Callable[..., Any], asks: Compiled[..., Any], shif
 
 @cache
 def _loops_recorded() -> Loops:
-    return _loops("recorded", _action_recorded.python, _recorded, 0)
+    return _loops("recorded", _action_recorded.python, _recorded, 0, falls=True)
 
 
 @cache
@@ -184,14 +190,8 @@ def loops_by(strategy: Strategy) -> Loops:
     """Return the loops with this strategy in them."""
     name, signal = strategy.name, {"_signal": strategy.signal}
     asks = instance(ask, name, signal, row_by_row=True, inlined=True)
-    return _loops(name, strategy.decide.python, asks, strategy.shift)
-
-
-def held_and_rests(strategy: Strategy, vectors: FloatArray, candle_ms: int) -> IntArray:
-    """Return `held_ms` and `cooldown_ms` of `Trial`, int64 `(2, ...)`, of vectors `(..., p)`."""
-    places = [strategy.index["max_candles"], strategy.index["cooldown"]]
-    held, rests = np.moveaxis(vectors[..., places].astype(np.int64), -1, 0)
-    return np.array([(held - 1) * candle_ms, rests * candle_ms])
+    # no strategy gives a falling target yet
+    return _loops(name, strategy.decide.python, asks, strategy.shift, falls=False)
 
 
 class Simulator:
@@ -271,8 +271,9 @@ class Simulator:
         """
         columns = strategy.columns(candles, vector)
         asked = max(first, strategy.lookback_of(vector) - 1)
-        held_ms, rests = held_and_rests(strategy, vector, timeframe_ms(candles.timeframe)).tolist()
-        trial = Trial(columns, vector, asked, held_ms, rests)
+        length, index = timeframe_ms(candles.timeframe), strategy.index
+        held_ms = (int(vector[index["max_candles"]]) - 1) * length
+        trial = Trial(columns, vector, asked, held_ms, int(vector[index["cooldown"]]) * length)
         try:
             return self._trade(loops_by(strategy).one, candles, finer, first, trial)
         except Exception as error:

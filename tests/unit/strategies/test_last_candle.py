@@ -63,7 +63,12 @@ def whole(configuration: Configuration, candles: Candles) -> list[Said | None]:
     actions[found.refused] = found.refused_for
     levels = (found.stop, found.take_profit, found.limit, found.trail)
     return [
-        Said(int(actions[row]), *(float(level[row]) for level in levels), found.max_candles)
+        Said(
+            int(actions[row]),
+            *(float(level[row]) for level in levels),
+            found.max_candles,
+            cooldown=found.cooldown,
+        )
         if actions[row] != NONE
         else None
         for row in range(len(candles))
@@ -71,7 +76,7 @@ def whole(configuration: Configuration, candles: Candles) -> list[Said | None]:
 
 
 def bits(said: list[Said | None]) -> bytes:
-    return np.array([one or [np.inf] * len(Said._fields) for one in said]).tobytes()
+    return np.concatenate([np.hstack(one or [np.inf]) for one in said]).tobytes()
 
 
 @pytest.mark.parametrize("name", strategy_names())
