@@ -63,7 +63,7 @@ endif
 # What decides on money, by its own tests: the floor is just under what is reached.
 coverage: $(VENV)/.dev
 	$(BIN)/pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=$(COVERED) $(ARGS) \
-		tests/unit/trading tests/unit/executor_svc tests/integration/test_ledger_store.py
+		tests/unit/trading tests/unit/executor_svc $(addprefix tests/integration/test_,ledger_store.py kept_rules.py retention.py)
 
 # Plants faults and tells which the tests do not notice: hours, so by hand or at night.
 mutants: $(VENV)/.dev $(PAGE)
