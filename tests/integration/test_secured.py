@@ -74,7 +74,6 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secu
         await asyncio.gather(kafka.start(), server.start())
         made = SecuredSystem(kafka, server, server.url(), folder)
         await made.prepare(configurations_for(demo_candles(DAYS)))
-        await made.store(configurations_for(demo_candles(DAYS)))
         yield made
         made.stop()
         await asyncio.gather(kafka.stop(), server.stop())
