@@ -265,7 +265,7 @@ LEARNING = (
         after=400,
         minutes=4,
     ),
-    Case("JobFailed", {}, {'tradepulse_jobs_total{kind="search", end="FAILED"}': (0, 1)}, after=70),
+    Case("JobFailed", {}, {'tradepulse_jobs_total{kind="search", end="failed"}': (0, 1)}, after=70),
     Case("JobsWait", {'tradepulse_job_oldest_seconds{kind="search"}': (10, 30_000)}, bad=30),
     Case(
         "ConfigurationDecays", {}, {'tradepulse_transitions_total{stage="DECAY"}': (0, 1)}, after=70
@@ -369,7 +369,12 @@ MARKET_DATA = (
     ),
     Case(
         "ImpossibleCandles",
-        {f'tradepulse_gaps{{{OF_A_VENUE}, kind="impossible", status="open"}}': (0, 1)},
+        {
+            f'tradepulse_gaps{{{OF_A_VENUE}, kind="impossible", status="open"}}': (0, 0),
+            f'tradepulse_gaps{{{OF_A_VENUE}, kind="impossible", status="unrepairable"}}': (0, 1),
+            # beside candles that are right
+            f'tradepulse_gaps{{{OF_A_VENUE}, kind="off_grid", status="unrepairable"}}': (1, 1),
+        },
         bad=20,
     ),
     Case(
