@@ -248,6 +248,9 @@ TRADING = (
         {
             'tradepulse_orders_refused_total{account="main", code="stale"}': (0, 1),
             'tradepulse_orders_total{status="REFUSED"}': (0, 1),
+            # each of those that are not is counted twice
+            'tradepulse_orders_total{status="OPEN"}': (0.1, 0.8),
+            'tradepulse_orders_total{status="FILLED"}': (0.1, 0.8),
         },
         after=80,
     ),

@@ -35,25 +35,25 @@ class MarketFaults:
         for fault in faults:
             self.of.fake.faults.add(fault, venue=venue, probability=share, until=until)
 
-    async def cut_off(self, seconds: float = 120) -> None:
-        """Take a venue away for a while."""
+    async def cut_off(self, seconds: float = 300) -> None:
+        """Take a venue away."""
         self._plan(ServerError(), DropSocket(), RefuseSocket(), venue="kraken", s=seconds)
 
     async def break_streams(self) -> None:
-        """Let streams break at every second message for a minute and a half."""
-        self._plan(DropSocket(), s=90, share=0.5)
+        """Let streams break at every second message."""
+        self._plan(DropSocket(), s=300, share=0.5)
 
     async def refuse_streams(self) -> None:
         """Let a venue answer questions, and give no streams."""
-        self._plan(DropSocket(), RefuseSocket(), venue="binanceus", s=150)
+        self._plan(DropSocket(), RefuseSocket(), venue="binanceus", s=300)
 
     async def lose_messages(self) -> None:
         """Let half of the messages get lost."""
-        self._plan(LostMessage(), venue="binanceus", s=150, share=0.5)
+        self._plan(LostMessage(), venue="binanceus", s=300, share=0.5)
 
     async def limit_rate(self) -> None:
-        """Let a venue send everybody away for half a minute, again and again."""
-        self._plan(RateLimited(30), venue="kraken", s=120)
+        """Let a venue send everybody away for most of a minute, again and again."""
+        self._plan(RateLimited(50), venue="kraken", s=300)
 
     async def deny(self) -> None:
         """Let a venue know nothing of what its stream has just told."""
@@ -96,7 +96,7 @@ class MarketFaults:
 
     async def lose_candles(self) -> None:
         """Remove stored candles while nobody can be asked for them."""
-        await self.cut_off(150)
+        await self.cut_off()
         await self.lose_some()
 
     async def lose_some(self) -> None:
