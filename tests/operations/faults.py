@@ -6,10 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,6 +19,7 @@ from contracts.topics import CANDLES
 from optimizer_svc.restoring import tell_configurations
 from tests.fakes.exchange import FakeExchange
 from tests.integration.system import System
+from tests.operations.figures import Figures
 from tests.operations.watched import HOST, Watch
 from tradepulse.embedded.kafka import EmbeddedKafka
 from tradepulse.embedded.ports import free_ports
@@ -39,42 +38,6 @@ SERIES = ("binanceus:BTC/USD:1m", "kraken:ETH/USD:1m")
 STRATEGIES = Path(__file__).parent / "provoked_strategies.py"
 TOKEN = "token-of-this-very-run-0123456789"
 Act = Callable[[], Awaitable[object]]
-
-
-class Figures:
-    """What an exporter would tell that is not here: figures that are set by hand."""
-
-    def __init__(self) -> None:
-        self.told: dict[str, float] = {}
-        told = self.told
-
-        class Answer(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("content-type", "text/plain; version=0.0.4")
-                self.end_headers()
-                lines = "".join(f"{name} {value}\n" for name, value in told.items())
-                self.wfile.write(lines.encode())
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer((HOST, 0), Answer)
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.shutdown()
-        self._server.server_close()
-
-    async def set(self, name: str, value: float) -> None:
-        """Tell a figure from now on."""
-        self.told[name] = value
-
-    async def forget(self) -> None:
-        """Tell none."""
-        self.told.clear()
 
 
 class Faults:
@@ -196,10 +159,21 @@ class Faults:
         if await process.wait():
             raise RuntimeError(f"tradepulse {arguments[0]} failed")
 
+    async def backfill(self, start: int) -> None:
+        """Fetch what traded before."""
+        for one in SERIES:
+            exchange, symbol, timeframe = one.split(":")
+            what = "--exchange", exchange, "--symbol", symbol, "--timeframe", timeframe
+            await self.run("backfill", *what, "--from", str(start))
+
     def environment(self) -> dict[str, str]:
         """Return what a command is told of the stores."""
-        told = {"DATABASE_URL": self.system.database_url}
-        return {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers, **told}
+        return {
+            **os.environ,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "DATABASE_URL": self.system.database_url,
+            "VENUES_FILE": str(self.system.folder / "venues.json"),
+        }
 
     # the database
 

@@ -100,10 +100,10 @@ class MarketFaults:
         await self.lose_some()
 
     async def lose_some(self) -> None:
-        """Remove each third candle but the latest."""
+        """Remove candles, four of twelve."""
         await self.of.execute(
-            "delete from candles where open_time / 60000 % 3 = 0 and open_time < "
-            f"(select max(open_time) - 180000 from candles) and series = {KRAKEN}"
+            "delete from candles where open_time / 60000 % 12 < 4 and open_time < "
+            f"(select max(open_time) - 600000 from candles) and series = {KRAKEN}"
         )
         await self.scan()
 

@@ -121,12 +121,14 @@ def of_market(f: Faults, market: MarketFaults) -> list[Step]:
           "BudgetBurns", "BudgetRunsOut"),
          market.cut_off, market.right_again),
         ("streams cut", ("StreamsUnstable",), market.break_streams, market.right_again),
-        ("a venue that gives no streams", ("CandlesByHttpOnly",), market.refuse_streams, market.right_again),
+        ("a venue that gives no streams", ("CandlesByHttpOnly",),
+         market.refuse_streams, market.right_again),
         ("half of a stream's messages lost", ("StreamDisagreesWithVenue",),
          market.lose_messages, market.right_again),
         ("a venue that denies what its stream told", ("CandlesUnconfirmed",),
          market.deny, market.right_again),
-        ("a venue that sends everybody away", ("RateLimitReached",), market.limit_rate, market.right_again),
+        ("a venue that sends everybody away", ("RateLimitReached",),
+         market.limit_rate, market.right_again),
         ("an impossible candle of a venue that is not asked", ("ImpossibleCandles",),
          market.impossible, market.possible),
         ("stored candles lost while their venue is away", ("GapsOpen", "RepairsUnanswered"),
@@ -237,7 +239,10 @@ async def around(folder: Path) -> AsyncIterator[Faults]:
         stack.callback(system.stop)
         faults.fake = await stack.enter_async_context(FakeExchange(now, tapes))
         await faults.start()
+        # its clock stood still until here
+        await faults.fake.advance(int(time.time() * 1000) - faults.fake.clock.now)
         await stack.enter_async_context(faults.fake.running())
+        await faults.backfill(now - HOUR)
         keeping = asyncio.create_task(faults.keep())
         stack.callback(keeping.cancel)
         watch, _ = stack.enter_context(
