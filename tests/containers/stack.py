@@ -157,11 +157,13 @@ class Stack:
         """Return what is in the files of secrets."""
         return {path.name: path.read_text() for path in (self.folder / "secrets").iterdir()}
 
-    def database_url(self) -> str:
-        """Return the address of the database, from this machine."""
+    def database_url(self, role: str = "tradepulse") -> str:
+        """Return the address of the database, from this machine; of the superuser or of a role."""
         (container,) = self.containers("postgres")
-        password = self.secrets()["database_password"]
-        return f"postgresql://tradepulse:{password}@{self.address(container)}:5432/tradepulse"
+        password = self.secrets()[
+            "database_password" if role == "tradepulse" else f"database_{role}"
+        ]
+        return f"postgresql://{role}:{password}@{self.address(container)}:5432/tradepulse"
 
 
 def _context() -> list[str]:
