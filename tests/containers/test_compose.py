@@ -6,11 +6,26 @@ One story, told in order: the replay of one start goes on under all of it.
 import asyncio
 import json
 import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import asyncpg
 import pytest
-from stack import END, PORT, ROOT, SERVICES, START, SYMBOLS, Stack, get
+from stack import (
+    ALERTMANAGER_PORT,
+    END,
+    PORT,
+    PROMETHEUS_PORT,
+    ROOT,
+    SERVICES,
+    START,
+    SYMBOLS,
+    WATCHERS,
+    Stack,
+    get,
+)
 
 from tests.integration.system import System, equity_rows, trade_rows
 from tradepulse.market_data.files import read_candles
@@ -168,6 +183,41 @@ def test_an_executor_that_is_cut_off_is_replaced(stack: Stack) -> None:
         stack.client.docker("network", "connect", "--alias", "executor_svc", "tptest_inside", cut)
     print(f"executor without a network replaced after {took:.1f} s")
     assert active_executor(stack) == (standby, cut)
+
+
+def test_it_is_watched(stack: Stack) -> None:
+    """Prometheus finds and scrapes all, judges them by our rules, and Alertmanager hears of it."""
+
+    def asks(path: str, port: str = PROMETHEUS_PORT) -> Any:
+        status, body = get(f"http://127.0.0.1:{port}/{path}")
+        return json.loads(body) if status == 200 else {}
+
+    def found(query: str) -> list[dict[str, str]]:
+        data = asks(f"api/v1/query?query={quote(query)}").get("data", {"result": []})
+        return [one["metric"] for one in data["result"]]
+
+    stack.compose("up", "--detach", "--no-build", *WATCHERS)
+    # the second executor waits
+    wanted = sorted([*OURS, "executor_svc", "postgres", "node", "prometheus", "alertmanager"])
+    took = stack.until(
+        lambda: sorted(one["job"] for one in found("up == 1")) == wanted, REPLACED_S, "watched"
+    )
+    assert found("up == 0") == []
+    assert len(found("pg_up == 1")) == 1
+    heard = stack.until(
+        lambda: any(
+            one["labels"]["alertname"] == "Watchdog"
+            for one in asks("api/v2/alerts", ALERTMANAGER_PORT)
+        ),
+        REPLACED_S,
+        "heard",
+    )
+    groups = asks("api/v1/rules")["data"]["groups"]
+    assert {Path(one["file"]).name for one in groups} == {
+        path.name for path in (ROOT / "deploy" / "prometheus").glob("*.rules.yml")
+    }
+    assert {rule["health"] for one in groups for rule in one["rules"]} <= {"ok", "unknown"}
+    print(f"all scraped after {took:.0f} s, the watchdog heard {heard:.0f} s later")
 
 
 async def test_the_trades_are_those_of_the_backtest(stack: Stack) -> None:
