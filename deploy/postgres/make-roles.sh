@@ -3,6 +3,8 @@
 # is made. Again after a release that adds a role, and after a password was changed:
 #     docker compose exec postgres /docker-entrypoint-initdb.d/make-roles.sh
 set -eu
+# what is there already is no news
+export PGOPTIONS='--client-min-messages=warning'
 say() {
     psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" "$@"
 }
