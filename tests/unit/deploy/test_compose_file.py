@@ -107,7 +107,7 @@ def test_the_stores_know_every_login() -> None:
         SERVICES["postgres"]["secrets"]
     )
     read = re.findall(
-        r"{dir:/run/secrets:(\w+)}", (ROOT / "deploy" / "kafka" / "server.properties").read_text()
+        r"{dir:/run/secrets/:(\w+)}", (ROOT / "deploy" / "kafka" / "server.properties").read_text()
     )
     assert set(read) == set(SERVICES["kafka"]["secrets"])
     used = {
