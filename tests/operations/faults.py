@@ -82,8 +82,6 @@ class Faults:
             "market_ingest": {"FEED_MODE": "live", "SCAN_EVERY_S": "5", **venues},
             "studio_svc": {"STUDIO_TOKEN_FILE": str(folder / "token")},
             "optimizer_svc": {"FETCH_MISSING": "false", "OPTIMIZER_WORKERS": "1"},
-            # also in a hurry
-            "executor_svc": {"MAX_WEIGHT_AGE_S": "100"},
         }
         for name in SERVICES:
             given = {"HTTP_PORT": str(self.ports[name]), "STRATEGY_FILES": str(STRATEGIES)}
