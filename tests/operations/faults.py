@@ -62,7 +62,7 @@ class Faults:
         system, folder = self.system, self.system.folder
         load_strategy_file(STRATEGIES)
         configurations = [
-            Configuration(uuid4(), "eager", *one.split(":"), {"max_candles": 1}, 0.1)
+            Configuration(uuid4(), "eager", *one.split(":"), {"max_candles": 1}, 0.01)
             for one in SERIES
             for _ in range(4)
         ]
