@@ -62,7 +62,7 @@ class Faults:
         system, folder = self.system, self.system.folder
         load_strategy_file(STRATEGIES)
         configurations = [
-            Configuration(uuid4(), "eager", *one.split(":"), {"max_candles": 1}, 0.1)
+            Configuration(uuid4(), "eager", *one.split(":"), {"max_candles": 1}, 0.01)
             for one in SERIES
             for _ in range(4)
         ]
@@ -82,8 +82,6 @@ class Faults:
             "market_ingest": {"FEED_MODE": "live", "SCAN_EVERY_S": "5", **venues},
             "studio_svc": {"STUDIO_TOKEN_FILE": str(folder / "token")},
             "optimizer_svc": {"FETCH_MISSING": "false", "OPTIMIZER_WORKERS": "1"},
-            # also in a hurry
-            "executor_svc": {"MAX_WEIGHT_AGE_S": "100"},
         }
         for name in SERVICES:
             given = {"HTTP_PORT": str(self.ports[name]), "STRATEGY_FILES": str(STRATEGIES)}
@@ -189,11 +187,21 @@ class Faults:
                 if count > 0.9 * int(limit):
                     return
 
-    async def lock(self, *tables: str) -> None:
-        """Lock tables, as a person does who forgets to commit."""
+    async def lock(self, table: str, mode: str = "access exclusive") -> None:
+        """Lock a table, as a person does who forgets to commit."""
         connection = await asyncpg.connect(self.system.database_url)
         self.held.append(connection)
-        await connection.execute(f"begin; lock table {', '.join(tables)}")
+        await connection.execute(f"begin; lock table {table} in {mode} mode")
+
+    async def lock_outbox(self) -> None:
+        """Let an event wait that nobody may take out."""
+        await self.end("optimizer_svc")
+        connection = await connect(self.system.database_url)
+        async with connection.transaction():
+            await tell_configurations(connection)
+        await connection.close()
+        await self.lock("outbox", mode="exclusive")
+        await self.bring_back("optimizer_svc")
 
     async def let_go(self) -> None:
         """Let go of connections, and so of their locks."""
@@ -226,14 +234,6 @@ class Faults:
             some = [("kraken:ETH/USD", b"no candle")] * min(count, 1000)
             await publisher.send_many(CANDLES, some)
         await publisher.stop()
-
-    async def lose_kafka(self) -> None:
-        """Kill the broker while an event waits for it."""
-        await self.execute(
-            "insert into outbox (service, topic, key, value, created_at) values "
-            "('optimizer_svc', 'tradepulse.configurations', 'x', 'x', now() - interval '1 hour')"
-        )
-        await self.kafka.kill()
 
     # configurations, and those who ask
 

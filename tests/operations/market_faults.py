@@ -48,8 +48,8 @@ class MarketFaults:
         self._plan(DropSocket(), RefuseSocket(), venue="binanceus", s=300)
 
     async def lose_messages(self) -> None:
-        """Let half of the messages get lost."""
-        self._plan(LostMessage(), venue="binanceus", s=300, share=0.5)
+        """Let most of the messages get lost."""
+        self._plan(LostMessage(), venue="binanceus", s=300, share=0.9)
 
     async def limit_rate(self) -> None:
         """Let a venue send everybody away for most of a minute, again and again."""
@@ -100,7 +100,8 @@ class MarketFaults:
         await self.lose_some()
 
     async def lose_some(self) -> None:
-        """Remove candles, four of twelve."""
+        """Remove candles, four of twelve, and what was noted of them."""
+        await self.of.execute("delete from venue_answers")
         await self.of.execute(
             "delete from candles where open_time / 60000 % 12 < 4 and open_time < "
             f"(select max(open_time) - 600000 from candles) and series = {KRAKEN}"
@@ -214,7 +215,10 @@ class MarketFaults:
 
     async def old_weights(self) -> None:
         """Let the binding weights be three hours older, and nobody decide new ones."""
-        await self.of.end("rl_svc", "executor_svc")
+        await self.of.end("rl_svc")
+        # until executor_svc has no newer ones before it
+        await asyncio.sleep(75)
+        await self.of.end("executor_svc")
         await self.of.execute(
             "update event_time_positions set state = jsonb_set(state, '{weights,decided_at}', "
             "to_jsonb((state #>> '{weights,decided_at}')::bigint - 10800000)) "
@@ -229,9 +233,9 @@ class MarketFaults:
 
     async def lock_often(self) -> None:
         """Ask much of studio_svc while a table that it reads is locked again and again."""
-        await self.of.ask_much("/api/overview")
+        await self.of.ask_much("/api/orders")
         for _ in range(15):
-            await self.of.lock("equity", "positions", "trained_configurations")
+            await self.of.lock("orders")
             await asyncio.sleep(3)
             await self.of.let_go()
             await asyncio.sleep(0.3)

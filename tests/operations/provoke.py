@@ -1,4 +1,4 @@
-"""Real faults, and which alerts fire and end: `python -m tests.operations.provoke`, an hour.
+"""Real faults, and which alerts fire and end: `python -m tests.operations.provoke`, 90 minutes.
 
 All services follow two fake venues live, on the wall's clock, with a Kafka and a PostgreSQL of
 their own. The rules are those of deploy/prometheus in a hurry: they wait for 10 s instead of
@@ -86,9 +86,8 @@ def of_money(f: Faults, market: MarketFaults) -> list[Step]:
         ("a least order that nobody can pay", ("RefusedOrders",),
          partial(f.start_anew, "executor_svc", MARKETS=TOO_MUCH),
          partial(f.start_anew, "executor_svc", MARKETS="{}")),
-        ("rl_svc killed", ("FallbackWeights",),
-         partial(f.end, "rl_svc"), partial(f.bring_back, "rl_svc")),
-        ("weights three hours older, rl_svc killed", ("WeightsOld",),
+        ("rl_svc killed, its last weights made three hours older",
+         ("WeightsOld", "FallbackWeights"),
          market.old_weights, partial(f.bring_back, "rl_svc")),
         ("POLICY=model, and no model", ("PolicyFallback",),
          partial(f.start_anew, "rl_svc", POLICY="model"),
@@ -123,7 +122,7 @@ def of_market(f: Faults, market: MarketFaults) -> list[Step]:
         ("streams cut", ("StreamsUnstable",), market.break_streams, market.right_again),
         ("a venue that gives no streams", ("CandlesByHttpOnly",),
          market.refuse_streams, market.right_again),
-        ("half of a stream's messages lost", ("StreamDisagreesWithVenue",),
+        ("most of a stream's messages lost", ("StreamDisagreesWithVenue",),
          market.lose_messages, market.right_again),
         ("a venue that denies what its stream told", ("CandlesUnconfirmed",),
          market.deny, market.right_again),
@@ -165,7 +164,8 @@ def of_stores(f: Faults) -> list[Step]:
         ("a partition that lacks a replica (figure injected)", ("KafkaUnderReplicated",),
          partial(f.figures.set, under, 1), f.figures.forget),
         ("connections held", ("PostgresConnections",), f.hold_connections, f.let_go),
-        ("Kafka killed", ("KafkaDown", "OutboxStuck", "PublishFails"), f.lose_kafka, f.kafka.start),
+        ("the outbox locked by somebody", ("OutboxStuck",), f.lock_outbox, f.let_go),
+        ("Kafka killed", ("KafkaDown",), f.kafka.kill, f.kafka.start),
         ("PostgreSQL stopped", ("PostgresDown",), f.postgres.stop, f.postgres.start),
     ]  # fmt: skip
 
