@@ -35,9 +35,9 @@ rl: $(VENV)/.rl
 rl-demo: $(VENV)/.rl $(PAGE)
 	deploy/rl_demo.sh $(BIN)
 
-# The images of docker-compose.yml, for a replay and for live candles; not the trainer's, 5 GB.
+# The images of docker-compose.yml, for a replay, for live candles and for backups; not the trainer's, 5 GB.
 images:
-	DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1 COMPOSE_PROFILES=stores,replay,live \
+	DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1 COMPOSE_PROFILES=stores,replay,live,backup \
 		COMMIT=$(shell git rev-parse --short HEAD 2>/dev/null) $(COMPOSE) build $(ARGS)
 
 # docker-compose.yml for real, on a container engine of its own: root, and the packages that it names
