@@ -187,21 +187,11 @@ class Faults:
                 if count > 0.9 * int(limit):
                     return
 
-    async def lock(self, table: str, mode: str = "access exclusive") -> None:
+    async def lock(self, table: str) -> None:
         """Lock a table, as a person does who forgets to commit."""
         connection = await asyncpg.connect(self.system.database_url)
         self.held.append(connection)
-        await connection.execute(f"begin; lock table {table} in {mode} mode")
-
-    async def lock_outbox(self) -> None:
-        """Let an event wait that nobody may take out."""
-        await self.end("optimizer_svc")
-        connection = await connect(self.system.database_url)
-        async with connection.transaction():
-            await tell_configurations(connection)
-        await connection.close()
-        await self.lock("outbox", mode="exclusive")
-        await self.bring_back("optimizer_svc")
+        await connection.execute(f"begin; lock table {table}")
 
     async def let_go(self) -> None:
         """Let go of connections, and so of their locks."""
@@ -234,6 +224,14 @@ class Faults:
             some = [("kraken:ETH/USD", b"no candle")] * min(count, 1000)
             await publisher.send_many(CANDLES, some)
         await publisher.stop()
+
+    async def lose_kafka(self) -> None:
+        """Kill the broker while an event waits for it."""
+        await self.execute(
+            "insert into outbox (service, topic, key, value, created_at) values "
+            "('optimizer_svc', 'tradepulse.configurations', 'x', 'x', now() - interval '1 hour')"
+        )
+        await self.kafka.kill()
 
     # configurations, and those who ask
 

@@ -164,8 +164,8 @@ def of_stores(f: Faults) -> list[Step]:
         ("a partition that lacks a replica (figure injected)", ("KafkaUnderReplicated",),
          partial(f.figures.set, under, 1), f.figures.forget),
         ("connections held", ("PostgresConnections",), f.hold_connections, f.let_go),
-        ("the outbox locked by somebody", ("OutboxStuck",), f.lock_outbox, f.let_go),
-        ("Kafka killed", ("KafkaDown",), f.kafka.kill, f.kafka.start),
+        ("Kafka killed, an event waiting for it", ("KafkaDown", "OutboxStuck"),
+         f.lose_kafka, f.kafka.start),
         ("PostgreSQL stopped", ("PostgresDown",), f.postgres.stop, f.postgres.start),
     ]  # fmt: skip
 
