@@ -35,9 +35,9 @@ rl: $(VENV)/.rl
 rl-demo: $(VENV)/.rl $(PAGE)
 	deploy/rl_demo.sh $(BIN)
 
-# The images of docker-compose.yml, for a replay and for live candles; not the trainer's, 5 GB.
+# The images of docker-compose.yml, for a replay, for live candles and for backups; not the trainer's, 5 GB.
 images:
-	DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1 COMPOSE_PROFILES=stores,replay,live \
+	DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1 COMPOSE_PROFILES=stores,replay,live,backup \
 		COMMIT=$(shell git rev-parse --short HEAD 2>/dev/null) $(COMPOSE) build $(ARGS)
 
 # docker-compose.yml for real, on a container engine of its own: root, and the packages that it names
@@ -63,7 +63,7 @@ endif
 # What decides on money, by its own tests: the floor is just under what is reached.
 coverage: $(VENV)/.dev
 	$(BIN)/pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=$(COVERED) $(ARGS) \
-		tests/unit/trading tests/unit/executor_svc tests/integration/test_ledger_store.py
+		tests/unit/trading tests/unit/executor_svc $(addprefix tests/integration/test_,ledger_store.py kept_rules.py retention.py)
 
 # Plants faults and tells which the tests do not notice: hours, so by hand or at night.
 mutants: $(VENV)/.dev $(PAGE)

@@ -1,8 +1,9 @@
 """Cut a version: `make release VERSION=0.2.0`.
 
 Writes the version where it stands, gives the changelog's *Unreleased* its number and date, renews
-what is generated from the version, commits and tags. Nothing is pushed. It refuses before anything
-is changed.
+what is generated from the version, commits and tags. The commit after it names the tag as the
+release that the code from then on must run beside. Nothing is pushed. It refuses before anything is
+changed.
 """
 
 import re
@@ -22,6 +23,8 @@ GENERATED: Sequence[Sequence[str]] = (
     ("-m", "tradepulse.cli.asyncapi", "docs/reference/asyncapi"),
 )
 CHANGELOG = Path("CHANGELOG.md")
+STABLE = Path("tests/operations/RELEASE")
+"""Names the last release in its first line, for the test that rolls from it to the present code."""
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _UNRELEASED = "## [Unreleased]\n"
 
@@ -88,16 +91,26 @@ def write(version: str, unreleased: str, today: str) -> None:
         subprocess.run([sys.executable, *arguments], check=True)  # noqa: S603 - our own programs
 
 
+def name_stable(tag: str) -> None:
+    """Name a tag as the last release; what follows in the file stays."""
+    _, _, rest = STABLE.read_text(encoding="utf-8").partition("\n")
+    STABLE.write_text(f"{tag}\n{rest}", encoding="utf-8")
+
+
 def main() -> None:
     """Cut the version that is given."""
     version = sys.argv[1].removeprefix("v") if len(sys.argv) > 1 else ""
+    tag = f"v{version}"
     try:
         write(version, check(version), datetime.now(UTC).date().isoformat())
         git("commit", "--all", "--message", f"house: Release {version}")
-        git("tag", "--annotate", f"v{version}", "--message", f"TradePulse {version}")
+        git("tag", "--annotate", tag, "--message", f"TradePulse {version}")
+        # not before it: the release itself must run beside the one before
+        name_stable(tag)
+        git("commit", "--all", "--message", f"tests: Run beside the release {version}")
     except RefusedError as error:
         sys.exit(f"no release: {error}")
-    print(f"v{version} is cut. Look at it (git show), then: git push origin main v{version}")
+    print(f"{tag} is cut. Look at it (git show {tag}), then: git push origin main {tag}")
 
 
 if __name__ == "__main__":

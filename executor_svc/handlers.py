@@ -154,6 +154,7 @@ class Executor:
             if not settled:
                 self._hold_back()
                 return
+            self._meters.path.on_storing()
             with self._meters.seconds.time():
                 await self._store.record(
                     [one.settlement for one in settled],

@@ -24,6 +24,7 @@ class PathMeters:
         self._now = now
         self._event_time: EventTime | None = None
         self._moved_at = now()
+        self._in_hand_since: int | None = None
         self._sent: dict[int, int] = {}
         """By close, the Kafka timestamp of its last candle so far, epoch ms."""
         self._came: dict[str, dict[int, int]] = {"candles": {}, "evaluations": {}, "weights": {}}
@@ -40,7 +41,7 @@ class PathMeters:
         self._seconds = {step: seconds.labels(step) for step in STEPS}
         self._waiting = Gauge(
             "tradepulse_closes_waiting_seconds",
-            "How long the next close has been waited for",
+            "How long the next close has been waited for, or is being stored",
             registry=registry,
         )
 
@@ -64,6 +65,10 @@ class PathMeters:
             dict.fromkeys([event.close_time for event, _ in batch], self._now())
         )
 
+    def on_storing(self) -> None:
+        """Note that closes are decided, and not stored before `on_settled`."""
+        self._in_hand_since = self._now()
+
     def on_settled(self, times: Sequence[int], before: int) -> Callable[[], None]:
         """Measure closes whose orders are decided and stored.
 
@@ -75,6 +80,7 @@ class PathMeters:
             What is to be called when their events are published.
         """
         decided = self._moved_at = self._now()
+        self._in_hand_since = None
         measured = []
         for time in times:
             sent = self._sent.get(time)
@@ -113,4 +119,7 @@ class PathMeters:
         since = None if self._event_time is None else self._event_time.waits_since()
         # while one close after another is settled, none of them is waited for
         waited = 0 if since is None else self._now() - max(since, self._moved_at)
+        if self._in_hand_since is not None:
+            # what comes meanwhile is not taken in, so nothing else would tell that it stands still
+            waited = self._now() - self._in_hand_since
         self._waiting.set(max(0, waited) / 1000)

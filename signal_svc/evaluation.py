@@ -116,8 +116,10 @@ def _of_rows(
     start = max(0, first - configuration.lookback + 1)
     rows = candles.rows(start, end)
     found = evaluations_of(configuration, rows, first - start)
-    # hardly ever there, and counting takes as long as evaluating one candle
-    refused = entries_in(found, rows, first - start).refused if len(found.refused) else {}
+    # hardly ever there, and counting takes as long as evaluating one candle; one that is switched
+    # off enters nothing
+    has_some = len(found.refused) and not configuration.exits_only
+    refused = entries_in(found, rows, first - start).refused if has_some else {}
     for reason, count in refused.items():
         known = {"configuration_id": str(configuration.configuration_id)}
         log.warning(

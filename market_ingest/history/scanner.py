@@ -69,6 +69,8 @@ class Scanner:
                 # candles go on without the scanner
                 log.exception("scan failed")
                 self._meters.scan_failures.inc()
+                # whoever asked for a scan of everything still waits for it
+                self._full_until = 0.0
             await self._repair(begun + self._every_s)
             left = max(0.0, begun + self._every_s - time.monotonic())
             # wait_for would forget a cancel that comes at the moment it is asked

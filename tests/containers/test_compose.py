@@ -6,11 +6,26 @@ One story, told in order: the replay of one start goes on under all of it.
 import asyncio
 import json
 import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import asyncpg
 import pytest
-from stack import END, PORT, ROOT, SERVICES, START, SYMBOLS, Stack, get
+from stack import (
+    ALERTMANAGER_PORT,
+    END,
+    PORT,
+    PROMETHEUS_PORT,
+    ROOT,
+    SERVICES,
+    START,
+    SYMBOLS,
+    WATCHERS,
+    Stack,
+    get,
+)
 
 from tests.integration.system import System, equity_rows, trade_rows
 from tradepulse.market_data.files import read_candles
@@ -26,6 +41,33 @@ pytestmark = pytest.mark.timeout(3_600)
 OURS = tuple(name for name in SERVICES if name not in {"postgres", "kafka"})
 REPLACED_S = 60.0
 """Far more than the 15 s that are promised: a busy machine must not fail the test."""
+OTHERS_WORK = """
+import asyncio
+from aiokafka.errors import TopicAuthorizationFailedError
+from asyncpg import InsufficientPrivilegeError
+from contracts.topics import CANDLES
+from tradepulse.runtime.db import connect
+from tradepulse.runtime.publisher import Publisher
+from tradepulse.runtime.settings import RuntimeSettings
+
+async def main():
+    settings = RuntimeSettings()
+    connection = await connect(settings.database_url)
+    print(await connection.fetchval("select current_user"))
+    try:
+        await connection.execute("insert into orders default values")
+    except InsufficientPrivilegeError:
+        print("no order")
+    await connection.close()
+    publisher = await Publisher(settings, "test").start()
+    try:
+        await publisher.send(CANDLES, "k", b"{}")
+    except TopicAuthorizationFailedError:
+        print("no candle")
+    await publisher.stop()
+
+asyncio.run(main())
+"""
 
 
 async def ask(stack: Stack, query: str) -> list[asyncpg.Record]:
@@ -78,7 +120,8 @@ def test_a_container_has_no_rights(stack: Stack, service: str) -> None:
     changed = {line.split()[1] for line in stack.client.docker("diff", container).splitlines()}
     # what the engine itself puts there: its init, and where secrets are mounted
     assert changed <= {
-        *("/run", "/run/secrets", *(f"/run/secrets/{name}" for name in stack.secrets())),
+        *("/run", "/run/secrets", "/run/secrets/kafka_password"),
+        *(f"/run/secrets/{name}" for name in stack.secrets()),
         *("/sbin", "/sbin/docker-init", "/usr", "/usr/sbin", "/usr/sbin/docker-init"),
     }
 
@@ -88,12 +131,25 @@ def test_no_secret_is_told_by_the_engine(stack: Stack) -> None:
     images = {stack.inspect(one)["Image"] for one in stack.containers()}
     told += stack.client.docker("image", "inspect", *images)
     secrets = {name: text for name, text in stack.secrets().items() if "\n" not in text and text}
-    assert len(secrets) == 4
+    assert len(secrets) == 23
     for name, secret in secrets.items():
         assert len(secret) >= 32, name
         assert secret not in told, name
     told = "".join(stack.logs(one, 100_000) for one in stack.containers())
-    assert stack.secrets()["database_password"] not in told
+    assert [name for name, secret in secrets.items() if secret in told] == []
+
+
+async def test_a_service_has_a_role_and_a_user_of_its_own(stack: Stack) -> None:
+    """What is published and stored is of who is to do it; signal_svc's logins do no more."""
+    rows = await ask(
+        stack,
+        "select distinct usename from pg_stat_activity"
+        " where datname = 'tradepulse' and application_name <> 'psql'",
+    )
+    assert {*OURS} <= {row["usename"] for row in rows}
+    (container,) = stack.containers("signal_svc")
+    said = stack.client.docker("exec", container, "python", "-c", OTHERS_WORK)
+    assert said.splitlines() == ["signal_svc", "no order", "no candle"]
 
 
 def test_only_who_needs_it_has_a_way_out(stack: Stack) -> None:
@@ -127,6 +183,41 @@ def test_an_executor_that_is_cut_off_is_replaced(stack: Stack) -> None:
         stack.client.docker("network", "connect", "--alias", "executor_svc", "tptest_inside", cut)
     print(f"executor without a network replaced after {took:.1f} s")
     assert active_executor(stack) == (standby, cut)
+
+
+def test_it_is_watched(stack: Stack) -> None:
+    """Prometheus finds and scrapes all, judges them by our rules, and Alertmanager hears of it."""
+
+    def asks(path: str, port: str = PROMETHEUS_PORT) -> Any:
+        status, body = get(f"http://127.0.0.1:{port}/{path}")
+        return json.loads(body) if status == 200 else {}
+
+    def found(query: str) -> list[dict[str, str]]:
+        data = asks(f"api/v1/query?query={quote(query)}").get("data", {"result": []})
+        return [one["metric"] for one in data["result"]]
+
+    stack.compose("up", "--detach", "--no-build", *WATCHERS)
+    # the second executor waits
+    wanted = sorted([*OURS, "executor_svc", "postgres", "node", "prometheus", "alertmanager"])
+    took = stack.until(
+        lambda: sorted(one["job"] for one in found("up == 1")) == wanted, REPLACED_S, "watched"
+    )
+    assert found("up == 0") == []
+    assert len(found("pg_up == 1")) == 1
+    heard = stack.until(
+        lambda: any(
+            one["labels"]["alertname"] == "Watchdog"
+            for one in asks("api/v2/alerts", ALERTMANAGER_PORT)
+        ),
+        REPLACED_S,
+        "heard",
+    )
+    groups = asks("api/v1/rules")["data"]["groups"]
+    assert {Path(one["file"]).name for one in groups} == {
+        path.name for path in (ROOT / "deploy" / "prometheus").glob("*.rules.yml")
+    }
+    assert {rule["health"] for one in groups for rule in one["rules"]} <= {"ok", "unknown"}
+    print(f"all scraped after {took:.0f} s, the watchdog heard {heard:.0f} s later")
 
 
 async def test_the_trades_are_those_of_the_backtest(stack: Stack) -> None:

@@ -26,7 +26,8 @@ from contracts.topics import CONFIGURATIONS, FEEDS
 from tests.database_roles import as_role, has_roles, make_roles
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.market_data.files import read_candles
+from tradepulse.market_data.files import read_candles, write_candles
+from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect, migrate, ms
 from tradepulse.runtime.kafka import KafkaAddress, bootstrap_servers
 from tradepulse.runtime.publisher import Publisher
@@ -52,6 +53,11 @@ def demo_candles(days: int, warm_days: int = 10) -> list[Candles]:
     return read_candles(DEMO, start=START - warm_days * DAY, end=START + days * DAY)
 
 
+def last_close(candles: Sequence[Candles]) -> int:
+    """Return the close time of the last of them, ms."""
+    return max(int(one.close_time[-1]) for one in candles)
+
+
 def with_four_hours(candles: Sequence[Candles]) -> list[Candles]:
     """Return the candles with one symbol's in a second timeframe, made of its own."""
     first, rows = candles[0], 8
@@ -75,17 +81,24 @@ def with_four_hours(candles: Sequence[Candles]) -> list[Candles]:
     return [*candles, coarse]
 
 
-def configurations_for(candles: Sequence[Candles]) -> list[Configuration]:
+def configurations_for(
+    candles: Sequence[Candles], *, of_release: bool = False
+) -> list[Configuration]:
     """Several configurations on every series: two strategies, two parameter sets each.
 
-    Half of them trail their stops, enter by limit orders or leave by time.
+    Half of them trail their stops, enter by limit orders, leave by time or rest after a stop.
+
+    Args:
+        candles: the series.
+        of_release: without what the stable release does not know.
     """
+    rest = {} if of_release else {"cooldown": 12}
     params = {
         "sma_cross": [
             {"fast": 5, "slow": 21, "stop_atr": 3, "trail_atr": 2.5, "max_candles": 40},
             {"fast": 20, "slow": 60},
         ],
-        "liquidity_sweep": [{}, {"window": 12, "limit_atr": 0.3, "trail_atr": 1.5}],
+        "liquidity_sweep": [{}, {"window": 12, "limit_atr": 0.3, "trail_atr": 1.5, **rest}],
     }
     return [
         Configuration(
@@ -172,9 +185,10 @@ class System:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     async def prepare(self, configurations: Sequence[Configuration]) -> None:
-        """Migrate, make the topics, and publish the active configurations."""
+        """Migrate, make the topics, store and publish the active configurations."""
         await self.give_roles()
         await create_topics(self.bootstrap)
+        await self.store(configurations)
         publisher = await Publisher(self.bootstrap, "test").start()
         for one in configurations:
             event = ConfigurationChanged(
@@ -193,6 +207,35 @@ class System:
             await publisher.send(CONFIGURATIONS, key, event.model_dump_json().encode())
         await publisher.stop()
 
+    async def prepare_replay(
+        self,
+        candles: Sequence[Candles],
+        configurations: Sequence[Configuration] | None = None,
+        *,
+        speed: float | str,
+    ) -> dict[str, str]:
+        """Prepare for a replay of candles from `START` on; return market_ingest's environment.
+
+        Args:
+            candles: of the replay, and those before it, which are stored.
+            configurations: that trade; `configurations_for` the candles where not given.
+            speed: as REPLAY_SPEED.
+        """
+        if configurations is None:
+            configurations = configurations_for(candles)
+        await self.prepare(configurations)
+        connection = await connect(self.database_url)
+        await store_candles(connection, [one.between(None, START) for one in candles], "import")
+        await connection.close()
+        file = self.folder / "candles.parquet"
+        write_candles(file, candles)
+        return {
+            "REPLAY_FILE": str(file),
+            "REPLAY_FROM": str(START),
+            "REPLAY_TO": str(last_close(candles)),
+            "REPLAY_SPEED": str(speed),
+        }
+
     async def give_roles(self) -> None:
         """Make the roles where the server is ours, migrate, and give them their rights."""
         if has_roles():
@@ -201,12 +244,12 @@ class System:
         await migrate(self.address_of_database("tradepulse_owner"))
 
     async def store(self, configurations: Sequence[Configuration]) -> None:
-        """Store what `prepare` has published: optimizer_svc switches off what it does not know."""
+        """Store active configurations: optimizer_svc switches off what the database lacks."""
         connection = await connect(self.database_url)
         await connection.executemany(
             "insert into trained_configurations (configuration_id, strategy, exchange, symbol,"
             " timeframe, params, share, stage, is_active)"
-            " values ($1, $2, $3, $4, $5, $6, $7, 'PAPER', true)",
+            " values ($1, $2, $3, $4, $5, $6, $7, 'PAPER', true) on conflict do nothing",
             [
                 (
                     *(one.configuration_id, one.strategy, one.exchange, one.symbol, one.timeframe),
@@ -260,6 +303,12 @@ class System:
         """Start a service that has ended with another environment."""
         self._env[name] |= env
         self.start(name)
+
+    async def end(self, name: str, timeout_s: float = 240) -> None:
+        """Ask a service to end, and wait until it has, with status 0."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, timeout_s) == 0, self.last_words()
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a service."""

@@ -314,14 +314,16 @@ def test_topics_and_dead_letters(
     assert invoke("topics")[0].count("created ") == 2 * len(TOPICS)
     assert "every topic exists" in invoke("topics")[0]
     assert " no " not in invoke("topics", "--list")[0]
+    narrow, _ = invoke("topics", "--list", columns=80)
+    assert all(f" {name} " in narrow for one in TOPICS for name in (one.name, one.dead_letters))
     assert "no dead letters" in invoke("dlq")[0]
 
     event = as_events([BTC.rows(0, 1)])[0]
     good = event.model_dump_json().encode()
 
-    async def put_aside() -> None:
+    async def put_aside(*values: bytes, first: int = 3) -> None:
         publisher = await Publisher(kafka_bootstrap, "test").start()
-        for offset, value in ((3, good), (4, b"[red]not json" + b" x" * 90), (5, b"\xff\x00")):
+        for offset, value in enumerate(values, first):
             headers = [
                 ("reason", b"cannot be decoded:\n[bold]why"),
                 ("service", b"signal_svc"),
@@ -335,7 +337,8 @@ def test_topics_and_dead_letters(
             )
         await publisher.stop()
 
-    asyncio.run(put_aside())
+    asyncio.run(put_aside(good, b"[red]not json" + b" x" * 90, b"\xff\x00"))
+    assert f" {CANDLES.name} " in invoke("dlq", "list", columns=80)[0]
     told, _ = invoke("dlq", "list", "candles")
     for text in ("2/3", "2/4", "signal_svc", "cannot be decoded: [bold]why", "[red]not json"):
         assert text in told, told
@@ -375,3 +378,5 @@ def test_topics_and_dead_letters(
     assert "no dead letters" in invoke("dlq", "list", "--waiting")[0]
 
     assert asyncio.run(read_all(kafka_bootstrap, CANDLES)) == [event]
+    asyncio.run(put_aside(good, first=6))
+    assert invoke("dlq", "replay")[0] == "sent back 1 message\n"

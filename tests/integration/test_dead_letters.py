@@ -68,7 +68,6 @@ async def test_garbage_on_every_topic_holds_nothing_up(
     candles = demo_candles(10)
     system = System(kafka_bootstrap, database_url, tmp_path)
     await system.prepare(configurations_for(candles))
-    await system.store(configurations_for(candles))
     connection = await connect(database_url)
     await store_candles(connection, candles, "replay")
     await connection.close()

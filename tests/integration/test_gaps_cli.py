@@ -18,9 +18,9 @@ from tests.command import invoke
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.series import SeriesFilter
 from tradepulse.market_data.files import write_candles
-from tradepulse.market_data.gaps.store import GapFilter, list_gaps
+from tradepulse.market_data.gaps.store import SCAN_CHANNEL, GapFilter, list_gaps
 from tradepulse.market_data.store import store_candles
-from tradepulse.runtime.db import connect
+from tradepulse.runtime.db import connect, migrate
 
 pytestmark = pytest.mark.integration
 
@@ -178,6 +178,32 @@ async def test_the_scanner_looks_when_it_is_asked(
         assert value("tradepulse_gaps", **sort, status="open") == 2
         assert value("tradepulse_gap_candles", **sort, status="open") == 12
         assert value("tradepulse_gap_scan_failures_total") == 0
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await connection.close()
+        await other.close()
+
+
+async def test_a_scan_of_everything_that_failed_is_made_again(database_url: str) -> None:
+    await migrate(database_url)
+    connection, other = await connect(database_url), await connect(database_url)
+    registry = CollectorRegistry()
+    running = asyncio.create_task(Scanner(connection, GapMeters(registry), 0.05).run())
+
+    async def until(name: str, count: int, **labels: str) -> None:
+        async with asyncio.timeout(120):
+            while (registry.get_sample_value(name, labels) or 0) < count:  # noqa: ASYNC110 - a metric tells nobody
+                await asyncio.sleep(0.01)
+
+    try:
+        await until("tradepulse_gap_scan_seconds_count", 1, scope="all")
+        await other.execute("alter table data_gaps rename to taken_away")
+        await other.execute(f"notify {SCAN_CHANNEL}")
+        await until("tradepulse_gap_scan_failures_total", 3)
+        assert registry.get_sample_value("tradepulse_gap_scan_seconds_count", {"scope": "all"}) == 1
+        await other.execute("alter table taken_away rename to data_gaps")
+        await until("tradepulse_gap_scan_seconds_count", 2, scope="all")
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

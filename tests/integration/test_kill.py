@@ -15,15 +15,13 @@ from system import (
     configurations_for,
     demo_candles,
     expected,
+    last_close,
     trade_rows,
     with_four_hours,
 )
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.embedded.kafka import EmbeddedKafka
-from tradepulse.market_data.files import write_candles
-from tradepulse.market_data.store import store_candles
-from tradepulse.runtime.db import connect
 from tradepulse.trading.weights import InverseVolatility
 
 pytestmark = pytest.mark.integration
@@ -42,23 +40,11 @@ def market() -> list[Candles]:
 async def prepared(system: System, speed: str) -> int:
     """Make a system ready and start it; return the close time at which it will be done."""
     candles = market()
-    await system.prepare(configurations_for(candles))
-    connection = await connect(system.database_url)
-    await store_candles(connection, [one.between(None, START) for one in candles], "import")
-    await connection.close()
-    file = system.folder / "candles.parquet"
-    write_candles(file, candles)
-    system.start(
-        "market_ingest",
-        REPLAY_FILE=str(file),
-        REPLAY_FROM=str(START),
-        REPLAY_TO=str(START + DAYS * DAY),
-        REPLAY_SPEED=speed,
-    )
+    system.start("market_ingest", **await system.prepare_replay(candles, speed=speed))
     for name in SERVICES:
         if name != "market_ingest":
             system.start(name)
-    return max(int(one.close_time[-1]) for one in candles)
+    return last_close(candles)
 
 
 async def test_killed_at_any_moment_the_ledger_is_that_of_an_undisturbed_run(

@@ -17,6 +17,7 @@ from system import (
     demo_candles,
     equity_rows,
     expected,
+    last_close,
     trade_rows,
     with_four_hours,
 )
@@ -26,8 +27,6 @@ from contracts.topics import EVALUATIONS, TOPICS
 from tradepulse.cli.backup import files
 from tradepulse.embedded.children import Children
 from tradepulse.embedded.postgres import EmbeddedPostgres, service_user
-from tradepulse.market_data.files import write_candles
-from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.dead_letter_replay import list_dead_letters
 from tradepulse.trading.weights import InverseVolatility
@@ -82,22 +81,10 @@ class Drill:
 
     async def begin(self) -> None:
         """Start the replay."""
-        system = self.system
-        await system.prepare(configurations_for(CANDLES))
-        connection = await connect(system.database_url)
-        await store_candles(connection, [one.between(None, START) for one in CANDLES], "import")
-        await connection.close()
-        file = self.system.folder / "candles.parquet"
-        write_candles(file, CANDLES)
-        system.start(
-            "market_ingest",
-            REPLAY_FILE=str(file),
-            REPLAY_FROM=str(START),
-            REPLAY_TO=str(START + DAYS * DAY),
-            REPLAY_SPEED=str(SPEED),
-        )
+        replay = await self.system.prepare_replay(CANDLES, speed=SPEED)
+        self.system.start("market_ingest", **replay)
         for name in SERVICES:
-            system.start(name)
+            self.system.start(name)
 
     def go_on(self, **ingest: str) -> None:
         """Start the services."""
@@ -197,7 +184,7 @@ async def test_a_destroyed_database_comes_back_and_the_ledger_goes_on(
         # roles are the server's, not the backup's
         await system.give_roles()
         drill.go_on(REPLAY_SPEED="max")
-        await system.wait_settled(max(int(one.close_time[-1]) for one in CANDLES), 300)
+        await system.wait_settled(last_close(CANDLES), 300)
         await system.outbox_is_empty()
     finally:
         system.stop()

@@ -20,7 +20,15 @@ from aiokafka.errors import (
     for_code,
 )
 
-from contracts.topics import ACCOUNT, CANDLES, CONFIGURATIONS, EVALUATIONS, WEIGHTS, Topic
+from contracts.topics import (
+    ACCOUNT,
+    CANDLES,
+    CONFIGURATIONS,
+    EVALUATIONS,
+    TOPICS,
+    WEIGHTS,
+    Topic,
+)
 from tests.integration.secured import (
     OPERATOR,
     Authority,
@@ -44,6 +52,7 @@ from tradepulse.market_data.store import store_candles
 from tradepulse.research.jobs import JobSpec, job_status, submit_job
 from tradepulse.runtime.acls import create_acls
 from tradepulse.runtime.db import connect, opened_pool
+from tradepulse.runtime.dead_letter_replay import dead_letters_waiting
 from tradepulse.runtime.kafka import KafkaSettings, client_options
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.trading.weights import InverseVolatility
@@ -74,7 +83,6 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secu
         await asyncio.gather(kafka.start(), server.start())
         made = SecuredSystem(kafka, server, server.url(), folder)
         await made.prepare(configurations_for(demo_candles(DAYS)))
-        await made.store(configurations_for(demo_candles(DAYS)))
         yield made
         made.stop()
         await asyncio.gather(kafka.stop(), server.stop())
@@ -175,6 +183,11 @@ async def makes_a_topic(kafka: KafkaSettings) -> None:
     raise for_code(answer.topic_errors[0][1])
 
 
+async def counts_dead_letters(kafka: KafkaSettings) -> None:
+    async with asyncio.timeout(30):
+        assert set(await dead_letters_waiting(kafka)) == {topic.name for topic in TOPICS}
+
+
 async def removes_a_topic(kafka: KafkaSettings) -> None:
     admin = AIOKafkaAdminClient(**client_options(kafka))
     await admin.start()
@@ -221,6 +234,7 @@ async def test_the_broker_gives_rights_to_nobody_who_asks(system: SecuredSystem)
         ("market_ingest", sends(CANDLES)),
         ("signal_svc", reads(CONFIGURATIONS, "signal_svc")),
         ("studio_svc", reads(CONFIGURATIONS)),
+        ("studio_svc", counts_dead_letters),
         (OPERATOR, makes_a_topic),
     ],
     ids=lambda value: getattr(value, "__name__", value),

@@ -128,9 +128,6 @@ INFRASTRUCTURE = (
         },
     ),
     Case(
-        "PublishFails", {}, {'tradepulse_publish_failures_total{job="rl_svc", topic="w"}': (0, 1)}
-    ),
-    Case(
         "KafkaDown",
         {
             f'tradepulse_ready{{job="{job}", condition="broker"}}': (1, 0)
@@ -248,6 +245,9 @@ TRADING = (
         {
             'tradepulse_orders_refused_total{account="main", code="stale"}': (0, 1),
             'tradepulse_orders_total{status="REFUSED"}': (0, 1),
+            # each of those that are not is counted twice
+            'tradepulse_orders_total{status="OPEN"}': (0.1, 0.8),
+            'tradepulse_orders_total{status="FILLED"}': (0.1, 0.8),
         },
         after=80,
     ),
@@ -265,7 +265,7 @@ LEARNING = (
         after=400,
         minutes=4,
     ),
-    Case("JobFailed", {}, {'tradepulse_jobs_total{kind="search", end="FAILED"}': (0, 1)}, after=70),
+    Case("JobFailed", {}, {'tradepulse_jobs_total{kind="search", end="failed"}': (0, 1)}, after=70),
     Case("JobsWait", {'tradepulse_job_oldest_seconds{kind="search"}': (10, 30_000)}, bad=30),
     Case(
         "ConfigurationDecays", {}, {'tradepulse_transitions_total{stage="DECAY"}': (0, 1)}, after=70
@@ -369,7 +369,12 @@ MARKET_DATA = (
     ),
     Case(
         "ImpossibleCandles",
-        {f'tradepulse_gaps{{{OF_A_VENUE}, kind="impossible", status="open"}}': (0, 1)},
+        {
+            f'tradepulse_gaps{{{OF_A_VENUE}, kind="impossible", status="open"}}': (0, 0),
+            f'tradepulse_gaps{{{OF_A_VENUE}, kind="impossible", status="unrepairable"}}': (0, 1),
+            # beside candles that are right
+            f'tradepulse_gaps{{{OF_A_VENUE}, kind="off_grid", status="unrepairable"}}': (1, 1),
+        },
         bad=20,
     ),
     Case(

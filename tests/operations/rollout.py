@@ -1,23 +1,20 @@
 """Two replicas of each service over a replay, restarted, scaled, killed: what that holds up."""
 
 import asyncio
-import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
-from system import START, System, configurations_for, demo_candles
+from system import System, configurations_for, demo_candles, last_close
 
 from tradepulse.embedded.ports import free_ports
-from tradepulse.market_data.files import write_candles
-from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import Connection, connect
 
 PATIENCE_S = 240
 DAY = 86_400_000
 LOOK_S = 0.02
-# readers before writers, the standby of an account first
+# readers before writers, as docs/guides/operations/upgrade.md says
 ORDER = ("studio_svc", "executor_svc", "rl_svc", "signal_svc", "optimizer_svc", "market_ingest")
 OWNED = ("executor_svc", "rl_svc")
 """One is active, the others stand by."""
@@ -45,7 +42,6 @@ class Rollout:
         self.system = system
         self.candles = demo_candles(days)
         self.configurations = configurations_for(self.candles)
-        self._days = days
         self._speed = DAY / 1000 * days_a_second
         self._ports: dict[str, int] = {}
         self._connection: Connection | None = None
@@ -54,8 +50,7 @@ class Rollout:
     async def begin(self) -> None:
         """Start two of each service, and a replay."""
         system = self.system
-        await system.prepare(self.configurations)
-        await system.store(self.configurations)
+        replay = await system.prepare_replay(self.candles, speed=self._speed)
         token = system.folder / "token"
         token.write_text("a-token-of-the-test-of-rollouts")
         # it is to watch nobody's trades: what it found would change what trades
@@ -63,23 +58,13 @@ class Rollout:
             "studio_svc": {"STUDIO_TOKEN_FILE": str(token)},
             "optimizer_svc": {"ACCOUNT": "nobody"},
         }
-        self._connection = connection = await connect(system.database_url)
-        before = [one.between(None, START) for one in self.candles]
-        await store_candles(connection, before, "import")
-        file = system.folder / "candles.parquet"
-        write_candles(file, self.candles)
+        self._connection = await connect(system.database_url)
         names = [f"{name}.{number}" for name in ORDER[:-1] for number in (1, 2)]
         for name in names:
             self._start(name, **env.get(name.partition(".")[0], {}))
         for name in names:
             await self._ready(name)
-        self._start(
-            "market_ingest.1",
-            REPLAY_FILE=str(file),
-            REPLAY_FROM=str(START),
-            REPLAY_TO=str(START + self._days * DAY),
-            REPLAY_SPEED=str(self._speed),
-        )
+        self._start("market_ingest.1", **replay)
         await self._moves_from(0)
 
     async def restart_each(self) -> list[Standstill]:
@@ -106,11 +91,11 @@ class Rollout:
             await self._ready(name)
 
         steps = [
-            ("2 → 1", self._end("signal_svc.2")),
+            ("2 → 1", self.system.end("signal_svc.2")),
             ("1 → 2", more("signal_svc.2")),
             ("2 → 3", more("signal_svc.3")),
-            ("3 → 2", self._end("signal_svc.1")),
-            ("2 → 1", self._end("signal_svc.3")),
+            ("3 → 2", self.system.end("signal_svc.1")),
+            ("2 → 1", self.system.end("signal_svc.3")),
         ]
         return [await self._held_up(f"scale signal_svc {step}", work) for step, work in steps]
 
@@ -127,9 +112,9 @@ class Rollout:
 
     async def end(self) -> None:
         """Let the rest of the replay come at once, and wait for its end."""
-        close = max(int(one.close_time[-1]) for one in self.candles)
+        close = last_close(self.candles)
         assert await self.system.settled() < close, "the replay was over before the rollout"
-        await self._end("market_ingest.1")
+        await self.system.end("market_ingest.1")
         self.system.start_anew("market_ingest.1", REPLAY_SPEED="max")
         await self.system.wait_settled(close, PATIENCE_S)
         await self.system.outbox_is_empty()
@@ -157,13 +142,8 @@ class Rollout:
                 self.system.none_has_ended()
                 await asyncio.sleep(LOOK_S)
 
-    async def _end(self, name: str) -> None:
-        process = self.system.processes.pop(name)
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, PATIENCE_S) == 0, self.system.last_words()
-
     async def _restart(self, name: str) -> None:
-        await self._end(name)
+        await self.system.end(name)
         self.system.start(name)
         await self._ready(name)
 

@@ -77,7 +77,6 @@ class Stack:
         ]
         # what a search finds may trade or not; of these some position is always open
         await system.prepare(configurations_for(candles))
-        await system.store(configurations_for(candles))
         connection = await connect(system.database_url)
         await store_candles(connection, [one.between(None, START) for one in candles], "import")
         await connection.close()

@@ -16,14 +16,13 @@ from system import (
     demo_candles,
     equity_rows,
     expected,
+    last_close,
     trade_rows,
     with_four_hours,
 )
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.embedded.kafka import EmbeddedKafka
-from tradepulse.market_data.files import write_candles
-from tradepulse.market_data.store import store_candles
 from tradepulse.research.configurations import NewConfiguration, activate_within, add_discovered
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.topics import create_topics
@@ -59,27 +58,15 @@ async def keep(database_url: str, configurations: list[Configuration]) -> None:
 
 async def begun(system: System, candles: list[Candles], days_a_second: float) -> int:
     """Begin a replay that is read from its first candle; return the close time of its end."""
-    await system.prepare([])
+    replay = await system.prepare_replay(candles, [], speed=DAY / 1000 * days_a_second)
     await keep(system.database_url, configurations_for(candles))
-    connection = await connect(system.database_url)
-    await store_candles(connection, [one.between(None, START) for one in candles], "import")
-    await connection.close()
-    file = system.folder / "candles.parquet"
-    write_candles(file, candles)
     for name in SERVICES:
         system.start(name)
     # it is to watch nobody's trades: what it found would change what trades
     system.start("optimizer_svc", ACCOUNT="nobody")
     await system.logged("service started", [*SERVICES, "optimizer_svc"])
-    end = max(int(one.close_time[-1]) for one in candles)
-    system.start(
-        "market_ingest",
-        REPLAY_FILE=str(file),
-        REPLAY_FROM=str(START),
-        REPLAY_TO=str(end),
-        REPLAY_SPEED=str(DAY / 1000 * days_a_second),
-    )
-    return end
+    system.start("market_ingest", **replay)
+    return last_close(candles)
 
 
 async def said(system: System, name: str, words: str, times: int) -> None:
@@ -146,7 +133,7 @@ async def test_topics_that_are_made_anew_are_filled_again_when_the_services_star
         )
 
     try:
-        end = await begun(system, candles, 1)
+        end = await begun(system, candles, 0.5)
         await system.wait_settled(START + DAY, 240)
         refused = await asyncio.to_thread(restored)
         assert refused.returncode == 1

@@ -6,7 +6,6 @@ present code, and a next one whose candles have gained a field and a source.
 
 import asyncio
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,14 +14,21 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from system import START, System, configurations_for, demo_candles, expected, trade_rows
+from rollout import ORDER, OWNED
+from system import (
+    START,
+    System,
+    configurations_for,
+    demo_candles,
+    expected,
+    last_close,
+    trade_rows,
+)
 from topic_reader import TopicReader
 from versions import ROOT, next_version, stable_release, taken_away, uses
 
 from contracts.topics import ACCOUNT, CANDLES, CONFIGURATIONS, FEEDS, TOPICS
 from tradepulse.candles.arrays import Candles
-from tradepulse.market_data.files import write_candles
-from tradepulse.market_data.store import store_candles
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.publisher import Publisher
 from tradepulse.trading.weights import InverseVolatility
@@ -33,9 +39,6 @@ DAY = 86_400_000
 PATIENCE_S = 400
 SLOW = str(DAY / 1000 / 15)
 """A day of the replay in fifteen seconds: it is not over while the versions change."""
-ORDER = ("studio_svc", "executor_svc", "rl_svc", "signal_svc", "optimizer_svc", "market_ingest")
-"""Readers before writers, as docs/guides/operations/upgrade.md says."""
-STAND_BY = {"executor_svc", "rl_svc"}
 ANOTHER = {"exchange": "x", "symbol": "A/B", "timeframe": "45m", "said_since": {"n": [1]}}
 NEWER = (
     (FEEDS, {"feed": "next", "series": [ANOTHER | {"first_open_time": 0}]}),
@@ -76,7 +79,7 @@ for line in sys.stdin.buffer:
 """
 
 
-class Rollout:
+class SideBySide:
     """The services of a system, each of which may run on another version."""
 
     def __init__(self, system: System, env: dict[str, dict[str, str]]) -> None:
@@ -91,22 +94,17 @@ class Rollout:
         name = f"{service}-{len(list(self.system.folder.glob(f'{service}-*.log')))}-{code.name}"
         if service == "market_ingest" and former:
             # a second replay of one feed would publish all of it again
-            await self._end(former)
+            await self.system.end(former)
         self.system.code = code
         self.system.start(name, module=f"{service}.app", **self._env[service])
-        if service in STAND_BY and former:
+        if service in OWNED and former:
             await self._wait_for_standby(service)
         else:
             await self.system.logged("service started", [name], PATIENCE_S)
         if service != "market_ingest" and former:
-            await self._end(former)
+            await self.system.end(former)
             await self.system.logged("service started", [name], PATIENCE_S)
         self._running[service] = name
-
-    async def _end(self, name: str) -> None:
-        self.system.signal(name, signal.SIGTERM)
-        process = self.system.processes.pop(name)
-        assert await asyncio.to_thread(process.wait, PATIENCE_S) == 0, self.system.last_words()
 
     async def _wait_for_standby(self, service: str) -> None:
         connection = await connect(self.system.database_url)
@@ -130,27 +128,16 @@ class Rollout:
         return (self.system.folder / f"{self._running[service]}.log").read_text()
 
 
-async def prepared(system: System, candles: Sequence[Candles]) -> Rollout:
+async def prepared(system: System, candles: Sequence[Candles]) -> SideBySide:
     """Make a system ready on the present schema; nothing runs yet."""
-    await system.prepare(configurations_for(candles))
-    await system.store(configurations_for(candles))
-    connection = await connect(system.database_url)
-    await store_candles(connection, [one.between(None, START) for one in candles], "import")
-    await connection.close()
-    file = system.folder / "candles.parquet"
-    write_candles(file, candles)
+    configurations = configurations_for(candles, of_release=True)
+    replay = await system.prepare_replay(candles, configurations, speed=SLOW)
     token = system.folder / "token"
     token.write_text("a-token-of-the-test-of-versions")
-    replay = {
-        "REPLAY_FILE": str(file),
-        "REPLAY_FROM": str(START),
-        "REPLAY_TO": str(START + DAYS * DAY),
-        "REPLAY_SPEED": SLOW,
-    }
     env: dict[str, dict[str, str]] = {service: {} for service in ORDER}
     # it is to watch nobody's trades: what it found would change what trades
     env |= {"market_ingest": replay, "optimizer_svc": {"ACCOUNT": "nobody"}}
-    return Rollout(system, env | {"studio_svc": {"STUDIO_TOKEN_FILE": str(token)}})
+    return SideBySide(system, env | {"studio_svc": {"STUDIO_TOKEN_FILE": str(token)}})
 
 
 async def test_versions_run_side_by_side(
@@ -158,7 +145,7 @@ async def test_versions_run_side_by_side(
 ) -> None:
     release, next_one = stable_release(tmp_path), next_version(tmp_path)
     candles = demo_candles(DAYS)
-    result = expected(candles, configurations_for(candles), InverseVolatility(96))
+    result = expected(candles, configurations_for(candles, of_release=True), InverseVolatility(96))
     system = System(kafka_bootstrap, database_url, tmp_path)
     rollout = await prepared(system, candles)
     try:
@@ -190,7 +177,7 @@ async def test_versions_run_side_by_side(
             assert "source 'resampled' is unknown" in rollout.log_of(service)
         assert await system.settled() < START + DAYS * DAY, "the replay was over too early"
         await rollout.replace("market_ingest", next_one, REPLAY_SPEED="max")
-        await system.wait_settled(max(int(one.close_time[-1]) for one in candles), PATIENCE_S)
+        await system.wait_settled(last_close(candles), PATIENCE_S)
         await system.outbox_is_empty()
         system.none_has_ended()
     finally:

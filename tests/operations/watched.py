@@ -217,11 +217,16 @@ def hurried(rules: str) -> str:
 
 @contextmanager
 def watching(
-    folder: Path, services: Mapping[str, int], database_url: str, *, in_a_hurry: bool = False
+    folder: Path,
+    services: Mapping[str, int],
+    database_url: str,
+    *,
+    besides: Mapping[str, int] | None = None,
+    in_a_hurry: bool = False,
 ) -> Iterator[tuple[Watch, Called]]:
-    """Watch services; whoever is called is heard."""
+    """Watch services, and what tells of others besides; whoever is called is heard."""
     others = dict(zip(("postgres", "node"), free_ports(2), strict=True))
-    watch = Watch(folder, services, others, in_a_hurry=in_a_hurry)
+    watch = Watch(folder, services, {**others, **(besides or {})}, in_a_hurry=in_a_hurry)
     with Called() as called:
         try:
             watch.start_exporters(database_url, others)

@@ -44,7 +44,7 @@ def list_letters(
 ) -> None:
     """Show each message: where it stood, why it was put aside, how it begins."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from tradepulse.runtime.dead_letter_replay import list_dead_letters
 
@@ -55,7 +55,9 @@ def list_letters(
     if not letters:
         typer.echo("no dead letters")
         return
-    table = Table("topic", "at", "put aside", "by", "reason", "begins with", "sent back")
+    # their names differ at their ends
+    topics = Column("topic", no_wrap=True)
+    table = Table(topics, "at", "put aside", "by", "reason", "begins with", "sent back")
     for letter in letters:
         table.add_row(*_row(letter))
     Console().print(table)
@@ -71,8 +73,8 @@ def replay(topic: Topic = None, state: State = STATE) -> None:
     for line in done.refused:
         typer.echo(f"not sent back: {line}", err=True)
     if done.count or not done.refused:
-        count = done.count
-        typer.echo(f"sent back {count:,} messages" if count else "nothing waits to be sent back")
+        sent = f"sent back {_messages(done.count)}"
+        typer.echo(sent if done.count else "nothing waits to be sent back")
     if done.refused:
         raise typer.Exit(FAILED)
 
@@ -89,7 +91,11 @@ def export(
     if file.exists():
         raise CliError(f"{file} is there already, and is not overwritten: choose another name")
     count = asyncio.run(_export(kafka, topic, file, waiting=waiting))
-    typer.echo(f"wrote {count:,} messages to {file}")
+    typer.echo(f"wrote {_messages(count)} to {file}")
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count:,} messages"
 
 
 async def _export(kafka: KafkaAddress, topic: str | None, file: Path, *, waiting: bool) -> int:

@@ -105,13 +105,15 @@ async def _empty_topics(kafka: KafkaAddress, url: str) -> None:
 
 def _list_topics(kafka: KafkaAddress) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from contracts.topics import DAY_MS, DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS
 
     present = asyncio.run(present_topics(kafka))
     aside = f"{DEAD_LETTERS_MS // DAY_MS} days, {DEAD_LETTERS_BYTES >> 30} GiB"
-    table = Table("topic", "partitions", "kept", "key", "written by", "exists")
+    # their names differ at their ends
+    topics = Column("topic", no_wrap=True)
+    table = Table(topics, "partitions", "kept", "key", "written by", "exists")
     for topic in TOPICS:
         kept = "latest of each key" if topic.compacted else f"{topic.retention_ms // DAY_MS} days"
         for name, partitions, how_long in (

@@ -188,3 +188,11 @@ class Children:
             self._reaper = self._start_reaper()
             for child in self._alive.values():
                 self._tell(f"+ {child.pid} {int(child.stop_signal)}")
+
+
+def last_line(log: Path) -> str:
+    """Give the last line of a log that says anything, to be shown in an error."""
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - 4096))
+        lines = stream.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "no output")

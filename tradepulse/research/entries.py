@@ -6,8 +6,7 @@ Same rules as the account (`trading/account.py`), in floats.
 import math
 from typing import NamedTuple
 
-from tradepulse.research.arrays import CandleArrays, FloatArray
-from tradepulse.research.levels import falling
+from tradepulse.research.arrays import CandleArrays
 from tradepulse.research.positions import (
     NEVER,
     NOTHING,
@@ -125,16 +124,13 @@ def enter(
     row: int,
     cash: float,
     rules: Rules,
-    steps: FloatArray,
 ) -> Position:
     """Return the position that a flat account has in a row after what was said at the one before.
 
-    Its quantity is 0 where nothing is entered. The steps of its target are written to `steps`,
-    float64 `(8,)`, where there are any.
+    Its quantity is 0 where nothing is entered.
     """
     side = entry_side(said.action, rules)
     if side == 0:
         return NOTHING
     order = entry_order(side, said, candles.close[row - 1])
-    position = fill_entry(order, prices_at(candles, row), cash, rules)
-    return falling(position, said.targets, steps, candles.open_time, row)
+    return fill_entry(order, prices_at(candles, row), cash, rules)

@@ -119,6 +119,15 @@ def fallen(
     position: Position, steps: FloatArray, open_time: IntArray, entered: int, row: int
 ) -> Position:
     """Return a position with the target that is valid in a row; arguments of `target_in`."""
+    if row < position.changes:
+        return position
+    return _with_target(position, steps, open_time, entered, row)
+
+
+@step
+def _with_target(
+    position: Position, steps: FloatArray, open_time: IntArray, entered: int, row: int
+) -> Position:
     target, changes = target_in(steps, position.target, open_time, entered, row)
     target = to_digits(target)
     below, above = quiet_prices(position.side, position.stop, target, position.trail)
@@ -154,4 +163,4 @@ def falling(
     if math.isnan(said[1]) and math.isnan(said[3]) and math.isnan(said[5]) and math.isnan(said[7]):
         return position
     write_steps(steps, said)
-    return fallen(position, steps, open_time, row, row)
+    return _with_target(position, steps, open_time, row, row)

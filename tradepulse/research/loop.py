@@ -28,7 +28,7 @@ from tradepulse.research.accounts import (
 )
 from tradepulse.research.arrays import CandleArrays, FinerArrays
 from tradepulse.research.entries import enter
-from tradepulse.research.levels import fallen, moved, trailed
+from tradepulse.research.levels import fallen, falling, moved, trailed
 from tradepulse.research.positions import (
     STAYS,
     Exit,
@@ -50,6 +50,8 @@ IntArray = NDArray[np.int64]
 SHIFT = 0
 """Rows before i that the signal reads. Said in the loops, it spares every access the question
 whether its row is below zero and so counts from the end."""
+FALLS = False
+"""Whether the strategy's targets may fall with time; those of no other are looked after."""
 
 
 class Trial(NamedTuple):
@@ -138,7 +140,7 @@ def advance(
     kept: FloatArray,
     said: Said,
 ) -> None:
-    """Trade one configuration over a tile. A template: `_ask` stands for the strategy's.
+    """Trade one configuration over a tile. A template: `_signal` stands for the strategy's.
 
     Args:
         candles: the series.
@@ -162,16 +164,18 @@ def advance(
             answer = _signal(speaks, candles, trial.f, trial.p)
             row = speaks + 1
             speaks = next_row(said.enters, row, said)
-            if row > held.expires:
-                position = enter(answer, candles, row, account.cash, rules, kept[STEPS:])
-            if position.quantity > 0.0:
+            position = enter(answer, candles, row, account.cash, rules)
+            if position.quantity > 0.0 and row > held.expires:
                 account = entered(account, position, row, results)
+                if FALLS:
+                    position = falling(position, answer.targets, kept[STEPS:], open_time, row)
                 held = held_from(position, row, open_time, trial.held_ms)
                 leaves = next_row(said.exits, row, said) if leaves < row else leaves
             continue
-        if row >= position.changes:
+        calm = min(min(speaks, leaves, held.expires) + 1, last, end)
+        if FALLS:
             position = fallen(position, kept[STEPS:], open_time, held.entered, row)
-        calm = min(min(speaks, leaves, held.expires) + 1, last, end, position.changes)
+            calm = min(calm, position.changes)
         calm, left, position = _passed(
             position, held.waiting, account.cash, candles, finer, (row, calm), rules
         )
@@ -180,8 +184,9 @@ def advance(
             row = calm
             if row > speaks:
                 # nothing is entered, but an answer that is none must not pass in silence
-                answer = _signal(speaks, candles, trial.f, trial.p)
-                position = moved(position, answer, close[speaks])
+                position = moved(
+                    position, _signal(speaks, candles, trial.f, trial.p), close[speaks]
+                )
                 speaks = next_row(said.enters, row, said)
             held = decided(held, position, row - 1, leaves)
         else:

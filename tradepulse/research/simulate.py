@@ -151,13 +151,13 @@ def _loops(
     shift: int,
     *,
     is_near: bool,
+    falls: bool,
 ) -> Loops:
     asked = {"_decide": decide, "SHIFT": shift, "NEAR": is_near}
+    asking = {"_signal": signal, "SHIFT": shift, "FALLS": falls}
     steps = {
         "_mark": instance(mark_said, name, asked, row_by_row=True, inlined=True),
-        "_advance": instance(
-            advance, name, {"_signal": signal, "SHIFT": shift}, row_by_row=True, inlined=True
-        ),
+        "_advance": instance(advance, name, asking, row_by_row=True, inlined=True),
     }
     return Loops(
         instance(trade, name, steps, row_by_row=True),
@@ -167,22 +167,20 @@ def _loops(
 
 @cache
 def _loops_recorded() -> Loops:
-    return _loops("recorded", _action_recorded, _recorded, 0, is_near=True)
+    return _loops("recorded", _action_recorded, _recorded, 0, is_near=True, falls=True)
 
 
 @cache
 def loops_by(strategy: Strategy) -> Loops:
     """Return the loops with this strategy in them."""
     return _loops(
-        strategy.name, strategy.decide, strategy.signal, strategy.shift, is_near=strategy.is_bundled
+        strategy.name,
+        strategy.decide,
+        strategy.signal,
+        strategy.shift,
+        is_near=strategy.is_bundled,
+        falls=strategy.has_steps,
     )
-
-
-def held_and_rests(strategy: Strategy, vectors: FloatArray, candle_ms: int) -> IntArray:
-    """Return `held_ms` and `cooldown_ms` of `Trial`, int64 `(2, ...)`, of vectors `(..., p)`."""
-    places = [strategy.index["max_candles"], strategy.index["cooldown"]]
-    held, rests = np.moveaxis(vectors[..., places].astype(np.int64), -1, 0)
-    return np.array([(held - 1) * candle_ms, rests * candle_ms])
 
 
 class Simulator:
@@ -262,8 +260,9 @@ class Simulator:
         """
         columns = strategy.columns(candles, vector)
         asked = max(first, strategy.lookback_of(vector) - 1)
-        held_ms, rests = held_and_rests(strategy, vector, timeframe_ms(candles.timeframe)).tolist()
-        trial = Trial(columns, vector, asked, held_ms, rests)
+        length, index = timeframe_ms(candles.timeframe), strategy.index
+        held_ms = (int(vector[index["max_candles"]]) - 1) * length
+        trial = Trial(columns, vector, asked, held_ms, int(vector[index["cooldown"]]) * length)
         try:
             return self._trade(loops_by(strategy).one, candles, finer, first, trial)
         except Exception as error:

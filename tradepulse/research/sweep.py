@@ -21,7 +21,7 @@ from tradepulse.research.arrays import NOTHING, CandleArrays, finer_of, span_of
 from tradepulse.research.loop import Trials
 from tradepulse.research.results import Record, Results
 from tradepulse.research.said import TILE
-from tradepulse.research.simulate import SimulationRules, held_and_rests, loops_by
+from tradepulse.research.simulate import SimulationRules, loops_by
 from tradepulse.strategies import Strategy
 from tradepulse.strategies.faults import explained
 from tradepulse.strategies.features import MAX_FEATURES, Column, padded
@@ -142,13 +142,15 @@ class Sweep:
     def _trade(self, plan: "_Plan", slots: IntArray, result: SweepResult, rows: IntArray) -> None:
         figures = np.empty((len(rows), len(FIGURES)))
         daily = np.empty((len(rows), len(self._span.days)))
-        held, rests = held_and_rests(self.strategy, plan.vectors[rows], self._span.candle_ms)
+        places = [self.strategy.index[name] for name in ("max_candles", "cooldown")]
+        candles = np.ascontiguousarray(plan.vectors[rows][:, places].T).astype(np.int64)
+        held, rests = candles * self._span.candle_ms
         trials = Trials(
             self._columns.shown,
             slots[rows],
             read_only(plan.vectors[rows]),
             np.maximum(self._span.first, plan.lookback[rows] - 1),
-            held,
+            held - self._span.candle_ms,
             rests,
             np.empty((len(rows), KEPT)),
         )

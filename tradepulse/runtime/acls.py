@@ -8,11 +8,16 @@ from aiokafka.errors import for_code
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from contracts.topics import TOPICS
+from tradepulse.runtime.dead_letter_replay import REPLAY_GROUP
 from tradepulse.runtime.kafka import KafkaAddress, client_options
 from tradepulse.runtime.publisher import retry_connect
 
 _KINDS = {"topic": 2, "group": 3}
-_OPERATIONS = {"read": 3, "write": 4}
+_OPERATIONS = {"read": 3, "write": 4, "describe": 8}
+MONITOR = "kafka_exporter"
+"""Who looks how far topics and groups are, and reads nothing of them."""
+COUNTER = "studio_svc"
+"""Who counts the dead letters that were not sent back."""
 _LITERAL, _ALLOW, _ANY_HOST = 3, 3, "*"
 
 
@@ -21,21 +26,25 @@ class Acl:
     """One right.
 
     Attributes:
-        user: of Kafka; named as the service.
+        user: of Kafka; named as the service, or `MONITOR`.
         operation: to describe what may be read or written is part of it.
         kind: of what.
-        name: of the topic or the consumer group.
+        name: of the topic or the consumer group; `*` for every one.
     """
 
     user: str
-    operation: Literal["read", "write"]
+    operation: Literal["read", "write", "describe"]
     kind: Literal["topic", "group"]
     name: str
 
 
 def acls() -> list[Acl]:
-    """Return every right that the services need, and no others."""
-    found: set[Acl] = set()
+    """Return every right that the services and the monitor need, and no others."""
+    found: set[Acl] = {
+        Acl(MONITOR, "describe", "topic", "*"),
+        Acl(MONITOR, "describe", "group", "*"),
+        Acl(COUNTER, "describe", "group", REPLAY_GROUP),
+    }
     for topic in TOPICS:
         found.add(Acl(topic.writer, "write", "topic", topic.name))
         for service in (*topic.readers, *topic.watchers):
@@ -45,6 +54,8 @@ def acls() -> list[Acl]:
         # what cannot be handled or is too large is put aside
         for service in (topic.writer, *topic.readers):
             found.add(Acl(service, "write", "topic", topic.dead_letters))
+        # the page counts those that wait
+        found.add(Acl(COUNTER, "describe", "topic", topic.dead_letters))
     return sorted(found)
 
 

@@ -8,13 +8,12 @@ It is crash-only: a handler or a background task that fails ends the process wit
 the supervisor starts it again. Start-up is recovery, there is no other path.
 """
 
-import asyncio
 import contextlib
 import gc
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -25,6 +24,7 @@ from faststream.specification import AsyncAPI
 
 from contracts.topics import Topic
 from tradepulse import __version__
+from tradepulse.runtime.background import Background, Work
 from tradepulse.runtime.broker import Broker
 from tradepulse.runtime.cluster import Cluster, Restore, arrive
 from tradepulse.runtime.db import lazy_pool, opened
@@ -54,7 +54,6 @@ GARBAGE_AFTER = 20_000
 """Objects that must be there anew before Python looks for garbage among them; it would after 700,
 several times in each batch of messages, which is a third of the time of a replay."""
 S = TypeVar("S", bound=RuntimeSettings)
-Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Service:
@@ -108,8 +107,7 @@ class Service:
         """What ends the process."""
         self._is_started = False
         self._restores: list[Restore] = []
-        self._declared: list[tuple[Work, str]] = []
-        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._background = Background(self.fail)
 
     @property
     def newer(self) -> NewerWords:
@@ -215,10 +213,8 @@ class Service:
 
     def background(self, work: Work, name: str, *, at_once: bool = False) -> None:
         """Run `work` from the start on, or at once; if it ends or fails, the process ends."""
-        if self._is_started or at_once:
-            self._start(work, name)
-        else:
-            self._declared.append((work, name))
+        add = self._background.add_now if at_once else self._background.add
+        add(work, name)
 
     # What happens then
 
@@ -261,14 +257,18 @@ class Service:
             stack.push_async_callback(self.publisher.stop)
             await arrive(self.pool, self.name, self.cluster.id or "", self._restores)
             await stack.enter_async_context(http_server(self.settings, endpoints(self)))
-            stack.push_async_callback(self._end_tasks)
+            stack.push_async_callback(self._background.end)
             # who only reads has a publisher, too: for what cannot be decoded
             asking = partial(self.publisher.keep_asking, self.broker_patience_s)
-            self._start(asking, "asking the broker")
-            self._start(self._ask_database, "asking the database")
-            self._start(LoopWatch(self.settings.loop_patience_s).run, "turning with the loop")
-            self._start(self._loop_meter.run, "measuring the loop")
-            self._start(self._broker.keep_measuring, "measuring what lies ahead")
+            loop_watch = LoopWatch(self.settings.loop_patience_s)
+            for work, name in (
+                (asking, "asking the broker"),
+                (self._database.keep_asking, "asking the database"),
+                (loop_watch.run, "turning with the loop"),
+                (self._loop_meter.run, "measuring the loop"),
+                (self._broker.keep_measuring, "measuring what lies ahead"),
+            ):
+                self._background.add_now(work, name)
             # where the start itself fails, nobody else ends what was started by then
             stack.push_async_callback(self._broker.stop)
             yield
@@ -278,28 +278,8 @@ class Service:
         # what is there now stays: looked at again, it would hold up the loop for 40 ms
         gc.collect()
         gc.freeze()
-        for work, name in self._declared:
-            self._start(work, name)
+        self._background.start()
         self.log.info("service started")
-
-    async def _ask_database(self) -> None:
-        await self._database.keep_asking()
-
-    def _start(self, work: Work, name: str) -> None:
-        task = asyncio.create_task(work(), name=name)
-        self._tasks[task] = name
-        task.add_done_callback(self._on_ended)
-
-    def _on_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            self.fail(
-                task.exception() or RuntimeError(f"background task {task.get_name()!r} ended")
-            )
-
-    async def _end_tasks(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)

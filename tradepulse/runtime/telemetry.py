@@ -146,6 +146,10 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    return "username and password in the clear" not in record.getMessage()
+
+
 def configure_logging(
     service: str, level: str, style: LogFormat = "json", commit: str = ""
 ) -> None:
@@ -165,6 +169,8 @@ def configure_logging(
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # aiokafka reports each normal step of a rebalance as a warning or error of its own
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    # the settings have chosen it, and every connection would say it anew
+    logging.getLogger("aiokafka.conn").addFilter(_is_news)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     # one line for every health question would bury the rest
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -76,13 +76,46 @@ def _chart_variables() -> list[list[str]]:
 
 
 def test_the_replay_is_that_of_the_demo() -> None:
-    environment = OURS["first_jobs"]["environment"]
-    assert environment == OURS["market_ingest"]["environment"]
+    environment, theirs = (OURS[name]["environment"] for name in ("market_ingest", "first_jobs"))
+    assert {name for name in environment if environment[name] != theirs.get(name)} == {
+        *("DATABASE_URL", "KAFKA_USERNAME")
+    }
     replay = replay_of(Choice())
     assert default(environment["REPLAY_FROM"]) == str(replay.start)
     file = Path(default(environment["REPLAY_FILE"]))
     assert file.relative_to("/app") == demo_candles().relative_to(ROOT)
     assert demo_candles() == replay.file
+
+
+@pytest.mark.parametrize("name", [*EARLY, INGEST, "market_ingest_live"])
+def test_a_service_has_logins_of_its_own(name: str) -> None:
+    service = name.removesuffix("_live")
+    environment, secrets = OURS[name]["environment"], OURS[name]["secrets"]
+    assert environment["DATABASE_URL"].startswith(f"postgresql://{service}@")
+    assert environment["KAFKA_USERNAME"] == service
+    assert [one for one in secrets if isinstance(one, dict)] == [
+        {"source": f"{store}_{service}", "target": f"{store}_password"}
+        for store in ("database", "kafka")
+    ]
+
+
+def test_the_stores_know_every_login() -> None:
+    """A role or a user that is missing in one of the places could not log in."""
+    made = (ROOT / "deploy" / "postgres" / "roles.sql").read_text()
+    roles = re.findall(r"'(\w+)'", made[: made.index("] loop")])
+    assert {f"database_{role}" for role in (*roles, "password")} == set(
+        SERVICES["postgres"]["secrets"]
+    )
+    read = re.findall(
+        r"{dir:/run/secrets/:(\w+)}", (ROOT / "deploy" / "kafka" / "server.properties").read_text()
+    )
+    assert set(read) == set(SERVICES["kafka"]["secrets"])
+    used = {
+        one["source"] if isinstance(one, dict) else one
+        for service in SERVICES.values()
+        for one in service.get("secrets", [])
+    }
+    assert used == COMPOSE["secrets"].keys()
 
 
 def test_prometheus_looks_for_services_by_their_names() -> None:
@@ -110,10 +143,13 @@ def test_secrets_are_made_once_and_read_by_containers(tmp_path: Path) -> None:
     wanted = {Path(one["file"]).name for one in COMPOSE["secrets"].values()}
     made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
     assert made.keys() == wanted
-    words = [made[name] for name in wanted if not name.endswith(("_url", "_certificates"))]
+    words = [
+        made[name] for name in wanted if not name.endswith(("_url", "_certificates", "_arguments"))
+    ]
     assert all(re.fullmatch(r"[\w-]{32}", word) for word in words)
     assert len(set(words)) == len(words)
     assert made["studio_token"] in said
+    assert made["kafka_exporter"] in made["kafka_exporter_arguments"]
     # whoever is on this host is kept out by the folder, not by the files
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "secrets").iterdir()} == {

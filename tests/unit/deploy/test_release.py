@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("contracts", "tradepulse", "market_ingest", "optimizer_svc", "rl_svc", "signal_svc",
             "executor_svc", "studio_svc")  # fmt: skip
-FILES = ("pyproject.toml", "CHANGELOG.md", "deploy/release.py", "docs/reference")
+STABLE = "tests/operations/RELEASE"
+FILES = ("pyproject.toml", "CHANGELOG.md", "deploy/release.py", "docs/reference", STABLE)
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules", "dist", "*.parquet", "*.gz")
 
 
@@ -81,7 +82,7 @@ def test_a_version_is_cut_whole(clone: Path) -> None:
     done = release(clone, "3.0.0")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == (
-        "v3.0.0 is cut. Look at it (git show), then: git push origin main v3.0.0"
+        "v3.0.0 is cut. Look at it (git show v3.0.0), then: git push origin main v3.0.0"
     )
     assert git(clone, "status", "--porcelain") == ""
     assert git(clone, "cat-file", "-t", "v3.0.0") == "tag"
@@ -102,6 +103,13 @@ def test_a_version_is_cut_whole(clone: Path) -> None:
     assert f"## [Unreleased]\n\n## [3.0.0] - {day}\n\n" in now
     assert "To become" not in now
     assert re.findall(r"(?m)^- .*$", now) == re.findall(r"(?m)^- .*$", was)
+
+    # the release runs beside the one before it, what comes after it beside the release
+    assert git(clone, "log", "--format=%s", "v3.0.0..main") == "tests: Run beside the release 3.0.0"
+    assert git(clone, "diff", "--name-only", "v3.0.0..main") == STABLE
+    before, *rest = (ROOT / STABLE).read_text().splitlines()
+    assert git(clone, "show", f"v3.0.0:{STABLE}").splitlines() == [before, *rest]
+    assert (clone / STABLE).read_text().splitlines() == ["v3.0.0", *rest]
 
     # the next one needs something new, and a higher number
     assert "has nothing under [Unreleased]" in refused_again(clone, "3.1.0")

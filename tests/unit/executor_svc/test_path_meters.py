@@ -110,6 +110,9 @@ def test_the_next_close_is_waited_for_since_it_showed_itself_or_the_one_before_w
     gathered = event_time.ready(world.now)
     assert gathered is not None
     event_time.settle(gathered)
+    world.path.on_storing()
+    world.now += 90_000
+    assert waited() == 90, "it is not stored yet: the database hangs"
     world.path.on_settled([HOUR], before=0)
     world.now += 2_000
     assert waited() == 2, "the second has been there for longer"

@@ -230,7 +230,7 @@ def test_returns_are_net_of_costs_and_leave_out_what_the_data_ended() -> None:
 
 def test_a_strategy_that_raises_says_so_in_one_line() -> None:
     sweep = sweep_of(market(500), setup_of(), 1)
-    with pytest.raises(ValueError, match=r"^1 parameters for sma_cross, which has 8$"):
+    with pytest.raises(ValueError, match=r"^1 parameters for sma_cross, which has 9$"):
         measure(sweep, np.zeros((1, 1)), setup_of())
 
 

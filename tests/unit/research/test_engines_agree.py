@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from contracts.events import CandleEvaluated, Signal
 from tests.made_markets import falling
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.simulate import REASONS, Simulation, SimulationRules, Simulator
+from tradepulse.runtime.codec import decode_evaluation
 from tradepulse.strategies import MOVE, Evaluations, get_strategy
 from tradepulse.strategies.evaluate import Configuration, signals_in
 from tradepulse.trading.account import Account
@@ -130,11 +132,27 @@ def anything(candles: Candles, rng: np.random.Generator, digits: int) -> Evaluat
     )
 
 
+def over_the_wire(candles: Candles, signals: dict[int, Signal]) -> dict[int, Signal]:
+    """Write and read signals as services do."""
+    found = {}
+    for row, signal in signals.items():
+        event = CandleEvaluated(
+            exchange="x",
+            symbol="A/USD",
+            timeframe="1h",
+            open_time=int(candles.open_time[row]),
+            close_time=int(candles.close_time[row]),
+            signals=(signal,),
+        )
+        (found[row],) = decode_evaluation(event.model_dump_json().encode()).signals
+    return found
+
+
 def by_the_account(
     candles: Candles, said: Evaluations, costs: Costs, finer: Candles | None
 ) -> BacktestResult:
     configuration = Configuration(UUID(int=1), "s", "x", "A/USD", "1h", {})
-    signals = dict(signals_in(said, configuration, candles))
+    signals = over_the_wire(candles, dict(signals_in(said, configuration, candles)))
     account, result = Account(Decimal(100_000), costs.kept()), BacktestResult()
     columns = (candles.open, candles.high, candles.low, candles.close, candles.volume)
     rows = zip(*(column.tolist() for column in columns), strict=True)

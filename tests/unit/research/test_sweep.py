@@ -18,7 +18,7 @@ from tradepulse.trading.metrics import FIGURES, daily_returns, metrics
 
 HOUR = 3_600_000
 CANDLES = market(1_500, 7)
-COMMON: Mapping[str, float] = {"trail_atr": 2.0, "limit_atr": 0.2, "max_candles": 9}
+COMMON: Mapping[str, float] = {"trail_atr": 2.0, "limit_atr": 0.2, "max_candles": 9, "cooldown": 4}
 
 
 def vectors_of(name: str, count: int, seed: int, **fixed: float) -> np.ndarray:
@@ -61,7 +61,7 @@ def figures_of(
 @given(
     seed=st.integers(0, 2**32 - 1),
     first=st.sampled_from([0, 90]),
-    fixed=st.sampled_from([{}, COMMON, {"trail_atr": 1.0}, {"max_candles": 3}]),
+    fixed=st.sampled_from([{}, COMMON, {"trail_atr": 1.0}, {"max_candles": 3}, {"cooldown": 2}]),
     rules=st.sampled_from(
         [
             SimulationRules(),

@@ -7,7 +7,8 @@ import pytest
 
 from contracts.topics import DLQ_SUFFIX, TOPICS
 from tradepulse.cli.asyncapi import SERVICES, document
-from tradepulse.runtime.acls import Acl, acls
+from tradepulse.runtime.acls import MONITOR, Acl, acls
+from tradepulse.runtime.dead_letter_replay import REPLAY_GROUP
 
 GRANTS = Path(__file__).parents[3] / "tradepulse" / "migrations" / "grants.sql"
 PAGE = Path(__file__).parents[3] / "docs" / "guides" / "operations" / "security.md"
@@ -31,11 +32,16 @@ def test_a_service_may_do_what_it_declares(service: str) -> None:
     wanted |= {Acl(service, "write", "topic", name) for name in writes}
     if reads:
         wanted.add(Acl(service, "read", "group", service))
+    if service == "studio_svc":
+        wanted |= {Acl(service, "describe", "topic", topic.dead_letters) for topic in TOPICS}
+        wanted.add(Acl(service, "describe", "group", REPLAY_GROUP))
     assert {one for one in acls() if one.user == service} == wanted
 
 
-def test_only_services_have_rights() -> None:
-    assert {one.user for one in acls()} == set(SERVICES)
+def test_only_services_have_rights_and_the_monitor_only_looks() -> None:
+    assert {one.user for one in acls()} == {*SERVICES, MONITOR}
+    assert {one.operation for one in acls() if one.user == MONITOR} == {"describe"}
+    assert f"`{MONITOR}`" in PAGE.read_text()
 
 
 def test_a_topic_has_one_writer() -> None:

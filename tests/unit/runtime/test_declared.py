@@ -62,7 +62,7 @@ def declared(name: str) -> Service:
 @pytest.mark.parametrize("name", BESIDE)
 def test_what_a_service_does_beside_reading_and_what_its_health_looks_at(name: str) -> None:
     service = declared(name)
-    assert sorted(work for _, work in service._declared) == BESIDE[name]
+    assert sorted(work for _, work in service._background._declared) == BESIDE[name]
     read = [f"reading of tradepulse.{topic}" for topic in READING.get(name, [])]
     assert sorted(service.liveness) == sorted([*ALIVE.get(name, []), *read])
     assert sorted(service.readiness) == sorted(

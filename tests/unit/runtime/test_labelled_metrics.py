@@ -198,3 +198,27 @@ def test_of_thousands_of_series_the_worst_are_told_how_far_they_are_behind() -> 
     assert told() == {("kraken", f"{n}/USD", "1m"): float(n) for n in range(980, 1_000)}
     meters.show_behind({("kraken", "7/USD", "1m"): 0.0})
     assert told() == {("kraken", "7/USD", "1m"): 0.0}
+
+
+def test_alerts_ask_for_values_that_are_told() -> None:
+    told: dict[tuple[str, str], set[str]] = {}
+    for registry in registries().values():
+        generate_latest(registry)
+        for family in registry.collect():
+            for sample in family.samples:
+                for label, value in sample.labels.items():
+                    told.setdefault((sample.name, label), set()).add(value)
+    rules = Path(__file__).parents[3] / "deploy" / "prometheus"
+    text = "".join(path.read_text() for path in rules.glob("*.rules.yml"))
+    asked = {
+        (name, label, value)
+        for name, where in re.findall(r"(tradepulse_\w+)\{([^}]*)\}", text)
+        for label, values in re.findall(r'(\w+)!?=~?"([^"]+)"', where)
+        for value in values.split("|")
+    }
+    judged = {one for one in asked if one[:2] in told and one[1] != "le"}
+    assert ("tradepulse_jobs_total", "end", "failed") in judged
+    assert ("tradepulse_transitions_total", "stage", "DECAY") in judged
+    # a replay says that it is one when its file is read
+    told["tradepulse_feed_info", "mode"].add("replay")
+    assert {one for one in judged if one[2] not in told[one[:2]]} == set()

@@ -17,6 +17,7 @@ TALK = """
 import logging
 from tradepulse.runtime.telemetry import configure_logging
 configure_logging("reader", "INFO")
+logging.getLogger("aiokafka.conn").warning("Sending username and password in the clear")
 for number in range(20):
     logging.getLogger("aiokafka.conn").error("lost %d", number)
     logging.getLogger("reader").error("lost %d", number)

@@ -373,7 +373,9 @@ def test_a_strategy_that_fails_at_one_candle_loses_that_one_however_they_come(mo
 def test_an_entry_that_is_refused_for_its_levels_is_counted_and_told(monkeypatch, caplog, size):
     one = candles(60)
     publisher = FakePublisher()
-    handler, _, registry = handler_on(FakeStore(one), publisher, configuration())
+    # one that is switched off would have entered nothing
+    off = configuration(2, active=False)
+    handler, _, registry = handler_on(FakeStore(one), publisher, configuration(), off)
     real = evaluation.evaluations_of
 
     def wrong(configuration, candles, first):

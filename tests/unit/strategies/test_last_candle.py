@@ -81,8 +81,7 @@ def whole(configuration: Configuration, candles: Candles) -> list[Said | None]:
 
 
 def bits(said: list[Said | None]) -> bytes:
-    rows = ([*one._replace(targets=0), *one.targets] if one else [np.inf] for one in said)
-    return b"|".join(np.array(row, dtype=np.float64).tobytes() for row in rows)
+    return np.concatenate([np.hstack(one or [np.inf]) for one in said]).tobytes()
 
 
 @pytest.mark.parametrize("name", strategy_names())

@@ -364,7 +364,7 @@ def test_wrong_parameters_are_told_apart(params: dict[str, float], message: str)
 
 def test_vector_fills_defaults_in_the_order_of_the_space() -> None:
     found = get_strategy("sma_cross")
-    assert found.vector({"slow": 30, "fast": 5.0}).tolist() == [5, 30, 0, 0, 14, 0, 0, 0]
+    assert found.vector({"slow": 30, "fast": 5.0}).tolist() == [5, 30, 0, 0, 14, 0, 0, 0, 0]
     assert found.lookback({"fast": 5, "slow": 30}) == 31
     assert found.lookback({"fast": 5, "slow": 6, "stop_atr": 1, "atr_window": 40}) == 42
     assert found.lookback({"fast": 5, "slow": 6, "atr_window": 40}) == 7

@@ -16,6 +16,7 @@ from tradepulse.runtime.db import Connection
 
 _VERSION = re.compile(rb"\(PostgreSQL\) (\d+)")
 _FAULT = re.compile(r"\b(?:error|FATAL|ERROR): +(.+)")
+_NO_TLS = "SSL support is not compiled in"
 _COPIED = """
 select relid::regclass::text as name, tuples_processed as rows from pg_stat_progress_copy
 where datname = $1
@@ -44,9 +45,9 @@ def program(name: str, major: int) -> str:
         said = subprocess.run([path, "--version"], capture_output=True, check=False).stdout  # noqa: S603 - PostgreSQL's
         if version := _VERSION.search(said):
             found.append((int(version[1]), path))
-    for number, path in found:
-        if number >= major:
-            return path
+    # the nearest above the server, so that what it writes is what the server knows
+    if new_enough := [one for one in found if one[0] >= major]:
+        return min(new_enough, key=lambda one: one[0])[1]
     if found:
         raise CliError(
             f"{name} is of PostgreSQL {max(found)[0]} and the other side of {major}: install "
@@ -62,10 +63,10 @@ def _candidates(name: str) -> list[str]:
     from tradepulse.embedded.children import EmbeddedError
     from tradepulse.embedded.postgres import program_folder
 
+    # those on the path first: the ones that come along speak no TLS
     paths = [shutil.which(name)]
-    # those on the path may do
     with contextlib.suppress(EmbeddedError):
-        paths.insert(0, shutil.which(name, path=str(program_folder())))
+        paths.append(shutil.which(name, path=str(program_folder())))
     return [path for path in paths if path]
 
 
@@ -125,6 +126,12 @@ async def run(
         said = (await reading).decode()
         if await process.wait():
             name = Path(argv[0]).name
+            if _NO_TLS in last:
+                raise CliError(
+                    f"the {name} of `tradepulse[embedded]` speaks no TLS, which DATABASE_URL asks "
+                    "for: install PostgreSQL's client programs, of the server's version or newer, "
+                    "on the path"
+                )
             raise CliError(f"{name} failed: {one_line(fault or last or process.returncode)}")
         return said
     finally:

@@ -19,8 +19,8 @@ from tradepulse.cli.up.figures import Figures, read_figures
 from tradepulse.cli.up.first_jobs import job_id, unfinished, unsent
 from tradepulse.cli.up.replay import STRATEGIES
 from tradepulse.cli.up.services import EARLY, INGEST, STUDIO, Services
-from tradepulse.embedded.children import Child, Children, EmbeddedError
-from tradepulse.embedded.kafka import EmbeddedKafka, last_line
+from tradepulse.embedded.children import Child, Children, EmbeddedError, last_line
+from tradepulse.embedded.kafka import EmbeddedKafka
 from tradepulse.embedded.postgres import EmbeddedPostgres
 from tradepulse.embedded.state import StateFolder
 from tradepulse.embedded.supervisor import Part, Supervisor

@@ -14,7 +14,12 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
         --locale=C --auth-local=trust --auth-host=scram-sha-256 --no-instructions
     rm /tmp/password
     echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
-    echo "create database \"$POSTGRES_DB\"" | postgres --single -D "$PGDATA" postgres
+    pg_ctl --silent --wait --options="-c listen_addresses='' -c unix_socket_directories=$PGHOST" start
+    createdb --username="$POSTGRES_USER" "$POSTGRES_DB"
+    for script in /docker-entrypoint-initdb.d/*.sh; do
+        "$script"
+    done
+    pg_ctl --silent --wait stop
 fi
 unset POSTGRES_PASSWORD
-exec "$@" -c listen_addresses='*' -c unix_socket_directories=/tmp
+exec "$@" -c listen_addresses='*' -c unix_socket_directories="$PGHOST"

@@ -81,7 +81,9 @@ def followed(
         worth[row] = float(settled.equity.equity)
         ended = {series for series, _ in moment.signals} & moment.ended
         entries = [o for o in settled.orders.values() if o.decided_at == moment.close_time]
-        if any(o.opens_position and o.series not in ended for o in entries):
+        # one that rests after a stop is not asked
+        rests = "cooling down after a stop"
+        if any(o.opens_position and o.series not in ended and o.reason != rests for o in entries):
             asked.append(row)
     return worth, asked
 
