@@ -162,8 +162,7 @@ def advance(
                 row = end
                 break
             answer = _signal(speaks, candles, trial.f, trial.p)
-            row = speaks + 1
-            speaks = next_row(said.enters, row, said)
+            row, speaks = speaks + 1, next_row(said.enters, speaks + 1, said)
             position = enter(answer, candles, row, account.cash, rules)
             if position.quantity > 0.0 and row > held.expires:
                 account = entered(account, position, row, results)
@@ -184,9 +183,8 @@ def advance(
             row = calm
             if row > speaks:
                 # nothing is entered, but an answer that is none must not pass in silence
-                position = moved(
-                    position, _signal(speaks, candles, trial.f, trial.p), close[speaks]
-                )
+                answer = _signal(speaks, candles, trial.f, trial.p)
+                position = moved(position, answer, close[speaks])
                 speaks = next_row(said.enters, row, said)
             held = decided(held, position, row - 1, leaves)
         else:
