@@ -10,14 +10,13 @@ from tradepulse.research.arrays import CandleArrays
 from tradepulse.research.positions import (
     NEVER,
     NOTHING,
-    Answer,
     Position,
     Rules,
     prices_at,
     quiet_prices,
     taken_price,
 )
-from tradepulse.strategies import ENTER_LONG, ENTER_SHORT
+from tradepulse.strategies import ENTER_LONG, ENTER_SHORT, Answer
 from tradepulse.strategies.compiled import step
 from tradepulse.trading.fills import (
     AT_LIMIT,
@@ -66,13 +65,13 @@ def entry_side(action: int, rules: Rules) -> int:
 
 @step
 def entry_order(side: int, said: Answer, close: float) -> EntryOrder:
-    """Return the order of a flat account after a signal."""
-    _, stop, target, limit, trail, confidence, _ = said
-    stop = trailed_stop(side, stop, trail, close, close)
-    limit = to_digits(limit)
+    """Return the order of a flat account after an answer."""
+    stop = trailed_stop(side, said.stop, said.trail, close, close)
+    limit = to_digits(said.limit)
     expected = close if math.isnan(limit) else limit
-    confidence = 1.0 if math.isnan(confidence) else confidence
-    return EntryOrder(side, stop, to_digits(target), limit, trail, expected, confidence)
+    confidence = 1.0 if math.isnan(said.confidence) else said.confidence
+    target = to_digits(said.target)
+    return EntryOrder(side, stop, target, limit, said.trail, expected, confidence)
 
 
 @step
@@ -130,7 +129,7 @@ def enter(
 
     Its quantity is 0 where nothing is entered.
     """
-    side = entry_side(said[0], rules)
+    side = entry_side(said.action, rules)
     if side == 0:
         return NOTHING
     order = entry_order(side, said, candles.close[row - 1])

@@ -11,13 +11,12 @@ import numpy as np
 
 from tradepulse.research.arrays import CandleArrays, FloatArray, IntArray
 from tradepulse.research.positions import (
-    Answer,
     Position,
-    Steps,
     quiet_prices,
     row_of_expiry,
 )
-from tradepulse.strategies import MAX_STEPS, MOVE, Evaluations, step_ms
+from tradepulse.strategies import MOVE, Answer, Evaluations, step_ms
+from tradepulse.strategies.answers import MAX_STEPS, Steps
 from tradepulse.strategies.compiled import step
 from tradepulse.trading.fills import to_digits, trailed_stop
 from tradepulse.trading.levels import moved_stop
@@ -73,9 +72,9 @@ def trailed(position: Position, candles: CandleArrays, i: int) -> Position:
 @step
 def moved(position: Position, said: Answer, close: float) -> Position:
     """Return a position whose stop the strategy has moved at a close, if that is what it said."""
-    if said[0] != MOVE:
+    if said.action != MOVE:
         return position
-    return _with_stop(position, moved_stop(position.side, position.stop, said[1], close))
+    return _with_stop(position, moved_stop(position.side, position.stop, said.stop, close))
 
 
 def steps_of(found: Evaluations) -> FloatArray:

@@ -8,7 +8,6 @@ something are found first, for a whole tile (`said.py`); from one such row, touc
 of time to the next, nothing happens to an account but that its closes are counted (`hold`).
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -31,9 +30,7 @@ from tradepulse.research.arrays import CandleArrays, FinerArrays
 from tradepulse.research.entries import enter
 from tradepulse.research.levels import fallen, falling, moved, trailed
 from tradepulse.research.positions import (
-    NO_STEPS,
     STAYS,
-    Answer,
     Exit,
     Position,
     Rules,
@@ -43,6 +40,7 @@ from tradepulse.research.positions import (
 )
 from tradepulse.research.results import Results
 from tradepulse.research.said import TILE_ROWS, Bits, Columns, Said, next_row, tiles_of
+from tradepulse.strategies import Answer
 from tradepulse.strategies.compiled import step
 from tradepulse.trading.fills import NO_EXIT
 
@@ -96,29 +94,8 @@ class Trials(NamedTuple):
     kept: FloatArray
 
 
-def _signal(
-    i: int,
-    open_: FloatArray,
-    high: FloatArray,
-    low: FloatArray,
-    close: FloatArray,
-    volume: FloatArray,
-    f: Columns,
-    p: FloatArray,
-) -> tuple[int, float, float, float, float]:
+def _signal(i: int, c: CandleArrays, f: Columns, p: FloatArray) -> Answer:
     raise NotImplementedError
-
-
-def ask(row: int, candles: CandleArrays, trial: Trial) -> Answer:
-    """Return what a strategy says at the close of a row. A template: `_signal` stands for its."""
-    open_, high, low, close, volume, _ = candles
-    action, stop, target, limit, trail = _signal(
-        row, open_, high, low, close, volume, trial.f, trial.p
-    )
-    return action, stop, target, limit, trail, math.nan, NO_STEPS
-
-
-_ask = ask
 
 
 @step
@@ -163,7 +140,7 @@ def advance(
     kept: FloatArray,
     said: Said,
 ) -> None:
-    """Trade one configuration over a tile. A template: `_ask` stands for the strategy's.
+    """Trade one configuration over a tile. A template: `_signal` stands for the strategy's.
 
     Args:
         candles: the series.
@@ -184,21 +161,20 @@ def advance(
             if speaks >= end:
                 row = end
                 break
-            answer = _ask(speaks, candles, trial)
+            answer = _signal(speaks, candles, trial.f, trial.p)
             row = speaks + 1
             speaks = next_row(said.enters, row, said)
             position = enter(answer, candles, row, account.cash, rules)
             if position.quantity > 0.0 and row > held.expires:
                 account = entered(account, position, row, results)
                 if FALLS:
-                    position = falling(position, answer[6], kept[STEPS:], open_time, row)
+                    position = falling(position, answer.targets, kept[STEPS:], open_time, row)
                 held = held_from(position, row, open_time, trial.held_ms)
                 leaves = next_row(said.exits, row, said) if leaves < row else leaves
             continue
-        calm = min(min(speaks, leaves, held.expires) + 1, last, end)
         if FALLS:
             position = fallen(position, kept[STEPS:], open_time, held.entered, row)
-            calm = min(calm, position.changes)
+        calm = min(min(speaks, leaves, held.expires) + 1, last, end, position.changes)
         calm, left, position = _passed(
             position, held.waiting, account.cash, candles, finer, (row, calm), rules
         )
@@ -207,7 +183,8 @@ def advance(
             row = calm
             if row > speaks:
                 # nothing is entered, but an answer that is none must not pass in silence
-                position = moved(position, _ask(speaks, candles, trial), close[speaks])
+                answer = _signal(speaks, candles, trial.f, trial.p)
+                position = moved(position, answer, close[speaks])
                 speaks = next_row(said.enters, row, said)
             held = decided(held, position, row - 1, leaves)
         else:

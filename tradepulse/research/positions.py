@@ -85,11 +85,6 @@ class Position(NamedTuple):
     changes: int
 
 
-Steps = tuple[float, float, float, float, float, float, float, float]
-"""Of a falling target: minutes since the entry and price in turn, NaN for no step."""
-NO_STEPS: Steps = (math.nan,) * 8
-Answer = tuple[int, float, float, float, float, float, Steps]
-"""Action, stop, target, limit, trail and confidence, NaN for none, and the steps of the target."""
 NOTHING = Position(0, 0.0, *(math.nan,) * 8, NEVER)
 
 

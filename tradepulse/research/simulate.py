@@ -4,10 +4,9 @@ The trading itself is in `loop.py`, which a search calls thousands of times (`sw
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +14,17 @@ from numpy.typing import NDArray
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.accounts import KEPT
-from tradepulse.research.arrays import NOTHING, CandleArrays, arrays_of, finer_of, span_of
+from tradepulse.research.arrays import NOTHING, finer_of, span_of
 from tradepulse.research.levels import steps_of
-from tradepulse.research.loop import Trial, advance, ask, trade, trade_all
-from tradepulse.research.positions import NO_STEPS, REASONS, Answer, Rules
+from tradepulse.research.loop import Trial, advance, trade, trade_all
+from tradepulse.research.positions import REASONS, Rules
 from tradepulse.research.results import Record, Results
 from tradepulse.research.said import TILE, Columns, mark_said
 from tradepulse.strategies import Evaluations, Strategy
-from tradepulse.strategies.compiled import Compiled, compiled, instance, step
+from tradepulse.strategies.answers import NO_STEPS, Answer
+from tradepulse.strategies.compiled import Compiled, instance, row_by_row
 from tradepulse.strategies.faults import explained
+from tradepulse.strategies.market import Market, columns_of
 from tradepulse.trading.metrics import FIGURES
 
 FloatArray = NDArray[np.float64]
@@ -120,33 +121,15 @@ class Simulation:
     gross: FloatArray
 
 
-@step
-def _recorded(
-    row: int,
-    _candles: CandleArrays,
-    trial: Trial,
-) -> Answer:
-    f = trial.f
-    confidence = f[5][row] if len(f[5]) > 0 else math.nan
-    steps = NO_STEPS
+@row_by_row
+def _recorded(i: int, c: Market, f: Columns, p: FloatArray) -> Answer:  # noqa: ARG001 - of every signal
+    confidence, steps = math.nan, NO_STEPS
+    if len(f[5]) > 0:
+        confidence = f[5][i]
     if len(f[6]) > 0:
-        s = f[6][row]
+        s = f[6][i]
         steps = (s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])
-    return f[0][row], f[1][row], f[2][row], f[3][row], f[4][row], confidence, steps
-
-
-@compiled
-def _action_recorded(
-    i: int,
-    open_: FloatArray,  # noqa: ARG001 - the arguments of every decision
-    high: FloatArray,  # noqa: ARG001
-    low: FloatArray,  # noqa: ARG001
-    close: FloatArray,  # noqa: ARG001
-    volume: FloatArray,  # noqa: ARG001
-    f: Columns,
-    p: FloatArray,  # noqa: ARG001
-) -> tuple[int, float, float]:
-    return f[0][i], f[1][i], f[2][i]
+    return Answer(f[0][i], f[1][i], f[2][i], f[3][i], f[4][i], confidence, steps)
 
 
 class Loops(NamedTuple):
@@ -158,18 +141,15 @@ class Loops(NamedTuple):
 
 def _loops(
     name: str,
-    decide: Callable[..., Any],
-    asks: Compiled[..., Any],
+    decide: Compiled[..., Answer],
+    signal: Compiled[..., Answer],
     shift: int,
     *,
+    is_near: bool,
     falls: bool,
 ) -> Loops:
-    asked = {
-        "_decide": Compiled(decide, row_by_row=True),
-        "SHIFT": shift,
-        "NEAR": decide.__module__.partition(".")[0] == "tradepulse",
-    }
-    asking = {"_ask": asks, "SHIFT": shift, "FALLS": falls}
+    asked = {"_decide": decide, "SHIFT": shift, "NEAR": is_near}
+    asking = {"_signal": signal, "SHIFT": shift, "FALLS": falls}
     steps = {
         "_mark": instance(mark_said, name, asked, row_by_row=True, inlined=True),
         "_advance": instance(advance, name, asking, row_by_row=True, inlined=True),
@@ -182,16 +162,20 @@ def _loops(
 
 @cache
 def _loops_recorded() -> Loops:
-    return _loops("recorded", _action_recorded.python, _recorded, 0, falls=True)
+    return _loops("recorded", _recorded, _recorded, 0, is_near=True, falls=True)
 
 
 @cache
 def loops_by(strategy: Strategy) -> Loops:
     """Return the loops with this strategy in them."""
-    name, signal = strategy.name, {"_signal": strategy.signal}
-    asks = instance(ask, name, signal, row_by_row=True, inlined=True)
-    # no strategy gives a falling target yet
-    return _loops(name, strategy.decide.python, asks, strategy.shift, falls=False)
+    return _loops(
+        strategy.name,
+        strategy.decide,
+        strategy.signal,
+        strategy.shift,
+        is_near=strategy.is_bundled,
+        falls=strategy.has_steps,
+    )
 
 
 class Simulator:
@@ -295,7 +279,7 @@ class Simulator:
         equity, exposure = self._equity[: n - first], self._exposure[: n - first]
         record = Record(equity, exposure, self._rows, self._prices)
         trades = kernel(
-            arrays_of(candles),
+            columns_of(candles),
             finer_of(candles, finer),
             self.rules.values(),
             trial,

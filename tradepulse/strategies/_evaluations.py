@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tradepulse.strategies._kernels import (
+from tradepulse.strategies._kernels import ActionArray
+from tradepulse.strategies._windows import FloatArray
+from tradepulse.strategies.answers import (
     REFUSED_LIMIT,
     REFUSED_STOP,
     REFUSED_STOP_BEFORE_LIMIT,
     REFUSED_TARGET,
-    ActionArray,
 )
-from tradepulse.strategies._windows import FloatArray
 from tradepulse.strategies.compiled import row_by_row
 
 REFUSALS = {
@@ -26,8 +26,6 @@ REFUSALS = {
 NO_ROWS = np.empty(0, dtype=np.int64)
 NO_REASONS = np.empty(0, dtype=np.int8)
 
-MAX_STEPS = 4
-"""Steps of a falling target."""
 _LONGEST = 1e9
 
 
@@ -51,7 +49,7 @@ class Evaluations:
 
     Attributes:
         action: int8 `(n,)`: `NONE`, `ENTER_LONG`, `ENTER_SHORT`, `EXIT` or `MOVE`.
-        stop: float64 `(n,)`, stop price of an entry, or where `MOVE` moves the stop to.
+        stop: float64 `(n,)`, stop price of an entry, or that what is held moves to.
         take_profit: float64 `(n,)`, target price of an entry.
         limit: float64 `(n,)`, limit price of an entry; NaN for an entry at market.
         trail: float64 `(n,)`, how far an entry's stop trails, in the price's unit.

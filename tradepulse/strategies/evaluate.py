@@ -28,6 +28,7 @@ from tradepulse.strategies import (
 )
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 _ACTIONS: dict[int, Action] = {
     ENTER_LONG: "enter_long",
     ENTER_SHORT: "enter_short",
@@ -127,23 +128,30 @@ class Said(NamedTuple):
     cooldown: int = 0
 
 
-def last_of(configuration: Configuration, market: FloatArray, end: int) -> Said | None:
+def last_of(
+    configuration: Configuration, market: FloatArray, open_time: IntArray, end: int
+) -> Said | None:
     """Return what `evaluations_of` would say of one candle, None where it says nothing.
 
     Args:
         configuration: which is asked.
         market: open, high, low, close and volume, float64 `(5, n)`, to be read only.
+        open_time: of the candles, int64 `(n,)`, epoch ms, to be read only.
         end: one past the candle.
 
     Raises:
         Exception: whatever the strategy raises; `evaluations_of` says it in one line.
     """
     lookback, vector, max_candles, cooldown = _prepared(configuration)
-    answer = get_strategy(configuration.strategy).last(market, end, lookback, vector)
-    action, stop, take_profit, limit, trail = answer[:5]
-    if action == NONE:
+    found = get_strategy(configuration.strategy)
+    answer = found.last(market, open_time, end, lookback, vector)
+    if answer[0] == NONE:
         return None
-    return Said(action, stop, take_profit, limit, trail, max_candles, cooldown=cooldown)
+    action, stop, take_profit, limit, trail, *more = answer
+    confidence, *targets = more or [math.nan]
+    return Said(
+        int(action), stop, take_profit, limit, trail, max_candles, confidence, targets, cooldown
+    )
 
 
 @dataclass(frozen=True, slots=True)
