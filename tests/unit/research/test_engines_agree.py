@@ -1,7 +1,9 @@
 """The simulator of searches and the account engine make the same trades, with every rule."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
 import numpy as np
@@ -16,7 +18,10 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.research.simulate import REASONS, Simulation, SimulationRules, Simulator
 from tradepulse.runtime.codec import decode_evaluation
 from tradepulse.strategies import MOVE, Evaluations, get_strategy
+from tradepulse.strategies import files as strategy_files
+from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies.evaluate import Configuration, signals_in
+from tradepulse.strategies.files import load_strategy_file
 from tradepulse.trading.account import Account
 from tradepulse.trading.backtest import BacktestResult, backtest
 from tradepulse.trading.fills import Prices
@@ -27,6 +32,7 @@ from tradepulse.trading.weights import EqualWeights
 FloatArray = NDArray[np.float64]
 HOUR = 3_600_000
 SERIES = "x:A/USD:1h"
+RULES_FILE = Path(__file__).parents[2] / "strategies_of_rules.py"
 ON_OPEN = {"signal", "time"}
 
 
@@ -257,6 +263,49 @@ def test_bundled_strategies_with_the_parameters_of_all(
         EqualWeights(),
         between=(int(candles.open_time[first]), None),
         finer=[] if finer is None else [finer],
+    )
+    compare(candles, mine, theirs)
+
+
+@pytest.fixture(scope="module")
+def own_strategies() -> Iterator[None]:
+    """Strategies of a file, which move stops, let targets fall and are not always confident."""
+    load_strategy_file(RULES_FILE)
+    yield
+    for name in ("chandelier", "falling"):
+        del STRATEGIES[name]
+    strategy_files._loaded.clear()
+
+
+@pytest.mark.usefixtures("own_strategies")
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    name=st.sampled_from(["chandelier", "falling"]),
+    params=st.fixed_dictionaries(
+        {
+            "window": st.sampled_from([3, 12]),
+            "stop_atr": st.sampled_from([0.5, 2.5]),
+            "trail_atr": st.sampled_from([0.0, 1.5]),
+            "limit_atr": st.sampled_from([0.0, 0.2]),
+            "max_candles": st.sampled_from([0, 5]),
+            "cooldown": st.sampled_from([0, 3]),
+        }
+    ),
+    costs=COSTS,
+)
+def test_strategies_that_say_everything(
+    seed: int, name: str, params: dict[str, float], costs: Costs
+) -> None:
+    candles, _ = market(250, np.random.default_rng(seed), 2)
+    params = {**params, "allow_short": 1}
+    strategy = get_strategy(name)
+    mine = Simulator(costs.simulated()).trade(candles, strategy, strategy.vector(params))
+    theirs = backtest(
+        [candles],
+        [Configuration(UUID(int=1), name, "x", "A/USD", "1h", params)],
+        costs.kept(),
+        EqualWeights(),
     )
     compare(candles, mine, theirs)
 

@@ -19,7 +19,8 @@ from tradepulse.research.virtual.trades import (
     next_exits,
     trades_of,
 )
-from tradepulse.strategies import ENTER_LONG, MAX_STEPS, MOVE
+from tradepulse.strategies import ENTER_LONG, MOVE
+from tradepulse.strategies.answers import MAX_STEPS
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.strategies.market import columns_of
 from tradepulse.trading.backtest import Decisions, Evaluated, Prepared, moments_of

@@ -24,7 +24,7 @@ from tradepulse.research.positions import (
     row_of_expiry,
 )
 from tradepulse.research.virtual.ticks import can_write, on_tick, tick_beside
-from tradepulse.strategies import ENTER_LONG, EXIT, MAX_STEPS, MOVE
+from tradepulse.strategies.answers import ENTER_LONG, EXIT, MAX_STEPS, MOVE
 from tradepulse.strategies.compiled import row_by_row, step
 from tradepulse.trading.fills import (
     AT_LIMIT,
