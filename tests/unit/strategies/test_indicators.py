@@ -44,6 +44,7 @@ EVERY: dict[str, st.SearchStrategy[Indicator]] = {
     "rsi": st.builds(indicators.rsi, windows),
     "atr_wilder": st.builds(indicators.atr_wilder, windows),
     "adx": st.builds(indicators.adx, st.integers(2, 40)),
+    "atr": st.builds(indicators.atr, windows),
     "macd": st.builds(indicators.macd, st.integers(1, 12), st.integers(13, 40), st.integers(1, 12)),
     "bollinger": st.builds(indicators.bollinger, windows, factors),
     "donchian": st.builds(indicators.donchian, windows),
