@@ -115,4 +115,4 @@ def _compile(configuration: Configuration) -> None:
     )
     for _ in signals_of(configuration, candles):
         raise ValueError(f"{configuration.strategy} acts without the candles it needs")
-    last_of(configuration, read_only(np.ones((5, 2))), 0)
+    last_of(configuration, read_only(np.ones((5, 2))), read_only(candles.open_time), 0)

@@ -62,7 +62,7 @@ def evaluate(
 def _of_last(configuration: Configuration, window: Window, failures: Failures) -> Sequence[Signal]:
     """Return what one configuration says of the last candle: hardly ever more than nothing."""
     try:
-        said = last_of(configuration, window.market, window.end)
+        said = last_of(configuration, window.market, window.open_time, window.end)
     except Exception:  # noqa: BLE001 - a user's code; asked again, what went wrong is told
         return _told(configuration, window, failures)
     if said is None:

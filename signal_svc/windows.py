@@ -22,11 +22,12 @@ class Window:
 
     Attributes:
         market: open, high, low, close and volume, float64 `(5, room)`, to be read only.
+        open_time: int64 `(room,)`, epoch ms, to be read only.
         end: one past the last candle.
         next_time: when the last candle ends, epoch ms; 0 where there is none.
     """
 
-    __slots__ = ("_names", "_open_time", "_prices", "end", "market", "next_time")
+    __slots__ = ("_names", "_open_time", "_prices", "end", "market", "next_time", "open_time")
 
     def __init__(self, candles: Candles) -> None:
         self._names = candles.exchange, candles.symbol, candles.timeframe
@@ -71,6 +72,7 @@ class Window:
         ):
             column[: self.end] = held
         self.market = read_only(self._prices)
+        self.open_time = read_only(self._open_time)
 
 
 def segments(rows: Sequence[WireCandle]) -> list[list[WireCandle]]:

@@ -25,15 +25,14 @@ pytestmark = pytest.mark.integration
 Pool = asyncpg.Pool  # type: ignore[type-arg]  # its only argument says how rows look
 
 ENDLESS = """
-from tradepulse.strategies import Param, compiled, strategy
+from tradepulse.strategies import Param, hold, strategy
 
 
-@strategy(name="endless", space=(Param("n", 1, 50, integer=True),), defaults={"n": 3}, features=())
-@compiled
-def endless(i, open_, high, low, close, volume, f, p):
-    while close[i] > 0.0:
+@strategy(space=(Param("n", 1, 50, integer=True),), defaults={"n": 3}, features={})
+def endless(i, c, f, p):
+    while c.close[i] > 0.0:
         i += 0
-    return 0, 0.0, 0.0
+    return hold()
 """
 
 

@@ -406,23 +406,19 @@ async def test_a_search_that_never_trades_fails_and_says_so(
 
 
 OWN_STRATEGIES = """
-from tradepulse.strategies import Param, compiled, strategy
+from tradepulse.strategies import Param, hold, strategy
 
 
-@strategy(name="raises", space=(Param("n", 1, 50, integer=True),), defaults={"n": 3},
-          features=())
-@compiled
-def raises(i, open_, high, low, close, volume, f, p):
+@strategy(space=(Param("n", 1, 50, integer=True),), defaults={"n": 3}, features={})
+def raises(i, c, f, p):
     if i == 700:
         raise ValueError("no such luck")
-    return 0, 0.0, 0.0
+    return hold()
 
 
-@strategy(name="silent", space=(Param("n", 1, 50, integer=True),), defaults={"n": 3},
-          features=())
-@compiled
-def silent(i, open_, high, low, close, volume, f, p):
-    return 0, 0.0, 0.0
+@strategy(space=(Param("n", 1, 50, integer=True),), defaults={"n": 3}, features={})
+def silent(i, c, f, p):
+    return hold()
 """
 
 

@@ -128,9 +128,6 @@ INFRASTRUCTURE = (
         },
     ),
     Case(
-        "PublishFails", {}, {'tradepulse_publish_failures_total{job="rl_svc", topic="w"}': (0, 1)}
-    ),
-    Case(
         "KafkaDown",
         {
             f'tradepulse_ready{{job="{job}", condition="broker"}}': (1, 0)

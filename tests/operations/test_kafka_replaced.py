@@ -133,7 +133,7 @@ async def test_topics_that_are_made_anew_are_filled_again_when_the_services_star
         )
 
     try:
-        end = await begun(system, candles, 1)
+        end = await begun(system, candles, 0.5)
         await system.wait_settled(START + DAY, 240)
         refused = await asyncio.to_thread(restored)
         assert refused.returncode == 1

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.strategies.read_only import columns_of, read_only
+from tradepulse.strategies.market import Market
 from tradepulse.trading.fills import FinerPrices
 from tradepulse.trading.metrics import DAY_MS
 
@@ -18,15 +18,7 @@ NO_ROWS = np.empty(0, dtype=np.int64)
 NOTHING = np.empty(0)
 
 
-class CandleArrays(NamedTuple):
-    """Columns of the candles, `(n,)` each."""
-
-    open: FloatArray
-    high: FloatArray
-    low: FloatArray
-    close: FloatArray
-    volume: FloatArray
-    open_time: IntArray
+CandleArrays = Market
 
 
 class FinerArrays(NamedTuple):
@@ -52,11 +44,6 @@ class Span(NamedTuple):
     first: int
     candle_ms: int
     days: IntArray
-
-
-def arrays_of(candles: Candles) -> CandleArrays:
-    """Return the columns that the loop reads, and that no strategy in it can write to."""
-    return CandleArrays(*columns_of(candles), read_only(candles.open_time))
 
 
 def finer_of(candles: Candles, finer: Candles | None) -> FinerArrays:

@@ -15,7 +15,7 @@ from tradepulse.research.positions import (
     quiet_prices,
     taken_price,
 )
-from tradepulse.strategies import ENTER_LONG, ENTER_SHORT
+from tradepulse.strategies import ENTER_LONG, ENTER_SHORT, Answer
 from tradepulse.strategies.compiled import step
 from tradepulse.trading.fills import (
     AT_LIMIT,
@@ -61,15 +61,12 @@ def entry_side(action: int, rules: Rules) -> int:
 
 
 @step
-def entry_order(
-    side: int, said: tuple[int, float, float, float, float], close: float
-) -> EntryOrder:
-    """Return the order of a flat account after a signal (action, stop, target, limit, trail)."""
-    _, stop, target, limit, trail = said
-    stop = trailed_stop(side, stop, trail, close, close)
-    limit = to_digits(limit)
+def entry_order(side: int, said: Answer, close: float) -> EntryOrder:
+    """Return the order of a flat account after an answer."""
+    stop = trailed_stop(side, said.stop, said.trail, close, close)
+    limit = to_digits(said.limit)
     expected = close if math.isnan(limit) else limit
-    return EntryOrder(side, stop, to_digits(target), limit, trail, expected)
+    return EntryOrder(side, stop, to_digits(said.target), limit, said.trail, expected)
 
 
 @step
@@ -117,7 +114,7 @@ def fill_entry(order: EntryOrder, candle: Prices, cash: float, rules: Rules) -> 
 
 @step
 def enter(
-    said: tuple[int, float, float, float, float],
+    said: Answer,
     candles: CandleArrays,
     row: int,
     cash: float,
@@ -127,7 +124,7 @@ def enter(
 
     Its quantity is 0 where nothing is entered.
     """
-    side = entry_side(said[0], rules)
+    side = entry_side(said.action, rules)
     if side == 0:
         return NOTHING
     order = entry_order(side, said, candles.close[row - 1])

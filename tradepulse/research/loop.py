@@ -37,6 +37,7 @@ from tradepulse.research.positions import (
 )
 from tradepulse.research.results import Results
 from tradepulse.research.said import TILE_ROWS, Bits, Columns, Said, next_row, tiles_of
+from tradepulse.strategies import Answer
 from tradepulse.trading.fills import NO_EXIT
 
 FloatArray = NDArray[np.float64]
@@ -83,16 +84,7 @@ class Trials(NamedTuple):
     kept: FloatArray
 
 
-def _signal(
-    i: int,
-    open_: FloatArray,
-    high: FloatArray,
-    low: FloatArray,
-    close: FloatArray,
-    volume: FloatArray,
-    f: Columns,
-    p: FloatArray,
-) -> tuple[int, float, float, float, float]:
+def _signal(i: int, c: CandleArrays, f: Columns, p: FloatArray) -> Answer:
     raise NotImplementedError
 
 
@@ -116,7 +108,7 @@ def advance(
         kept: the account as the tile before left it; written to.
         said: what is said in the tile.
     """
-    open_, high, low, close, volume, open_time = candles
+    open_, close, volume, open_time = candles.open, candles.close, candles.volume, candles.open_time
     row, account, held = resumed(kept, results.span)
     last, end = len(close) - 1, said.end
     speaks, leaves = next_row(said.enters, row, said), next_row(said.exits, row, said)
@@ -126,7 +118,7 @@ def advance(
             if speaks >= end:
                 row = end
                 break
-            answer = _signal(speaks, open_, high, low, close, volume, trial.f, trial.p)
+            answer = _signal(speaks, candles, trial.f, trial.p)
             row = speaks + 1
             speaks = next_row(said.enters, row, said)
             position = enter(answer, candles, row, account.cash, rules)
@@ -151,7 +143,7 @@ def advance(
             held = decided(held, position, row - 1, leaves)
             if row > speaks:
                 # nothing is entered, but an answer that is none must not pass in silence
-                _signal(speaks, open_, high, low, close, volume, trial.f, trial.p)
+                _signal(speaks, candles, trial.f, trial.p)
                 speaks = next_row(said.enters, row, said)
         else:
             account, held = closed(account, held, left, row, results), FLAT

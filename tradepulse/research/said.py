@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.research.arrays import CandleArrays
-from tradepulse.strategies import EXIT, NONE
+from tradepulse.strategies import EXIT, NONE, Answer
 from tradepulse.strategies.compiled import step
 
 FloatArray = NDArray[np.float64]
@@ -92,16 +92,7 @@ def next_row(bits: Bits, row: int, said: Said) -> int:
     return int(said.begin + (k << 6) + _PLACE[(lowest * _SEQUENCE) >> _TOP])
 
 
-def _decide(
-    i: int,
-    open_: FloatArray,
-    high: FloatArray,
-    low: FloatArray,
-    close: FloatArray,
-    volume: FloatArray,
-    f: Columns,
-    p: FloatArray,
-) -> tuple[int, float, float]:
+def _decide(i: int, c: CandleArrays, f: Columns, p: FloatArray) -> Answer:
     raise NotImplementedError
 
 
@@ -120,13 +111,15 @@ def mark_said(
         tile: which tile.
         words: room for the answer, uint64 `(2, TILE)`.
     """
-    open_, high, low, close, volume, _ = candles
     enters, exits = words
-    begin, end = tile * TILE_ROWS, min((tile + 1) * TILE_ROWS, len(close))
-    if NEAR and begin >= max(asked, SHIFT) and end < len(close):
+    begin, end = tile * TILE_ROWS, min((tile + 1) * TILE_ROWS, len(candles.close))
+    if NEAR and begin >= max(asked, SHIFT) and end < len(candles.close):
         # rows of a number known when this is compiled, none of them below zero
         a = begin - SHIFT
-        o, h, m, c, v = open_[a:end], high[a:end], low[a:end], close[a:end], volume[a:end]
+        c = CandleArrays(
+            candles.open[a:end], candles.high[a:end], candles.low[a:end],
+            candles.close[a:end], candles.volume[a:end], candles.open_time[a:end],
+        )  # fmt: skip
         g = (
             f[0][a:end], f[1][a:end], f[2][a:end], f[3][a:end],
             f[4][a:end], f[5][a:end], f[6][a:end], f[7][a:end],
@@ -134,15 +127,15 @@ def mark_said(
         for k in range(TILE):
             enter = leave = np.uint64(0)
             for j in range(WORD):
-                action = _decide(SHIFT + k * WORD + j, o, h, m, c, v, g, p)[0]
+                action = _decide(SHIFT + k * WORD + j, c, g, p).action
                 # & asks both at once: a branch could not be done for eight rows
                 enter |= np.uint64((action != NONE) & (action != EXIT)) << np.uint64(j)
                 leave |= np.uint64(action == EXIT) << np.uint64(j)
             enters[k], exits[k] = enter, leave
     else:
         enters[:], exits[:] = 0, 0
-        for i in range(max(begin, asked, SHIFT), min(end, len(close) - 1)):
-            action = _decide(i, open_, high, low, close, volume, f, p)[0]
+        for i in range(max(begin, asked, SHIFT), min(end, len(candles.close) - 1)):
+            action = _decide(i, candles, f, p).action
             bit = _ONE << np.uint64(i % WORD)
             if action == EXIT:
                 exits[(i - begin) // WORD] |= bit

@@ -3,10 +3,10 @@
 The trading itself is in `loop.py`, which a search calls thousands of times (`sweep.py`).
 """
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.accounts import KEPT
-from tradepulse.research.arrays import NOTHING, arrays_of, finer_of, span_of
+from tradepulse.research.arrays import NOTHING, finer_of, span_of
 from tradepulse.research.loop import Trial, advance, trade, trade_all
 from tradepulse.research.positions import REASONS, Rules
 from tradepulse.research.results import Record, Results
 from tradepulse.research.said import TILE, mark_said
 from tradepulse.strategies import Evaluations, Strategy
-from tradepulse.strategies.compiled import Compiled, compiled, instance
+from tradepulse.strategies.answers import NO_STEPS, Answer
+from tradepulse.strategies.compiled import Compiled, instance, row_by_row
 from tradepulse.strategies.faults import explained
+from tradepulse.strategies.market import Market, columns_of
 from tradepulse.trading.metrics import FIGURES
 
 FloatArray = NDArray[np.float64]
@@ -120,32 +122,9 @@ class Simulation:
     gross: FloatArray
 
 
-@compiled
-def _recorded(
-    i: int,
-    open_: FloatArray,  # noqa: ARG001 - the arguments of every signal
-    high: FloatArray,  # noqa: ARG001
-    low: FloatArray,  # noqa: ARG001
-    close: FloatArray,  # noqa: ARG001
-    volume: FloatArray,  # noqa: ARG001
-    f: Recorded,
-    p: FloatArray,  # noqa: ARG001
-) -> tuple[int, float, float, float, float]:
-    return f[0][i], f[1][i], f[2][i], f[3][i], f[4][i]
-
-
-@compiled
-def _action_recorded(
-    i: int,
-    open_: FloatArray,  # noqa: ARG001 - the arguments of every decision
-    high: FloatArray,  # noqa: ARG001
-    low: FloatArray,  # noqa: ARG001
-    close: FloatArray,  # noqa: ARG001
-    volume: FloatArray,  # noqa: ARG001
-    f: Recorded,
-    p: FloatArray,  # noqa: ARG001
-) -> tuple[int, float, float]:
-    return f[0][i], f[1][i], f[2][i]
+@row_by_row
+def _recorded(i: int, c: Market, f: Recorded, p: FloatArray) -> Answer:  # noqa: ARG001 - of every signal
+    return Answer(f[0][i], f[1][i], f[2][i], f[3][i], f[4][i], math.nan, NO_STEPS)
 
 
 class Loops(NamedTuple):
@@ -155,12 +134,15 @@ class Loops(NamedTuple):
     many: Compiled[..., None]
 
 
-def _loops(name: str, decide: Callable[..., Any], signal: Compiled[..., Any], shift: int) -> Loops:
-    asked = {
-        "_decide": Compiled(decide, row_by_row=True),
-        "SHIFT": shift,
-        "NEAR": decide.__module__.partition(".")[0] == "tradepulse",
-    }
+def _loops(
+    name: str,
+    decide: Compiled[..., Answer],
+    signal: Compiled[..., Answer],
+    shift: int,
+    *,
+    is_near: bool,
+) -> Loops:
+    asked = {"_decide": decide, "SHIFT": shift, "NEAR": is_near}
     steps = {
         "_mark": instance(mark_said, name, asked, row_by_row=True, inlined=True),
         "_advance": instance(
@@ -175,14 +157,15 @@ def _loops(name: str, decide: Callable[..., Any], signal: Compiled[..., Any], sh
 
 @cache
 def _loops_recorded() -> Loops:
-    signal = Compiled(_recorded.python, row_by_row=True)
-    return _loops("recorded", _action_recorded.python, signal, 0)
+    return _loops("recorded", _recorded, _recorded, 0, is_near=True)
 
 
 @cache
 def loops_by(strategy: Strategy) -> Loops:
     """Return the loops with this strategy in them."""
-    return _loops(strategy.name, strategy.decide.python, strategy.signal, strategy.shift)
+    return _loops(
+        strategy.name, strategy.decide, strategy.signal, strategy.shift, is_near=strategy.is_bundled
+    )
 
 
 class Simulator:
@@ -282,7 +265,7 @@ class Simulator:
         equity, exposure = self._equity[: n - first], self._exposure[: n - first]
         record = Record(equity, exposure, self._rows, self._prices)
         trades = kernel(
-            arrays_of(candles),
+            columns_of(candles),
             finer_of(candles, finer),
             self.rules.values(),
             trial,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.accounts import KEPT
-from tradepulse.research.arrays import NOTHING, CandleArrays, arrays_of, finer_of, span_of
+from tradepulse.research.arrays import NOTHING, CandleArrays, finer_of, span_of
 from tradepulse.research.loop import Trials
 from tradepulse.research.results import Record, Results
 from tradepulse.research.said import TILE
@@ -25,6 +25,7 @@ from tradepulse.research.simulate import SimulationRules, loops_by
 from tradepulse.strategies import Strategy
 from tradepulse.strategies.faults import explained
 from tradepulse.strategies.features import MAX_FEATURES, Column, padded
+from tradepulse.strategies.market import columns_of
 from tradepulse.strategies.read_only import read_only
 from tradepulse.trading.metrics import FIGURES
 
@@ -91,7 +92,7 @@ class Sweep:
         self.threads = threads
         self._series = candles
         self._span = span_of(candles, first)
-        self._candles = arrays_of(candles)
+        self._candles = columns_of(candles)
         self._finer = finer_of(candles, finer)
         self._columns = _Columns(self._candles)
 

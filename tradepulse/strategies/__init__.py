@@ -12,50 +12,63 @@ from tradepulse.strategies import (
     supertrend,
 )
 from tradepulse.strategies._evaluations import REFUSALS, Evaluations
-from tradepulse.strategies._kernels import (
+from tradepulse.strategies._kernels import Columns
+from tradepulse.strategies._names import Features, Values
+from tradepulse.strategies._params import COMMON, Param, Params
+from tradepulse.strategies._registry import get_strategy, strategy, strategy_names
+from tradepulse.strategies._strategy import Strategy
+from tradepulse.strategies._windows import FloatArray
+from tradepulse.strategies.answers import (
     ENTER_LONG,
     ENTER_SHORT,
     EXIT,
+    MOVE,
     NONE,
-    Columns,
-    Decision,
+    Answer,
+    enter_long,
+    enter_short,
+    hold,
+    leave,
+    times,
 )
-from tradepulse.strategies._registry import get_strategy, strategy, strategy_names
-from tradepulse.strategies._strategy import (
-    COMMON,
-    Param,
-    Params,
-    Strategy,
-)
-from tradepulse.strategies._windows import FloatArray
 from tradepulse.strategies.compiled import compiled
 from tradepulse.strategies.faults import StrategyError
 from tradepulse.strategies.features import Feature
+from tradepulse.strategies.market import Market
 
 __all__ = [
     "COMMON",
     "ENTER_LONG",
     "ENTER_SHORT",
     "EXIT",
+    "MOVE",
     "NONE",
     "REFUSALS",
+    "Answer",
     "Columns",
-    "Decision",
     "Evaluations",
     "Feature",
+    "Features",
     "FloatArray",
+    "Market",
     "Param",
     "Params",
     "Strategy",
     "StrategyError",
+    "Values",
     "bollinger_squeeze",
     "compiled",
     "donchian_breakout",
+    "enter_long",
+    "enter_short",
     "get_strategy",
+    "hold",
+    "leave",
     "liquidity_sweep",
     "rsi_reversion",
     "sma_cross",
     "strategy",
     "strategy_names",
     "supertrend",
+    "times",
 ]

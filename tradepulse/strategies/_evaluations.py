@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tradepulse.strategies._kernels import (
+from tradepulse.strategies._kernels import ActionArray
+from tradepulse.strategies._windows import FloatArray
+from tradepulse.strategies.answers import (
     REFUSED_LIMIT,
     REFUSED_STOP,
     REFUSED_STOP_BEFORE_LIMIT,
     REFUSED_TARGET,
-    ActionArray,
 )
-from tradepulse.strategies._windows import FloatArray
 
 REFUSALS = {
     REFUSED_STOP: "its stop is on the wrong side of the price",
@@ -30,8 +30,8 @@ class Evaluations:
     """What a strategy says at the close of each candle. Levels are NaN where there are none.
 
     Attributes:
-        action: int8 `(n,)`: `NONE`, `ENTER_LONG`, `ENTER_SHORT` or `EXIT`.
-        stop: float64 `(n,)`, stop price of an entry.
+        action: int8 `(n,)`: `NONE`, `ENTER_LONG`, `ENTER_SHORT`, `EXIT` or `MOVE`.
+        stop: float64 `(n,)`, stop price of an entry, or that what is held moves to.
         take_profit: float64 `(n,)`, target price of an entry.
         limit: float64 `(n,)`, limit price of an entry; NaN for an entry at market.
         trail: float64 `(n,)`, how far an entry's stop trails, in the price's unit.
@@ -39,6 +39,9 @@ class Evaluations:
         refused: int64 `(m,)`, rows of entries that are not made for their levels; their action
             is `NONE`.
         refused_for: int8 `(m,)`, keys of `REFUSALS`.
+        confidence: float64 `(n,)`, of entries; None where the strategy gives none, which is 1.
+        targets: float64 `(8, n)`, the falling target of entries: minutes since the entry and
+            price of each step in turn, NaN for no step; None where the strategy gives none.
     """
 
     action: ActionArray
@@ -49,3 +52,5 @@ class Evaluations:
     max_candles: int = 0
     refused: NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
     refused_for: NDArray[np.int8] = field(default_factory=lambda: NO_REASONS)
+    confidence: FloatArray | None = None
+    targets: FloatArray | None = None

@@ -1,23 +1,25 @@
 """Which strategies there are, and what a new one must be."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from keyword import iskeyword
 
 from tradepulse.strategies._kernels import MAX_SWITCHES
-from tradepulse.strategies._strategy import (
+from tradepulse.strategies._params import (
     ATR_WINDOW,
     ATR_WINDOW_DEFAULT,
     COMMON,
     COMMON_ATR,
-    Decide,
     Param,
     Params,
-    Strategy,
     is_common_atr,
     no_rule,
 )
+from tradepulse.strategies._strategy import Rule, Strategy
 from tradepulse.strategies.compiled import Compiled, names_in
+from tradepulse.strategies.faults import ANSWERS
 from tradepulse.strategies.features import MAX_ARGS, MAX_FEATURES, Feature
 
 _WRITERS = {
@@ -28,68 +30,101 @@ _WRITERS = {
 STRATEGIES: dict[str, Strategy] = {}
 
 
+GUIDE = "docs/guides/strategies.md"
+ARGUMENTS = ("i", "c", "f", "p")
+
+
 def strategy(
     *,
-    name: str,
     space: tuple[Param, ...],
     defaults: Mapping[str, float],
-    features: tuple[Feature, ...],
+    features: Mapping[str, Feature],
     constraint: Callable[[Params], str | None] = no_rule,
     shift: int = 1,
     fill_gaps: bool = False,
-) -> Callable[[Decide], Decide]:
-    """Register the decorated compiled function as a strategy.
+    name: str | None = None,
+) -> Callable[[Rule], Strategy]:
+    """Make a strategy of the decorated function, and register it.
 
-    It is called with `(i, open, high, low, close, volume, f, p)` for one row i at a time and
-    returns `(action, stop, take_profit)`, NaN for a level that it does not set. `f` holds the
-    columns of the features, `p` the parameters; all may be read at rows i - shift to i only, so
-    that the answer is the same to the bit over a live window and over all candles.
+    The function is compiled. It is called with `(i, c, f, p)` for one row i at a time: `c` has
+    the candles, see `Market`, `f` the columns of the features and `p` the values of the
+    parameters, each by its name. All may be read at rows i - shift to i only, so that the answer
+    is the same to the bit over a live window and over all candles. It answers by `enter_long`,
+    `enter_short`, `leave` or `hold`.
 
     Every strategy also gets the parameters `COMMON`, and `atr_window` if it has none.
 
     Args:
-        name: unique name, a Python identifier.
         space: parameters in the order of the vector.
         defaults: a value for every parameter.
-        features: columns to be computed, see `features.py`.
+        features: columns to be computed, by name, see `features.py`.
         constraint: says what is wrong among parameters that are each within bounds, else None.
         shift: how many rows before row i are read at most.
         fill_gaps: fill what nobody can give with the previous close and volume 0.
+        name: unique, a Python identifier; the function's where it is left out.
 
     Raises:
-        ValueError: the name is taken or no identifier, the defaults do not fit the space, or a
-            feature names a parameter that there is not.
+        ValueError: the name is taken or no identifier, the defaults do not fit the space, a
+            feature names a parameter that there is not, or the function does not take `i`, `c`,
+            `f` and `p`.
     """
 
-    def register(decide: Decide) -> Decide:
-        if name in STRATEGIES:
-            raise ValueError(f"two strategies are called {name!r}")
-        if not name.isidentifier():
-            raise ValueError(f"strategy name {name!r} is no identifier")
-        _check_space(name, space, defaults)
+    def register(rule: Rule) -> Strategy:
+        called = name or rule.__name__
+        _check_new(called, rule, features)
+        _check_space(called, space, defaults)
         whole_space, whole_defaults = _with_common(space, defaults)
         found = Strategy(
-            name=name,
+            name=called,
             space=whole_space,
             defaults=whole_defaults,
-            features=_with_common_atr(features),
-            decide=decide,
-            description=(decide.__doc__ or "").strip(),
+            features=_with_common_atr(tuple(features.values())),
+            names=tuple(features),
+            rule=Compiled(rule, row_by_row=True, inlined=True),
+            description=(rule.__doc__ or "").strip(),
             constraint=constraint,
             shift=shift,
             fill_gaps=fill_gaps,
         )
         _check_features(found)
         found.complete({})
-        STRATEGIES[name] = found
-        return decide
+        STRATEGIES[called] = found
+        return found
 
     return register
+
+
+def _check_new(name: str, rule: object, features: object) -> None:
+    """Refuse a name that is taken, and what is of the form before this one."""
+    if name in STRATEGIES:
+        raise ValueError(f"two strategies are called {name!r}")
+    if not name.isidentifier():
+        raise ValueError(f"strategy name {name!r} is no identifier")
+    changes = []
+    if isinstance(rule, Compiled):
+        changes.append("take @compiled away")
+        rule = rule.python
+    if not isinstance(features, Mapping):
+        changes.append('name the features, as features={"fast": sma("fast")}')
+    if not inspect.isfunction(rule) or len(inspect.signature(rule).parameters) != len(ARGUMENTS):
+        changes.append(
+            f"take ({', '.join(ARGUMENTS)}), read c.close[i], f.fast[i] and p.window, and {ANSWERS}"
+        )
+    if changes:
+        raise ValueError(f"{name} is not of the form of a strategy: {'; '.join(changes)}: {GUIDE}")
+
+
+def _check_name(strategy: str, what: str, name: str) -> None:
+    if not name.isidentifier() or iskeyword(name) or name.startswith("_"):
+        raise ValueError(
+            f"{strategy}: {what} {name!r} is no name: letters, digits and _, not first"
+        )
 
 
 def _check_space(name: str, space: tuple[Param, ...], defaults: Mapping[str, float]) -> None:
     seen: set[str] = set()
     for param in space:
+        _check_name(name, "parameter", param.name)
         if not (math.isfinite(param.low) and param.low <= param.high < math.inf):
             raise ValueError(f"{name}: bounds of {param.name!r} are empty or infinite")
         if param.name in seen or param.name in {common.name for common in COMMON}:
@@ -120,6 +155,8 @@ def _check_features(found: Strategy) -> None:
             f"{found.name}: {len(found.features)} features with the common one;"
             f" at most {MAX_FEATURES}"
         )
+    for name in found.names:
+        _check_name(found.name, "feature", name)
     for feature in found.features:
         if len(feature.args) > MAX_ARGS or len(feature.only_if) > MAX_SWITCHES:
             raise ValueError(
@@ -134,7 +171,7 @@ def _check_features(found: Strategy) -> None:
 
 
 def _check_names(found: Strategy) -> None:
-    functions = [found.decide, *(feature.function for feature in found.features)]
+    functions = [found.rule, *(feature.function for feature in found.features)]
     for function in functions:
         if not isinstance(function, Compiled):
             continue

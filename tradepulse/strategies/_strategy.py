@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -11,99 +12,31 @@ from tradepulse.strategies import _kernels
 from tradepulse.strategies._evaluations import NO_REASONS, NO_ROWS, Evaluations
 from tradepulse.strategies._kernels import (
     ALWAYS,
-    EXIT,
+    LEVELS,
     MAX_SWITCHES,
     NEVER,
-    NONE,
     UNUSED,
     ActionArray,
     Columns,
-    Decision,
     Wire,
 )
+from tradepulse.strategies._names import FEATURES, PARAMETERS, naming
+from tradepulse.strategies._params import Param, Params, is_common_atr, no_rule
 from tradepulse.strategies._windows import FloatArray
-from tradepulse.strategies.compiled import Compiled, instance
-from tradepulse.strategies.faults import StrategyError, located, named
-from tradepulse.strategies.features import MAX_ARGS, MAX_FEATURES, Feature, atr, padded
-from tradepulse.strategies.read_only import columns_of, read_only
+from tradepulse.strategies.answers import EXIT, NONE, Answer
+from tradepulse.strategies.compiled import Compiled, instance, step, words_in
+from tradepulse.strategies.faults import StrategyError, located
+from tradepulse.strategies.faults import named as said
+from tradepulse.strategies.features import MAX_ARGS, MAX_FEATURES, Feature, padded
+from tradepulse.strategies.market import Market, columns_of
+from tradepulse.strategies.read_only import read_only
 
-Decide = Compiled[
-    [int, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Columns, FloatArray],
-    Decision,
-]
-Params = Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """One parameter of a strategy.
-
-    Attributes:
-        name: its key in a configuration's `params`.
-        low: least allowed value.
-        high: greatest allowed value.
-        integer: only whole numbers are allowed.
-        log: searched evenly in its logarithm, as fits lengths and factors.
-        searched: a search varies it; otherwise it keeps its default unless told.
-        only_if: name of a parameter that stands before this one; where that is not above 0,
-            this one means nothing and `Strategy.complete` sets it to its default.
-    """
-
-    name: str
-    low: float
-    high: float
-    integer: bool = False
-    log: bool = False
-    searched: bool = True
-    only_if: str | None = None
-
-    def check(self, value: float) -> float:
-        """Return the value as a float.
-
-        Raises:
-            ValueError: it is no number, outside the bounds, or not whole where it must be.
-        """
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-            # what users give is judged here, so it is a wrong value, whatever its type
-            raise ValueError(  # noqa: TRY004 - see above
-                f"parameter {self.name!r} is {value!r}, not a number"
-            )
-        number = float(value)
-        if not self.low <= number <= self.high:
-            raise ValueError(
-                f"parameter {self.name!r} is {number:g}; it must be from {self.low:g}"
-                f" to {self.high:g}"
-            )
-        if self.integer and not number.is_integer():
-            raise ValueError(f"parameter {self.name!r} is {number:g}; it must be a whole number")
-        return number
-
-
-COMMON = (
-    Param("trail_atr", 0, 40, searched=False),
-    Param("limit_atr", 0, 10, searched=False),
-    Param("max_candles", 0, 100_000, integer=True, searched=False),
-)
-"""Parameters of every strategy, 0 for none: a trailing stop that many average true ranges behind,
-an entry by a limit order that far from the close, and the candles after which it leaves."""
-ATR_WINDOW = Param("atr_window", 2, 100, integer=True, log=True, searched=False)
-ATR_WINDOW_DEFAULT = 14
-COMMON_ATR = atr("atr_window", only_if=("trail_atr", "limit_atr"))
+Rule = Callable[[int, Market, Any, Any], Answer]
 
 
 @lru_cache(maxsize=2)
 def _off(rows: int) -> FloatArray:
     return read_only(np.full(rows, np.nan))
-
-
-def is_common_atr(feature: Feature) -> bool:
-    """Tell whether a feature is the range that trail and limit are measured in."""
-    return feature.function is COMMON_ATR.function and feature.args == COMMON_ATR.args
-
-
-def no_rule(_params: Params) -> str | None:
-    """Find nothing wrong: the constraint of a strategy that has none."""
-    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +48,10 @@ class Strategy:
         space: the parameters, in the order of the vector; `COMMON` are the last.
         defaults: a value for each parameter.
         features: the columns that `decide` reads, in this order.
-        decide: `(i, open, high, low, close, volume, f, p) -> (action, stop, take_profit)`.
+        names: of the features that the rule reads; the last one may be there for `COMMON` only.
+        rule: `(i, c, f, p) -> Answer`, which knows features and parameters by their names.
         description: the idea and its source.
-        shift: how many rows before row i `decide` reads at most.
+        shift: how many rows before row i the rule reads at most.
         fill_gaps: its series are filled where candles are missing, see docs/guides/gaps.md.
     """
 
@@ -125,7 +59,8 @@ class Strategy:
     space: tuple[Param, ...]
     defaults: Mapping[str, float]
     features: tuple[Feature, ...]
-    decide: Decide
+    names: tuple[str, ...]
+    rule: Compiled[[int, Market, Any, Any], Answer]
     description: str
     constraint: Callable[[Params], str | None] = no_rule
     shift: int = 1
@@ -153,7 +88,7 @@ class Strategy:
         try:
             problem = self.constraint(whole)
         except Exception as error:
-            raise StrategyError(f"{self.name}: its constraint raises {named(error)}") from error
+            raise StrategyError(f"{self.name}: its constraint raises {said(error)}") from error
         if problem:
             raise ValueError(f"{self.name}: {problem}")
         return whole
@@ -197,7 +132,7 @@ class Strategy:
                     needed = max(needed, int(feature.rows(*values)))
                 except Exception as error:
                     raise StrategyError(
-                        f"{self.name}: the rows of a feature raise {named(error)}"
+                        f"{self.name}: the rows of a feature raise {said(error)}"
                     ) from error
         return needed + self.shift
 
@@ -249,17 +184,19 @@ class Strategy:
             int(vector[-1]),
             refused,
             refused_for,
+            levels[LEVELS] if self.is_confident else None,
+            levels[LEVELS + 1 :] if self.has_steps else None,
         )
 
     def answers(
         self, candles: Candles, vector: FloatArray, first: int
     ) -> tuple[ActionArray, FloatArray]:
         """Return what the kernel says, refused entries among the actions; raises what it raises."""
-        return self._evaluate(*columns_of(candles), vector, first)
+        return self._evaluate(columns_of(candles), vector, first)
 
     def columns(self, candles: Candles, vector: FloatArray) -> Columns:
         """Compute the features, `MAX_FEATURES` columns of float64 `(n,)`, NaN for those off."""
-        off, market = _off(len(candles)), columns_of(candles)
+        off, market = _off(len(candles)), columns_of(candles)[:5]
         found = [off] * MAX_FEATURES
         for place, feature in enumerate(self.features):
             if self.is_on(feature, vector):
@@ -276,35 +213,83 @@ class Strategy:
 
         return first
 
+    @property
+    def is_bundled(self) -> bool:
+        """Tell whether it comes along: its rules are tested."""
+        return self.rule.python.__module__.startswith("tradepulse.")
+
     @cached_property
-    def signal(self) -> Compiled[..., _kernels.SignalOf]:
+    def is_confident(self) -> bool:
+        """Whether its entries have a confidence."""
+        return "confidence" in words_in(self.rule)
+
+    @cached_property
+    def has_steps(self) -> bool:
+        """Whether its entries have falling targets."""
+        return "targets" in words_in(self.rule)
+
+    @cached_property
+    def decide(self) -> Compiled[[int, Market, Columns, FloatArray], Answer]:
+        """Compiled, for compiled code: the rule, given its features and parameters by place."""
+        return instance(
+            _kernels.decide, self.name, self._named_parts, row_by_row=True, inlined=True
+        )
+
+    @cached_property
+    def asked(self) -> Compiled[[int, Market, Columns, FloatArray], Answer]:
+        """Compiled: `decide`, to be called by Python."""
+        # of another name, or the cache would give it what Python cannot call
+        return instance(_kernels.decide, f"{self.name}_asked", self._named_parts, row_by_row=True)
+
+    @property
+    def _named_parts(self) -> Mapping[str, Any]:
+        return {
+            "_rule": self.rule,
+            "_features": step(naming(FEATURES, self.names)),
+            "_values": step(naming(PARAMETERS, tuple(self.index))),
+        }
+
+    @cached_property
+    def signal(self) -> Compiled[[int, Market, Columns, FloatArray], Answer]:
         """Compiled: `decide`, with the common parameters' limit and trail."""
         return instance(
             _kernels.signal,
             self.name,
             {
-                "_decide": Compiled(self.decide.python, row_by_row=True),
+                "_decide": self.decide,
                 "TRAIL_ATR": self.index["trail_atr"],
                 "LIMIT_ATR": self.index["limit_atr"],
                 "ATR_COLUMN": next(
                     i for i, feature in enumerate(self.features) if is_common_atr(feature)
                 ),
+                "MORE": self._says_more,
             },
             row_by_row=True,
         )
 
-    @cached_property
-    def _evaluate(self) -> Compiled[..., tuple[ActionArray, FloatArray]]:
-        columns = {f"_column_{i}": feature.function for i, feature in enumerate(self.features)}
-        wires = [self._wire(feature) for feature in self.features]
-        wires += [UNUSED] * (MAX_FEATURES - len(wires))
-        names = {"_signal": self.signal, "WIRES": tuple(wires), **columns}
-        return instance(_kernels.evaluate, self.name, names)
+    @property
+    def _says_more(self) -> bool:
+        return self.is_confident or self.has_steps
 
     @cached_property
-    def last(self) -> Compiled[[FloatArray, int, int, FloatArray], _kernels.SignalOf]:
+    def _columns(self) -> Compiled[[Market, FloatArray], Columns]:
+        functions = {f"_column_{i}": feature.function for i, feature in enumerate(self.features)}
+        wires = [self._wire(feature) for feature in self.features]
+        wires += [UNUSED] * (MAX_FEATURES - len(wires))
+        return instance(_kernels.columns, self.name, {"WIRES": tuple(wires), **functions})
+
+    @cached_property
+    def _evaluate(self) -> Compiled[[Market, FloatArray, int], tuple[ActionArray, FloatArray]]:
+        return instance(_kernels.evaluate, self.name, self._parts)
+
+    @cached_property
+    def last(self) -> Compiled[..., tuple[float, ...]]:
         """Compiled: what `evaluate` says of one candle, refused entries among the actions."""
-        return instance(_kernels.last, self.name, {"_evaluate": self._evaluate})
+        return instance(_kernels.last, self.name, self._parts)
+
+    @property
+    def _parts(self) -> Mapping[str, Any]:
+        return {"_signal": self.signal, "_columns": self._columns, "MORE": self._says_more}
 
     def _wire(self, feature: Feature) -> Wire:
         args = [self.index[name] for name in feature.args]

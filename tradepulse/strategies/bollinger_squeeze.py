@@ -1,20 +1,11 @@
 """Breaks out of a market that has become quiet."""
 
-import math
-
-from tradepulse.strategies._kernels import (
-    ENTER_LONG,
-    ENTER_SHORT,
-    EXIT,
-    NONE,
-    Columns,
-    Decision,
-)
+from tradepulse.strategies._names import Features, Values
+from tradepulse.strategies._params import Param
 from tradepulse.strategies._registry import strategy
-from tradepulse.strategies._strategy import Param
-from tradepulse.strategies._windows import FloatArray
-from tradepulse.strategies.compiled import compiled
+from tradepulse.strategies.answers import Answer, enter_long, enter_short, hold, leave, times
 from tradepulse.strategies.features import atr, sma, stdev
+from tradepulse.strategies.market import Market
 
 ROUNDING = 1e-12
 """What is nearer, relative, is equal: a flat market must not break out by rounding."""
@@ -23,7 +14,6 @@ BELOW = 1.0 - ROUNDING
 
 
 @strategy(
-    name="bollinger_squeeze",
     space=(
         Param("window", 5, 200, integer=True, log=True),
         Param("deviations", 0.5, 4),
@@ -40,21 +30,15 @@ BELOW = 1.0 - ROUNDING
         "atr_window": 20,
         "allow_short": 0,
     },
-    features=(sma("window"), stdev("window"), atr("atr_window")),
+    features={
+        "middle": sma("window"),
+        "deviation": stdev("window"),
+        "unit": atr("atr_window"),
+    },
     # the average before is that of the candles before the one before
     shift=2,
 )
-@compiled
-def bollinger_squeeze(
-    i: int,
-    open_: FloatArray,  # noqa: ARG001 - every strategy has the same arguments
-    high: FloatArray,  # noqa: ARG001
-    low: FloatArray,  # noqa: ARG001
-    close: FloatArray,
-    volume: FloatArray,  # noqa: ARG001
-    f: Columns,
-    p: FloatArray,
-) -> Decision:
+def bollinger_squeeze(i: int, c: Market, f: Features, p: Values) -> Answer:
     """Buy a close above Bollinger's upper band out of narrow bands, leave at the average.
 
     Idea: volatility comes in clusters, and a quiet market ends in a move whose direction its
@@ -68,19 +52,18 @@ def bollinger_squeeze(
     close of the entry's candle (0: none). With `allow_short` 1 the mirror sells a close below the
     lower band; a candle that crosses the average then leaves first.
     """
-    deviations, squeeze_atr, stop_atr = p[1], p[2], p[3]
-    allow_short = p[5] > 0.0
+    allow_short = p.allow_short > 0.0
     # the bands end one candle before: a candle must not widen what it breaks
-    middle, band, unit = f[0][i - 1], deviations * f[1][i - 1], f[2][i - 1]
-    is_above = close[i] > middle * ABOVE
-    was_above = close[i - 1] > f[0][i - 2] * ABOVE
+    middle, band = f.middle[i - 1], p.deviations * f.deviation[i - 1]
+    is_above = c.close[i] > middle * ABOVE
+    was_above = c.close[i - 1] > f.middle[i - 2] * ABOVE
     if is_above != was_above and (allow_short or was_above):
-        return EXIT, math.nan, math.nan
-    if not band < squeeze_atr * unit:
-        return NONE, math.nan, math.nan
-    distance = stop_atr * f[2][i] if stop_atr > 0.0 else math.nan
-    if close[i] > (middle + band) * ABOVE:
-        return ENTER_LONG, close[i] - distance, math.nan
-    if allow_short and close[i] < (middle - band) * BELOW:
-        return ENTER_SHORT, close[i] + distance, math.nan
-    return NONE, math.nan, math.nan
+        return leave()
+    if not band < p.squeeze_atr * f.unit[i - 1]:
+        return hold()
+    distance = times(p.stop_atr, f.unit[i])
+    if c.close[i] > (middle + band) * ABOVE:
+        return enter_long(stop=c.close[i] - distance)
+    if allow_short and c.close[i] < (middle - band) * BELOW:
+        return enter_short(stop=c.close[i] + distance)
+    return hold()

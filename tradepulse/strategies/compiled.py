@@ -68,9 +68,13 @@ class Compiled(Generic[P, R]):
         """The numba function itself."""
         from numba import njit  # noqa: PLC0415 - late on purpose, see the module's docstring
 
+        import tradepulse.strategies._clock  # noqa: F401, PLC0415 - tells numba what it defines
+
         sources = list(_sources(self.python, set()))
+        # numba knows a default again by its place in memory: each process would store another one
+        plain = not (self.checked or self.divides or self.python.__defaults__)
         # a function of no file, or one that closes over variables, is not known by its stamp
-        cached = not (self.checked or self.divides) and all(
+        cached = plain and all(
             Path(s.__code__.co_filename).is_file() and not s.__closure__ for s in sources
         )
         options: Any = {
@@ -236,6 +240,18 @@ def names_in(function: Compiled[..., Any]) -> Iterator[tuple[str, str, Any]]:
     for source in _sources(function.python, set()):
         for name in source.__code__.co_names:
             yield source.__name__, name, source.__globals__.get(name)
+
+
+def words_in(function: Compiled[..., Any]) -> set[str]:
+    """Return the names by which a function, and all it calls, give arguments to others."""
+    return {
+        word
+        for source in _sources(function.python, set())
+        for constant in source.__code__.co_consts
+        if isinstance(constant, tuple)
+        for word in constant
+        if isinstance(word, str)
+    }
 
 
 def _sources(function: Callable[..., Any], seen: set[int]) -> Iterator[FunctionType]:

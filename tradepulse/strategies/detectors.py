@@ -13,18 +13,21 @@ from typing import Literal
 import numpy as np
 
 from tradepulse.candles.arrays import Candles
-from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.strategies import (
     ENTER_LONG,
     ENTER_SHORT,
     EXIT,
+    MOVE,
     NONE,
     Evaluations,
+    FloatArray,
     Params,
     Strategy,
 )
+from tradepulse.strategies.answers import MAX_STEPS
 from tradepulse.strategies.compiled import bounds_checked
 from tradepulse.strategies.features import padded
+from tradepulse.strategies.market import Market, columns_of
 from tradepulse.strategies.read_only import read_only
 
 Run = Callable[[Candles], Evaluations]
@@ -36,8 +39,15 @@ GUARD = 1_024
 TRUSTED = "tradepulse."
 """Features of the package itself: tests hold them."""
 
-_ACTIONS = {NONE: "nothing", ENTER_LONG: "enter long", ENTER_SHORT: "enter short", EXIT: "exit"}
+_ACTIONS = {
+    NONE: "nothing",
+    ENTER_LONG: "enter long",
+    ENTER_SHORT: "enter short",
+    EXIT: "exit",
+    MOVE: "move the stop",
+}
 _LEVELS = ("stop", "take_profit", "limit", "trail")
+_STEPS = tuple(f"{what} {step}" for step in range(1, MAX_STEPS + 1) for what in ("minutes", "step"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,44 +221,27 @@ def recursive_of(
     )
 
 
-def random_walk(count: int, seed: int = 0) -> Candles:
-    """Make up candles to run detectors on where there are no real ones: the same for a seed.
-
-    Args:
-        count: candles, of half an hour.
-        seed: of the walk.
-    """
-    rng = np.random.default_rng(seed)
-    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.005, count)))
-    open_ = np.concatenate(([100.0], close[:-1]))[:count]
-    high = np.maximum(open_, close) * (1.0 + rng.exponential(0.002, count))
-    low = np.minimum(open_, close) / (1.0 + rng.exponential(0.002, count))
-    times = np.arange(count, dtype=np.int64) * timeframe_ms("30m")
-    volume = rng.exponential(10.0, count)
-    return Candles("none", "RANDOM/WALK", "30m", times, open_, high, low, close, volume)
-
-
 def _beyond(
     strategy: Strategy, params: Params, candles: Candles, rows: np.ndarray
 ) -> Detection | None:
     """Run a strategy's own functions with checked indices where a row is the last one."""
     vector = strategy.vector(params)
     whole = _copy(candles, 0, len(candles))
-    columns = (whole.open, whole.high, whole.low, whole.close, whole.volume)
+    shown = columns_of(whole)
     what, row = "a feature", len(candles) - 1
     try:
         for feature in strategy.features:
             own = not feature.function.python.__module__.startswith(TRUSTED)
             if own and strategy.is_on(feature, vector):
                 values = [float(vector[strategy.index[name]]) for name in feature.args]
-                bounds_checked(feature.function)(*columns, padded(values))
+                bounds_checked(feature.function)(*shown[:5], padded(values))
         features = strategy.columns(whole, vector)
-        what = "decide"
+        what = "its rule"
         decide = bounds_checked(strategy.decide)
         for last in rows:
             row = int(last)
-            shown = (column[: row + 1] for column in columns)
-            decide(row, *shown, tuple(column[: row + 1] for column in features), vector)
+            market = Market._make(column[: row + 1] for column in shown)
+            decide(row, market, tuple(column[: row + 1] for column in features), vector)
     except IndexError:
         return Detection(
             name="look-ahead",
@@ -321,12 +314,21 @@ def _first_difference(
 ) -> int | None:
     """Return where two outputs first differ, counted from the slices' beginning."""
     differs = a.action[rows_a] != b.action[rows_b]
-    for name in _LEVELS:
-        x, y = getattr(a, name)[rows_a], getattr(b, name)[rows_b]
+    for x, y in zip(_levels(a, rows_a).values(), _levels(b, rows_b).values(), strict=True):
         near = np.abs(x - y) <= tolerance * np.abs(y)
         differs = differs | ~(near | (np.isnan(x) & np.isnan(y)))
     found = np.flatnonzero(differs)
     return int(found[0]) if len(found) else None
+
+
+def _levels(found: Evaluations, rows: slice | int) -> dict[str, FloatArray]:
+    """Return all that is said besides the action, by its name."""
+    levels = {name: getattr(found, name)[rows] for name in _LEVELS}
+    if found.confidence is not None:
+        levels["confidence"] = found.confidence[rows]
+    if found.targets is not None:
+        levels |= {name: found.targets[k][rows] for k, name in enumerate(_STEPS)}
+    return levels
 
 
 def _acted(found: Evaluations, rows: np.ndarray) -> int:
@@ -335,7 +337,7 @@ def _acted(found: Evaluations, rows: np.ndarray) -> int:
 
 def _said(found: Evaluations, row: int) -> str:
     """Write an output: its action, and the levels that it sets."""
-    levels = ((name, float(getattr(found, name)[row])) for name in _LEVELS)
+    levels = ((name, float(column)) for name, column in _levels(found, row).items())
     written = [f"{name} {level:.10g}" for name, level in levels if not np.isnan(level)]
     action = _ACTIONS.get(int(found.action[row]), f"action {found.action[row]}")
     return " ".join((f"'{action}'", *written))

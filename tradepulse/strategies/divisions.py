@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from tradepulse.candles.arrays import Candles
-from tradepulse.strategies._strategy import Params, Strategy
+from tradepulse.strategies._params import Params
+from tradepulse.strategies._strategy import Strategy
 from tradepulse.strategies.compiled import division_checked
 from tradepulse.strategies.features import padded
-from tradepulse.strategies.read_only import columns_of
+from tradepulse.strategies.market import columns_of
 
 ROWS = 2_000
 """Up to so many rows are looked at, the last ones."""
@@ -20,7 +21,7 @@ class Divisions:
 
     Attributes:
         features: how many of its own features do so somewhere.
-        rows: in how many rows `decide` does.
+        rows: in how many rows its rule does.
         of: rows that were looked at.
         first: the first of those rows, None where there is none.
     """
@@ -45,7 +46,7 @@ def divisions(strategy: Strategy, params: Params, candles: Candles) -> Divisions
         if own and strategy.is_on(feature, vector):
             values = [float(vector[strategy.index[name]]) for name in feature.args]
             try:
-                division_checked(feature.function)(*market, padded(values))
+                division_checked(feature.function)(*market[:5], padded(values))
             except ZeroDivisionError:
                 features += 1
     columns = strategy.columns(candles, vector)
@@ -54,7 +55,7 @@ def divisions(strategy: Strategy, params: Params, candles: Candles) -> Divisions
     found = []
     for row in rows:
         try:
-            decide(row, *market, columns, vector)
+            decide(row, market, columns, vector)
         except ZeroDivisionError:
             found.append(row)
     return Divisions(features, len(found), len(rows), found[0] if found else None)

@@ -1,20 +1,12 @@
 """Trend following by breakouts of a price channel."""
 
-import math
-
-from tradepulse.strategies._kernels import (
-    ENTER_LONG,
-    ENTER_SHORT,
-    EXIT,
-    NONE,
-    Columns,
-    Decision,
-)
+from tradepulse.strategies._names import Features, Values
+from tradepulse.strategies._params import Param, Params
 from tradepulse.strategies._registry import strategy
-from tradepulse.strategies._strategy import Param, Params
-from tradepulse.strategies._windows import FloatArray
+from tradepulse.strategies.answers import Answer, enter_long, enter_short, hold, leave, times
 from tradepulse.strategies.compiled import compiled
 from tradepulse.strategies.features import atr, highest, lowest
+from tradepulse.strategies.market import Market
 
 
 def _exit_is_not_longer(params: Params) -> str | None:
@@ -24,13 +16,12 @@ def _exit_is_not_longer(params: Params) -> str | None:
 
 
 @compiled
-def _is_above(i: int, close: FloatArray, f: Columns) -> bool:
+def _is_above(i: int, c: Market, f: Features) -> bool:
     """Tell whether a close lies above the middle of the exit channel of the candles before."""
-    return bool(close[i] > (f[2][i - 1] + f[3][i - 1]) / 2.0)
+    return bool(c.close[i] > (f.exit_top[i - 1] + f.exit_bottom[i - 1]) / 2.0)
 
 
 @strategy(
-    name="donchian_breakout",
     space=(
         Param("window", 5, 400, integer=True, log=True),
         Param("exit_window", 2, 400, integer=True, log=True),
@@ -39,28 +30,18 @@ def _is_above(i: int, close: FloatArray, f: Columns) -> bool:
         Param("allow_short", 0, 1, integer=True, searched=False),
     ),
     defaults={"window": 55, "exit_window": 40, "stop_atr": 2, "atr_window": 20, "allow_short": 0},
-    features=(
-        highest("window"),
-        lowest("window"),
-        highest("exit_window"),
-        lowest("exit_window"),
-        atr("atr_window", only_if=("stop_atr",)),
-    ),
+    features={
+        "top": highest("window"),
+        "bottom": lowest("window"),
+        "exit_top": highest("exit_window"),
+        "exit_bottom": lowest("exit_window"),
+        "unit": atr("atr_window", only_if=("stop_atr",)),
+    },
     constraint=_exit_is_not_longer,
     # the middle before is that of the candles before the one before
     shift=2,
 )
-@compiled
-def donchian_breakout(
-    i: int,
-    open_: FloatArray,  # noqa: ARG001 - every strategy has the same arguments
-    high: FloatArray,  # noqa: ARG001
-    low: FloatArray,  # noqa: ARG001
-    close: FloatArray,
-    volume: FloatArray,  # noqa: ARG001
-    f: Columns,
-    p: FloatArray,
-) -> Decision:
+def donchian_breakout(i: int, c: Market, f: Features, p: Values) -> Answer:
     """Buy a close above the highest high of the candles before, leave below a channel's middle.
 
     Idea: a price that leaves its recent range tends to go on, and a few long trends pay for many
@@ -73,18 +54,15 @@ def donchian_breakout(
     the entry's candle (0: none). With `allow_short` 1 the mirror sells a close below the lowest
     low; a candle that crosses the middle then leaves first, and may enter one candle later.
     """
-    stop_atr = p[2]
-    allow_short = p[4] > 0.0
-    is_above = _is_above(i, close, f)
-    was_above = _is_above(i - 1, close, f)
-    if was_above and not is_above:
-        return EXIT, math.nan, math.nan
-    if allow_short and is_above and not was_above:
-        return EXIT, math.nan, math.nan
+    allow_short = p.allow_short > 0.0
+    is_above = _is_above(i, c, f)
+    was_above = _is_above(i - 1, c, f)
+    if is_above != was_above and (allow_short or was_above):
+        return leave()
     # the channel ends one candle before: a candle cannot break out of itself
-    distance = stop_atr * f[4][i] if stop_atr > 0.0 else math.nan
-    if close[i] > f[0][i - 1]:
-        return ENTER_LONG, close[i] - distance, math.nan
-    if allow_short and close[i] < f[1][i - 1]:
-        return ENTER_SHORT, close[i] + distance, math.nan
-    return NONE, math.nan, math.nan
+    distance = times(p.stop_atr, f.unit[i])
+    if c.close[i] > f.top[i - 1]:
+        return enter_long(stop=c.close[i] - distance)
+    if allow_short and c.close[i] < f.bottom[i - 1]:
+        return enter_short(stop=c.close[i] + distance)
+    return hold()

@@ -26,6 +26,7 @@ from tradepulse.strategies import (
 )
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 _ACTIONS: dict[int, Action] = {
     ENTER_LONG: "enter_long",
     ENTER_SHORT: "enter_short",
@@ -116,20 +117,27 @@ class Said(NamedTuple):
     max_candles: int
 
 
-def last_of(configuration: Configuration, market: FloatArray, end: int) -> Said | None:
+def last_of(
+    configuration: Configuration, market: FloatArray, open_time: IntArray, end: int
+) -> Said | None:
     """Return what `evaluations_of` would say of one candle, None where it says nothing.
 
     Args:
         configuration: which is asked.
         market: open, high, low, close and volume, float64 `(5, n)`, to be read only.
+        open_time: of the candles, int64 `(n,)`, epoch ms, to be read only.
         end: one past the candle.
 
     Raises:
         Exception: whatever the strategy raises; `evaluations_of` says it in one line.
     """
     lookback, vector, max_candles = _prepared(configuration)
-    answer = get_strategy(configuration.strategy).last(market, end, lookback, vector)
-    return None if answer[0] == NONE else Said(*answer, max_candles)
+    found = get_strategy(configuration.strategy)
+    answer = found.last(market, open_time, end, lookback, vector)
+    if answer[0] == NONE:
+        return None
+    action, stop, take_profit, limit, trail = answer[:5]
+    return Said(int(action), stop, take_profit, limit, trail, max_candles)
 
 
 @dataclass(frozen=True, slots=True)

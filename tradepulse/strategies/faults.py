@@ -4,6 +4,7 @@ A strategy is its user's code, compiled: what it raises says nothing of the cand
 what the compiler says of it fills a screen.
 """
 
+import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,19 +14,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
-from tradepulse.strategies.read_only import columns_of
+from tradepulse.strategies._names import FEATURES, MARK, PARAMETERS
+from tradepulse.strategies.answers import ENTER_LONG, ENTER_SHORT, EXIT, MAX_STEPS, MOVE, NONE
+from tradepulse.strategies.market import Market, columns_of
 
 if TYPE_CHECKING:
     from tradepulse.strategies._strategy import Strategy
 
 FloatArray = NDArray[np.float64]
 
-_WRITES = ("Cannot modify readonly array", "explicit output that is read-only")
 WRITES = (
     "it writes into its columns, which every configuration shares: candles, features and "
     "parameters can only be read; change a copy, in a feature"
 )
-MAKES_ARRAYS = "decide runs for every candle and may make no arrays or lists; a feature may"
+MAKES_ARRAYS = "its rule runs for every candle and may make no arrays or lists; a feature may"
+ANSWERS = "return enter_long(…), enter_short(…), leave() or hold()"
+NO_ANSWER = f"every path of its rule must answer: {ANSWERS}"
+MANY_STEPS = f"a falling target has at most {MAX_STEPS} steps"
+_SIGNS = {
+    "Cannot modify readonly array": WRITES,
+    "explicit output that is read-only": WRITES,
+    "Cannot resolve setattr": WRITES,
+    "No definition for lowering": WRITES,
+    "NRT required": MAKES_ARRAYS,
+    "*args in function call should be a tuple": NO_ANSWER,
+    "Can't unify return type": NO_ANSWER,
+    "for 'steps": MANY_STEPS,
+}
+"""What is wrong, by what numba then says somewhere in its report."""
+_SHOWN = {FEATURES: "feature", PARAMETERS: "parameter"}
+_UNKNOWN = re.compile(r"Unknown attribute '(\w+)' of type (\w+)([|\w]*)\(")
 
 
 class StrategyError(ValueError):
@@ -105,22 +123,34 @@ def explained(
 
 def is_compilation(error: BaseException) -> bool:
     """Tell whether numba could not compile something."""
-    return type(error).__module__.startswith("numba.")
+    # what is assigned to a field of a tuple, numba meets unprepared
+    return type(error).__module__.startswith("numba.") or "No definition for lowering" in str(error)
 
 
 def reason_of(error: BaseException) -> str:
     """Take what says what is wrong from numba's report."""
     text = plain(error)
-    if any(sign in text for sign in _WRITES):
-        return WRITES
-    if "NRT required" in text:
-        return MAKES_ARRAYS
+    for sign, meaning in _SIGNS.items():
+        if sign in text:
+            return meaning
+    if unknown := _UNKNOWN.search(text):
+        return _no_such_name(*unknown.groups())
     noise = ("Failed in", "During:", "File ", "There are")
     lines = (line.strip(" >-") for line in text.splitlines())
     telling = [line for line in lines if line and not line.startswith(noise)]
     if not telling:
         return type(error).__name__
     return one_line(" ".join(telling[:2]) if telling[0].endswith(":") else telling[0])
+
+
+def _no_such_name(name: str, kind: str, fields: str) -> str:
+    if kind in _SHOWN:
+        known = ", ".join(filter(None, fields.split(MARK))) or "none"
+        return f"there is no {_SHOWN[kind]} {name!r}; there are {known}"
+    if kind == Market.__name__:
+        known = ", ".join((*Market._fields, "hour", "weekday"))
+        return f"a candle has no {name!r}; it has {known}"
+    return f"Unknown attribute {name!r} of type {kind}"
 
 
 def plain(error: BaseException) -> str:
@@ -150,17 +180,21 @@ def _raised(
 
 def _wrong_answer(strategy: "Strategy", candles: Candles, vector: FloatArray) -> str | None:
     """Ask what was answered at the last candle, and say what is wrong with it, if anything."""
-    columns = columns_of(candles)
     try:
         features = strategy.columns(candles, vector)
-        answer = strategy.decide(len(candles) - 1, *columns, features, vector)
+        answer = strategy.asked(len(candles) - 1, columns_of(candles), features, vector)
     except Exception:  # noqa: BLE001 - then what it raises is told
         return None
-    action, stop, target = (float(part) for part in answer)
-    if action not in (-1.0, 0.0, 1.0, 2.0):
-        return f"returns action {action:g}; there are NONE, ENTER_LONG, ENTER_SHORT and EXIT"
-    if abs(action) == 1.0 and (np.isinf(stop) or np.isinf(target)):
-        return (
-            f"enters with stop {stop:g} and target {target:g}; a level is a price, or NaN for none"
-        )
+    if answer.action in (NONE, EXIT):
+        return None
+    if answer.action not in (ENTER_LONG, ENTER_SHORT, MOVE):
+        return f"answers {answer.action:g}; {ANSWERS}"
+    named = {name: getattr(answer, name) for name in ("stop", "target", "limit", "trail")}
+    what = ("minutes", "price")
+    named |= {f"the {what[k % 2]} of step {k // 2 + 1}": x for k, x in enumerate(answer.targets)}
+    infinite = [f"{name} {level:g}" for name, level in named.items() if math.isinf(level)]
+    if infinite:
+        return f"answers with {infinite[0]}; a level is a price, or NaN for none"
+    if answer.confidence <= 0 or answer.confidence > 1:
+        return f"answers with confidence {answer.confidence:g}; it is above 0, at most 1"
     return None

@@ -19,7 +19,6 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.settings import DatabaseSettings, RefusedError, RuntimeSettings
 from tradepulse.strategies import get_strategy
 from tradepulse.strategies._registry import STRATEGIES
-from tradepulse.strategies.compiled import Compiled
 from tradepulse.strategies.faults import is_compilation, named, one_line, plain, reason_of
 
 VARIABLE = "STRATEGY_FILES"
@@ -138,8 +137,6 @@ def _register(code: CodeType, module: ModuleType, place: Path, path: Path | str)
 def _compile(name: str, place: Path, path: Path | str) -> None:
     """Compile a strategy by running it over a single candle, which runs none of its rules."""
     found = get_strategy(name)
-    if not isinstance(found.decide, Compiled):
-        raise StrategyFileError(f"strategy file {path}: {name} is not decorated with @compiled")
     one = np.ones(1)
     candle = Candles("none", "NONE/NONE", "1h", np.zeros(1, np.int64), one, one, one, one, one)
     try:

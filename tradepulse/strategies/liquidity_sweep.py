@@ -1,23 +1,14 @@
 """Reversal after a sweep of resting orders."""
 
-import math
-
-from tradepulse.strategies._kernels import (
-    ENTER_LONG,
-    ENTER_SHORT,
-    NONE,
-    Columns,
-    Decision,
-)
+from tradepulse.strategies._names import Features, Values
+from tradepulse.strategies._params import Param
 from tradepulse.strategies._registry import strategy
-from tradepulse.strategies._strategy import Param
-from tradepulse.strategies._windows import FloatArray
-from tradepulse.strategies.compiled import compiled
+from tradepulse.strategies.answers import Answer, enter_long, enter_short, hold
 from tradepulse.strategies.features import atr, highest, lowest, mean_volume
+from tradepulse.strategies.market import Market
 
 
 @strategy(
-    name="liquidity_sweep",
     space=(
         Param("window", 5, 200, integer=True, log=True),
         Param("sweep_atr", 0, 3),
@@ -36,19 +27,14 @@ from tradepulse.strategies.features import atr, highest, lowest, mean_volume
         "atr_window": 14,
         "allow_short": 0,
     },
-    features=(lowest("window"), highest("window"), mean_volume("window"), atr("atr_window")),
+    features={
+        "floor": lowest("window"),
+        "ceiling": highest("window"),
+        "volume": mean_volume("window"),
+        "unit": atr("atr_window"),
+    },
 )
-@compiled
-def liquidity_sweep(
-    i: int,
-    open_: FloatArray,  # noqa: ARG001 - every strategy has the same arguments
-    high: FloatArray,
-    low: FloatArray,
-    close: FloatArray,
-    volume: FloatArray,
-    f: Columns,
-    p: FloatArray,
-) -> Decision:
+def liquidity_sweep(i: int, c: Market, f: Features, p: Values) -> Answer:
     """Buy a candle that takes out the recent low and closes back above it, on volume.
 
     Idea: stop orders rest below a visible low. A candle that runs them and is bought back has
@@ -64,21 +50,20 @@ def liquidity_sweep(
     the other side, the highest high of the window. With `allow_short` 1 the mirror sells a swept
     high; a candle that sweeps both sides says nothing.
     """
-    sweep_atr, volume_factor, stop_atr, target_atr = p[1], p[2], p[3], p[4]
-    allow_short = p[6] > 0.0
     # the yardsticks end one candle before: the sweep must not stretch what measures it
-    floor, ceiling, unit = f[0][i - 1], f[1][i - 1], f[3][i - 1]
-    depth = sweep_atr * unit
+    floor, ceiling, unit = f.floor[i - 1], f.ceiling[i - 1], f.unit[i - 1]
+    close, depth = c.close[i], p.sweep_atr * unit
     # & asks all at once: the parts are true at random, and a wrong guess of a branch costs more
-    long = (low[i] < floor) & (low[i] <= floor - depth) & (close[i] > floor)
+    long = (c.low[i] < floor) & (c.low[i] <= floor - depth) & (close > floor)
     short = False
-    if allow_short:
-        short = (high[i] > ceiling) & (high[i] >= ceiling + depth) & (close[i] < ceiling)
-    if long == short or volume[i] < volume_factor * f[2][i - 1]:
-        return NONE, math.nan, math.nan
+    if p.allow_short > 0.0:
+        short = (c.high[i] > ceiling) & (c.high[i] >= ceiling + depth) & (close < ceiling)
+    if long == short or c.volume[i] < p.volume_factor * f.volume[i - 1]:
+        return hold()
+    distance = p.target_atr * unit
     if long:
         # a close above the window's high has that liquidity behind it
-        target = close[i] + target_atr * unit if target_atr > 0.0 else max(ceiling, close[i])
-        return ENTER_LONG, low[i] - stop_atr * unit, target
-    target = close[i] - target_atr * unit if target_atr > 0.0 else min(floor, close[i])
-    return ENTER_SHORT, high[i] + stop_atr * unit, target
+        target = close + distance if p.target_atr > 0.0 else max(ceiling, close)
+        return enter_long(stop=c.low[i] - p.stop_atr * unit, target=target)
+    target = close - distance if p.target_atr > 0.0 else min(floor, close)
+    return enter_short(stop=c.high[i] + p.stop_atr * unit, target=target)

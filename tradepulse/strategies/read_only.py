@@ -5,9 +5,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tradepulse.candles.arrays import Candles
-
-FloatArray = NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -20,16 +17,3 @@ def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
     shown = np.ascontiguousarray(array).view()
     shown.flags.writeable = False
     return shown
-
-
-def columns_of(
-    candles: Candles,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return open, high, low, close and volume."""
-    return (
-        read_only(candles.open),
-        read_only(candles.high),
-        read_only(candles.low),
-        read_only(candles.close),
-        read_only(candles.volume),
-    )

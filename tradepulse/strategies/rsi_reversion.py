@@ -1,27 +1,17 @@
 """Reversion to the mean after a fall in a rising market."""
 
-import math
-
-from tradepulse.strategies._kernels import (
-    ENTER_LONG,
-    ENTER_SHORT,
-    EXIT,
-    NONE,
-    Columns,
-    Decision,
-)
+from tradepulse.strategies._names import Features, Values
+from tradepulse.strategies._params import Param
 from tradepulse.strategies._registry import strategy
-from tradepulse.strategies._strategy import Param
-from tradepulse.strategies._windows import FloatArray
-from tradepulse.strategies.compiled import compiled
+from tradepulse.strategies.answers import Answer, enter_long, enter_short, hold, leave, times
 from tradepulse.strategies.features import atr, rsi, sma
+from tradepulse.strategies.market import Market
 
 MIDDLE = 50.0
 """Gains equal losses."""
 
 
 @strategy(
-    name="rsi_reversion",
     space=(
         Param("window", 2, 50, integer=True, log=True),
         Param("oversold", 2, 45),
@@ -40,25 +30,15 @@ MIDDLE = 50.0
         "atr_window": 14,
         "allow_short": 0,
     },
-    features=(
-        rsi("window"),
-        sma("trend_window", only_if=("trend_filter",)),
-        atr("atr_window", only_if=("stop_atr",)),
-    ),
+    features={
+        "index": rsi("window"),
+        "trend": sma("trend_window", only_if=("trend_filter",)),
+        "unit": atr("atr_window", only_if=("stop_atr",)),
+    },
     # with shorts, an entry may come one candle late
     shift=2,
 )
-@compiled
-def rsi_reversion(
-    i: int,
-    open_: FloatArray,  # noqa: ARG001 - every strategy has the same arguments
-    high: FloatArray,  # noqa: ARG001
-    low: FloatArray,  # noqa: ARG001
-    close: FloatArray,
-    volume: FloatArray,  # noqa: ARG001
-    f: Columns,
-    p: FloatArray,
-) -> Decision:
+def rsi_reversion(i: int, c: Market, f: Features, p: Values) -> Answer:
     """Buy when the relative strength falls below a level in a rising market, leave at its middle.
 
     Idea: in a market that rises, a few candles of forced selling are bought back. Source: J. W.
@@ -73,17 +53,17 @@ def rsi_reversion(
     above 100 - `oversold` in a falling market; a candle that passes 50 as well then leaves first,
     and the next one enters if the index is still beyond the level.
     """
-    oversold, overbought, stop_atr = p[1], 100.0 - p[1], p[4]
-    filtered, allow_short = p[2] > 0.0, p[6] > 0.0
-    now, before, earlier, trend = f[0][i], f[0][i - 1], f[0][i - 2], f[1][i]
+    overbought = 100.0 - p.oversold
+    filtered, allow_short = p.trend_filter > 0.0, p.allow_short > 0.0
+    now, before, earlier = f.index[i], f.index[i - 1], f.index[i - 2]
     if now >= MIDDLE > before or (allow_short and now <= MIDDLE < before):
-        return EXIT, math.nan, math.nan
-    distance = stop_atr * f[2][i] if stop_atr > 0.0 else math.nan
+        return leave()
+    distance = times(p.stop_atr, f.unit[i])
     # with shorts, the candle before may have passed the level and only left
-    long = before >= oversold or (allow_short and earlier > MIDDLE)
+    long = before >= p.oversold or (allow_short and earlier > MIDDLE)
     short = allow_short and (before <= overbought or earlier < MIDDLE)
-    if long and now < oversold and (close[i] > trend or not filtered):
-        return ENTER_LONG, close[i] - distance, math.nan
-    if short and now > overbought and (close[i] < trend or not filtered):
-        return ENTER_SHORT, close[i] + distance, math.nan
-    return NONE, math.nan, math.nan
+    if long and now < p.oversold and (c.close[i] > f.trend[i] or not filtered):
+        return enter_long(stop=c.close[i] - distance)
+    if short and now > overbought and (c.close[i] < f.trend[i] or not filtered):
+        return enter_short(stop=c.close[i] + distance)
+    return hold()

@@ -320,17 +320,16 @@ def test_what_is_said_is_what_evaluations_say(name: str, common: dict[str, float
 
 
 OWN = """
-from tradepulse.strategies import ENTER_LONG, EXIT, NONE, Param, compiled, strategy
+from tradepulse.strategies import Param, enter_long, hold, leave, strategy
 
 
-@strategy(name="by_row", space=(Param("n", 2, 50, integer=True),), defaults={"n": 7}, features=())
-@compiled
-def by_row(i, open_, high, low, close, volume, f, p):
+@strategy(space=(Param("n", 2, 50, integer=True),), defaults={"n": 7}, features={})
+def by_row(i, c, f, p):
     if i < 60:
-        return NONE, 0.0, 0.0
-    if i % int(p[0]) == 0 and close[i - 40] < close[i]:
-        return ENTER_LONG, close[i] * 0.9, close[i] * 1.2
-    return (EXIT if i % 11 == 0 else NONE), 0.0, 0.0
+        return hold()
+    if i % int(p.n) == 0 and c.close[i - 40] < c.close[i]:
+        return enter_long(stop=c.close[i] * 0.9, target=c.close[i] * 1.2)
+    return leave() if i % 11 == 0 else hold()
 """
 
 

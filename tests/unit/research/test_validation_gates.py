@@ -26,14 +26,14 @@ from tradepulse.research.validation.procedure import WindowTrader, candidates, c
 from tradepulse.research.validation.robustness import neighbours, stressed
 from tradepulse.research.validation.validating import KINDS, STEPS, TESTS
 from tradepulse.strategies import (
-    ENTER_LONG,
-    EXIT,
-    NONE,
     Feature,
     Param,
     Strategy,
     compiled,
+    enter_long,
     get_strategy,
+    hold,
+    leave,
     strategy,
 )
 from tradepulse.strategies._registry import STRATEGIES
@@ -93,23 +93,17 @@ def searched(candles: Candles, name: str, trials: int) -> tuple[ValidationReques
     return chosen, float(result.figures[best, FIGURES.index("sharpe")])
 
 
-@compiled
-def _dice(i, open_, high, low, close, volume, f, p):
-    """Enter and leave by a number made of the close and the seed: no idea at all."""
-    dice = close[i] * 1e3 * (p[0] + 0.618) % 1.0
-    if dice < 0.01:
-        return ENTER_LONG, math.nan, math.nan
-    if dice > 0.98:
-        return EXIT, math.nan, math.nan
-    return NONE, math.nan, math.nan
-
-
 @pytest.fixture(scope="module")
 def dice() -> Iterator[Strategy]:
-    strategy(
-        name="dice", space=(Param("seed", 0, 1e5, integer=True),), defaults={"seed": 0}, features=()
-    )(_dice)
-    yield get_strategy("dice")
+    @strategy(space=(Param("seed", 0, 1e5, integer=True),), defaults={"seed": 0}, features={})
+    def dice(i, c, f, p):
+        """Enter and leave by a number made of the close and the seed: no idea at all."""
+        dice = c.close[i] * 1e3 * (p.seed + 0.618) % 1.0
+        if dice < 0.01:
+            return enter_long()
+        return leave() if dice > 0.98 else hold()
+
+    yield dice
     del STRATEGIES["dice"]
 
 
@@ -409,18 +403,15 @@ def _against_the_mean(open_, high, low, close, volume, args):
     return close / close.mean()
 
 
-@compiled
-def _cheat(i, open_, high, low, close, volume, f, p):
+def cheat(i, c, f, p):
     """Buy below the mean of all time, sell above it."""
-    if f[0][i] < 1.0:
-        return ENTER_LONG, math.nan, math.nan
-    return EXIT, math.nan, math.nan
+    return enter_long() if f.part[i] < 1.0 else leave()
 
 
 def test_a_strategy_that_knows_the_future_is_refused_however_good(edge: Candles) -> None:
     future = Feature(_against_the_mean, (), rows=lambda: 1)
     space = (Param("unused", 0, 1),)
-    strategy(name="cheat", space=space, defaults={"unused": 0}, features=(future,))(_cheat)
+    strategy(space=space, defaults={"unused": 0}, features={"part": future})(cheat)
     try:
         tried = get_strategy("cheat").vector({})[np.newaxis]
         report = validate(requested(edge, "cheat", tried), edge)

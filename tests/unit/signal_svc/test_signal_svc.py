@@ -22,7 +22,13 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.delivery import Delivery
 from tradepulse.runtime.sharing import handled
-from tradepulse.strategies import Feature, compiled, get_strategy, strategy
+from tradepulse.strategies import (
+    Feature,
+    compiled,
+    enter_long,
+    leave,
+    strategy,
+)
 from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies._windows import window_mean
 from tradepulse.strategies.evaluate import Configuration, signals_of
@@ -457,13 +463,12 @@ def test_configurations_follow_the_latest_revision():
 def new_strategy():
     """A strategy of this file, which nothing has compiled yet."""
 
-    @strategy(name="new_here", space=(), defaults={}, features=(sma_of_seven,), shift=1)
-    @compiled
-    def decide(i, open_, high, low, close, volume, f, p):
+    @strategy(space=(), defaults={}, features={"mean": sma_of_seven})
+    def new_here(i, c, f, p):
         """Idea: none. Source: none."""
-        return (1 if f[0][i] > f[0][i - 1] else 2), np.nan, np.nan
+        return enter_long() if f.mean[i] > f.mean[i - 1] else leave()
 
-    yield get_strategy("new_here")
+    yield new_here
     del STRATEGIES["new_here"]
 
 

@@ -1,6 +1,5 @@
 """The detectors find every planted cheat, and nothing in the strategies that are there."""
 
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +11,8 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.files import read_candles
 from tradepulse.strategies import (
     ENTER_LONG,
-    EXIT,
     NONE,
-    Decision,
+    Answer,
     Evaluations,
     Feature,
     FloatArray,
@@ -22,8 +20,11 @@ from tradepulse.strategies import (
     Strategy,
     compiled,
     detectors,
+    enter_long,
     features,
     get_strategy,
+    hold,
+    leave,
     strategy,
     strategy_names,
 )
@@ -191,49 +192,60 @@ def test_a_wrong_number_of_rows_is_refused() -> None:
         look_ahead_of(lambda _: whole, market(50, 1))
 
 
-@compiled
-def next_row(i, open_, high, low, close, volume, f, p):
-    return (ENTER_LONG if f[0][i + 1] > f[0][i] else NONE), math.nan, math.nan
+def next_row(i, c, f, p):
+    return enter_long() if f.column[i + 1] > f.column[i] else hold()
 
 
-@compiled
-def next_close(i, open_, high, low, close, volume, f, p):
-    return (ENTER_LONG if close[i + 1] > close[i] else NONE), math.nan, math.nan
+def next_close(i, c, f, p):
+    return enter_long() if c.close[i + 1] > c.close[i] else hold()
 
 
-@compiled
-def careful_peek(i, open_, high, low, close, volume, f, p):
+def next_time(i, c, f, p):
+    return enter_long() if c.open_time[i + 1] % 2 == 0 else hold()
+
+
+def careful_peek(i, c, f, p):
     """Looks only where there is something to be seen."""
-    rises = i + 1 < len(close) and close[i + 1] > close[i]
-    return (ENTER_LONG if rises else NONE), math.nan, math.nan
+    rises = i + 1 < len(c.close) and c.close[i + 1] > c.close[i]
+    return enter_long() if rises else hold()
 
 
 @compiled
-def _rises(i, close):
-    return close[i + 1] > close[i]
+def _rises(i, c):
+    return c.close[i + 1] > c.close[i]
 
 
-@compiled
-def peek_by_a_helper(i, open_, high, low, close, volume, f, p):
-    return (ENTER_LONG if _rises(i, close) else NONE), math.nan, math.nan
+def peek_by_a_helper(i, c, f, p):
+    return enter_long() if _rises(i, c) else hold()
 
 
-@compiled
-def last_row(i, open_, high, low, close, volume, f, p):
-    return (ENTER_LONG if close[-1] > close[i] else NONE), math.nan, math.nan
+def last_row(i, c, f, p):
+    return enter_long() if c.close[-1] > c.close[i] else hold()
 
 
-@compiled
-def below_column(i, open_, high, low, close, volume, f, p):
-    if close[i] < f[0][i]:
-        return ENTER_LONG, math.nan, math.nan
-    return EXIT, math.nan, math.nan
+def below_column(i, c, f, p):
+    return enter_long() if c.close[i] < f.column[i] else leave()
 
 
-@compiled
-def long_memory(i, open_, high, low, close, volume, f, p):
+def long_memory(i, c, f, p):
     """Reads fifty rows back and declares one."""
-    return (ENTER_LONG if close[i] > close[i - 50] else NONE), math.nan, math.nan
+    return enter_long() if c.close[i] > c.close[i - 50] else hold()
+
+
+def moves_by_the_next(i, c, f, p):
+    """Says nothing but where the stop is to stand."""
+    rises = i + 1 < len(c.close) and c.close[i + 1] > c.close[i]
+    return hold(stop=c.low[i] * (0.99 if rises else 0.98))
+
+
+def surer_by_the_next(i, c, f, p):
+    rises = i + 1 < len(c.close) and c.close[i + 1] > c.close[i]
+    return enter_long(confidence=1.0 if rises else 0.5)
+
+
+def falls_by_the_next(i, c, f, p):
+    rises = i + 1 < len(c.close) and c.close[i + 1] > c.close[i]
+    return enter_long(targets=((0, c.high[i] * 2.0), (60 if rises else 90, c.high[i])))
 
 
 @compiled
@@ -249,13 +261,12 @@ def _mean_of_all(open_, high, low, close, volume, args):
     return close.mean() * np.ones(len(close))
 
 
-def made(decide: Callable[..., Decision], *columns: Feature) -> Strategy:
+def made(rule: Callable[..., Answer], column: Feature | None = None) -> Strategy:
     make = strategy(
         name="cheat", space=(Param("window", 2, 9, integer=True),), defaults={"window": 3},
-        features=columns or (sma("window"),),
+        features={"column": column or sma("window")},
     )  # fmt: skip
-    make(decide)
-    return get_strategy("cheat")
+    return make(rule)
 
 
 @pytest.fixture(autouse=True)
@@ -264,19 +275,22 @@ def _forget_the_cheat() -> Iterator[None]:
     STRATEGIES.pop("cheat", None)
 
 
-@pytest.mark.parametrize("decide", [next_row, next_close, peek_by_a_helper])
-def test_a_decision_that_reads_the_next_row_is_found(decide: Callable[..., Decision]) -> None:
+@pytest.mark.parametrize("decide", [next_row, next_close, next_time, peek_by_a_helper])
+def test_a_decision_that_reads_the_next_row_is_found(decide: Callable[..., Answer]) -> None:
     found = look_ahead(made(decide), {}, market(200, 3))
     assert not found.passed
     assert found.row == 3
     assert found.sentence == (
-        "decide reads beyond the candles when row 3 is the last one: it looks for rows that are"
+        "its rule reads beyond the candles when row 3 is the last one: it looks for rows that are"
         " not there yet"
     )
 
 
-@pytest.mark.parametrize("decide", [careful_peek, last_row])
-def test_a_careful_look_ahead_is_found(decide: Callable[..., Decision]) -> None:
+@pytest.mark.parametrize(
+    "decide",
+    [careful_peek, last_row, moves_by_the_next, surer_by_the_next, falls_by_the_next],
+)
+def test_a_careful_look_ahead_is_found(decide: Callable[..., Answer]) -> None:
     found = look_ahead(made(decide), {}, market(200, 3))
     assert not found.passed
     assert "it knows the future" in found.sentence

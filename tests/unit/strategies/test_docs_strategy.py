@@ -22,8 +22,9 @@ from tradepulse.strategies import (
 )
 from tradepulse.strategies import files as strategy_files
 from tradepulse.strategies._registry import STRATEGIES
-from tradepulse.strategies.detectors import look_ahead, random_walk, recursive
+from tradepulse.strategies.detectors import look_ahead, recursive
 from tradepulse.strategies.files import load_strategy_file
+from tradepulse.strategies.made_candles import random_walk
 
 PAGE = (Path(__file__).parents[3] / "docs" / "guides" / "strategies.md").read_text()
 NAME = "momentum"

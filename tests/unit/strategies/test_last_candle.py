@@ -17,8 +17,11 @@ from tradepulse.strategies import (
     REFUSALS,
     Param,
     Strategy,
-    compiled,
+    enter_long,
+    enter_short,
     get_strategy,
+    hold,
+    leave,
     strategy,
     strategy_names,
 )
@@ -52,8 +55,8 @@ def shown(candles: Candles) -> np.ndarray:
 
 
 def all_last(configuration: Configuration, candles: Candles) -> list[Said | None]:
-    columns = shown(candles)
-    return [last_of(configuration, columns, row + 1) for row in range(len(candles))]
+    columns, times = shown(candles), read_only(candles.open_time)
+    return [last_of(configuration, columns, times, row + 1) for row in range(len(candles))]
 
 
 def whole(configuration: Configuration, candles: Candles) -> list[Said | None]:
@@ -92,22 +95,23 @@ def every_answer() -> Iterator[Strategy]:
         name="every_answer",
         space=(Param("fails_at", 0, 1_000),),
         defaults={"fails_at": 0},
-        features=(),
+        features={},
         shift=0,
     )
-    @compiled
-    def decide(i, open_, high, low, close, volume, f, p):
+    def decide(i, c, f, p):
         """Idea: none. Source: none."""
-        turn = int(volume[i])
-        if turn == p[0] and turn > 0:
+        turn = int(c.volume[i])
+        if turn == p.fails_at and turn > 0:
             raise ValueError("no such turn")
         if turn % 4 == 0:
-            return 1, close[i] * (1.1 if turn % 8 == 0 else 0.9), np.nan
+            return enter_long(stop=c.close[i] * (1.1 if turn % 8 == 0 else 0.9))
         if turn % 4 == 1:
-            return 2, np.nan, np.nan
-        return (-1 if turn % 4 == 2 else 0), np.nan, close[i] * 0.5
+            return leave()
+        if turn % 4 == 2:
+            return enter_short(target=c.close[i] * 0.5)
+        return hold()
 
-    yield get_strategy("every_answer")
+    yield decide
     del STRATEGIES["every_answer"]
 
 
@@ -164,13 +168,14 @@ def test_an_entry_at_a_limit_of_zero_gives_no_signal() -> None:
 def test_a_candle_that_it_fails_at_raises_and_no_other(every_answer: Strategy) -> None:
     candles = turning(12)
     one = configured(every_answer.name, {"fails_at": 7})
-    columns = shown(candles)
+    columns, times = shown(candles), read_only(candles.open_time)
     for end in (7, 9):
-        last_of(one, columns, end)
+        last_of(one, columns, times, end)
     with pytest.raises(ValueError, match="no such turn"):
-        last_of(one, columns, 8)
+        last_of(one, columns, times, 8)
 
 
 def test_of_no_candle_nothing_is_said(every_answer: Strategy) -> None:
     # this is how a strategy is compiled before its first candle comes
-    assert last_of(configured(every_answer.name, {}), read_only(np.ones((5, 2))), 0) is None
+    columns, times = read_only(np.ones((5, 2))), read_only(np.arange(2))
+    assert last_of(configured(every_answer.name, {}), columns, times, 0) is None

@@ -19,7 +19,10 @@ from tradepulse.strategies import (
     Evaluations,
     Param,
     Strategy,
+    enter_long,
+    enter_short,
     get_strategy,
+    hold,
     strategy,
     strategy_names,
 )
@@ -387,16 +390,19 @@ A = (Param("a", 0, 1),)
         ({"space": (*A, *A)}, "there are two parameters 'a'"),
         ({"space": (Param("trail_atr", 0, 1),), "defaults": {"trail_atr": 0}}, "two parameters"),
         ({"space": (Param("a", 0, 1, only_if="b"),)}, "'a' depends on 'b', which must stand"),
-        ({"features": (sma("window"),)}, "a feature names no parameter: 'window'"),
-        ({"features": (sma("a", only_if=("b",)),)}, "a feature names no parameter: 'b'"),
-        ({"features": (sma("a"),) * 8}, "9 features with the common one; at most 8"),
+        ({"space": (Param("a b", 0, 1),)}, "parameter 'a b' is no name"),
+        ({"features": {"x": sma("window")}}, "a feature names no parameter: 'window'"),
+        ({"features": {"x": sma("a", only_if=("b",))}}, "a feature names no parameter: 'b'"),
+        ({"features": {f"x{k}": sma("a") for k in range(8)}}, "9 features with the common one; at"),
+        ({"features": {"if": sma("a")}}, "feature 'if' is no name"),
+        ({"features": {"_x": sma("a")}}, "feature '_x' is no name"),
+        ({"features": (sma("a"),)}, "new is not of the form of a strategy: name the features"),
     ],
 )
 def test_a_wrong_strategy_is_refused_when_registered(changed: dict[str, Any], message: str) -> None:
-    decide = STRATEGIES["sma_cross"].decide
-    given: dict[str, Any] = {"name": "new", "space": A, "defaults": {"a": 0}, "features": ()}
+    given: dict[str, Any] = {"name": "new", "space": A, "defaults": {"a": 0}, "features": {}}
     with pytest.raises(ValueError, match=message):
-        strategy(**{**given, **changed})(decide)
+        strategy(**{**given, **changed})(lambda i, c, f, p: hold())
     assert "new" not in STRATEGIES
 
 
@@ -405,21 +411,21 @@ def gated() -> Iterator[Strategy]:
     """A strategy of this file: enters at every close, long above the open, else short."""
 
     @strategy(
-        name="gated",
         space=(
             Param("on", 0, 1),
             Param("width", 1, 50, integer=True, only_if="on"),
         ),
         defaults={"on": 0, "width": 3},
-        features=(Feature(_doubled, ("width",), int, only_if=("on",)),),
+        features={"half": Feature(_doubled, ("width",), int, only_if=("on",))},
         shift=0,
     )
-    @compiled
-    def decide(i, open_, high, low, close, volume, f, p):
+    def gated(i, c, f, p):
         """Idea: none. Source: none."""
-        return (1 if close[i] >= open_[i] else -1), f[0][i], np.nan
+        if c.close[i] >= c.open[i]:
+            return enter_long(stop=f.half[i])
+        return enter_short(stop=f.half[i])
 
-    yield get_strategy("gated")
+    yield gated
     del STRATEGIES["gated"]
 
 

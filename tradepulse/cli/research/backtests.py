@@ -148,13 +148,13 @@ def _divided(
 ) -> "dict[UUID, Divisions]":
     """Look where strategies from a user's files divide by zero; those of the package are tested."""
     from tradepulse.strategies import get_strategy
-    from tradepulse.strategies.divisions import TRUSTED, divisions
+    from tradepulse.strategies.divisions import divisions
 
     by_series = {one.series: one.between(None, end) for one in series}
     return {
         one.configuration_id: divisions(found, one.params, by_series[one.series])
         for one in configurations
-        if not (found := get_strategy(one.strategy)).decide.python.__module__.startswith(TRUSTED)
+        if not (found := get_strategy(one.strategy)).is_bundled
     }
 
 

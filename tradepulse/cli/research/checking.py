@@ -157,7 +157,7 @@ def _divisions(strategy: "Strategy", series: "Candles", wanted: Wanted, says: Sa
 
 def _series(read: "Candles | None", lookback: int) -> "Candles":
     """Return what was read of a file, or a random walk; not longer than the check needs."""
-    from tradepulse.strategies.detectors import random_walk
+    from tradepulse.strategies.made_candles import random_walk
 
     count = max(MADE_UP, WARM_UPS * lookback)
     return random_walk(count) if read is None else read.rows(0, count)

@@ -215,7 +215,7 @@ def division_notes(found: Divisions) -> list[str]:
     goes_on = "compiled code goes on with infinity or NaN"
     features = [f"a feature divides by zero; {goes_on}"] if found.features else []
     rows = f"in {found.rows:,} of {found.of:,} rows, first in row {found.first}"
-    return [*features, *([f"decide divides by zero {rows}; {goes_on}"] if found.rows else [])]
+    return [*features, *([f"its rule divides by zero {rows}; {goes_on}"] if found.rows else [])]
 
 
 _LABELS = {

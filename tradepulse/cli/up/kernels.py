@@ -32,7 +32,7 @@ def compile_all(names: Iterable[str]) -> None:
         strategy.run(candles, {})
         # as signal_svc does at each candle
         one = Configuration(UUID(int=0), name, "none", "NONE/NONE", "1h", {}, 1.0)
-        last_of(one, read_only(np.ones((5, 2))), 0)
+        last_of(one, read_only(np.ones((5, 2))), read_only(times), 0)
 
 
 if __name__ == "__main__":

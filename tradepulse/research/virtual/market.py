@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.research.arrays import FloatArray, IntArray, arrays_of, finer_of
+from tradepulse.research.arrays import FloatArray, IntArray, finer_of
 from tradepulse.research.virtual.trades import (
     TRADE,
     Answers,
@@ -20,6 +20,7 @@ from tradepulse.research.virtual.trades import (
 )
 from tradepulse.strategies import ENTER_LONG
 from tradepulse.strategies.evaluate import Configuration
+from tradepulse.strategies.market import columns_of
 from tradepulse.trading.backtest import Decisions, Evaluated, Prepared, moments_of
 from tradepulse.trading.sizing import InstrumentRules
 from tradepulse.trading.weights import WeightPolicy
@@ -139,7 +140,7 @@ def decided_weights(ready: Prepared, policy: WeightPolicy) -> FloatArray:
 def _listed(ready: Prepared, name: str, close_time: IntArray, rules: InstrumentRules) -> Listed:
     candles = ready.traded[name]
     return Listed(
-        arrays_of(candles),
+        columns_of(candles),
         finer_of(candles, ready.finer.get(name)),
         np.searchsorted(close_time, candles.close_time),
         float(rules.price_tick or 0),
