@@ -4,7 +4,7 @@ A feature is a column over all candles, as an average or a channel. Row i depend
 number of rows up to i, to the bit (see `_windows.py`), so it is the same live and in a backtest.
 The factories below name the parameters that a feature takes its lengths from:
 
-    features=(sma("fast"), sma("slow"), atr("atr_window", only_if=("stop_atr",)))
+    features={"fast": sma("fast"), "unit": atr("atr_window", only_if=("stop_atr",))}
 
 A feature of one's own is a compiled function and the rows that it needs:
 
