@@ -15,8 +15,8 @@ from tradepulse.research.positions import (
     quiet_prices,
     row_of_expiry,
 )
-from tradepulse.strategies import MOVE, Answer, Evaluations, step_ms
-from tradepulse.strategies.answers import MAX_STEPS, Steps
+from tradepulse.strategies import MAX_STEPS, MOVE, Answer, Evaluations, step_ms
+from tradepulse.strategies.answers import Steps
 from tradepulse.strategies.compiled import step
 from tradepulse.trading.fills import to_digits, trailed_stop
 from tradepulse.trading.levels import moved_stop

@@ -22,7 +22,7 @@ from tradepulse.research.results import Record, Results
 from tradepulse.research.said import TILE, Columns, mark_said
 from tradepulse.strategies import Evaluations, Strategy
 from tradepulse.strategies.answers import NO_STEPS, Answer
-from tradepulse.strategies.compiled import Compiled, instance, row_by_row
+from tradepulse.strategies.compiled import Compiled, instance, row_by_row, step
 from tradepulse.strategies.faults import explained
 from tradepulse.strategies.market import Market, columns_of
 from tradepulse.trading.metrics import FIGURES
@@ -121,15 +121,20 @@ class Simulation:
     gross: FloatArray
 
 
-@row_by_row
-def _recorded(i: int, c: Market, f: Columns, p: FloatArray) -> Answer:  # noqa: ARG001 - of every signal
-    confidence, steps = math.nan, NO_STEPS
-    if len(f[5]) > 0:
-        confidence = f[5][i]
+@step
+def _recorded(row: int, _c: Market, f: Columns, _p: FloatArray) -> Answer:
+    confidence = f[5][row] if len(f[5]) > 0 else math.nan
+    steps = NO_STEPS
     if len(f[6]) > 0:
-        s = f[6][i]
+        s = f[6][row]
         steps = (s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])
-    return Answer(f[0][i], f[1][i], f[2][i], f[3][i], f[4][i], confidence, steps)
+    return Answer(f[0][row], f[1][row], f[2][row], f[3][row], f[4][row], confidence, steps)
+
+
+@row_by_row
+def _action_recorded(row: int, _c: Market, f: Columns, _p: FloatArray) -> Answer:
+    none = math.nan
+    return Answer(f[0][row], none, none, none, none, none, NO_STEPS)
 
 
 class Loops(NamedTuple):
@@ -162,7 +167,7 @@ def _loops(
 
 @cache
 def _loops_recorded() -> Loops:
-    return _loops("recorded", _recorded, _recorded, 0, is_near=True, falls=True)
+    return _loops("recorded", _action_recorded, _recorded, 0, is_near=True, falls=True)
 
 
 @cache

@@ -49,7 +49,7 @@ class Evaluations:
 
     Attributes:
         action: int8 `(n,)`: `NONE`, `ENTER_LONG`, `ENTER_SHORT`, `EXIT` or `MOVE`.
-        stop: float64 `(n,)`, stop price of an entry, or that what is held moves to.
+        stop: float64 `(n,)`, stop price of an entry, or where `MOVE` moves the stop to.
         take_profit: float64 `(n,)`, target price of an entry.
         limit: float64 `(n,)`, limit price of an entry; NaN for an entry at market.
         trail: float64 `(n,)`, how far an entry's stop trails, in the price's unit.

@@ -11,10 +11,8 @@ import math
 
 import numpy as np
 
-from tradepulse.strategies._windows import BLOCK, FloatArray, mean_true_range
+from tradepulse.strategies._windows import BLOCK, FloatArray, mean_true_range, true_range
 from tradepulse.strategies.compiled import compiled
-from tradepulse.strategies.indicators._oscillators import strength
-from tradepulse.strategies.indicators._ranges import NO_BANDS, next_bands
 
 EMA_MEMORY = 11
 """Rows of an exponential average for each row of its window: its factor is 1 - 2 / (window + 1),
@@ -26,6 +24,11 @@ SUPERTREND_MEMORY = 40
 square of a distance to go it, so the length of trends grows so, and hardly with the window."""
 SUPERTREND_LEAST_MEMORY = 50
 
+Bands = tuple[float, float, float]
+"""Upper band, lower band, and direction: 1 up, -1 down, NaN before the first row."""
+
+NO_BANDS: Bands = (math.nan, math.nan, math.nan)
+
 
 def ema_rows(window: float) -> int:
     """Return how many rows a row of `window_ema` depends on."""
@@ -34,6 +37,11 @@ def ema_rows(window: float) -> int:
 
 def rsi_rows(window: float) -> int:
     """Return how many rows a row of `window_rsi` depends on."""
+    return WILDER_MEMORY * int(window) + 1
+
+
+def atr_wilder_rows(window: float) -> int:
+    """Return how many rows a row of `window_atr_wilder` depends on."""
     return WILDER_MEMORY * int(window) + 1
 
 
@@ -115,6 +123,12 @@ def window_ema(x: FloatArray, window: int) -> FloatArray:
 
 
 @compiled
+def strength(gain: float, loss: float) -> float:
+    """Return the share of the gains in all movement, in percent; 50 where nothing moved."""
+    return 100.0 * gain / (gain + loss) if gain + loss > 0.0 else 50.0
+
+
+@compiled
 def window_rsi(close: FloatArray, window: int) -> FloatArray:
     """Return Wilder's relative strength index over `rsi_rows(window)` rows, 0 to 100.
 
@@ -138,6 +152,28 @@ def window_rsi(close: FloatArray, window: int) -> FloatArray:
     for i in range(n):
         gain[i] = math.nan if math.isnan(gain[i]) else strength(gain[i], loss[i])
     return gain
+
+
+@compiled
+def window_atr_wilder(
+    high: FloatArray, low: FloatArray, close: FloatArray, window: int
+) -> FloatArray:
+    """Return Wilder's average true range over `atr_wilder_rows(window)` rows.
+
+    Args:
+        high: float64 `(n,)`; so are `low` and `close`.
+        low: least price of each candle.
+        close: last price of each candle.
+        window: at least 1.
+
+    Returns:
+        float64 `(n,)`, in the price's unit; NaN in the first `atr_wilder_rows(window) - 1` rows.
+    """
+    # the first row has no close before it
+    ranges = np.full(len(close), np.nan)
+    for i in range(1, len(close)):
+        ranges[i] = true_range(high[i], low[i], close[i - 1])
+    return weighted_mean(ranges, WILDER_MEMORY * window, 1.0 - 1.0 / window)
 
 
 @compiled
@@ -195,6 +231,35 @@ def window_spread(x: FloatArray, window: int) -> FloatArray:
         end = min(n, begin + BLOCK + window - 1)
         spread[begin + window - 1 : end] = _spread_block(x[begin:end], window)
     return spread
+
+
+@compiled
+def next_bands(middle: float, distance: float, close: float, before: float, bands: Bands) -> Bands:
+    """Return Supertrend's bands and direction after one more candle.
+
+    A band only comes nearer to the price, until a close has passed it. The direction turns with
+    a close beyond the band that it faces.
+
+    Args:
+        middle: the mean of the candle's high and low.
+        distance: from there to each new band.
+        close: the candle's.
+        before: the close before.
+        bands: after the candle before; NaN where this is the first one.
+    """
+    upper, lower, direction = bands
+    new_upper, new_lower = middle + distance, middle - distance
+    if math.isnan(direction):
+        return new_upper, new_lower, -1.0
+    if new_upper < upper or before > upper:
+        upper = new_upper
+    if new_lower > lower or before < lower:
+        lower = new_lower
+    if direction < 0.0:
+        direction = 1.0 if close > upper else -1.0
+    else:
+        direction = -1.0 if close < lower else 1.0
+    return upper, lower, direction
 
 
 @compiled

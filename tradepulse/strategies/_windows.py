@@ -132,12 +132,18 @@ def _least_times(x: FloatArray, window: int, sign: float) -> FloatArray:
 
 
 @compiled
+def true_range(high: float, low: float, before: float) -> float:
+    """Return the distance from the lowest to the highest, the close before included."""
+    return max(high, before) - min(low, before)
+
+
+@compiled
 def mean_true_range(
     high: FloatArray, low: FloatArray, close: FloatArray, window: int
 ) -> FloatArray:
     """Average the true range of each row and the `window - 1` rows before it.
 
-    The plain mean, not Wilder's smoothing: that one never forgets, so it would need all history.
+    The plain mean, not Wilder's smoothing, which reaches back further (`window_atr_wilder`).
 
     Args:
         high: float64 `(n,)`; so are `low` and `close`.
@@ -153,8 +159,7 @@ def mean_true_range(
     if n > 0:
         ranges[0] = high[0] - low[0]
     for i in range(1, n):
-        before = close[i - 1]
-        ranges[i] = max(high[i], before) - min(low[i], before)
+        ranges[i] = true_range(high[i], low[i], close[i - 1])
     mean = window_sum(ranges, window) / window
     # the first true range had no close before it
     mean[: min(window, n)] = np.nan

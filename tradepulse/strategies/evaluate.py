@@ -147,11 +147,13 @@ def last_of(
     answer = found.last(market, open_time, end, lookback, vector)
     if answer[0] == NONE:
         return None
-    action, stop, take_profit, limit, trail, *more = answer
-    confidence, *targets = more or [math.nan]
+    action, stop, take_profit, limit, trail = answer[:5]
+    # confidence and steps are there for all who give one of the two
+    confidence, *targets = answer[5:] or (math.nan,)
     return Said(
-        int(action), stop, take_profit, limit, trail, max_candles, confidence, targets, cooldown
-    )
+        int(action), stop, take_profit, limit, trail, max_candles,
+        confidence, targets if found.has_steps else (), cooldown,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

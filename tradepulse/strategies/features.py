@@ -4,7 +4,7 @@ A feature is a column over all candles, as an average or a channel. Row i depend
 number of rows up to i, to the bit (see `_windows.py`), so it is the same live and in a backtest.
 The factories below name the parameters that a feature takes its lengths from:
 
-    features=(sma("fast"), sma("slow"), atr("atr_window", only_if=("stop_atr",)))
+    features={"fast": sma("fast"), "unit": atr("atr_window", only_if=("stop_atr",))}
 
 A feature of one's own is a compiled function and the rows that it needs:
 
@@ -20,9 +20,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tradepulse.strategies._recursions import (
+    atr_wilder_rows,
     ema_rows,
     rsi_rows,
     supertrend_rows,
+    window_atr_wilder,
     window_ema,
     window_rsi,
     window_spread,
@@ -198,7 +200,7 @@ def mean_volume(window: str, only_if: tuple[str, ...] = ()) -> Feature:
 
 
 def atr(window: str, only_if: tuple[str, ...] = ()) -> Feature:
-    """Return the average true range: the plain mean, in the price's unit."""
+    """Return the average true range: the plain mean, in the price's unit, see `atr_wilder`."""
     return Feature(_atr, (window,), _one_more, only_if)
 
 
@@ -228,5 +230,25 @@ def stdev(window: str, only_if: tuple[str, ...] = ()) -> Feature:
 
 
 def supertrend(window: str, multiplier: str, only_if: tuple[str, ...] = ()) -> Feature:
-    """Return Supertrend: the line while it lies below the price, minus the line while above."""
+    """Return Supertrend: the line while it lies below the price, minus the line while above.
+
+    Its bands are made of the ranges of `atr`; those of the indicator, of `atr_wilder`'s.
+    """
     return Feature(_supertrend, (window, multiplier), supertrend_rows, only_if)
+
+
+@compiled
+def _atr_wilder(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    return window_atr_wilder(high, low, close, int(args[0]))
+
+
+def atr_wilder(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+    """Return Wilder's average true range, in the price's unit, over 21 windows' rows."""
+    return Feature(_atr_wilder, (window,), atr_wilder_rows, only_if)

@@ -44,6 +44,7 @@ EVERY: dict[str, st.SearchStrategy[Indicator]] = {
     "rsi": st.builds(indicators.rsi, windows),
     "atr_wilder": st.builds(indicators.atr_wilder, windows),
     "adx": st.builds(indicators.adx, st.integers(2, 40)),
+    "atr": st.builds(indicators.atr, windows),
     "macd": st.builds(indicators.macd, st.integers(1, 12), st.integers(13, 40), st.integers(1, 12)),
     "bollinger": st.builds(indicators.bollinger, windows, factors),
     "donchian": st.builds(indicators.donchian, windows),
@@ -108,6 +109,11 @@ TALIB: list[tuple[Indicator, Oracle, float]] = [
     (indicators.ema(50), lambda c: (talib.EMA(c.close, 50),), 0),
     (indicators.rsi(2), lambda c: (talib.RSI(c.close, 2),), 100),
     (indicators.rsi(14), lambda c: (talib.RSI(c.close, 14),), 100),
+    (
+        indicators.atr(14),
+        lambda c: (talib.SMA(talib.TRANGE(c.high, c.low, c.close), 14),),
+        1,
+    ),
     (indicators.atr_wilder(14), lambda c: (talib.ATR(c.high, c.low, c.close, 14),), 0),
     (indicators.atr_wilder(3), lambda c: (talib.ATR(c.high, c.low, c.close, 3),), 0),
     (

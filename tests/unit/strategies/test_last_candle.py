@@ -70,7 +70,9 @@ def whole(configuration: Configuration, candles: Candles) -> list[Said | None]:
             int(actions[row]),
             *(float(level[row]) for level in levels),
             found.max_candles,
-            cooldown=found.cooldown,
+            np.nan if found.confidence is None else float(found.confidence[row]),
+            () if found.targets is None else found.targets[:, row].tolist(),
+            found.cooldown,
         )
         if actions[row] != NONE
         else None

@@ -3,53 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tradepulse.strategies._windows import window_mean, window_sum
 from tradepulse.strategies.compiled import compiled
-from tradepulse.strategies.indicators._indicator import FloatArray, Indicator, window_of
+from tradepulse.strategies.indicators._indicator import FloatArray, Indicator, window_of, windowed
 
 DAY_MS = 86_400_000
 
-SumState = tuple[int, float, FloatArray, FloatArray]
-"""Rows seen, sum of the block so far, the block's rows, and the sums of the block before."""
 MeanState = tuple[int, float]
 """Rows seen, at most the window; and their sum, from the window on the average."""
-
-
-def sum_state(window: int) -> SumState:
-    """Return `rolling_sum`'s state before the first row."""
-    return 0, 0.0, np.zeros(window), np.zeros(window + 1)
-
 
 MEAN_STATE: MeanState = (0, 0.0)
 
 
 @compiled
-def rolling_sum(x: FloatArray, window: int, state: SumState) -> tuple[FloatArray, SumState]:
-    """Sum each row and the `window - 1` rows before it.
-
-    Rows are taken in blocks of `window`. A window is the end of the block before, whose sums from
-    each row on are known, and the beginning of this one. So nothing is ever subtracted: a running
-    sum would keep the rounding of a large value long after that has left the window. Source: M.
-    van Herk, "A fast algorithm for local minimum and maximum filters", Pattern Recognition
-    Letters 13 (1992), here for sums.
-    """
-    seen, total, block, ends = state
-    out = np.full(len(x), np.nan)
-    for i in range(len(x)):
-        at = seen % window
-        block[at] = x[i]
-        total += x[i]
-        seen += 1
-        if seen >= window:
-            out[i] = ends[at + 1] + total
-        if at == window - 1:
-            total = 0.0
-            for j in range(at, -1, -1):
-                ends[j] = ends[j + 1] + block[j]
-    return out, (seen, total, block, ends)
-
-
-@compiled
-def ema_rows(x: FloatArray, window: int, state: MeanState) -> tuple[FloatArray, MeanState]:
+def endless_ema(x: FloatArray, window: int, state: MeanState) -> tuple[FloatArray, MeanState]:
     """Smooth with the factor 2 / (window + 1), from the mean of the first `window` rows on.
 
     Rows that are NaN have not begun yet: they are passed over.
@@ -73,7 +40,7 @@ def ema_rows(x: FloatArray, window: int, state: MeanState) -> tuple[FloatArray, 
 
 
 @compiled
-def wilder_rows(x: FloatArray, window: int, state: MeanState) -> tuple[FloatArray, MeanState]:
+def endless_wilder(x: FloatArray, window: int, state: MeanState) -> tuple[FloatArray, MeanState]:
     """Smooth as Wilder: the mean of the first `window` rows, then 1 / window of each new row.
 
     Rows that are NaN have not begun yet: they are passed over.
@@ -96,29 +63,17 @@ def wilder_rows(x: FloatArray, window: int, state: MeanState) -> tuple[FloatArra
 
 
 @compiled
-def _sma_rows(x: FloatArray, window: int, state: SumState) -> tuple[tuple[FloatArray], SumState]:
-    total, state = rolling_sum(x, window, state)
-    return (total / window,), state
-
-
-@compiled
 def _ema_rows(x: FloatArray, window: int, state: MeanState) -> tuple[tuple[FloatArray], MeanState]:
-    mean, state = ema_rows(x, window, state)
+    mean, state = endless_ema(x, window, state)
     return (mean,), state
 
 
 @compiled
-def _rolling_vwap_rows(
-    high: FloatArray,
-    low: FloatArray,
-    close: FloatArray,
-    volume: FloatArray,
-    window: int,
-    state: tuple[SumState, SumState],
-) -> tuple[tuple[FloatArray], tuple[SumState, SumState]]:
-    value, value_state = rolling_sum((high + low + close) / 3.0 * volume, window, state[0])
-    traded, traded_state = rolling_sum(volume, window, state[1])
-    return (value / traded,), (value_state, traded_state)
+def _window_vwap(
+    high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray, window: int
+) -> FloatArray:
+    value = window_sum((high + low + close) / 3.0 * volume, window)
+    return value / window_sum(volume, window)
 
 
 @compiled
@@ -149,8 +104,8 @@ def sma(window: int) -> Indicator:
         ValueError: the window is no whole number of at least 1.
     """
     length = window_of("window", window)
-    return Indicator(
-        f"sma({length})", ("close",), ("sma",), _sma_rows, (length,), lambda: sum_state(length)
+    return windowed(
+        f"sma({length})", ("close",), ("sma",), length, lambda close: (window_mean(close, length),)
     )
 
 
@@ -177,13 +132,12 @@ def rolling_vwap(window: int) -> Indicator:
         ValueError: the window is no whole number of at least 1.
     """
     length = window_of("window", window)
-    return Indicator(
+    return windowed(
         f"rolling_vwap({length})",
         ("high", "low", "close", "volume"),
         ("vwap",),
-        _rolling_vwap_rows,
-        (length,),
-        lambda: (sum_state(length), sum_state(length)),
+        length,
+        lambda high, low, close, volume: (_window_vwap(high, low, close, volume, length),),
     )
 
 

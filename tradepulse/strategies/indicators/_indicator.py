@@ -21,7 +21,7 @@ class Indicator:
         name: as in `macd(12, 26, 9)`.
         columns: what it reads of a candle: attributes of `Candles` and of one candle.
         fields: names of its values.
-        rows: compiled `(*columns, *arguments, state) -> (one array for each field, state)`.
+        rows: `(*columns, *arguments, state) -> (one array for each field, state)`.
         arguments: lengths and factors.
         begin: makes the state before the first row. A state may hold buffers, so each run gets
             its own.
@@ -79,6 +79,34 @@ class Live:
         columns = (np.array([getattr(candle, name)]) for name in self.indicator.columns)
         values, self._state = self.indicator.rows(*columns, *self.indicator.arguments, self._state)
         return tuple(float(value[0]) for value in values)
+
+
+def windowed(
+    name: str,
+    columns: tuple[str, ...],
+    fields: tuple[str, ...],
+    memory: int,
+    function: Callable[..., tuple[FloatArray, ...]],
+) -> Indicator:
+    """Make an indicator of a function that strategies' features are made of, too.
+
+    Args:
+        name: as in `Indicator`.
+        columns: as in `Indicator`.
+        fields: as in `Indicator`.
+        memory: how many rows, the last included, a row depends on, to the bit. So the state is
+            the `memory - 1` rows before.
+        function: `(*columns) -> (one array for each field)`, over any number of rows.
+    """
+
+    def rows(*given: Any) -> tuple[tuple[FloatArray, ...], State]:
+        new, before = given[:-1], given[-1]
+        whole = [np.concatenate(parts) for parts in zip(before, new, strict=True)]
+        values = function(*whole)
+        kept = tuple(column[max(0, len(column) - memory + 1) :] for column in whole)
+        return tuple(value[len(before[0]) :] for value in values), kept
+
+    return Indicator(name, columns, fields, rows, (), lambda: (np.empty(0),) * len(columns))
 
 
 def window_of(name: str, value: int, least: int = 1) -> int:

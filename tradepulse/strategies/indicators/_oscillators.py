@@ -4,18 +4,18 @@ import math
 
 import numpy as np
 
+from tradepulse.strategies._recursions import strength
 from tradepulse.strategies.compiled import compiled
-from tradepulse.strategies.indicators._averages import MEAN_STATE, MeanState, ema_rows, wilder_rows
+from tradepulse.strategies.indicators._averages import (
+    MEAN_STATE,
+    MeanState,
+    endless_ema,
+    endless_wilder,
+)
 from tradepulse.strategies.indicators._indicator import FloatArray, Indicator, window_of
 
 RsiState = tuple[float, MeanState, MeanState]
 MacdState = tuple[int, MeanState, MeanState, MeanState]
-
-
-@compiled
-def strength(gain: float, loss: float) -> float:
-    """Return the share of the gains in all movement, in percent; 50 where nothing moved."""
-    return 100.0 * gain / (gain + loss) if gain + loss > 0.0 else 50.0
 
 
 @compiled
@@ -31,8 +31,8 @@ def _rsi_rows(
         gains[i] = change if not change < 0.0 else 0.0
         losses[i] = -change if not change > 0.0 else 0.0
         before = close[i]
-    gain, gain_state = wilder_rows(gains, window, gain_state)
-    loss, loss_state = wilder_rows(losses, window, loss_state)
+    gain, gain_state = endless_wilder(gains, window, gain_state)
+    loss, loss_state = endless_wilder(losses, window, loss_state)
     out = np.full(len(close), np.nan)
     for i in range(len(close)):
         if not np.isnan(gain[i]):
@@ -51,10 +51,10 @@ def _macd_rows(
             break
         recent[i] = np.nan
         late += 1
-    quick, fast_state = ema_rows(recent, fast, fast_state)
-    sluggish, slow_state = ema_rows(close, slow, slow_state)
+    quick, fast_state = endless_ema(recent, fast, fast_state)
+    sluggish, slow_state = endless_ema(close, slow, slow_state)
     line = quick - sluggish
-    smooth, signal_state = ema_rows(line, signal, signal_state)
+    smooth, signal_state = endless_ema(line, signal, signal_state)
     return (line, smooth, line - smooth), (late, fast_state, slow_state, signal_state)
 
 

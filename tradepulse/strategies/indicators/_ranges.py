@@ -4,26 +4,24 @@ import math
 
 import numpy as np
 
+from tradepulse.strategies._recursions import NO_BANDS, Bands, next_bands
+from tradepulse.strategies._windows import mean_true_range, true_range
 from tradepulse.strategies.compiled import compiled
-from tradepulse.strategies.indicators._averages import MEAN_STATE, MeanState, wilder_rows
-from tradepulse.strategies.indicators._indicator import FloatArray, Indicator, factor_of, window_of
+from tradepulse.strategies.indicators._averages import MEAN_STATE, MeanState, endless_wilder
+from tradepulse.strategies.indicators._indicator import (
+    FloatArray,
+    Indicator,
+    factor_of,
+    window_of,
+    windowed,
+)
 
 AtrState = tuple[float, MeanState]
 """The close before, and the average's state."""
 Bar = tuple[float, float, float]
 """High, low and close of a candle."""
 AdxState = tuple[Bar, MeanState, MeanState, MeanState, MeanState]
-Bands = tuple[float, float, float]
-"""Upper band, lower band, and direction: 1 up, -1 down, NaN before the first row."""
 SupertrendState = tuple[AtrState, float, Bands]
-
-NO_BANDS: Bands = (math.nan, math.nan, math.nan)
-
-
-@compiled
-def true_range(high: float, low: float, before: float) -> float:
-    """Return the distance from the lowest to the highest, the close before included."""
-    return max(high, before) - min(low, before)
 
 
 @compiled
@@ -37,7 +35,7 @@ def atr_rows(
         if not np.isnan(before):
             ranges[i] = true_range(high[i], low[i], before)
         before = close[i]
-    mean, mean_state = wilder_rows(ranges, window, mean_state)
+    mean, mean_state = endless_wilder(ranges, window, mean_state)
     return mean, (before, mean_state)
 
 
@@ -96,37 +94,8 @@ def _adx_rows(
         minus[i] = 100.0 * down_moves[i] / ranged[i] if ranged[i] > 0.0 else 0.0
         both = plus[i] + minus[i]
         index[i] = 100.0 * abs(plus[i] - minus[i]) / both if both > 0.0 else 0.0
-    smooth, adx_state = wilder_rows(index, window, adx_state)
+    smooth, adx_state = endless_wilder(index, window, adx_state)
     return (smooth, plus, minus), (before, range_state, up_state, down_state, adx_state)
-
-
-@compiled
-def next_bands(middle: float, distance: float, close: float, before: float, bands: Bands) -> Bands:
-    """Return Supertrend's bands and direction after one more candle.
-
-    A band only comes nearer to the price, until a close has passed it. The direction turns with
-    a close beyond the band that it faces.
-
-    Args:
-        middle: the mean of the candle's high and low.
-        distance: from there to each new band.
-        close: the candle's.
-        before: the close before.
-        bands: after the candle before; NaN where this is the first one.
-    """
-    upper, lower, direction = bands
-    new_upper, new_lower = middle + distance, middle - distance
-    if math.isnan(direction):
-        return new_upper, new_lower, -1.0
-    if new_upper < upper or before > upper:
-        upper = new_upper
-    if new_lower > lower or before < lower:
-        lower = new_lower
-    if direction < 0.0:
-        direction = 1.0 if close > upper else -1.0
-    else:
-        direction = -1.0 if close < lower else 1.0
-    return upper, lower, direction
 
 
 @compiled
@@ -150,6 +119,25 @@ def _supertrend_rows(
             line[i] = bands[1] if bands[2] > 0.0 else bands[0]
         before = close[i]
     return (line, direction), (atr_state, before, bands)
+
+
+def atr(window: int = 14) -> Indicator:
+    """Return the average true range: the plain mean, in the price's unit, as strategies' `atr`.
+
+    The first value is in the row `window`, as that of `atr_wilder`, and is the same there. Later
+    ones forget a candle after `window` rows, Wilder's never.
+
+    Raises:
+        ValueError: the window is no whole number of at least 1.
+    """
+    length = window_of("window", window)
+    return windowed(
+        f"atr({length})",
+        ("high", "low", "close"),
+        ("atr",),
+        length + 1,
+        lambda high, low, close: (mean_true_range(high, low, close, length),),
+    )
 
 
 def atr_wilder(window: int = 14) -> Indicator:
