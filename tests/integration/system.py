@@ -43,6 +43,8 @@ DAY = 86_400_000
 START = 1_514_764_800_000
 """2018-01-01, the first traded candle of these tests."""
 SHARE = 0.5
+OWN_FILE = Path(__file__).parents[1] / "strategies_of_rules.py"
+OWN = {"chandelier": {"window": 8, "cooldown": 3}, "falling": {"window": 8, "stop_atr": 1.5}}
 RULES = AccountRules(maker_fee=Decimal("0.0004"), impact=0.05)
 COSTS = {"MAKER_FEE": str(RULES.maker_fee), "IMPACT": str(RULES.impact)}
 """`RULES` as the executor's environment."""
@@ -128,6 +130,23 @@ def _on_every(
         for one in candles
         for name, sets in params.items()
         for number, chosen in enumerate(sets)
+    ]
+
+
+def of_own_strategies(candles: Sequence[Candles]) -> list[Configuration]:
+    """A configuration of each on every series: stops that move, targets that fall, confidence."""
+    return [
+        Configuration(
+            uuid5(NAMESPACE_URL, f"{one.series}/{name}"),
+            name,
+            one.exchange,
+            one.symbol,
+            one.timeframe,
+            params,
+            SHARE,
+        )
+        for one in candles
+        for name, params in OWN.items()
     ]
 
 

@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,15 +16,17 @@ from system import (
     every_configuration_for,
     expected,
     last_close,
+    of_own_strategies,
     trade_rows,
     with_four_hours,
 )
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.embedded.kafka import EmbeddedKafka
+from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading.weights import InverseVolatility
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("own_strategies")]
 DAYS = 60
 SERVICES = ("signal_svc", "executor_svc", "market_ingest", "rl_svc")
 DAY = 86_400_000
@@ -37,11 +39,17 @@ def market() -> list[Candles]:
     return with_four_hours(demo_candles(DAYS))
 
 
+def traded(candles: Sequence[Candles]) -> list[Configuration]:
+    """Return what trades: with stops that move, targets that fall, and rests, too."""
+    return [*every_configuration_for(candles), *of_own_strategies(candles)]
+
+
 async def prepared(system: System, speed: str) -> int:
     """Make a system ready and start it; return the close time at which it will be done."""
     candles = market()
-    asked = every_configuration_for(candles)
-    system.start("market_ingest", **await system.prepare_replay(candles, asked, speed=speed))
+    system.start(
+        "market_ingest", **await system.prepare_replay(candles, traded(candles), speed=speed)
+    )
     for name in SERVICES:
         if name != "market_ingest":
             system.start(name)
@@ -62,7 +70,7 @@ async def test_killed_at_any_moment_the_ledger_is_that_of_an_undisturbed_run(
         calm.stop()
     undisturbed = await calm.ledger()
     candles = market()
-    result = expected(candles, every_configuration_for(candles), InverseVolatility(96))
+    result = expected(candles, traded(candles), InverseVolatility(96))
     assert await calm.trades() == trade_rows(result)
     assert len(result.trades) > 500
 
@@ -120,7 +128,7 @@ async def test_a_broker_that_is_away_for_a_minute_loses_nothing(
     finally:
         system.stop()
     candles = market()
-    result = expected(candles, every_configuration_for(candles), InverseVolatility(96))
+    result = expected(candles, traded(candles), InverseVolatility(96))
     assert await system.trades() == trade_rows(result)
 
 
@@ -152,5 +160,5 @@ async def test_a_second_signal_svc_joins_and_leaves(
     finally:
         system.stop()
     candles = market()
-    result = expected(candles, every_configuration_for(candles), InverseVolatility(96))
+    result = expected(candles, traded(candles), InverseVolatility(96))
     assert await system.trades() == trade_rows(result)

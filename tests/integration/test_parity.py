@@ -5,14 +5,11 @@ import json
 import random
 import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from system import (
-    SHARE,
     START,
     System,
     announcement,
@@ -21,23 +18,19 @@ from system import (
     equity_rows,
     every_configuration_for,
     expected,
+    of_own_strategies,
     trade_rows,
     with_four_hours,
 )
 
 from contracts.topics import CANDLES
 from tests.made_models import made_model
-from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.instrument_rules import KeptRules, keep_rules, market_rules
 from tradepulse.market_data.store import store_candles
 from tradepulse.research.model_files import write_model
 from tradepulse.research.model_registry import import_model
 from tradepulse.runtime.db import connect, ms, opened_pool
 from tradepulse.runtime.publisher import Publisher
-from tradepulse.strategies import files as strategy_files
-from tradepulse.strategies._registry import STRATEGIES
-from tradepulse.strategies.evaluate import Configuration
-from tradepulse.strategies.files import load_strategy_file
 from tradepulse.trading.policies.learned import LearnedPolicy
 from tradepulse.trading.policies.model_bytes import bytes_of
 from tradepulse.trading.weights import FixedWeights, InverseVolatility
@@ -71,8 +64,6 @@ BY_HAND = {"bitfinex:LTC/USD": {"price_tick": "0.001"}}
 
 MODEL = made_model(11, max_weight=0.8)
 BUDGET = 2.5
-OWN_FILE = Path(__file__).parents[1] / "strategies_of_rules.py"
-OWN = {"chandelier": {"window": 8, "cooldown": 3}, "falling": {"window": 8, "stop_atr": 1.5}}
 
 
 def environment(policy: str, folder: Path) -> dict[str, str]:
@@ -82,34 +73,6 @@ def environment(policy: str, folder: Path) -> dict[str, str]:
     if policy == "registered":
         return {"POLICY": f"model:{MODEL.model_id}", "BUDGET": str(BUDGET)}
     return {"POLICY": policy, "FIXED_WEIGHTS": json.dumps(FIXED)}
-
-
-@pytest.fixture
-def _own_strategies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The strategies of a file, known here and to every service."""
-    monkeypatch.setenv("STRATEGY_FILES", str(OWN_FILE))
-    load_strategy_file(OWN_FILE)
-    yield
-    for name in OWN:
-        del STRATEGIES[name]
-    strategy_files._loaded.clear()
-
-
-def of_own_strategies(candles: Sequence[Candles]) -> list[Configuration]:
-    """A configuration of each on every series: stops that move, targets that fall, confidence."""
-    return [
-        Configuration(
-            uuid5(NAMESPACE_URL, f"{one.series}/{name}"),
-            name,
-            one.exchange,
-            one.symbol,
-            one.timeframe,
-            params,
-            SHARE,
-        )
-        for one in candles
-        for name, params in OWN.items()
-    ]
 
 
 async def publish_shuffled(system: System, events: dict, chance: random.Random) -> None:
@@ -146,7 +109,7 @@ async def stutter(system: System, names: list[str], chance: random.Random) -> No
         ("registered", {}, {}),
     ],
 )
-@pytest.mark.usefixtures("_own_strategies")
+@pytest.mark.usefixtures("own_strategies")
 async def test_replay_gives_the_trades_of_the_backtest(
     policy: str,
     kept: dict[str, KeptRules],

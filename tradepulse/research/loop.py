@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from tradepulse.research.accounts import (
     STEPS,
+    Account,
+    Held,
     close_account,
     closed,
     decided,
@@ -101,8 +103,8 @@ def _signal(i: int, c: CandleArrays, f: Columns, p: FloatArray) -> Answer:
 @step
 def _passed(
     position: Position,
-    waiting: int,
-    cash: float,
+    held: Held,
+    account: Account,
     candles: CandleArrays,
     finer: FinerArrays,
     rows: tuple[int, int],
@@ -111,23 +113,23 @@ def _passed(
     """Return up to which row a position is held, how it is left in the first, and what it is then.
 
     Args:
-        position: what is held.
-        waiting: reason of the exit that waits for the next open, or `NO_EXIT`.
-        cash: beside the position.
+        position: what is held, as it is in the first row.
+        held: when it was entered, and whether its exit waits for the next open.
+        account: beside the position.
         candles: the series.
         finer: lower-timeframe candles.
         rows: the first, and the one at which something may happen if nothing does before.
         rules: costs.
     """
     row, until = rows
-    if waiting != NO_EXIT:
+    if held.waiting != NO_EXIT:
         # an exit decided at a close comes before the stop of the candle that fills it
         open_, volume = candles.open[row], candles.volume[row]
-        return row, market_exit(waiting, position, open_, volume, rules), position
-    calm = quiet_end(position, cash, candles, row, until)
+        return row, market_exit(held.waiting, position, open_, volume, rules), position
+    calm = quiet_end(position, account.cash, candles, row, until)
     if calm > row:
         return calm, STAYS, position
-    left = exit_in(position, cash, candles, finer, row, rules)
+    left = exit_in(position, account.cash, candles, finer, row, rules)
     return row + 1, left, trailed(position, candles, row)
 
 
@@ -162,7 +164,8 @@ def advance(
                 row = end
                 break
             answer = _signal(speaks, candles, trial.f, trial.p)
-            row, speaks = speaks + 1, next_row(said.enters, speaks + 1, said)
+            row = speaks + 1
+            speaks = next_row(said.enters, row, said)
             position = enter(answer, candles, row, account.cash, rules)
             if position.quantity > 0.0 and row > held.expires:
                 account = entered(account, position, row, results)
@@ -175,9 +178,7 @@ def advance(
         if FALLS:
             position = fallen(position, kept[STEPS:], open_time, held.entered, row)
             calm = min(calm, position.changes)
-        calm, left, position = _passed(
-            position, held.waiting, account.cash, candles, finer, (row, calm), rules
-        )
+        calm, left, position = _passed(position, held, account, candles, finer, (row, calm), rules)
         if left.reason == NO_EXIT:
             account = held_through(account, position, close, (row, calm), results)
             row = calm

@@ -1,6 +1,7 @@
 """The indicators: batch and candle by candle the same to the bit, and right by an independent one.
 
-TA-Lib is the oracle where it has the indicator; Supertrend and VWAP have plain ones here.
+TA-Lib is the oracle, Supertrend and VWAP have plain ones here as well; over real candles:
+test_talib.py.
 """
 
 import math
