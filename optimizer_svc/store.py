@@ -1,8 +1,8 @@
 """What jobs leave in PostgreSQL. Every write names the worker that holds the job."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
 import asyncpg
@@ -89,7 +89,8 @@ class Store(Claims):
         """
         where = spec.exchange, symbol, spec.timeframe
         if used is not None:
-            return await self._market.stored(*where, used.first, used.end)
+            found = await self._market.stored(*where, used.first, used.end)
+            return await self.with_references(found, spec.strategies, lookback)
         refused = ""
         if spec.start is not None and spec.end is not None:
             begin = max(0, spec.start - lookback * timeframe_ms(spec.timeframe))
@@ -97,7 +98,36 @@ class Store(Claims):
         found = await self.candles_between(where, spec.start, spec.end, lookback)
         if refused and not len(found):
             raise ValueError(refused)
-        return found
+        return await self.with_references(found, spec.strategies, lookback)
+
+    async def with_references(
+        self, candles: Candles, strategies: Iterable[str], lookback: int
+    ) -> Candles:
+        """Return a series with the candles of the instruments that strategies look at beside it.
+
+        They begin `lookback` candles before it. What is missing is fetched, as of the series.
+
+        Raises:
+            ValueError: there are none of one of them.
+        """
+        if not len(candles):
+            return candles
+        start, end = int(candles.open_time[0]), int(candles.close_time[-1])
+        names = {name for one in strategies for name in get_strategy(one).references(candles)}
+        others = {}
+        for name in sorted(names):
+            exchange, _, symbol = name.partition(":")
+            where = exchange, symbol, candles.timeframe
+            begin = max(0, start - lookback * timeframe_ms(candles.timeframe))
+            refused = await self._complete(where, begin, end)
+            others[name] = await self.candles_between(where, start, end, lookback)
+            if not len(others[name]):
+                raise ValueError(
+                    f"{candles.series}: a strategy looks at {name}, of which there are no "
+                    f"{candles.timeframe} candles: "
+                    + (refused or "import or backfill them, or leave that strategy out")
+                )
+        return replace(candles, references=others)
 
     async def candles_between(
         self, where: tuple[str, str, str], start: int | None, end: int | None, lookback: int

@@ -31,6 +31,7 @@ from tradepulse.runtime.settings import load_settings
 from tradepulse.strategies import strategy_names
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.strategies.files import StrategySettings
+from tradepulse.strategies.sources import referring
 from tradepulse.trading.policies.features import LOOKBACK
 from tradepulse.trading.policies.figure_bins import WINDOW_DAYS
 from tradepulse.trading.policies.model import Model
@@ -169,12 +170,29 @@ class _Watch:
                 await _loaded(connection, series, begin, end, count)
                 for series, count in sorted(needed.items())
             ]
+            others = [
+                await _loaded(connection, series, begin, end, count)
+                for series, count in sorted(_references(configurations, needed).items())
+            ]
             markets = market_rules(names, await binding_rules(connection, names), {})
-        candles = [one for one in candles if len(one)]
+        looked_at = {one.instrument for one in others}
+        candles = [referring(one, looked_at, others) for one in candles if len(one)]
         there = {one.series for one in candles}
         configurations = [one for one in configurations if one.series in there]
         rules = rules_of(self._row.config, markets)
         return growths_of(candles, configurations, rules, decided, day)
+
+
+def _references(
+    configurations: Sequence[Configuration], needed: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the series that configurations look at, and how many candles of each they need."""
+    found: dict[str, int] = {}
+    for one in configurations:
+        for instrument in one.references:
+            series = f"{instrument}:{one.timeframe}"
+            found[series] = max(found.get(series, 0), needed[one.series])
+    return found
 
 
 async def _loaded(

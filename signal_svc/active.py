@@ -30,6 +30,9 @@ class ActiveConfigurations:
         self._by_series: dict[str, dict[object, Configuration]] = {}
         self._in_order: dict[str, tuple[Configuration, ...]] = {}
         self._warm_up: dict[str, int] = {}
+        self._near: dict[str, int] = {}
+        self._higher: dict[str, frozenset[str]] = {}
+        self._references: dict[str, tuple[str, ...]] = {}
 
     def __len__(self) -> int:
         on_all = (c for found in self._by_series.values() for c in found.values())
@@ -65,6 +68,10 @@ class ActiveConfigurations:
         in_order = sorted(on_series.values(), key=lambda c: str(c.configuration_id))
         self._in_order[event.series] = tuple(in_order)
         self._warm_up[event.series] = max((c.lookback for c in in_order), default=1) - 1
+        self._near[event.series] = max((c.near for c in in_order), default=1) - 1
+        self._higher[event.series] = frozenset().union(*(c.higher for c in in_order))
+        looked_at = {instrument for one in in_order for instrument in one.references}
+        self._references[event.series] = tuple(sorted(looked_at))
 
     def _ready(self, event: ConfigurationChanged) -> Configuration | None:
         """Return the configuration to evaluate from now on; None for none."""
@@ -98,6 +105,18 @@ class ActiveConfigurations:
         """Return how many candles before a new one these need."""
         return self._warm_up.get(series, 0)
 
+    def near(self, series: str) -> int:
+        """Return how many of these they need where closed higher candles are kept."""
+        return self._near.get(series, 0)
+
+    def higher(self, series: str) -> frozenset[str]:
+        """Return the timeframes whose closed candles they look at, made of the series itself."""
+        return self._higher.get(series, frozenset())
+
+    def references(self, series: str) -> tuple[str, ...]:
+        """Return the instruments, `exchange:symbol`, that these look at beside the series' own."""
+        return self._references.get(series, ())
+
 
 def _compile(configuration: Configuration) -> None:
     """Run the strategy once on two flat candles, and on none: a first call compiles, or loads.
@@ -115,4 +134,5 @@ def _compile(configuration: Configuration) -> None:
     )
     for _ in signals_of(configuration, candles):
         raise ValueError(f"{configuration.strategy} acts without the candles it needs")
-    last_of(configuration, read_only(np.ones((5, 2))), read_only(candles.open_time), 0)
+    if not configuration.has_sources:
+        last_of(configuration, read_only(np.ones((5, 2))), read_only(candles.open_time), 0)

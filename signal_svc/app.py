@@ -5,6 +5,7 @@ from prometheus_client import Gauge
 from contracts.topics import CANDLES, CONFIGURATIONS, EVALUATIONS
 from signal_svc.active import ActiveConfigurations
 from signal_svc.handlers import CandleHandler, SignalMeters
+from signal_svc.references import References
 from signal_svc.settings import SignalSettings
 from signal_svc.store import SIGNALS, SignalStore
 from signal_svc.windows import Windows
@@ -24,6 +25,7 @@ def declare(service: Service, settings: SignalSettings) -> None:
         store,
         service.publisher,
         SignalMeters(service.registry),
+        References(store, settings.reference_grace_ms / 1000),
     )
     Gauge(
         "tradepulse_active_configurations", "Active configurations", registry=service.registry

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -23,6 +24,8 @@ from tradepulse.strategies.faults import named
 
 log = logging.getLogger(__name__)
 
+NO_REFERENCES: Mapping[str, Candles] = {}
+
 
 class Failures(Protocol):
     """Who is told of what went wrong, to count it."""
@@ -39,6 +42,7 @@ def evaluate(
     window: Window,
     count: int,
     failures: Failures,
+    references: Mapping[str, Candles] = NO_REFERENCES,
 ) -> dict[int, list[Signal]]:
     """Return the signals of a window's last `count` candles, by their number among these.
 
@@ -47,13 +51,15 @@ def evaluate(
     The others, and the candle, go on.
     """
     by_row: dict[int, list[Signal]] = {}
-    if count == 1:
-        for configuration in configurations:
+    candles, first = None, len(window) - count
+    for configuration in configurations:
+        if count == 1 and not configuration.has_sources:
             for signal in _of_last(configuration, window, failures):
                 by_row.setdefault(0, []).append(signal)
-        return by_row
-    candles, first = window.candles, len(window) - count
-    for configuration in configurations:
+            continue
+        if candles is None:
+            candles = window.candles
+            candles = replace(candles, references={**candles.references, **references})
         for row, signal in _said(configuration, candles, first, failures):
             by_row.setdefault(row - first, []).append(signal)
     return by_row

@@ -3,7 +3,7 @@
 import asyncio
 import collections
 import logging
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Protocol, get_args
 
 import numpy as np
@@ -11,8 +11,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from contracts.events import Action, Signal, trace_id
 from contracts.topics import EVALUATIONS
+from signal_svc import references
 from signal_svc.active import ActiveConfigurations
 from signal_svc.evaluation import encode, evaluate
+from signal_svc.references import References
 from signal_svc.windows import Window, Windows, segments
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import WireCandle
@@ -28,13 +30,8 @@ LONG = 500
 """Candles of a stretch, times configurations, that are evaluated beside the event loop."""
 
 
-class Store(Protocol):
+class Store(references.Store, Protocol):
     """What the handler needs of the database."""
-
-    async def candles_before(
-        self, exchange: str, symbol: str, timeframe: str, open_time: int, count: int
-    ) -> Candles:
-        """Return the last `count` candles that open before `open_time`."""
 
     async def archive(self, signals: list[tuple[int, str, Signal]]) -> None:
         """Keep signals; repeats change nothing."""
@@ -90,12 +87,14 @@ class CandleHandler:
         store: Store,
         publisher: Publisher,
         meters: SignalMeters,
+        looked_at: References,
     ) -> None:
         self._active = active
         self._windows = windows
         self._store = store
         self._publisher = publisher
         self._meters = meters
+        self._references = looked_at
 
     async def on_candles(self, batch: list[Delivery]) -> None:
         """Evaluate candles, publish the evaluations and archive their signals.
@@ -107,6 +106,14 @@ class CandleHandler:
         for delivery in batch:
             candle = delivery.event
             by_series.setdefault(candle.series, []).append(candle)
+        waiting = {series for series in by_series if self._active.references(series)}
+        if waiting and len(waiting) < len(by_series):
+            # nobody else is held up by what a few series wait for
+            await self._on_series({s: c for s, c in by_series.items() if s not in waiting})
+            by_series = {s: c for s, c in by_series.items() if s in waiting}
+        await self._on_series(by_series)
+
+    async def _on_series(self, by_series: Mapping[str, list[WireCandle]]) -> None:
         messages: list[tuple[str, bytes]] = []
         said: list[tuple[int, str, Signal]] = []
         last = 0
@@ -165,16 +172,20 @@ class CandleHandler:
         configurations = self._active.on(series)
         wanted = self._active.warm_up(series)
         first, count = segment[0], len(segment)
-        window = self._windows.before(series, first.open_time, wanted)
+        near, higher = self._active.near(series), self._active.higher(series)
+        window = self._windows.before(series, first.open_time, wanted, near, higher)
         if window is None:
-            window = Window(await self._before(first, wanted))
-        window.add(segment, wanted)
+            window = Window(await self._before(first, wanted), wanted, near, higher)
+        window.add(segment, near if window.higher else wanted)
         self._windows.keep(series, window, segment[-1].open_time)
+        seen = await self._references.of(
+            self._active.references(series), segment[-1], wanted + count
+        )
         # a long stretch takes its time: the partitions must not be lost meanwhile
         signals = (
-            await asyncio.to_thread(evaluate, configurations, window, count, self._meters)
+            await asyncio.to_thread(evaluate, configurations, window, count, self._meters, seen)
             if count * len(configurations) > LONG
-            else evaluate(configurations, window, count, self._meters)
+            else evaluate(configurations, window, count, self._meters, seen)
         )
         for row in sorted(signals):
             said += [(segment[row].close_time, series, signal) for signal in signals[row]]

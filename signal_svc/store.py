@@ -6,7 +6,8 @@ import asyncpg
 
 from contracts.events import ConfigurationChanged, Signal
 from tradepulse.candles.arrays import Candles
-from tradepulse.market_data.store import load_candles
+from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.market_data.store import last_open_time, load_candles
 from tradepulse.research.configurations import list_configurations
 from tradepulse.runtime.db import at
 from tradepulse.runtime.retention import Kept
@@ -37,6 +38,12 @@ class SignalStore:
             return await load_candles(
                 connection, exchange, symbol, timeframe, end=open_time, limit_last=count
             )
+
+    async def last_close(self, exchange: str, symbol: str, timeframe: str) -> int:
+        """Return when the last stored candle of a series closed, epoch ms; 0 for none."""
+        async with self._pool.acquire() as connection:
+            opened = await last_open_time(connection, exchange, symbol, timeframe)
+        return 0 if opened is None else opened + timeframe_ms(timeframe)
 
     async def configurations(self) -> list[ConfigurationChanged]:
         """Return the state of every configuration, as its last change has told or will tell it."""

@@ -1,12 +1,14 @@
 """Made-up candles for tests: possible, reproducible, on the grid."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from contracts.events import CandleClosed
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.strategies.sources import reference_of
 
 START = 1_599_955_200_000
 """2020-09-13, on the grid of every timeframe."""
@@ -33,6 +35,16 @@ def random_walk(
     keep = ~np.isin(np.arange(count), list(without))
     columns = (times, open_, high, low, close, random.random(count) * 10)
     return Candles(exchange, symbol, timeframe, *(column[keep] for column in columns))
+
+
+def beside_bitcoin(candles: Candles, seed: int = 1) -> Candles:
+    """Give a series a Bitcoin to look at, that walks by itself over the same times."""
+    random = np.random.default_rng(seed)
+    close = 500 * np.exp(np.cumsum(random.normal(0, 0.006, len(candles))))
+    others = {"open": close, "high": close * 1.01, "low": close * 0.99, "close": close}
+    name = reference_of("BTC", candles)
+    bitcoin = replace(candles, symbol=name.partition(":")[2], **others)
+    return replace(candles, references={name: bitcoin})
 
 
 def as_events(series: Iterable[Candles]) -> list[CandleClosed]:

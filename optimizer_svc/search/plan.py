@@ -93,21 +93,23 @@ def longest_lookback(spec: JobSpec) -> int:
         ValueError: a search space is empty.
     """
     return max(
-        lookback_of_space(get_strategy(name), spec.fixed.get(name, {})) for name in spec.strategies
+        lookback_of_space(get_strategy(name), spec.fixed.get(name, {}), spec.timeframe)
+        for name in spec.strategies
     )
 
 
-def lookback_of_space(strategy: Strategy, fixed: Params) -> int:
-    """Return the most candles that a strategy's parameter sets need.
+def lookback_of_space(strategy: Strategy, fixed: Params, timeframe: str) -> int:
+    """Return the most candles of a timeframe that a strategy's parameter sets need.
 
     Raises:
-        ValueError: the search space is empty.
+        ValueError: the search space is empty, or the strategy cannot be on this timeframe.
     """
     upper = {param.name: param.high for param in space_of(strategy, fixed)}
     try:
-        return strategy.lookback({**upper, **fixed})
+        return strategy.lookback({**upper, **fixed}, timeframe)
     except ValueError:  # its constraint refuses them together
-        return max(strategy.lookback(params) for params in random(strategy, SAMPLES, 0, fixed))
+        drawn = random(strategy, SAMPLES, 0, fixed)
+        return max(strategy.lookback(params, timeframe) for params in drawn)
 
 
 def range_of(spec: JobSpec, candles: Candles, lookback: int) -> Range:

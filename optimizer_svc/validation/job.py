@@ -105,7 +105,7 @@ class Validating:
     ) -> tuple[Candles, Range]:
         """Load what the search had, and what came since where the job asks for it."""
         inside, outside = (row.metrics.get(name) for name in RANGES)
-        lookback = plan.lookback_of_space(get_strategy(row.strategy), {})
+        lookback = plan.lookback_of_space(get_strategy(row.strategy), {}, row.timeframe)
         where = row.exchange, row.symbol, row.timeframe
         if inside is None or outside is None:
             candles = await self._store.candles_between(where, None, spec.end, lookback)
@@ -115,6 +115,7 @@ class Validating:
             end = max(spec.end or 0, outside[1])
             candles = await self._store.candles_between(where, inside[0], end, lookback)
             first, split = (int(np.searchsorted(candles.open_time, time)) for time in inside)
+        candles = await self._store.with_references(candles, [row.strategy], lookback)
         plan.check_candles(candles)
         if not first < split < len(candles):
             raise ValueError(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -91,7 +91,12 @@ async def load_candles(
                 f"candle {problem.row + 1} of {len(candles)} of {series} cannot be used: "
                 f"{problem.reason}; import it again"
             )
-        found.append(candles)
+        names = {name for one in of_series for name in one.configuration.references}
+        others = {}
+        for name in sorted(names):
+            exchange, _, symbol = name.partition(":")
+            others[name] = await market.stored(exchange, symbol, first.timeframe, begin, end)
+        found.append(replace(candles, references=others))
     return found
 
 

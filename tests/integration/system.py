@@ -92,14 +92,29 @@ def configurations_for(
         candles: the series.
         of_release: without what the stable release does not know.
     """
-    rest = {} if of_release else {"cooldown": 12}
-    params = {
+    rest: dict[str, float] = {} if of_release else {"cooldown": 12}
+    params: dict[str, list[dict[str, float]]] = {
         "sma_cross": [
             {"fast": 5, "slow": 21, "stop_atr": 3, "trail_atr": 2.5, "max_candles": 40},
             {"fast": 20, "slow": 60},
         ],
         "liquidity_sweep": [{}, {"window": 12, "limit_atr": 0.3, "trail_atr": 1.5, **rest}],
     }
+    return _on_every(candles, params)
+
+
+def every_configuration_for(candles: Sequence[Candles]) -> list[Configuration]:
+    """These, and those that look at a higher timeframe or at another instrument."""
+    looking = {
+        "trend_pullback": [{"window": 12, "trend_window": 10, "allow_short": 1}],
+        "relative_strength": [{"window": 24, "edge": 0.008}],
+    }
+    return [*configurations_for(candles), *_on_every(candles, looking)]
+
+
+def _on_every(
+    candles: Sequence[Candles], params: Mapping[str, Sequence[Mapping[str, float]]]
+) -> list[Configuration]:
     return [
         Configuration(
             uuid5(NAMESPACE_URL, f"{one.series}/{name}/{number}"),

@@ -12,8 +12,8 @@ import pytest
 from system import (
     START,
     System,
-    configurations_for,
     demo_candles,
+    every_configuration_for,
     expected,
     last_close,
     trade_rows,
@@ -40,7 +40,8 @@ def market() -> list[Candles]:
 async def prepared(system: System, speed: str) -> int:
     """Make a system ready and start it; return the close time at which it will be done."""
     candles = market()
-    system.start("market_ingest", **await system.prepare_replay(candles, speed=speed))
+    asked = every_configuration_for(candles)
+    system.start("market_ingest", **await system.prepare_replay(candles, asked, speed=speed))
     for name in SERVICES:
         if name != "market_ingest":
             system.start(name)
@@ -61,7 +62,7 @@ async def test_killed_at_any_moment_the_ledger_is_that_of_an_undisturbed_run(
         calm.stop()
     undisturbed = await calm.ledger()
     candles = market()
-    result = expected(candles, configurations_for(candles), InverseVolatility(96))
+    result = expected(candles, every_configuration_for(candles), InverseVolatility(96))
     assert await calm.trades() == trade_rows(result)
     assert len(result.trades) > 500
 
@@ -119,7 +120,7 @@ async def test_a_broker_that_is_away_for_a_minute_loses_nothing(
     finally:
         system.stop()
     candles = market()
-    result = expected(candles, configurations_for(candles), InverseVolatility(96))
+    result = expected(candles, every_configuration_for(candles), InverseVolatility(96))
     assert await system.trades() == trade_rows(result)
 
 
@@ -151,5 +152,5 @@ async def test_a_second_signal_svc_joins_and_leaves(
     finally:
         system.stop()
     candles = market()
-    result = expected(candles, configurations_for(candles), InverseVolatility(96))
+    result = expected(candles, every_configuration_for(candles), InverseVolatility(96))
     assert await system.trades() == trade_rows(result)

@@ -17,9 +17,9 @@ from system import (
     System,
     announcement,
     candle_events,
-    configurations_for,
     demo_candles,
     equity_rows,
+    every_configuration_for,
     expected,
     trade_rows,
     with_four_hours,
@@ -160,7 +160,7 @@ async def test_replay_gives_the_trades_of_the_backtest(
     # a model does not know its instruments at first: their fallback is a part of it
     by_model = policy in {"model", "registered"}
     candles = with_four_hours(demo_candles(DAYS, 2 if by_model else 10))
-    configurations = [*configurations_for(candles), *of_own_strategies(candles)]
+    configurations = [*every_configuration_for(candles), *of_own_strategies(candles)]
     write_model(tmp_path / "model.npz", MODEL)
     policies = {
         "fixed": FixedWeights(FIXED),
@@ -191,6 +191,8 @@ async def test_replay_gives_the_trades_of_the_backtest(
         await import_model(pool, bytes_of(MODEL), "main", "m", "model.npz")
     try:
         system.start("signal_svc")
+        # a reference may be on a partition of the other one
+        system.start("signal_svc_2", module="signal_svc.app")
         system.start("rl_svc", **environment(policy, tmp_path))
         system.start("executor_svc", MARKETS=json.dumps(by_hand))
         await system.announce(announcement(candles))
@@ -216,6 +218,10 @@ async def test_replay_gives_the_trades_of_the_backtest(
     assert [(ms(row[1]), *row[2:]) for row in ledger["equity"]] == equity_rows(result)
     refused = {row[0] for row in ledger["orders"] if row[15] == "REFUSED"}
     assert refused == {order.order_id for order in result.refused}
+    strategies = {one.configuration_id: one.strategy for one in configurations}
+    traded = Counter(strategies[trade.configuration_id] for trade in result.trades)
+    assert len(traded) == 6
+    assert min(traded.values()) > 20, traded
     # each of the rules was at work
     assert {t.exit_reason for t in result.trades} >= {"signal", "stop", "take_profit", "time"}
     states = {(row[8], row[15]) for row in ledger["orders"]}

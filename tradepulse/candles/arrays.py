@@ -1,6 +1,7 @@
 """One series of candles as arrays, the form in which all rules read the market."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,11 @@ class Candles(OnSeries):
         open_time: int64 `(n,)`, epoch ms, strictly increasing. Holes are allowed.
         open: float64 `(n,)`, quote currency; so are `high`, `low` and `close`.
         volume: float64 `(n,)`, base currency.
+        references: by `exchange:symbol`, candles of the same timeframe of other instruments that
+            strategies look at, by `exchange:symbol:timeframe` closed higher candles of the series
+            itself, where they need not be made. They may begin before these and end after them.
+        before: so many candles of the series came right before these, and are known to whoever
+            made the higher ones.
     """
 
     exchange: str
@@ -31,6 +37,8 @@ class Candles(OnSeries):
     low: NDArray[np.float64]
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
+    references: Mapping[str, "Candles"] = field(default_factory=dict, kw_only=True)
+    before: int = field(default=0, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.open_time)
@@ -58,4 +66,6 @@ class Candles(OnSeries):
             self.low[lo:hi],
             self.close[lo:hi],
             self.volume[lo:hi],
+            references=self.references,
+            before=self.before + lo if self.before else 0,
         )

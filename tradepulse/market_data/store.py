@@ -47,6 +47,7 @@ __all__ = [
     "Stored",
     "candle_counts",
     "known_series",
+    "last_open_time",
     "load_candles",
     "load_frame",
     "load_range",
@@ -67,6 +68,7 @@ lateral (select open_time from candles c where c.series = s.series order by 1 li
 lateral (select open_time from candles c where c.series = s.series order by 1 desc limit 1) z
 order by 1, 2, 3
 """
+_LAST = f"select max(open_time) from candles where series = ({_NUMBER})"  # noqa: S608 - a constant
 _COUNTS = """
 select exchange, symbol, timeframe, n
 from (select series, count(*) as n from candles group by 1) as counted
@@ -236,6 +238,14 @@ async def known_series(connection: Connection) -> list[KnownSeries]:
 async def series_ends(connection: Connection) -> dict[str, tuple[int, int]]:
     """Return of every stored series its first open time and the one before which it ends."""
     return {one.series: one.ends for one in await known_series(connection)}
+
+
+async def last_open_time(
+    connection: Connection, exchange: str, symbol: str, timeframe: str
+) -> int | None:
+    """Return when the last stored candle of a series opened, epoch ms; None where there is none."""
+    found: int | None = await connection.fetchval(_LAST, exchange, symbol, timeframe)
+    return found
 
 
 async def candle_counts(connection: Connection) -> dict[Name, int]:

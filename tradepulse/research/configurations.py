@@ -15,6 +15,8 @@ import asyncpg
 
 from contracts.events import ConfigurationChanged, Stage
 from contracts.topics import CONFIGURATIONS
+from tradepulse.candles.series import OnSeries
+from tradepulse.research.looked_at import check_references
 from tradepulse.runtime import outbox
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.refusals import NotFoundError, RefusedError
@@ -27,7 +29,7 @@ TRADABLE: frozenset[Stage] = frozenset({"PAPER", "MATURE"})
 
 
 @dataclass(frozen=True, slots=True)
-class StoredConfiguration:
+class StoredConfiguration(OnSeries):
     """One row of `trained_configurations`."""
 
     configuration_id: UUID
@@ -48,11 +50,6 @@ class StoredConfiguration:
     metrics: dict[str, Any]
     created_at: datetime
     updated_at: datetime
-
-    @property
-    def series(self) -> str:
-        """`exchange:symbol:timeframe`."""
-        return f"{self.exchange}:{self.symbol}:{self.timeframe}"
 
     def event(self) -> ConfigurationChanged:
         """Return the event that tells of this state."""
@@ -211,6 +208,7 @@ async def activate_within(
             f"configuration {configuration_id} has decayed; train it again, or move it to PAPER "
             "with `tradepulse configs stage` if you know better",
         )
+    await check_references(connection, row, row.strategy)
     stage: Stage = row.stage if row.stage in TRADABLE else "PAPER"
     return await change(connection, row, stage, is_active=True, reason=reason, by_person=True)
 

@@ -259,7 +259,7 @@ class Simulator:
             StrategyError: the strategy failed.
         """
         columns = strategy.columns(candles, vector)
-        asked = max(first, strategy.lookback_of(vector) - 1)
+        asked = max(first, strategy.lookback_of(vector, candles.timeframe) - 1)
         length, index = timeframe_ms(candles.timeframe), strategy.index
         held_ms = (int(vector[index["max_candles"]]) - 1) * length
         trial = Trial(columns, vector, asked, held_ms, int(vector[index["cooldown"]]) * length)

@@ -9,7 +9,7 @@ results themselves.
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,21 +17,23 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.accounts import KEPT
-from tradepulse.research.arrays import NOTHING, CandleArrays, finer_of, span_of
+from tradepulse.research.arrays import NOTHING, finer_of, span_of
 from tradepulse.research.loop import Trials
 from tradepulse.research.results import Record, Results
 from tradepulse.research.said import TILE
 from tradepulse.research.simulate import SimulationRules, loops_by
 from tradepulse.strategies import Strategy
-from tradepulse.strategies.faults import explained
-from tradepulse.strategies.features import MAX_FEATURES, Column, padded
+from tradepulse.strategies.faults import StrategyError, explained
+from tradepulse.strategies.features import MAX_FEATURES, Feature
 from tradepulse.strategies.market import columns_of
 from tradepulse.strategies.read_only import read_only
+from tradepulse.strategies.sources import Sources, rows_needed
 from tradepulse.trading.metrics import FIGURES
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-Key = tuple[Column, tuple[float, ...]]
+Key = tuple[Feature, tuple[float, ...]]
+"""A feature without the names of its parameters, and their values."""
 
 __all__ = ["FIGURES", "Sweep", "SweepResult"]
 
@@ -94,7 +96,7 @@ class Sweep:
         self._span = span_of(candles, first)
         self._candles = columns_of(candles)
         self._finer = finer_of(candles, finer)
-        self._columns = _Columns(self._candles)
+        self._columns = _Columns(candles)
 
     @property
     def days(self) -> int:
@@ -122,9 +124,11 @@ class Sweep:
             np.empty((trials, len(FIGURES))),
             np.empty((trials, len(self._span.days))) if daily else None,
         )
-        plan = _plan(self.strategy, np.ascontiguousarray(vectors))
+        plan = _plan(self.strategy, np.ascontiguousarray(vectors), self._series.timeframe)
         try:
             self._run(plan, result)
+        except StrategyError:
+            raise
         except Exception as error:
             first = self._span.first
             raise explained(self.strategy, self._series, vectors, first, error) from error
@@ -207,7 +211,7 @@ class _Plan:
         yield order[begin:]
 
 
-def _plan(strategy: Strategy, vectors: FloatArray) -> _Plan:
+def _plan(strategy: Strategy, vectors: FloatArray, timeframe: str) -> _Plan:
     keys: dict[Key | None, int] = {None: 0}
     columns = np.zeros((len(vectors), MAX_FEATURES), dtype=np.int64)
     needed = np.ones(len(vectors), dtype=np.int64)
@@ -218,9 +222,11 @@ def _plan(strategy: Strategy, vectors: FloatArray) -> _Plan:
         distinct, which = np.unique(args, axis=0, return_inverse=True)
         which = which.reshape(-1)
         values = [tuple(row) for row in distinct.tolist()]
-        found = [keys.setdefault((feature.function, one), len(keys)) for one in values]
+        plain = replace(feature, args=(), only_if=())
+        found = [keys.setdefault((plain, one), len(keys)) for one in values]
         columns[on, place] = np.array(found, dtype=np.int64)[which]
-        rows = np.array([feature.rows(*one) for one in values], dtype=np.int64)
+        wanted = (rows_needed(int(feature.rows(*one)), feature.on, timeframe) for one in values)
+        rows = np.fromiter(wanted, dtype=np.int64)
         needed[on] = np.maximum(needed[on], rows[which])
     return _Plan(vectors, list(keys), columns, needed + strategy.shift)
 
@@ -228,14 +234,14 @@ def _plan(strategy: Strategy, vectors: FloatArray) -> _Plan:
 class _Columns:
     """The features computed so far, the least recently used given up for others."""
 
-    def __init__(self, candles: CandleArrays) -> None:
-        rows = max(1, len(candles.open))
+    def __init__(self, candles: Candles) -> None:
+        rows = max(1, len(candles))
         fitting = min(MAX_COLUMNS, CACHE_BYTES // (8 * rows))
         self.capacity = max(MAX_FEATURES + 1, fitting)
-        self.table = np.empty((self.capacity, len(candles.open)))
+        self.table = np.empty((self.capacity, len(candles)))
         self.table[0] = np.nan
         self.shown = read_only(self.table)
-        self._inputs = candles[:5]
+        self._sources = Sources(candles)
         self._slots: OrderedDict[Key, int] = OrderedDict()
 
     def slots(self, plan: _Plan, rows: IntArray, pool: ThreadPoolExecutor) -> IntArray:
@@ -259,5 +265,4 @@ class _Columns:
         return np.asarray(slot_of[plan.columns])
 
     def _compute(self, key: Key) -> None:
-        function, values = key
-        self.table[self._slots[key]] = function(*self._inputs, padded(values))
+        self.table[self._slots[key]] = self._sources.column(*key)

@@ -7,9 +7,12 @@ from tradepulse.strategies import (
     bollinger_squeeze,
     donchian_breakout,
     liquidity_sweep,
+    relative_strength,
     rsi_reversion,
+    session_breakout,
     sma_cross,
     supertrend,
+    trend_pullback,
 )
 from tradepulse.strategies._evaluations import REFUSALS, Evaluations, step_ms
 from tradepulse.strategies._kernels import Columns
@@ -67,11 +70,14 @@ __all__ = [
     "hold",
     "leave",
     "liquidity_sweep",
+    "relative_strength",
     "rsi_reversion",
+    "session_breakout",
     "sma_cross",
     "step_ms",
     "strategy",
     "strategy_names",
     "supertrend",
     "times",
+    "trend_pullback",
 ]

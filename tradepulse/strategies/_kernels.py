@@ -5,6 +5,7 @@ strategy's own: its rule, the functions of its features, and where their paramet
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from tradepulse.strategies.answers import (
     Answer,
 )
 from tradepulse.strategies.compiled import compiled, row_by_row
-from tradepulse.strategies.features import Args
+from tradepulse.strategies.features import MAX_ARGS, Args, Feature
 from tradepulse.strategies.market import IntArray, Market
 
 ActionArray = np.ndarray[tuple[int], np.dtype[np.int8]]
@@ -37,6 +38,18 @@ MAX_SWITCHES = 5
 ALWAYS = -1
 NEVER = -2
 UNUSED: Wire = (ALWAYS, ALWAYS, ALWAYS, NEVER, NEVER, NEVER, NEVER, NEVER)
+
+
+def wire_of(feature: Feature, index: Mapping[str, int]) -> Wire:
+    """Return where a feature's parameters stand in the vector."""
+    args = [index[name] for name in feature.args]
+    switches = [index[name] for name in feature.only_if] or [ALWAYS]
+    args += [ALWAYS] * (MAX_ARGS - len(args))
+    switches += [NEVER] * (MAX_SWITCHES - len(switches))
+    a, b, c = args
+    d, e, f, g, h = switches
+    return a, b, c, d, e, f, g, h
+
 
 TRAIL_ATR = LIMIT_ATR = ATR_COLUMN = 0
 WIRES: tuple[Wire, ...] = (UNUSED,) * 8
@@ -203,6 +216,29 @@ def columns(c: Market, p: FloatArray) -> Columns:
 _signal, _columns = signal, columns
 
 
+def evaluate_given(
+    c: Market, f: Columns, p: FloatArray, first: int
+) -> tuple[ActionArray, FloatArray]:
+    """Return what `evaluate` does, by features that are given; see `sources.py`."""
+    n = len(c.close)
+    action = np.zeros(n, dtype=np.int8)
+    levels = np.full((MORE_LEVELS if MORE else LEVELS, n), np.nan)
+    for i in range(first, n):
+        said = _signal(i, c, f, p)
+        if said.action != NONE:
+            action[i] = said.action
+            levels[0, i], levels[1, i] = said.stop, said.target
+            levels[2, i], levels[3, i] = said.limit, said.trail
+            if MORE:
+                levels[LEVELS, i] = said.confidence
+                for k in range(2 * MAX_STEPS):
+                    levels[LEVELS + 1 + k, i] = said.targets[k]
+    return action, levels
+
+
+_evaluate_given = evaluate_given
+
+
 def evaluate(c: Market, p: FloatArray, first: int) -> tuple[ActionArray, FloatArray]:
     """Return actions and levels, from row `first` on.
 
@@ -213,21 +249,9 @@ def evaluate(c: Market, p: FloatArray, first: int) -> tuple[ActionArray, FloatAr
     compile if they write into them, or into the features.
     """
     n = len(c.close)
-    action = np.zeros(n, dtype=np.int8)
-    levels = np.full((MORE_LEVELS if MORE else LEVELS, n), np.nan)
     if first < n:
-        f = _columns(c, p)
-        for i in range(first, n):
-            said = _signal(i, c, f, p)
-            if said.action != NONE:
-                action[i] = said.action
-                levels[0, i], levels[1, i] = said.stop, said.target
-                levels[2, i], levels[3, i] = said.limit, said.trail
-                if MORE:
-                    levels[LEVELS, i] = said.confidence
-                    for k in range(2 * MAX_STEPS):
-                        levels[LEVELS + 1 + k, i] = said.targets[k]
-    return action, levels
+        return _evaluate_given(c, _columns(c, p), p, first)
+    return np.zeros(n, dtype=np.int8), np.full((MORE_LEVELS if MORE else LEVELS, n), np.nan)
 
 
 def last(

@@ -71,7 +71,8 @@ COMMON_ATR = atr("atr_window", only_if=("trail_atr", "limit_atr"))
 
 def is_common_atr(feature: Feature) -> bool:
     """Tell whether a feature is the range that trail and limit are measured in."""
-    return feature.function is COMMON_ATR.function and feature.args == COMMON_ATR.args
+    own = feature.function is COMMON_ATR.function and feature.args == COMMON_ATR.args
+    return own and not feature.has_source
 
 
 def no_rule(_params: Params) -> str | None:

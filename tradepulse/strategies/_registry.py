@@ -2,10 +2,13 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from keyword import iskeyword
+from typing import Any
 
+from tradepulse.candles.timeframes import TIMEFRAMES_MS
 from tradepulse.strategies._kernels import MAX_SWITCHES
 from tradepulse.strategies._params import (
     ATR_WINDOW,
@@ -18,9 +21,11 @@ from tradepulse.strategies._params import (
     no_rule,
 )
 from tradepulse.strategies._strategy import Rule, Strategy
+from tradepulse.strategies.answers import Answer
 from tradepulse.strategies.compiled import Compiled, names_in
 from tradepulse.strategies.faults import ANSWERS
-from tradepulse.strategies.features import MAX_ARGS, MAX_FEATURES, Feature
+from tradepulse.strategies.features import AGE, MAX_ARGS, MAX_FEATURES, Feature
+from tradepulse.strategies.market import Market
 
 _WRITERS = {
     *("flat", "nditer", "objmode", "_ObjModeContextType"),
@@ -30,6 +35,8 @@ _WRITERS = {
 STRATEGIES: dict[str, Strategy] = {}
 
 
+_INSTRUMENT = re.compile(r"[A-Za-z0-9]+(:[^:/\s]+/[^/\s]+)?")
+"""A base, or `exchange:symbol`."""
 GUIDE = "docs/guides/strategies.md"
 ARGUMENTS = ("i", "c", "f", "p")
 
@@ -57,7 +64,8 @@ def strategy(
     Args:
         space: parameters in the order of the vector.
         defaults: a value for every parameter.
-        features: columns to be computed, by name, see `features.py`.
+        features: columns to be computed, by name, see `features.py`. The age of one that is `of`
+            another instrument is a column where it is read, as `f.NAME_age`.
         constraint: says what is wrong among parameters that are each within bounds, else None.
         shift: how many rows before row i are read at most.
         fill_gaps: fill what nobody can give with the previous close and volume 0.
@@ -74,13 +82,14 @@ def strategy(
         _check_new(called, rule, features)
         _check_space(called, space, defaults)
         whole_space, whole_defaults = _with_common(space, defaults)
+        compiled_rule, shown = _with_ages(rule, features)
         found = Strategy(
             name=called,
             space=whole_space,
             defaults=whole_defaults,
-            features=_with_common_atr(tuple(features.values())),
-            names=tuple(features),
-            rule=Compiled(rule, row_by_row=True, inlined=True),
+            features=_with_common_atr(tuple(shown.values())),
+            names=tuple(shown),
+            rule=compiled_rule,
             description=(rule.__doc__ or "").strip(),
             constraint=constraint,
             shift=shift,
@@ -112,6 +121,38 @@ def _check_new(name: str, rule: object, features: object) -> None:
         )
     if changes:
         raise ValueError(f"{name} is not of the form of a strategy: {'; '.join(changes)}: {GUIDE}")
+
+
+def _check_sources(name: str, features: Iterable[tuple[str, Feature]]) -> None:
+    for called, feature in features:
+        if feature.on is not None and feature.on not in TIMEFRAMES_MS:
+            raise ValueError(
+                f"{name}: feature {called!r} is on {feature.on!r}, which is no timeframe; there are"
+                f" {', '.join(TIMEFRAMES_MS)}"
+            )
+        if feature.of is not None and not _INSTRUMENT.fullmatch(feature.of):
+            raise ValueError(
+                f"{name}: feature {called!r} is of {feature.of!r}: write a base, as 'BTC', for the"
+                " venue and the quote of the series, or an instrument, as 'kraken:BTC/USD'"
+            )
+
+
+def _with_ages(
+    rule: Rule, features: Mapping[str, Feature]
+) -> tuple[Compiled[[int, Market, Any, Any], Answer], dict[str, Feature]]:
+    """Return the rule to be compiled, and the features with the ages that it reads."""
+    found = Compiled(rule, row_by_row=True, inlined=True)
+    read = {name for _, name, _ in names_in(found)}
+    ages = {
+        age: Feature(AGE, (), _one_row, feature.only_if, feature.on, feature.of, is_age=True)
+        for name, feature in features.items()
+        if feature.of is not None and (age := f"{name}_age") in read and age not in features
+    }
+    return found, {**features, **ages}
+
+
+def _one_row() -> int:
+    return 1
 
 
 def _check_name(strategy: str, what: str, name: str) -> None:
@@ -157,6 +198,7 @@ def _check_features(found: Strategy) -> None:
         )
     for name in found.names:
         _check_name(found.name, "feature", name)
+    _check_sources(found.name, zip(found.names, found.features, strict=False))
     for feature in found.features:
         if len(feature.args) > MAX_ARGS or len(feature.only_if) > MAX_SWITCHES:
             raise ValueError(

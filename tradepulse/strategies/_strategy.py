@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 
 from tradepulse.candles.arrays import Candles
+from tradepulse.candles.series import OnSeries
 from tradepulse.strategies import _kernels
 from tradepulse.strategies._evaluations import NO_REASONS, NO_ROWS, Evaluations
 from tradepulse.strategies._kernels import (
-    ALWAYS,
     LEVELS,
-    MAX_SWITCHES,
-    NEVER,
     UNUSED,
     ActionArray,
     Columns,
-    Wire,
 )
 from tradepulse.strategies._names import FEATURES, PARAMETERS, naming
 from tradepulse.strategies._params import Param, Params, is_common_atr, no_rule
@@ -27,9 +24,10 @@ from tradepulse.strategies.answers import EXIT, NONE, Answer
 from tradepulse.strategies.compiled import Compiled, instance, step, words_in
 from tradepulse.strategies.faults import StrategyError, located
 from tradepulse.strategies.faults import named as said
-from tradepulse.strategies.features import MAX_ARGS, MAX_FEATURES, Feature, padded
+from tradepulse.strategies.features import MAX_FEATURES, Feature
 from tradepulse.strategies.market import Market, columns_of
 from tradepulse.strategies.read_only import read_only
+from tradepulse.strategies.sources import Sources, reference_of, rows_of
 
 Rule = Callable[[int, Market, Any, Any], Answer]
 
@@ -112,28 +110,38 @@ class Strategy:
         vector.flags.writeable = False
         return vector
 
-    def lookback(self, params: Params) -> int:
+    def lookback(self, params: Params, timeframe: str | None = None) -> int:
         """Return how many candles, the last included, a row's output depends on.
 
-        Rows with fewer have action `NONE`.
+        Rows with fewer have action `NONE`. Of another instrument a row depends on no more.
+
+        Args:
+            params: those not given are defaults.
+            timeframe: of the series; needed where a feature is `on` a higher one.
 
         Raises:
-            ValueError: as `complete`.
+            ValueError: as `complete`, or a feature is `on` what is no multiple of the timeframe.
         """
-        return self.lookback_of(self.vector(params))
+        return self.lookback_of(self.vector(params), timeframe)
 
-    def lookback_of(self, vector: FloatArray) -> int:
+    def lookback_of(self, vector: FloatArray, timeframe: str | None = None) -> int:
         """Return `lookback` for parameters from `vector()`."""
+        return self._lookback(vector, timeframe, is_near=False)
+
+    def near_of(self, vector: FloatArray, timeframe: str) -> int:
+        """Return how many candles suffice where closed higher ones are given."""
+        return self._lookback(vector, timeframe, is_near=True)
+
+    def _lookback(self, vector: FloatArray, timeframe: str | None, *, is_near: bool) -> int:
         needed = 1
         for feature in self.features:
             if self.is_on(feature, vector):
                 values = [float(vector[self.index[name]]) for name in feature.args]
                 try:
-                    needed = max(needed, int(feature.rows(*values)))
-                except Exception as error:
-                    raise StrategyError(
-                        f"{self.name}: the rows of a feature raise {said(error)}"
-                    ) from error
+                    rows = rows_of(feature, values, timeframe, is_near=is_near)
+                except ValueError as error:
+                    raise type(error)(f"{self.name}: {error}") from error.__cause__
+                needed = max(needed, rows)
         return needed + self.shift
 
     def is_on(self, feature: Feature, vector: FloatArray) -> bool:
@@ -165,9 +173,12 @@ class Strategy:
         Raises:
             StrategyError: the strategy failed, see `faults.py`.
         """
-        asked = max(first, self._first(vector.tobytes()))
+        asked = max(first, self._first(vector.tobytes(), candles.timeframe) - candles.before)
         try:
             action, levels = self.answers(candles, vector, asked)
+        except StrategyError:
+            # it lacks candles of a reference
+            raise
         except Exception as error:
             raise located(self, candles, vector, asked, error) from error
         refused, refused_for = NO_ROWS, NO_REASONS
@@ -193,24 +204,37 @@ class Strategy:
         self, candles: Candles, vector: FloatArray, first: int
     ) -> tuple[ActionArray, FloatArray]:
         """Return what the kernel says, refused entries among the actions; raises what it raises."""
-        return self._evaluate(columns_of(candles), vector, first)
+        market = columns_of(candles)
+        if not self.has_sources:
+            return self._evaluate(market, vector, first)
+        columns = self.columns(candles, vector, asked=first < len(candles))
+        return self._evaluate_given(market, columns, vector, first)
 
-    def columns(self, candles: Candles, vector: FloatArray) -> Columns:
-        """Compute the features, `MAX_FEATURES` columns of float64 `(n,)`, NaN for those off."""
-        off, market = _off(len(candles)), columns_of(candles)[:5]
-        found = [off] * MAX_FEATURES
+    def columns(self, candles: Candles, vector: FloatArray, *, asked: bool = True) -> Columns:
+        """Compute the features, `MAX_FEATURES` columns of float64 `(n,)`, NaN for those off.
+
+        Args:
+            candles: the series, with the references that features look at.
+            vector: parameters from `vector()`.
+            asked: see `Sources`.
+
+        Raises:
+            StrategyError: the candles of a reference are not there.
+        """
+        sources = Sources(candles, asked=asked)
+        found = [_off(len(candles))] * MAX_FEATURES
         for place, feature in enumerate(self.features):
             if self.is_on(feature, vector):
                 values = [float(vector[self.index[name]]) for name in feature.args]
-                found[place] = read_only(feature.function(*market, padded(values)))
+                found[place] = sources.column(feature, values)
         return tuple(found)
 
     @cached_property
-    def _first(self) -> Callable[[bytes], int]:
+    def _first(self) -> Callable[[bytes, str], int]:
         # live, the same few vectors are evaluated at every candle
         @lru_cache(maxsize=4_096)
-        def first(vector: bytes) -> int:
-            return self.lookback_of(np.frombuffer(vector)) - 1
+        def first(vector: bytes, timeframe: str) -> int:
+            return self.lookback_of(np.frombuffer(vector), timeframe) - 1
 
         return first
 
@@ -218,6 +242,26 @@ class Strategy:
     def is_bundled(self) -> bool:
         """Tell whether it comes along: its rules are tested."""
         return self.rule.python.__module__.startswith("tradepulse.")
+
+    @cached_property
+    def has_sources(self) -> bool:
+        """Whether it looks at other candles than those of its series."""
+        return any(feature.has_source for feature in self.features)
+
+    @property
+    def looks_at_others(self) -> bool:
+        """Whether it looks at other instruments than its series' own."""
+        return any(feature.of is not None for feature in self.features)
+
+    def higher(self, timeframe: str) -> frozenset[str]:
+        """Return the higher timeframes that it looks at of a series of this one."""
+        named = {one.on for one in self.features if one.on is not None and one.of is None}
+        return frozenset(named - {timeframe})
+
+    def references(self, series: OnSeries) -> tuple[str, ...]:
+        """Return the instruments, `exchange:symbol`, that it looks at beside its series' own."""
+        named = {reference_of(one.of, series) for one in self.features if one.of is not None}
+        return tuple(sorted(named - {series.instrument}))
 
     @cached_property
     def is_confident(self) -> bool:
@@ -275,13 +319,21 @@ class Strategy:
     @cached_property
     def _columns(self) -> Compiled[[Market, FloatArray], Columns]:
         functions = {f"_column_{i}": feature.function for i, feature in enumerate(self.features)}
-        wires = [self._wire(feature) for feature in self.features]
+        wires = [_kernels.wire_of(feature, self.index) for feature in self.features]
         wires += [UNUSED] * (MAX_FEATURES - len(wires))
         return instance(_kernels.columns, self.name, {"WIRES": tuple(wires), **functions})
 
     @cached_property
     def _evaluate(self) -> Compiled[[Market, FloatArray, int], tuple[ActionArray, FloatArray]]:
-        return instance(_kernels.evaluate, self.name, self._parts)
+        names = {"_evaluate_given": self._evaluate_given, **self._parts}
+        return instance(_kernels.evaluate, self.name, names)
+
+    @cached_property
+    def _evaluate_given(
+        self,
+    ) -> Compiled[[Market, Columns, FloatArray, int], tuple[ActionArray, FloatArray]]:
+        names = {"_signal": self.signal, "MORE": self._says_more}
+        return instance(_kernels.evaluate_given, self.name, names)
 
     @cached_property
     def last(self) -> Compiled[..., tuple[float, ...]]:
@@ -291,12 +343,3 @@ class Strategy:
     @property
     def _parts(self) -> Mapping[str, Any]:
         return {"_signal": self.signal, "_columns": self._columns, "MORE": self._says_more}
-
-    def _wire(self, feature: Feature) -> Wire:
-        args = [self.index[name] for name in feature.args]
-        switches = [self.index[name] for name in feature.only_if] or [ALWAYS]
-        args += [ALWAYS] * (MAX_ARGS - len(args))
-        switches += [NEVER] * (MAX_SWITCHES - len(switches))
-        a, b, c = args
-        d, e, f, g, h = switches
-        return a, b, c, d, e, f, g, h

@@ -29,6 +29,7 @@ from tradepulse.strategies.compiled import bounds_checked
 from tradepulse.strategies.features import padded
 from tradepulse.strategies.market import Market, columns_of
 from tradepulse.strategies.read_only import read_only
+from tradepulse.strategies.sources import Sources, known_by
 
 Run = Callable[[Candles], Evaluations]
 
@@ -89,8 +90,8 @@ def look_ahead(strategy: Strategy, params: Params, candles: Candles, *, seed: in
         ValueError: wrong parameters, or too few candles.
     """
     vector = strategy.vector(params)
-    _check_length(candles, strategy.lookback_of(vector))
-    first = strategy.lookback_of(vector) - 1
+    first = strategy.lookback_of(vector, candles.timeframe) - 1
+    _check_length(candles, first + 1)
     rows = _sample(np.arange(first, len(candles)), ALL, seed)
     beyond = _beyond(strategy, params, candles, rows)
     if beyond is not None:
@@ -169,7 +170,7 @@ def recursive(
     return recursive_of(
         lambda c: strategy.evaluate(c, vector),
         candles,
-        strategy.lookback_of(vector),
+        strategy.lookback_of(vector, candles.timeframe),
         tolerance,
         seed=seed,
     )
@@ -227,14 +228,14 @@ def _beyond(
     """Run a strategy's own functions with checked indices where a row is the last one."""
     vector = strategy.vector(params)
     whole = _copy(candles, 0, len(candles))
-    shown = columns_of(whole)
+    shown, sources = columns_of(whole), Sources(whole)
     what, row = "a feature", len(candles) - 1
     try:
         for feature in strategy.features:
             own = not feature.function.python.__module__.startswith(TRUSTED)
             if own and strategy.is_on(feature, vector):
                 values = [float(vector[strategy.index[name]]) for name in feature.args]
-                bounds_checked(feature.function)(*shown[:5], padded(values))
+                bounds_checked(feature.function)(*sources.market(feature)[:5], padded(values))
         features = strategy.columns(whole, vector)
         what = "its rule"
         decide = bounds_checked(strategy.decide)
@@ -267,13 +268,14 @@ def _check_length(candles: Candles, lookback: int) -> None:
 
 
 def _copy(candles: Candles, lo: int, hi: int) -> Candles:
-    """Copy rows `lo:hi` to a place of their own, with nothing but NaN around them."""
+    """Copy rows `lo:hi` to a place of their own, among NaN; of references what had closed."""
 
     def alone(column: np.ndarray) -> np.ndarray:
         room = np.full(hi - lo + 2 * GUARD, np.nan)
         room[GUARD : GUARD + hi - lo] = column[lo:hi]
         return read_only(room[GUARD : GUARD + hi - lo])
 
+    until = int(candles.close_time[hi - 1]) if hi > lo else 0
     prices = (candles.open, candles.high, candles.low, candles.close, candles.volume)
     return Candles(
         candles.exchange,
@@ -281,6 +283,7 @@ def _copy(candles: Candles, lo: int, hi: int) -> Candles:
         candles.timeframe,
         candles.open_time[lo:hi].copy(),
         *(alone(column) for column in prices),
+        references=known_by(until, candles.references),
     )
 
 

@@ -8,6 +8,7 @@ from tradepulse.strategies._strategy import Strategy
 from tradepulse.strategies.compiled import division_checked
 from tradepulse.strategies.features import padded
 from tradepulse.strategies.market import columns_of
+from tradepulse.strategies.sources import Sources
 
 ROWS = 2_000
 """Up to so many rows are looked at, the last ones."""
@@ -39,19 +40,21 @@ def divisions(strategy: Strategy, params: Params, candles: Candles) -> Divisions
         ValueError: wrong parameters.
     """
     vector = strategy.vector(params)
-    market = columns_of(candles)
+    market, sources = columns_of(candles), Sources(candles)
     features = 0
     for feature in strategy.features:
         own = not feature.function.python.__module__.startswith(TRUSTED)
         if own and strategy.is_on(feature, vector):
             values = [float(vector[strategy.index[name]]) for name in feature.args]
             try:
-                division_checked(feature.function)(*market[:5], padded(values))
+                division_checked(feature.function)(*sources.market(feature)[:5], padded(values))
             except ZeroDivisionError:
                 features += 1
     columns = strategy.columns(candles, vector)
     decide = division_checked(strategy.decide)
-    rows = range(max(strategy.lookback_of(vector) - 1, len(candles) - ROWS), len(candles))
+    rows = range(
+        max(strategy.lookback_of(vector, candles.timeframe) - 1, len(candles) - ROWS), len(candles)
+    )
     found = []
     for row in rows:
         try:

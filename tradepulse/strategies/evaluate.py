@@ -63,6 +63,26 @@ class Configuration(OnSeries):
         """How many candles an evaluation needs, the last one included."""
         return _prepared(self).lookback
 
+    @property
+    def near(self) -> int:
+        """How many it needs where closed higher candles are given."""
+        return _prepared(self).near
+
+    @property
+    def higher(self) -> frozenset[str]:
+        """The higher timeframes that it looks at of its series."""
+        return get_strategy(self.strategy).higher(self.timeframe)
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether it looks at other candles than those of its series, see `sources.py`."""
+        return get_strategy(self.strategy).has_sources
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The instruments, `exchange:symbol`, that it looks at beside its own."""
+        return get_strategy(self.strategy).references(self)
+
 
 class _Prepared(NamedTuple):
     """What live would be worked out anew for every candle."""
@@ -71,18 +91,22 @@ class _Prepared(NamedTuple):
     vector: FloatArray
     max_candles: int
     cooldown: int
+    near: int
 
 
 def _prepared(configuration: Configuration) -> _Prepared:
-    return _prepare(configuration.strategy, tuple(configuration.params.items()))
+    return _prepare(
+        configuration.strategy, tuple(configuration.params.items()), configuration.timeframe
+    )
 
 
 @lru_cache(maxsize=16_384)
-def _prepare(strategy: str, params: tuple[tuple[str, float], ...]) -> _Prepared:
+def _prepare(strategy: str, params: tuple[tuple[str, float], ...], timeframe: str) -> _Prepared:
     found = get_strategy(strategy)
     vector = found.vector(dict(params))
     max_candles, cooldown = (int(vector[found.index[name]]) for name in ("max_candles", "cooldown"))
-    return _Prepared(found.lookback_of(vector), vector, max_candles, cooldown)
+    lookback, near = found.lookback_of(vector, timeframe), found.near_of(vector, timeframe)
+    return _Prepared(lookback, vector, max_candles, cooldown, near)
 
 
 def signals_of(
@@ -134,7 +158,7 @@ def last_of(
     """Return what `evaluations_of` would say of one candle, None where it says nothing.
 
     Args:
-        configuration: which is asked.
+        configuration: which is asked; one without sources.
         market: open, high, low, close and volume, float64 `(5, n)`, to be read only.
         open_time: of the candles, int64 `(n,)`, epoch ms, to be read only.
         end: one past the candle.
@@ -142,7 +166,7 @@ def last_of(
     Raises:
         Exception: whatever the strategy raises; `evaluations_of` says it in one line.
     """
-    lookback, vector, max_candles, cooldown = _prepared(configuration)
+    lookback, vector, max_candles, cooldown, _ = _prepared(configuration)
     found = get_strategy(configuration.strategy)
     answer = found.last(market, open_time, end, lookback, vector)
     if answer[0] == NONE:

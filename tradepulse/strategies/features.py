@@ -18,6 +18,9 @@ A feature of one's own is a compiled function and the rows that it needs:
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
+
+import numpy as np
 
 from tradepulse.strategies._recursions import (
     atr_wilder_rows,
@@ -63,18 +66,53 @@ class Feature:
             values of the parameters. The column's rows before that are never read.
         only_if: names of parameters; where none of them is above 0 the column is not computed,
             and reads as NaN. Empty: always computed.
+        on: a higher timeframe, of whose closed candles it is computed; None for the series' own.
+        of: another instrument that it is computed from, by its base, as `BTC`, or in full, as
+            `kraken:BTC/USD`; None for the series' own.
+        is_age: the column is how old the value of such a feature is, in candles of its source.
     """
 
     function: Column
     args: tuple[str, ...]
     rows: Callable[..., int]
     only_if: tuple[str, ...] = ()
+    on: str | None = None
+    of: str | None = None
+    is_age: bool = False
+
+    @property
+    def has_source(self) -> bool:
+        """Whether it may be computed from other candles than those of the series."""
+        return self.on is not None or self.of is not None
+
+
+class Source(TypedDict, total=False):
+    """Which candles a feature is computed from, see `Feature`."""
+
+    on: str
+    of: str
 
 
 def padded(values: Sequence[float]) -> Args:
     """Return up to three arguments as a feature's function takes them."""
     a, b, c = (*values, 0.0, 0.0, 0.0)[:MAX_ARGS]
     return a, b, c
+
+
+@compiled
+def _no_column(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,  # noqa: ARG001
+) -> FloatArray:
+    return np.full(len(close), np.nan)
+
+
+AGE = _no_column
+"""Stands in for the function of a column that is worked out of times, see `sources.py`."""
 
 
 @compiled
@@ -174,6 +212,22 @@ def _stdev(
 
 
 @compiled
+def _change(
+    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
+    high: FloatArray,  # noqa: ARG001
+    low: FloatArray,  # noqa: ARG001
+    close: FloatArray,
+    volume: FloatArray,  # noqa: ARG001
+    args: Args,
+) -> FloatArray:
+    window = min(int(args[0]), len(close))
+    change = np.full(len(close), np.nan)
+    for i in range(window, len(close)):
+        change[i] = close[i] / close[i - window] - 1.0
+    return change
+
+
+@compiled
 def _supertrend(
     open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
     high: FloatArray,
@@ -189,52 +243,59 @@ def _one_more(window: float) -> int:
     return int(window) + 1
 
 
-def sma(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+def sma(window: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]) -> Feature:
     """Return the simple moving average of the closes."""
-    return Feature(_sma, (window,), int, only_if)
+    return Feature(_sma, (window,), int, only_if, **source)
 
 
-def mean_volume(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+def mean_volume(window: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]) -> Feature:
     """Return the mean volume of a candle, base currency."""
-    return Feature(_mean_volume, (window,), int, only_if)
+    return Feature(_mean_volume, (window,), int, only_if, **source)
 
 
-def atr(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+def atr(window: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]) -> Feature:
     """Return the average true range: the plain mean, in the price's unit, see `atr_wilder`."""
-    return Feature(_atr, (window,), _one_more, only_if)
+    return Feature(_atr, (window,), _one_more, only_if, **source)
 
 
-def lowest(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+def lowest(window: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]) -> Feature:
     """Return the lowest low of the window."""
-    return Feature(_lowest, (window,), int, only_if)
+    return Feature(_lowest, (window,), int, only_if, **source)
 
 
-def highest(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+def highest(window: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]) -> Feature:
     """Return the highest high of the window."""
-    return Feature(_highest, (window,), int, only_if)
+    return Feature(_highest, (window,), int, only_if, **source)
 
 
-def ema(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+def ema(window: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]) -> Feature:
     """Return the exponential moving average of the closes, over 11 windows' rows."""
-    return Feature(_ema, (window,), ema_rows, only_if)
+    return Feature(_ema, (window,), ema_rows, only_if, **source)
 
 
-def rsi(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+def rsi(window: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]) -> Feature:
     """Return Wilder's relative strength index, 0 to 100, over 21 windows' rows."""
-    return Feature(_rsi, (window,), rsi_rows, only_if)
+    return Feature(_rsi, (window,), rsi_rows, only_if, **source)
 
 
-def stdev(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+def stdev(window: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]) -> Feature:
     """Return the standard deviation (of the population) of the closes."""
-    return Feature(_stdev, (window,), int, only_if)
+    return Feature(_stdev, (window,), int, only_if, **source)
 
 
-def supertrend(window: str, multiplier: str, only_if: tuple[str, ...] = ()) -> Feature:
+def change(window: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]) -> Feature:
+    """Return how far the close is from that of `window` candles before, relative: 0.01 is 1 %."""
+    return Feature(_change, (window,), _one_more, only_if, **source)
+
+
+def supertrend(
+    window: str, multiplier: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]
+) -> Feature:
     """Return Supertrend: the line while it lies below the price, minus the line while above.
 
     Its bands are made of the ranges of `atr`; those of the indicator, of `atr_wilder`'s.
     """
-    return Feature(_supertrend, (window, multiplier), supertrend_rows, only_if)
+    return Feature(_supertrend, (window, multiplier), supertrend_rows, only_if, **source)
 
 
 @compiled
@@ -249,6 +310,6 @@ def _atr_wilder(
     return window_atr_wilder(high, low, close, int(args[0]))
 
 
-def atr_wilder(window: str, only_if: tuple[str, ...] = ()) -> Feature:
+def atr_wilder(window: str, only_if: tuple[str, ...] = (), **source: Unpack[Source]) -> Feature:
     """Return Wilder's average true range, in the price's unit, over 21 windows' rows."""
-    return Feature(_atr_wilder, (window,), atr_wilder_rows, only_if)
+    return Feature(_atr_wilder, (window,), atr_wilder_rows, only_if, **source)

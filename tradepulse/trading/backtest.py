@@ -24,6 +24,7 @@ from tradepulse.strategies.evaluate import (
     evaluations_of,
     signals_in,
 )
+from tradepulse.strategies.sources import referring
 from tradepulse.trading.account import Account
 from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement, Weights
@@ -182,7 +183,7 @@ def prepared(
     traded = _traded(warm, configurations, begin)
     evaluated = []
     for configuration in configurations:
-        series = warm[configuration.series]
+        series = referring(warm[configuration.series], configuration.references, candles)
         first = 0 if begin is None else int(np.searchsorted(series.open_time, begin))
         found = evaluations_of(configuration, series, first)
         evaluated.append(Evaluated(configuration, found, first))

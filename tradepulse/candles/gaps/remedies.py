@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.finding import Finding
+from tradepulse.candles.higher import reduced
 from tradepulse.candles.timeframes import timeframe_ms
 
 Step = Literal["venue", "finer", "trades", "synthetic"]
@@ -114,28 +115,15 @@ def resample(candles: Candles, timeframe: str, holes: Sequence[Finding] = ()) ->
     times = candles.open_time
     if (times % fine).any() or (np.diff(times) <= 0).any():
         raise ValueError(f"{candles.series}: off the grid or out of order; scan and repair first")
-    buckets, heads, parts = np.unique(times // coarse, return_index=True, return_counts=True)
-    lacking = coarse // fine - parts - _without_trade(candles, buckets, coarse, holes)
+    made, parts = reduced(candles, timeframe)
+    opens = made.open_time
+    lacking = coarse // fine - parts - _without_trade(candles, opens // coarse, coarse, holes)
     keep = lacking <= 0
-    made = (
-        candles.open[heads],
-        _reduced(np.maximum, candles.high, heads),
-        _reduced(np.minimum, candles.low, heads),
-        candles.close[heads + parts - 1],
-        _reduced(np.add, candles.volume, heads),
-    )
-    opens = buckets * coarse
+    columns = (made.open, made.high, made.low, made.close, made.volume)
     whole = Candles(
-        candles.exchange, candles.symbol, timeframe, opens[keep], *(part[keep] for part in made)
+        candles.exchange, candles.symbol, timeframe, opens[keep], *(one[keep] for one in columns)
     )
     return Resampled(whole, opens[~keep], lacking[~keep])
-
-
-def _reduced(
-    how: np.ufunc, values: NDArray[np.float64], heads: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = how.reduceat(values, heads) if len(heads) else values[:0]
-    return result
 
 
 def _without_trade(

@@ -31,6 +31,7 @@ from tradepulse.cli.research.account_rules import (
 
 if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
+    from tradepulse.market_data.files import Asked
     from tradepulse.strategies.divisions import Divisions
     from tradepulse.strategies.evaluate import Configuration
     from tradepulse.trading.policies.learned import LearnedPolicy
@@ -127,6 +128,7 @@ def backtest(
     series = read_series(candles, of_file.asked(last), file_told)
     _one_quote_currency(series)
     configurations = _configurations(wanted, series, str(traded.configs or "--params"))
+    series = _with_others(series, configurations, candles, of_file.asked(last))
     instruments = list(dict.fromkeys(one.instrument for one in series))
     rules = account_rules(instruments, fills, limits)
     capital = decimal_of("--cash", portfolio.cash, positive=True)
@@ -141,6 +143,28 @@ def backtest(
     report.show()
     if json_out is not None:
         typer.echo(f"written to {json_out}")
+
+
+def _with_others(
+    series: "Sequence[Candles]",
+    configurations: "Sequence[Configuration]",
+    path: Path,
+    asked: "Asked",
+) -> "list[Candles]":
+    """Give each series what its strategies look at, also what is not traded of the file."""
+    from dataclasses import replace
+
+    from tradepulse.market_data.files import read_series
+    from tradepulse.strategies.sources import referring
+
+    names: dict[str, set[str]] = {}
+    for one in configurations:
+        names.setdefault(one.series, set()).update(one.references)
+    others = list(series)
+    lacking = set().union(*names.values()) - {one.instrument for one in series}
+    if lacking:
+        others += read_series(path, replace(asked, symbols=sorted(lacking)))
+    return [referring(one, names.get(one.series, ()), others) for one in series]
 
 
 def _divided(

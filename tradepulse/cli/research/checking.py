@@ -118,7 +118,7 @@ def _look_at(strategy: "Strategy", wanted: Wanted, says: Says) -> None:
 
     name, params = strategy.name, wanted.params
     says("begins", f"{name}: its lookback")
-    series = _series(wanted.candles, strategy.lookback(params))
+    series = _series(wanted.candles, strategy, params)
     # first once over all candles: what fails there is told with its candle
     says("begins", f"{name}: levels")
     _levels(strategy, series, wanted, says)
@@ -155,9 +155,10 @@ def _divisions(strategy: "Strategy", series: "Candles", wanted: Wanted, says: Sa
         says("note", f"{strategy.name}: divisions: {line}")
 
 
-def _series(read: "Candles | None", lookback: int) -> "Candles":
-    """Return what was read of a file, or a random walk; not longer than the check needs."""
-    from tradepulse.strategies.made_candles import random_walk
+def _series(read: "Candles | None", strategy: "Strategy", params: Mapping[str, float]) -> "Candles":
+    """Return what was read of a file, or random walks; not longer than the check needs."""
+    from tradepulse.strategies.made_candles import TIMEFRAME, random_walks
 
-    count = max(MADE_UP, WARM_UPS * lookback)
-    return random_walk(count) if read is None else read.rows(0, count)
+    timeframe = TIMEFRAME if read is None else read.timeframe
+    count = max(MADE_UP, WARM_UPS * strategy.lookback(params, timeframe))
+    return random_walks(count, strategy) if read is None else read.rows(0, count)

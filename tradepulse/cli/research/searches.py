@@ -170,9 +170,11 @@ async def _submit(pool: "asyncpg.Pool[asyncpg.Record]", asked: dict[str, Any]) -
     from tradepulse.market_data.store import known_series
     from tradepulse.market_data.venues.rules import VENUES
     from tradepulse.research.jobs import JobSpec, submit_job
-    from tradepulse.strategies import strategy_names
+    from tradepulse.strategies import get_strategy, strategy_names
 
-    asked["strategies"] = asked["strategies"] or list(strategy_names())
+    # what looks at other instruments needs their candles, too: it is searched where it is named
+    alone = [name for name in strategy_names() if not get_strategy(name).looks_at_others]
+    asked["strategies"] = asked["strategies"] or alone
     if asked["exchange"] in VENUES and all(
         asked[name] for name in ("symbols", "timeframe", "start", "end")
     ):

@@ -78,10 +78,14 @@ def check(
 
 
 def _read(file: Path, of_file: OfFile) -> "Candles":
-    """Return the first series of the file that is asked for."""
+    """Return the first series of the file that is asked for; strategies may look at the others."""
+    from dataclasses import replace
+
     from tradepulse.market_data.files import read_series
 
-    return read_series(file, of_file.asked(), file_told)[0]
+    first, *others = read_series(file, of_file.asked(), file_told)
+    beside = {one.instrument: one for one in others if one.timeframe == first.timeframe}
+    return replace(first, references=beside)
 
 
 def _show(strategy: "Strategy") -> None:

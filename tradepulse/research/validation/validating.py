@@ -81,11 +81,12 @@ def validate(
     drawn = procedure.candidates(strategy, params, request.varied(), DRAWS, seed)
     # the account sizes by the share, so must the simulator
     fraction = min(request.simulation.fraction, request.share)
+    vectors = (strategy.vector(params), *drawn)
     trader = WindowTrader(
         candles,
         strategy,
         replace(request.simulation, fraction=fraction),
-        max(strategy.lookback_of(one) for one in (strategy.vector(params), *drawn)),
+        max(strategy.lookback_of(one, candles.timeframe) for one in vectors),
         request.threads,
     )
     trade = partial(record, request, candles)
@@ -180,7 +181,8 @@ def _paths(
         return None
     daily = procedure.daily_of(trader.sweep(ranges.start, ranges.end), drawn)
     held = [trade.exit_time - trade.entry_time for trade in trades]
-    lookback = trader.strategy.lookback(request.params) * timeframe_ms(trader.candles.timeframe)
+    timeframe = trader.candles.timeframe
+    lookback = trader.strategy.lookback(request.params, timeframe) * timeframe_ms(timeframe)
     return procedure.combined(
         daily,
         purge=math.ceil(float(np.quantile(held, HELD)) / DAY_MS) if held else 1,
@@ -212,7 +214,7 @@ def _neighbourhood(request: ValidationRequest, trader: WindowTrader) -> Gate:
 def _examined(request: ValidationRequest, trader: WindowTrader) -> list[Gate]:
     """Ask both detectors, on the last candles."""
     strategy, candles = trader.strategy, trader.candles
-    lookback = strategy.lookback(request.params)
+    lookback = strategy.lookback(request.params, candles.timeframe)
     if len(candles) <= lookback:
         return [verdicts.detected(name, None) for name in ("look_ahead", "recursive")]
     last = candles.rows(max(0, len(candles) - max(EXAMINED, 10 * lookback)), len(candles))
