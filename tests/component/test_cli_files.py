@@ -85,7 +85,7 @@ def test_a_check_of_strategies() -> None:
     Path("mine.py").write_text(
         (Path(__file__).parents[2] / "tradepulse/strategies/sma_cross.py")
         .read_text()
-        .replace('"sma_cross"', '"mine"')
+        .replace("def sma_cross(", "def mine(")
     )
     names = ("--exchange", "x", "--symbol", "A/B")
     for arguments in (("--candles", plain("prices.csv"), *names), ("--candles", archive())):

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.higher import closed_higher
+from tradepulse.cli.up.kernels import compile_all
 from tradepulse.strategies import (
     Param,
     Strategy,
     enter_long,
+    get_strategy,
     hold,
     leave,
     strategy,
@@ -180,3 +182,8 @@ def test_what_cannot_be_is_refused_in_words(everywhere: Strategy) -> None:
                 name="bad",
             )(looking)
     assert "bad" not in STRATEGIES
+
+
+def test_what_looks_at_others_is_compiled_before_a_system_starts() -> None:
+    compile_all(["relative_strength", "trend_pullback"])
+    assert get_strategy("relative_strength")._evaluate_given.dispatcher.signatures

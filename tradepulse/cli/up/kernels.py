@@ -7,6 +7,7 @@ the database start, an image is made with it, and every service then loads what 
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
@@ -28,8 +29,12 @@ def compile_all(names: Iterable[str]) -> None:
     candles = Candles("none", "NONE/NONE", "1h", times, flat, flat, flat, flat, flat)
     for name in names:
         strategy = get_strategy(name)
-        Sweep(candles, strategy, SimulationRules()).run(strategy.vector({})[np.newaxis])
-        strategy.run(candles, {})
+        others = dict.fromkeys(strategy.references(candles), candles)
+        shown = replace(candles, references=others)
+        Sweep(shown, strategy, SimulationRules()).run(strategy.vector({})[np.newaxis])
+        strategy.run(shown, {})
+        if strategy.has_sources:
+            continue
         # as signal_svc does at each candle
         one = Configuration(UUID(int=0), name, "none", "NONE/NONE", "1h", {}, 1.0)
         last_of(one, read_only(np.ones((5, 2))), read_only(times), 0)
