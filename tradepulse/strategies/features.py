@@ -69,6 +69,7 @@ class Feature:
         on: a higher timeframe, of whose closed candles it is computed; None for the series' own.
         of: another instrument that it is computed from, by its base, as `BTC`, or in full, as
             `kraken:BTC/USD`; None for the series' own.
+        python: computes the column instead of `function`, see `columns.py`.
         is_age: the column is how old the value of such a feature is, in candles of its source.
     """
 
@@ -79,11 +80,12 @@ class Feature:
     on: str | None = None
     of: str | None = None
     is_age: bool = False
+    python: Callable[..., FloatArray] | None = None
 
     @property
     def has_source(self) -> bool:
         """Whether it may be computed from other candles than those of the series."""
-        return self.on is not None or self.of is not None
+        return self.on is not None or self.of is not None or self.python is not None
 
 
 class Source(TypedDict, total=False):

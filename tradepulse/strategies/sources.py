@@ -134,9 +134,9 @@ class Sources:
         Raises:
             ValueError: as `market`.
         """
-        shown = self.market(feature)[:5]
+        market = self.market(feature)
         if self.is_plain(feature):
-            return read_only(feature.function(*shown, padded(values)))
+            return read_only(_values(feature, self._candles, market, values, asked=self._asked))
         source, _, at = self._source(feature)
         if not len(source):
             return read_only(np.full(len(at), np.nan))
@@ -144,7 +144,7 @@ class Sources:
             length = timeframe_ms(source.timeframe)
             ages = (self._candles.close_time - source.close_time[at]) // length
             return read_only(np.where(at < 0, np.nan, ages))
-        found = feature.function(*shown, padded(values))
+        found = _values(feature, source, market, values)
         return read_only(np.where(at < feature.rows(*values) - 1, np.nan, found[at]))
 
     def _source(self, feature: Feature) -> tuple[Candles, Market, IntArray]:
@@ -175,3 +175,16 @@ class Sources:
                 " candles were not given"
             )
         return found
+
+
+def _values(
+    feature: Feature,
+    candles: Candles,
+    market: Market,
+    values: Sequence[float],
+    *,
+    asked: bool = True,
+) -> FloatArray:
+    if feature.python is None or not asked:
+        return feature.function(*market[:5], padded(values))
+    return feature.python(candles, values)

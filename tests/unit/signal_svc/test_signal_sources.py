@@ -1,6 +1,7 @@
 """signal_svc and strategies that look at a higher timeframe or at another instrument."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from uuid import UUID
@@ -18,7 +19,11 @@ from tests.candle_series import as_events, random_walk
 from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.codec import decode_candle
 from tradepulse.runtime.delivery import Delivery
+from tradepulse.strategies import Param, enter_long, hold, leave, strategy
+from tradepulse.strategies._registry import STRATEGIES
+from tradepulse.strategies.columns import column
 from tradepulse.strategies.evaluate import Configuration, signals_of
+from tradepulse.strategies.market import Market
 
 COUNT = 420
 HOLES = {*range(60, 64), *range(150, 290, 7), 300}
@@ -29,7 +34,40 @@ STEP = int(LTC.open_time[1] - LTC.open_time[0])
 CHOSEN = {
     "trend_pullback": {"window": 5, "trend_window": 5, "stop_atr": 1},
     "relative_strength": {"window": 12, "edge": 0.004, "max_age": 1},
+    "in_python": {"window": 5},
 }
+
+
+def smoothed(c: Market, window: float) -> np.ndarray:
+    """Smooth the closes from the array's first row on."""
+    out = c.close.copy()
+    for i in range(1, len(out)):
+        out[i] = out[i - 1] + (out[i] - out[i - 1]) / window
+    return out
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    """Register a strategy whose columns a Python function computes, one on higher candles."""
+
+    @strategy(
+        space=(Param("window", 2, 20, integer=True),),
+        defaults={"window": 14},
+        features={
+            "near": column(smoothed, "window", rows=7),
+            "far": column(smoothed, "window", rows=5, on="2h"),
+        },
+    )
+    def in_python(i, c, f, p):
+        """Idea: none. Source: none."""
+        if f.near[i] > f.far[i] and f.near[i - 1] <= f.far[i - 1]:
+            return enter_long(stop=min(f.near[i], f.far[i]) * 0.9)
+        if f.near[i] < f.far[i] and f.near[i - 1] >= f.far[i - 1]:
+            return leave()
+        return hold()
+
+    yield
+    del STRATEGIES["in_python"]
 
 
 def wire(candles: Candles, source: str = "live") -> list:

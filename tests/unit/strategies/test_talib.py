@@ -104,6 +104,7 @@ FEATURES: dict[
     "atr": (lambda c, n: talib.SMA(talib.TRANGE(c.high, c.low, c.close), n), rounded),
     "atr_wilder": (lambda c, n: talib.ATR(c.high, c.low, c.close, n), remembered),
     "ema": (lambda c, n: talib.EMA(c.close, n), remembered),
+    "change": (lambda c, n: talib.ROCP(c.close, n), rounded),
     "rsi": (lambda c, n: talib.RSI(c.close, n), remembered),
 }
 
