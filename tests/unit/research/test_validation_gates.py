@@ -456,7 +456,7 @@ def bad(asked: ValidationRequest, **changes: object) -> ValidationRequest:
         ({"objective": "luck"}, "unknown objective 'luck'"),
         ({"share": 0.0}, "share is 0"),
         ({"trials": -1}, "-1 trials"),
-        ({"tried": np.ones((30, 2))}, "trials have 2 parameters, sma_cross has 8"),
+        ({"tried": np.ones((30, 2))}, "trials have 2 parameters, sma_cross has 9"),
         ({"ranges": Ranges(START, START + 24 * HOUR, START + 9_000 * HOUR)}, "in sample span"),
         ({"ranges": Ranges(START, START + 9_000 * HOUR, START + 9_000 * HOUR)}, "0 candles .* out"),
     ],

@@ -157,7 +157,7 @@ def test_the_values_that_are_known_are_all_there() -> None:
 
     for service in SERVICES:
         assert len(values(service, "tradepulse_dead_letters_total")) == 6
-    assert len(values("executor_svc", "tradepulse_orders_refused_total")) == 16
+    assert len(values("executor_svc", "tradepulse_orders_refused_total")) == 17
     assert ("tradepulse.candles",) in values("signal_svc", "tradepulse_messages_consumed_total")
     assert ("supertrend",) in values("signal_svc", "tradepulse_strategy_failures_total")
     ends = {"succeeded", "failed", "cancelled", "lost", "interrupted"}
