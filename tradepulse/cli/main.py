@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "strategies": (
         "research.strategies:app",
-        "List strategies and parameters, check a file of your own.",
+        "List strategies and parameters, begin and check a file of your own.",
     ),
     "optimize": (
         "research.searches:optimize",

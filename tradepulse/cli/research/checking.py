@@ -4,8 +4,11 @@ Compiled code that never ends cannot be interrupted: its process can only be kil
 """
 
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,6 +24,10 @@ MADE_UP = 5_000
 """Candles of a random walk that strategies are checked on where none are given."""
 WARM_UPS = 8
 """Lookbacks that a check wants candles for."""
+ROUNDS = 5
+"""So often something is timed; the least counts, for other work only ever adds."""
+SLOW_MS = 1.0
+"""A column of one live candle that takes longer is told of: candles of a close come together."""
 
 Kind = Literal["begins", "ok", "note", "FOUND", "refused", "ended"]
 Says = Callable[[Kind, str], None]
@@ -127,6 +134,9 @@ def _look_at(strategy: "Strategy", wanted: Wanted, says: Says) -> None:
         detection = detector(strategy, params, series)
         verdict: Kind = "ok" if detection.passed else "FOUND"
         says(verdict, f"{name}: {title}: {detection.sentence}")
+    says("begins", f"{name}: speed")
+    for kind, line in speeds(strategy, series, params):
+        says(kind, f"{name}: speed: {line}")
     says("begins", f"{name}: divisions")
     _divisions(strategy, series, wanted, says)
 
@@ -145,6 +155,42 @@ def _levels(strategy: "Strategy", series: "Candles", wanted: Wanted, says: Says)
         says(
             "ok", f"{strategy.name}: levels: those of {entries.asked:,} entries are on their sides"
         )
+
+
+def speeds(
+    strategy: "Strategy", series: "Candles", params: Mapping[str, float]
+) -> list[tuple[Kind, str]]:
+    """Tell how long a strategy takes, how far it looks back, and which column of Python is slow."""
+    from tradepulse.candles.timeframes import timeframe_ms
+    from tradepulse.strategies.sources import Sources
+
+    vector = strategy.vector(params)
+    lookback = strategy.lookback_of(vector, series.timeframe)
+    span = timedelta(milliseconds=lookback * timeframe_ms(series.timeframe))
+    each = _least_s(partial(strategy.evaluate, series, vector)) / len(series) * 1e6
+    window = series.rows(max(0, len(series) - lookback), len(series))
+    live = _least_s(partial(strategy.evaluate, window, vector)) * 1e6
+    looks_back = f"it looks back {lookback:,} candles of {series.timeframe} ({span})"
+    took = f"{each:.2g} µs a candle, {live:.3g} µs where it comes alone"
+    told: list[tuple[Kind, str]] = [("ok", f"{took}; {looks_back}")]
+    for name, feature in zip(strategy.names, strategy.features, strict=False):
+        if feature.python is None or not strategy.is_on(feature, vector):
+            continue
+        values = [float(vector[strategy.index[one]]) for one in feature.args]
+        took_ms = _least_s(partial(Sources(window).column, feature, values)) * 1000
+        if took_ms > SLOW_MS:
+            slow = f"column {name} takes {took_ms:.1f} ms for a live candle"
+            told.append(("note", f"{slow}: give fewer rows, or write it as a compiled feature"))
+    return told
+
+
+def _least_s(work: Callable[[], object]) -> float:
+    took = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        work()
+        took.append(time.perf_counter() - begun)
+    return min(took)
 
 
 def _divisions(strategy: "Strategy", series: "Candles", wanted: Wanted, says: Says) -> None:

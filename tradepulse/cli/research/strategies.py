@@ -1,4 +1,4 @@
-"""`strategies`: list them with their parameters, and check a file of one's own."""
+"""`strategies`: list them with their parameters, begin and check a file of one's own."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +28,7 @@ def strategies(
     ctx: typer.Context,
     strategy_file: StrategyFiles = None,
 ) -> None:
-    """List strategies and parameters, check a file of your own.
+    """List strategies and parameters, begin and check a file of your own.
 
     Those of STRATEGY_FILES are among them.
     """
@@ -40,6 +40,22 @@ def strategies(
 
     for name in strategy_names():
         _show(get_strategy(name))
+
+
+@app.command()
+def new(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the strategy, as my_pullback.")],
+    folder: Annotated[
+        Path, typer.Option(help="Folder of the files.", file_okay=False, exists=True)
+    ] = Path(),
+) -> None:
+    """Write a commented file with a strategy to change, and its test."""
+    from tradepulse.cli.research.beginning import write_beginning
+
+    load_strategies(ctx.obj)
+    file, test = write_beginning(name, folder)
+    typer.echo(f"wrote {file} and {test}\ncheck it: tradepulse strategies check {file}")
 
 
 @app.command()
@@ -62,7 +78,8 @@ def check(
 ) -> None:
     """Load a file, and look whether its strategies know the future or never forget.
 
-    Also whether the levels of their entries are on their sides, and whether they divide by zero.
+    Also how many candles they look back and how long they take, whether the levels of their
+    entries are on their sides, and whether they divide by zero.
     Status 1 where anything is found.
     """
     from tradepulse.cli.research.checking import Wanted, findings

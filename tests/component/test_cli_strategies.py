@@ -1,0 +1,86 @@
+"""A strategist's first hour: begin a file, check it, run its test, hear of what is slow."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.command import invoke
+from tradepulse.cli.research.checking import speeds
+from tradepulse.strategies import Param, Strategy, enter_long, hold, strategy
+from tradepulse.strategies._registry import STRATEGIES
+from tradepulse.strategies.columns import column
+from tradepulse.strategies.made_candles import random_walk
+from tradepulse.strategies.market import Market
+
+
+def sleepy(c: Market, _window: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    time.sleep(0.002)
+    return c.close
+
+
+@pytest.fixture
+def slow() -> Iterator[Strategy]:
+    @strategy(
+        space=(Param("window", 1, 9),),
+        defaults={"window": 3},
+        features={"sleepy": column(sleepy, "window", rows=64)},
+    )
+    def slow(i, c, f, p):  # type: ignore[no-untyped-def]  # as users write it
+        if f.sleepy[i] > f.sleepy[i - 1]:
+            return enter_long()
+        return hold()
+
+    yield slow
+    del STRATEGIES["slow"]
+
+
+def test_a_strategy_is_begun_checked_and_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out, _ = invoke("strategies", "new", "dips")
+    assert out == (
+        "wrote dips.py and test_dips.py\ncheck it: tradepulse strategies check dips.py\n"
+    )
+    out, _ = invoke("strategies", "check", "dips.py")
+    assert "ok    dips: look-ahead: " in out
+    looks_back = r"it looks back 101 candles of 30m \(2 days, 2:30:00\)"
+    takes = r"[\d.]+ µs a candle, [\d.]+ µs where it comes alone"
+    assert re.search(rf"ok    dips: speed: {takes}; {looks_back}", out)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_dips.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("there", "test_there.py is there already; give another name, or remove it"),
+        ("sma_cross", "there is a strategy 'sma_cross'; give another name"),
+        ("no-name", "'no-name' cannot be the name of a strategy: give one of letters"),
+    ],
+)
+def test_a_beginning_overwrites_nothing(
+    name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("test_there.py").write_text("mine")
+    assert words in invoke("strategies", "new", name, status=1)[1]
+    assert [one.name for one in tmp_path.iterdir()] == ["test_there.py"]
+    assert Path("test_there.py").read_text() == "mine"
+
+
+def test_a_slow_column_is_told(slow: Strategy) -> None:
+    told = speeds(slow, random_walk(500), {})
+    assert [kind for kind, _ in told] == ["ok", "note"]
+    assert re.search(r"column sleepy takes [\d.]+ ms for a live candle: give fewer", told[1][1])
