@@ -25,9 +25,8 @@ NO_ROWS = np.empty((0, 2 * MAX_STEPS))
 
 
 @step
-def _with_stop(position: Position, stop: float) -> Position:
-    """Return a position that was held to a close, with its stop elsewhere."""
-    below, above = quiet_prices(position.side, stop, position.target, position.trail)
+def _held(position: Position, stop: float, below: float, above: float) -> Position:
+    """Return a position that was held to a close: its stop, and the prices that touch nothing."""
     return Position(
         position.side,
         position.quantity,
@@ -44,6 +43,13 @@ def _with_stop(position: Position, stop: float) -> Position:
 
 
 @step
+def _with_stop(position: Position, stop: float) -> Position:
+    """Return a position that was held to a close, with its stop elsewhere."""
+    below, above = quiet_prices(position.side, stop, position.target, position.trail)
+    return _held(position, stop, below, above)
+
+
+@step
 def trailed(position: Position, candles: CandleArrays, i: int) -> Position:
     """Return a position that was held to the close of candle i: its stop has followed the price."""
     stop, below, above = position.stop, position.below, position.above
@@ -54,19 +60,7 @@ def trailed(position: Position, candles: CandleArrays, i: int) -> Position:
         bottom = candles.close[i] if is_inside else candles.low[i]
         stop = trailed_stop(position.side, stop, position.trail, top, bottom)
         below, above = quiet_prices(position.side, stop, position.target, position.trail)
-    return Position(
-        position.side,
-        position.quantity,
-        position.price,
-        position.fee,
-        stop,
-        position.target,
-        position.trail,
-        math.nan,
-        below,
-        above,
-        position.changes,
-    )
+    return _held(position, stop, below, above)
 
 
 @step

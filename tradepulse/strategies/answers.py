@@ -64,6 +64,30 @@ def _padded(targets: tuple[tuple[float, float], ...]) -> Steps:
 
 
 @step
+def _entry(
+    action: int,
+    stop: float,
+    target: float,
+    limit: float,
+    trail: float,
+    confidence: float,
+    targets: tuple[tuple[float, float], ...] | None,
+) -> Answer:
+    steps = NO_STEPS
+    if targets is not None:
+        steps = _padded(targets)
+    return Answer(
+        action,
+        float(stop),
+        float(target),
+        float(limit),
+        float(trail),
+        float(confidence),
+        steps,
+    )
+
+
+@step
 def enter_long(
     stop: float = math.nan,
     target: float = math.nan,
@@ -85,18 +109,7 @@ def enter_long(
         targets: a falling target, by its name: one to four pairs of minutes since the entry and
             the price that is the target from then on, as `((0, a), (120, b))`.
     """
-    steps = NO_STEPS
-    if targets is not None:
-        steps = _padded(targets)
-    return Answer(
-        ENTER_LONG,
-        float(stop),
-        float(target),
-        float(limit),
-        float(trail),
-        float(confidence),
-        steps,
-    )
+    return _entry(ENTER_LONG, stop, target, limit, trail, confidence, targets)
 
 
 @step
@@ -109,18 +122,7 @@ def enter_short(
     targets: tuple[tuple[float, float], ...] | None = None,
 ) -> Answer:
     """Sell short at the next open, or at a limit: the mirror of `enter_long`."""
-    steps = NO_STEPS
-    if targets is not None:
-        steps = _padded(targets)
-    return Answer(
-        ENTER_SHORT,
-        float(stop),
-        float(target),
-        float(limit),
-        float(trail),
-        float(confidence),
-        steps,
-    )
+    return _entry(ENTER_SHORT, stop, target, limit, trail, confidence, targets)
 
 
 @step
