@@ -34,6 +34,10 @@ def ended_with_one_line(log: Path, begin: int) -> None:
     assert "database" in lines[-1]["message"]
 
 
+def _last_lines(log: Path) -> str:
+    return "".join(log.read_text().splitlines(keepends=True)[-5:])
+
+
 async def test_every_service_outlives_a_restart_of_the_database(
     kafka_bootstrap: str, database_url: str, no_topics: object, tmp_path: Path
 ) -> None:
@@ -88,7 +92,7 @@ async def test_every_service_outlives_a_restart_of_the_database(
                     system.start(name)
                 for name in names:
                     await ready(name)
-                assert studio.poll() is None
+                assert studio.poll() is None, _last_lines(tmp_path / "studio_svc.log")
             assert "studio_svc" not in ended
             page = f"http://127.0.0.1:{ports['studio_svc']}/api"
             headers = {"authorization": f"Bearer {TOKEN}"}
@@ -98,7 +102,7 @@ async def test_every_service_outlives_a_restart_of_the_database(
                 assert answer.status_code in (200, 503), answer.text
                 if answer.status_code == 503:
                     assert "the database does not answer" in answer.json()["detail"]
-            assert studio.poll() is None
+            assert studio.poll() is None, _last_lines(tmp_path / "studio_svc.log")
             async with asyncio.timeout(PATIENCE_S):
                 while answer.status_code != 200:
                     await asyncio.sleep(0.1)
