@@ -10,7 +10,7 @@ from tradepulse.candles.series import OnSeries
 from tradepulse.candles.timeframes import timeframe_ms
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Candles(OnSeries):
     """A series of closed candles in time order.
 
