@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.stats import qmc
 
-from optimizer_svc.search.samplers._sampler import FloatArray
-from optimizer_svc.search.samplers._sources import Fresh
+from tradepulse.research.search.samplers._sampler import FloatArray
+from tradepulse.research.search.samplers._sources import Fresh
 
 BATCH = 128
 """Points of a generation; a power of two keeps a Sobol sequence balanced."""
