@@ -105,13 +105,7 @@ def choose(
 
 def why_nothing(spec: JobSpec, search: Search, figures: FloatArray) -> str:
     """Say why a search keeps nothing."""
-    where = f"{search.strategy} on {search.symbol}"
-    if never_traded(figures):
-        return f"{where}: not one trade in {len(figures)} trials"
-    wanted = f"made {spec.min_trades} trades and a defined {spec.objective}"
-    if spec.max_drawdown_pct is not None:
-        wanted += f" with a drawdown of at most {spec.max_drawdown_pct:g} %"
-    return f"{where}: none of {len(figures)} trials {wanted}"
+    return f"{search.strategy} on {search.symbol}: {goal_of(spec).why_none(figures)}"
 
 
 def never_traded(figures: FloatArray) -> bool:
