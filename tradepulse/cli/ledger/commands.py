@@ -205,7 +205,7 @@ async def _connected(
 
     async with (
         lent(state) as url,
-        opened_pool(url, max_size=1) as pool,
+        opened_pool(url, max_size=1, read_only=True) as pool,
         pool.acquire() as connection,
     ):
         if configuration is None:
