@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperGroup
 
 from tradepulse.candles.times import time_ms
 from tradepulse.cli.errors import CliError, values_refused
@@ -80,6 +81,16 @@ def _options_of(group: type[Any]) -> Iterator[Parameter]:
         yield Parameter(
             one.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[one.name]
         )
+
+
+class ListByDefault(TyperGroup):
+    """Commands of which `list` is meant where none is named: `configs --wide` lists, too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `list` before options that follow no command."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,15 +55,18 @@ class Output:
         show(columns, rows, wide=self.wide)
         return True
 
+    @property
+    def is_only_json(self) -> bool:
+        """Whether JSON is all that goes to the output."""
+        return self.json == _STDOUT
+
     def wrote(self, content: Any) -> bool:
         """Write the JSON that was asked for; say whether it is all that is to be put out."""
-        if self.json is None:
-            return False
-        write_json(self.json, content)
-        if self.json == _STDOUT:
-            return True
-        typer.echo(f"written to {self.json}")
-        return False
+        if self.json is not None:
+            write_json(self.json, content)
+            if not self.is_only_json:
+                typer.echo(f"written to {self.json}")
+        return self.is_only_json
 
 
 @dataclass(frozen=True)  # a generic one has no slots: `Column[Row](…)` would not be made
@@ -144,10 +147,7 @@ def _width(column: Column[T], cells: Sequence[str]) -> int:
 def _grid(columns: Sequence[Column[T]], texts: Sequence[Sequence[str]]) -> Any:
     from rich.table import Table
 
-    has_blocks = any("\n" in cell for cells in texts for cell in cells)
-    grid = Table(
-        box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", leading=has_blocks
-    )
+    grid = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
     for one in columns:
         grid.add_column(
             one.head,
@@ -156,7 +156,11 @@ def _grid(columns: Sequence[Column[T]], texts: Sequence[Sequence[str]]) -> Any:
             vertical="top",
             justify="right" if one.is_number else "left",
         )
-    for line in zip(*texts, strict=True):
+    # rows of several lines stand apart
+    has_blocks = any("\n" in cell for cells in texts for cell in cells)
+    for number, line in enumerate(zip(*texts, strict=True)):
+        if number and has_blocks:
+            grid.add_row(*("" for _ in columns))
         grid.add_row(*line)
     return grid
 
