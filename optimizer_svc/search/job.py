@@ -36,6 +36,7 @@ from tradepulse.research.decay import LifecycleRules, reference_of
 from tradepulse.research.jobs import JobSpec, queue_validation
 from tradepulse.research.objectives import Goal
 from tradepulse.research.reality_check import with_trials
+from tradepulse.research.simulate import SimulationRules
 from tradepulse.runtime.db import Connection
 from tradepulse.strategies import get_strategy
 
@@ -294,7 +295,7 @@ def _setup(study: Study, search: Search) -> TrialSetup:
     return TrialSetup(
         search.strategy,
         study.ranges[search.symbol].start,
-        trials.simulation_rules(costs.account_rules(instrument), instrument),
+        SimulationRules.of(costs.account_rules(instrument), instrument),
         # the same job run again draws the same days; other searches draw others
         seed=uuid5(
             NAMESPACE, f"luck:{spec.seed}:{spec.series(search.symbol)}:{search.strategy}"

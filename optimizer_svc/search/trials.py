@@ -20,7 +20,9 @@ from tradepulse.research.simulate import SimulationRules
 from tradepulse.research.sweep import Sweep
 from tradepulse.strategies import Params, get_strategy
 from tradepulse.strategies.evaluate import Configuration
+from tradepulse.trading import defaults
 from tradepulse.trading.backtest import BacktestResult, backtest
+from tradepulse.trading.defaults import CASH
 from tradepulse.trading.metrics import FIGURES, ledger_metrics
 from tradepulse.trading.orders import Trade
 from tradepulse.trading.sizing import AccountRules
@@ -28,8 +30,6 @@ from tradepulse.trading.weights import EqualWeights
 
 FloatArray = NDArray[np.float64]
 Figures = dict[str, float | int | None]
-
-CASH = Decimal(100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,10 @@ def joined(parts: Sequence[Measured]) -> Measured:
 class Costs:
     """Costs and market of a configuration's backtests; `market` as `KeptRules` writes it."""
 
-    fee: float = 0.001
+    fee: float = float(defaults.FEE)
     maker_fee: float | None = None
-    slippage: float = 0.0005
-    impact: float = 0.0
+    slippage: float = defaults.SLIPPAGE
+    impact: float = defaults.IMPACT
     allows_margin: bool = False
     market: Mapping[str, Any] | None = None
 
@@ -141,23 +141,6 @@ class Validated:
 
     report: dict[str, Any]
     verdict: Verdict
-
-
-def simulation_rules(rules: AccountRules, instrument: str) -> SimulationRules:
-    """Return what these rules amount to for one configuration that has the account to itself."""
-    market = rules.market(instrument)
-    limits = rules.limits
-    fraction = min(float(limits.max_symbol_notional), float(limits.max_total_notional))
-    return SimulationRules(
-        initial_cash=float(CASH),
-        fee=float(rules.fee),
-        maker_fee=float(rules.fee_of(is_maker=True)),
-        slippage=rules.slippage,
-        impact=rules.impact,
-        fraction=fraction,
-        min_notional=float(market.min_notional),
-        allows_margin=market.allows_margin,
-    )
 
 
 def sweep_of(candles: Candles, setup: TrialSetup, threads: int) -> Sweep:

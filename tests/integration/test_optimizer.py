@@ -30,7 +30,7 @@ from contracts.topics import CONFIGURATIONS
 from optimizer_svc.search.cluster import DaskCluster
 from optimizer_svc.search.job import Searching
 from optimizer_svc.search.processes import TrialProcess, TrialRunner
-from optimizer_svc.search.trials import CASH, Gates, Measured, TrialSetup
+from optimizer_svc.search.trials import Gates, Measured, TrialSetup
 from optimizer_svc.search.turns import TURN_S
 from optimizer_svc.store import Store
 from optimizer_svc.tried import searches_of_market
@@ -51,6 +51,7 @@ from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.strategies.files import load_strategy_file
 from tradepulse.trading.backtest import backtest
+from tradepulse.trading.defaults import CASH
 from tradepulse.trading.metrics import FIGURES, ledger_metrics
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import EqualWeights

@@ -33,7 +33,6 @@ from optimizer_svc.search.trials import (
     judge,
     measure,
     returns_of,
-    simulation_rules,
     sweep_of,
 )
 from optimizer_svc.search.turns import Turn
@@ -41,6 +40,7 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.research.jobs import JobSpec, Method, Objective
 from tradepulse.research.objectives import OBJECTIVES
 from tradepulse.research.reality_check import drawn_days, largest_t
+from tradepulse.research.simulate import SimulationRules
 from tradepulse.strategies import get_strategy
 from tradepulse.trading.metrics import FIGURES
 
@@ -73,7 +73,9 @@ def sets_of(trials: int, strategy: str = "sma_cross") -> list[dict[str, float]]:
 
 
 def setup_of() -> TrialSetup:
-    return TrialSetup("sma_cross", 0, simulation_rules(Costs().account_rules("x:A/USD"), "x:A/USD"))
+    return TrialSetup(
+        "sma_cross", 0, SimulationRules.of(Costs().account_rules("x:A/USD"), "x:A/USD")
+    )
 
 
 def figures_of(**columns: list[float]) -> np.ndarray:
@@ -235,10 +237,10 @@ def test_a_strategy_that_raises_says_so_in_one_line() -> None:
 
 
 def test_the_size_of_an_entry_follows_the_account_limits() -> None:
-    rules = simulation_rules(Costs(fee=0.002).account_rules("x:A/USD"), "x:A/USD")
+    rules = SimulationRules.of(Costs(fee=0.002).account_rules("x:A/USD"), "x:A/USD")
     assert (rules.fee, rules.fraction, rules.allows_margin) == (0.002, 0.5, False)
     margin = Costs(allows_margin=True).account_rules("x:A/USD")
-    assert simulation_rules(margin, "x:A/USD").allows_margin
+    assert SimulationRules.of(margin, "x:A/USD").allows_margin
 
 
 def test_the_best_that_are_allowed_are_chosen() -> None:
