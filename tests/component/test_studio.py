@@ -246,6 +246,26 @@ class TestFigures:
                 move * float(position["quantity"]) - float(position["fees"])
             )
 
+    async def test_a_falling_target_is_shown_as_it_stands(
+        self, studio: Studio, seeded: Seeded
+    ) -> None:
+        [before] = await studio.get("/api/positions")
+        assert before["next_target"] is None
+        held = (seeded.settled_time - before["entry_time"]) // 60_000
+        await studio.pool.execute(
+            "update positions set targets = $1 where exit_time is null",
+            [[held - 30, "123.40"], [held, "120"], [held + 30, "118.5"]],
+        )
+        [now] = await studio.get("/api/positions")
+        assert before["take_profit_price"] != now["take_profit_price"] == "120"
+        later = seeded.settled_time + HALF_HOUR
+        assert now["next_target"] == {"price": "118.5", "at": later}
+        await studio.pool.execute(
+            "insert into equity values ('main', to_timestamp($1), 1, 1, 0, 0)", later / 1000
+        )
+        [after] = await studio.get("/api/positions")
+        assert (after["take_profit_price"], after["next_target"]) == ("118.5", None)
+
     async def test_orders_say_why_they_were_refused(self, studio: Studio, seeded: Seeded) -> None:
         orders = await studio.get("/api/orders")
         assert len(orders) >= seeded.trades

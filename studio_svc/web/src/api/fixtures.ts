@@ -51,6 +51,7 @@ export const position = (id: string, fields: Partial<Position> = {}): Position =
   entry_price: "100",
   stop_price: "90",
   take_profit_price: null,
+  next_target: null,
   fees: "1",
   last_price: null,
   unrealised: null,

@@ -372,6 +372,7 @@ export interface PositionView {
   entry_price: string;
   stop_price: string | null;
   take_profit_price: string | null;
+  next_target: TargetView | null;
   fees: string;
   last_price: number | null;
   unrealised: number | null;
@@ -505,6 +506,11 @@ export interface SubscriptionView {
 export interface SubscriptionsView {
   replicas: number;
   series: SubscriptionView[];
+}
+
+export interface TargetView {
+  price: string;
+  at: number;
 }
 
 export interface TimeframeView {

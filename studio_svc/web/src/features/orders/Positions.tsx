@@ -4,10 +4,15 @@ import { memo } from "react";
 
 import type { Known } from "../../api/known";
 import type { Position } from "../../api/types";
-import { price, quantity, signed, signedPercent, tone, words } from "../../lib/format";
+import { price, quantity, signed, signedPercent, time, tone, words } from "../../lib/format";
 import { Side } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Table } from "../../ui/Table";
+
+/** What a falling target falls to, and when. */
+function coming({ next_target: next }: Position): string | undefined {
+  return next === null ? undefined : `falls to ${price(next.price)} at ${time(next.at)} UTC`;
+}
 
 export const Positions = memo(function Positions({
   positions,
@@ -54,7 +59,10 @@ export const Positions = memo(function Positions({
             </td>
             <td className="number">
               {price(position.stop_price)}
-              <small>{price(position.take_profit_price)}</small>
+              <small title={coming(position)}>
+                {price(position.take_profit_price)}
+                {position.next_target !== null && " ↓"}
+              </small>
             </td>
             <td className={`number ${tone(position.unrealised)}`}>
               {signed(position.unrealised, 2)}

@@ -42,6 +42,17 @@ describe("orders and what comes of them", () => {
     expect(shown).toContain("+19.00 +9.50 %");
   });
 
+  it("show the step of a falling target that is valid, and the next", () => {
+    const held = position("p", { take_profit_price: "110", next_target: { price: "105.5", at: 9_000_000 } });
+    const markup = renderToStaticMarkup(<Positions known={READY} positions={[held]} isLate={false} />);
+    expect(text(markup)).toContain("90.0000 110.00 ↓");
+    expect(markup).toContain('title="falls to 105.50 at 1970-01-01 02:30 UTC"');
+    const last = renderToStaticMarkup(
+      <Positions known={READY} positions={[{ ...held, next_target: null }]} isLate={false} />,
+    );
+    expect(last).not.toMatch(/↓|falls to/);
+  });
+
   it("show a trade with its reason, and how many there are in all", () => {
     const closed = trade("t", { exit_reason: "take_profit" });
     const shown = text(renderToStaticMarkup(<Trades known={READY} trades={[closed]} total={1234} />));
