@@ -28,6 +28,8 @@ class OrderView(View):
 
     order_id: UUID
     configuration_id: UUID
+    strategy: str | None = None
+    """Null in what is pushed, and where the configuration is not stored here."""
     series: str
     symbol: str
     side: str
@@ -92,6 +94,8 @@ class TradeView(View):
 
     position_id: UUID
     configuration_id: UUID
+    strategy: str | None = None
+    """Null in what is pushed, and where the configuration is not stored here."""
     series: str
     symbol: str
     side: Literal["long", "short"]

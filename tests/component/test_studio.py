@@ -226,6 +226,7 @@ class TestFigures:
         assert len(trades) == seeded.trades
         assert trades == sorted(trades, key=lambda t: -t["exit_time"])
         assert isinstance(trades[0]["profit"], str)
+        assert {trade["strategy"] for trade in trades} == {"sma_cross"}
         some = await studio.get("/api/trades", series=BTC)
         assert {trade["series"] for trade in some} == {BTC}
         assert 0 < len(some) < len(trades)
@@ -270,6 +271,7 @@ class TestFigures:
         orders = await studio.get("/api/orders")
         assert len(orders) >= seeded.trades
         for order in orders:
+            assert order["strategy"] == "sma_cross"
             refused = order["status"] == "REFUSED"
             assert refused == bool(order["reason"]) == (order["fill_price"] is None)
 

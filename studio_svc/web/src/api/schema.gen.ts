@@ -298,6 +298,7 @@ export interface ModelView {
 export interface OrderView {
   order_id: string;
   configuration_id: string;
+  strategy: string | null;
   series: string;
   symbol: string;
   side: string;
@@ -521,6 +522,7 @@ export interface TimeframeView {
 export interface TradeView {
   position_id: string;
   configuration_id: string;
+  strategy: string | null;
   series: string;
   symbol: string;
   side: "long" | "short";
