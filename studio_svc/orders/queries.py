@@ -3,7 +3,8 @@
 SIGNALS = """
 select signal_id, configuration_id, strategy, exchange, symbol, timeframe, action,
        reference_price, stop_price, take_profit_price, confidence, decided_at
-from signals order by decided_at desc, signal_id limit $1
+from signals where $2::uuid is null or configuration_id = $2
+order by decided_at desc, signal_id limit $1
 """
 
 ORDERS = """
@@ -11,7 +12,8 @@ select o.order_id, o.configuration_id, k.strategy, o.exchange, o.symbol, o.timef
        o.order_type, nullif(o.quantity, 0) as quantity, o.notional, o.reference_price, o.status,
        o.reason, o.decided_at,
        f.price as fill_price, f.fee, f.filled_at
-from (select * from orders where account = $1
+from (select * from orders
+      where account = $1 and ($3::uuid is null or configuration_id = $3)
       order by decided_at desc, order_id limit $2) o
 left join trained_configurations k using (configuration_id)
 left join lateral (
@@ -50,6 +52,7 @@ from positions p
 left join trained_configurations k using (configuration_id)
 where p.account = $1 and p.exit_time is not null
   and ($2::text is null or (p.exchange = $2 and p.symbol = $3 and p.timeframe = $4))
+  and ($6::uuid is null or p.configuration_id = $6)
 order by p.exit_time desc, p.entry_time desc, p.position_id
 limit $5
 """

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -28,20 +29,22 @@ class OrderStore:
         )
         return [_position(row, None if settled is None else ms(settled)) for row in rows]
 
-    async def trades(self, limit: int, series: str | None) -> list[TradeView]:
+    async def trades(
+        self, limit: int, series: str | None, configuration: UUID | None
+    ) -> list[TradeView]:
         """Return the closed positions, newest first."""
         key = series.split(":") if series else [None, None, None]
-        rows = await self.pool.fetch(queries.TRADES, self._account, *key, limit)
+        rows = await self.pool.fetch(queries.TRADES, self._account, *key, limit, configuration)
         return [TradeView(series=series_of(row), **fields_of(row)) for row in rows]
 
-    async def signals(self, limit: int) -> list[SignalView]:
+    async def signals(self, limit: int, configuration: UUID | None) -> list[SignalView]:
         """Return the signals, newest first."""
-        rows = await self.pool.fetch(queries.SIGNALS, limit)
+        rows = await self.pool.fetch(queries.SIGNALS, limit, configuration)
         return [SignalView(series=series_of(row), **fields_of(row)) for row in rows]
 
-    async def orders(self, limit: int) -> list[OrderView]:
+    async def orders(self, limit: int, configuration: UUID | None) -> list[OrderView]:
         """Return the orders with their fills or refusals, newest first."""
-        rows = await self.pool.fetch(queries.ORDERS, self._account, limit)
+        rows = await self.pool.fetch(queries.ORDERS, self._account, limit, configuration)
         return [OrderView(series=series_of(row), **fields_of(row)) for row in rows]
 
 

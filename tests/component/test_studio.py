@@ -232,6 +232,19 @@ class TestFigures:
         assert 0 < len(some) < len(trades)
         assert len(await studio.get("/api/trades", limit=2)) == 2
 
+    @pytest.mark.parametrize("what", ["trades", "orders", "signals"])
+    async def test_one_configuration_s_rows_alone(
+        self, studio: Studio, seeded: Seeded, what: str
+    ) -> None:
+        eth = str(configuration_id("ETH/USD", "sma_cross"))
+        rows = await studio.get(f"/api/{what}", limit=1000)
+        own = [row for row in rows if row["configuration_id"] == eth]
+        assert 0 < len(own) < len(rows)
+        assert await studio.get(f"/api/{what}", limit=1000, configuration=eth) == own
+        # those of others take no place
+        last = await studio.get(f"/api/{what}", limit=2, configuration=eth)
+        assert last == own[:2]
+
     async def test_positions_are_valued_at_the_settled_close(
         self, studio: Studio, seeded: Seeded
     ) -> None:
