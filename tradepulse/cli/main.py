@@ -88,6 +88,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "trace:trace",
         "Show an order or a signal with what led to it: signal, evaluation, candle.",
     ),
+    "db": (
+        "db:app",
+        "Give the database's address, a shell that only reads, and what the tables mean.",
+    ),
     "dlq": ("dlq:app", "List messages that could not be handled, export them, send them back."),
 }
 """Where each command is, and the first line of its help."""

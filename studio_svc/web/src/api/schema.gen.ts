@@ -361,6 +361,7 @@ export interface OrderRow {
 export interface OrderView {
   order_id: string;
   configuration_id: string;
+  strategy: string | null;
   series: string;
   symbol: string;
   side: string;
@@ -435,6 +436,7 @@ export interface PositionView {
   entry_price: string;
   stop_price: string | null;
   take_profit_price: string | null;
+  next_target: TargetView | null;
   fees: string;
   last_price: number | null;
   unrealised: number | null;
@@ -586,6 +588,11 @@ export interface SubscriptionsView {
   series: SubscriptionView[];
 }
 
+export interface TargetView {
+  price: string;
+  at: number;
+}
+
 export interface TimeframeView {
   timeframe: string;
   is_native: boolean;
@@ -616,6 +623,7 @@ export interface TradeRow {
 export interface TradeView {
   position_id: string;
   configuration_id: string;
+  strategy: string | null;
   series: string;
   symbol: string;
   side: "long" | "short";
