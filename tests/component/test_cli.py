@@ -314,9 +314,9 @@ def test_connections_of_a_running_up(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     state = StateFolder.open(folder)
     try:
-        with pytest.raises(CliError, match="is not up yet"):
+        with pytest.raises(CliError, match="keeps no database there"):
             database_url(folder)
-        with pytest.raises(CliError, match="is not up yet"):
+        with pytest.raises(CliError, match="keeps no broker there"):
             kafka_address(folder)
         (folder / "kafka").mkdir()
         (folder / "kafka" / "ports.json").write_text('{"broker": 4711, "controller": 4712}')

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FIGURES = ("open", "high", "low", "close", "volume")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Candles(OnSeries):
     """A series of closed candles in time order.
 

@@ -87,7 +87,7 @@ def _messages(count: int) -> str:
 
 
 async def _export(kafka: KafkaAddress, topic: str | None, file: Path, *, waiting: bool) -> int:
-    from tradepulse.cli.progress import progress_bar
+    from tradepulse.library.progress import progress_bar
     from tradepulse.runtime.dead_letter_replay import dead_letters
 
     # what has its name is whole

@@ -17,6 +17,8 @@ KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 DATABASE = "DATABASE_URL"
 STATE = Path(".tradepulse")
 """The state folder where no other is given."""
+KEPT = {DATABASE: "database", KAFKA: "broker"}
+"""What a run keeps in its state folder where the variable does not name another."""
 _PID_FILE_SOCKET_LINE = 4
 
 
@@ -36,9 +38,7 @@ def database_url(state: Path) -> str:
     try:
         socket_folder = pid_file.read_text().splitlines()[_PID_FILE_SOCKET_LINE]
     except (OSError, IndexError):
-        raise NoSystemError(
-            f"the database of {state} is not up yet; try again in a moment"
-        ) from None
+        raise _not_there(state, DATABASE) from None
     return f"postgresql://postgres@/tradepulse?host={quote(socket_folder, safe='/')}&port=5432"
 
 
@@ -54,7 +54,14 @@ def kafka_address(state: Path) -> KafkaAddress:
     try:
         return f"127.0.0.1:{json.loads(ports.read_text())['broker']}"
     except (OSError, ValueError, KeyError):
-        raise NoSystemError(f"the broker of {state} is not up yet; try again in a moment") from None
+        raise _not_there(state, KAFKA) from None
+
+
+def _not_there(state: Path, variable: str) -> NoSystemError:
+    return NoSystemError(
+        f"`tradepulse up` runs in {state} but keeps no {KEPT[variable]} there: set {variable} as "
+        "it is set for that run, or try again in a moment if it has just begun"
+    )
 
 
 def _given(cls: type[S]) -> S:

@@ -227,7 +227,7 @@ async def _repair(
     *,
     ask: bool,
 ) -> "list[tuple[Gap, Repaired]]":
-    from tradepulse.cli.progress import progress_bar
+    from tradepulse.library.progress import progress_bar
     from tradepulse.market_data.gaps.repair import Repairs
     from tradepulse.market_data.gaps.tries_store import series_to_fill
     from tradepulse.market_data.venues.client import Venues
