@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings
 from tradepulse.cli.errors import CliError
 from tradepulse.runtime.kafka import KafkaAddress, KafkaSettings
 from tradepulse.runtime.settings import DatabaseAddress, describe
+from tradepulse.runtime.variables import unread
 
 if TYPE_CHECKING:
     import asyncpg
@@ -85,8 +86,12 @@ def _running(state: Path, variable: str) -> Path:
     from tradepulse.embedded.state import lock_holder
 
     if lock_holder(state) is None:
+        likely = "".join(
+            f"; {line}" for line in unread(os.environ) if line.endswith(f"{variable}?")
+        )
         raise CliError(
             f"{variable} is not set and no `tradepulse up` runs in {state}: set it, or start one"
+            f"{likely}"
         )
     return state
 
