@@ -233,8 +233,11 @@ BASE = ("backtest", "--candles", "c.parquet", "--strategy", "sma_cross")
         ((*BASE, "--params", '{"fats": 5}'), "--params: sma_cross has no parameter 'fats'"),
         ((*BASE, "--params", '{"fast": 5.5}'), "--params: sma_cross: parameter 'fast' is 5.5"),
         ((*BASE, "--symbol", "DOGE/USD"), "c.parquet: has no symbol DOGE/USD; it has BTC/USD"),
-        ((*BASE, "--from", "yesterday"), "--from yesterday: no time"),
-        ((*BASE, "--from", "2021", "--to", "2020-01-01"), "--from 2021: no time"),
+        ((*BASE, "--from", "yesterday"), "--from: yesterday is no time"),
+        (
+            (*BASE, "--from", "2021", "--to", "2020-01-01"),
+            "--from: 2021 is no time; write 2018-10-01",
+        ),
         ((*BASE, "--from", "2021-01-01", "--to", "2020-01-01"), "--from 2021-01-01 is not before"),
         ((*BASE, "--from", "2031-01-01"), "no candle lies in the range to trade"),
         ((*BASE, "--cash", "0"), "--cash 0: must be above zero"),
