@@ -48,6 +48,7 @@ NO_SYSTEM = {"strategies", "backtest", "doctor"}
 """Commands that need neither a broker nor a database; so do those that look at `--file`."""
 RUN_BY = {
     "up": "tests/integration/test_up.py",
+    "optimize": "tests/integration/test_cli_data.py",
     "restore": "tests/integration/test_restore.py",
     "backup --physical": "tests/integration/test_restore.py",
     "subscriptions add": "tests/integration/test_subscriptions_cli.py",
