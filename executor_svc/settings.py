@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tradepulse.market_data.instrument_rules import market_rules
 from tradepulse.runtime.settings import RuntimeSettings
+from tradepulse.trading.defaults import CASH
 from tradepulse.trading.event_time import GRACE_MS, TOLERANCE_MS
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
@@ -28,7 +29,7 @@ class ExecutorSettings(RuntimeSettings):
     """Account, clock, costs and limits."""
 
     account: str = Field(default="main", pattern=r"^[^\s:]{1,64}$")
-    initial_cash: Decimal = Field(default=Decimal(100_000), gt=0)
+    initial_cash: Decimal = Field(default=CASH, gt=0)
     clock: Literal["wall", "replay"] = "wall"
     """`replay` judges age by event time and waits for every series without limit."""
     grace_ms: int = Field(default=GRACE_MS, gt=0)

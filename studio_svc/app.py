@@ -29,14 +29,16 @@ from studio_svc.stream.hub import Hub, TooManyPagesError
 from studio_svc.stream.routes import stream_routes
 from studio_svc.stream.visible import visible_until
 from studio_svc.stream.watch import (
+    POLL_INTERVAL_S,
+    Refresher,
     ledger_refresher,
     market_refresher,
     models_refresher,
     registry_refresher,
 )
 from studio_svc.studio.routes import change_routes, configuration_routes, job_routes
-from studio_svc.system.backups import BackupWatch
-from studio_svc.system.census import Census
+from studio_svc.system.backups import LOOK_EVERY_S, BackupWatch
+from studio_svc.system.census import COUNTED_EVERY_S, Census
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.routes import system_routes
 from studio_svc.web_app.meters import PAGE, HttpMeters
@@ -190,7 +192,12 @@ def declare(service: Service, settings: StudioSettings) -> None:
         )
     meters = HttpMeters(service.registry)
     census = Census(service.pool, partial(dead_letters_waiting, settings), service.registry)
-    service.background(census.run, "census")
+    counted = Refresher(census.count, POLL_INTERVAL_S, every_s=COUNTED_EVERY_S)
+    backed_up = Refresher(
+        BackupWatch(service.pool, service.registry).look, POLL_INTERVAL_S, every_s=LOOK_EVERY_S
+    )
+    service.background(counted.run, "census")
+    service.background(backed_up.run, "backups")
     service.background(census.run_letters, "dead letters")
     # whoever looks must be told what is away, and what was known when it was there
     service.broker_patience_s = math.inf
@@ -213,7 +220,6 @@ def declare(service: Service, settings: StudioSettings) -> None:
     service.background(registry.run, "jobs to pages")
     service.background(market.run, "market data to pages")
     service.background(models.run, "models to pages")
-    service.background(BackupWatch(service.pool, service.registry).run, "backups")
     service.on_shutdown(hub.close)
 
 

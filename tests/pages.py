@@ -52,6 +52,8 @@ RUN_BY = {
     "restore": "tests/integration/test_restore.py",
     "backup --physical": "tests/integration/test_restore.py",
     "subscriptions add": "tests/integration/test_subscriptions_cli.py",
+    # it gives its process to psql
+    "db psql": "tests/integration/test_schema_docs.py",
     "policy train": "tests/integration/test_policy_train_cli.py",
     "policy promote": "tests/integration/test_policy_cli.py",
     "policy import": "tests/integration/test_policy_cli.py",

@@ -1,8 +1,8 @@
-"""Strategies that use what a position can do: their file is loaded by tests and by services."""
+"""Strategies of what a position can do, and of a venue beside: loaded by tests and by services."""
 
 from tradepulse.strategies import Param, strategy
 from tradepulse.strategies.answers import enter_long, enter_short, hold, leave
-from tradepulse.strategies.features import atr, sma
+from tradepulse.strategies.features import atr, change, sma
 
 SPACE = (
     Param("window", 2, 200, integer=True),
@@ -47,3 +47,17 @@ def falling(i, c, f, p):
     if f.unit[i] > 2.0 * f.unit[i - 1]:
         return leave()
     return hold()
+
+
+@strategy(
+    space=(Param("window", 2, 200, integer=True),),
+    defaults={"window": 6},
+    features={"kraken": change("window", of="kraken:BTC/USD")},
+)
+def beside_kraken(i, c, f, p):
+    """Follow the Bitcoin of a venue; where its candle of the same close is not there, nothing."""
+    if f.kraken_age[i] > 0.0:
+        return hold()
+    if f.kraken[i] > 0.004 and f.kraken[i - 1] <= 0.004:
+        return enter_long(stop=c.close[i] * 0.98)
+    return leave() if f.kraken[i] < 0.0 else hold()

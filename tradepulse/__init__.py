@@ -1,3 +1,28 @@
-"""What the TradePulse services share: trading rules, and the one way to do I/O."""
+"""TradePulse in Python: what `docs/guides/python.md` shows. Its types stand in `__init__.pyi`.
+
+Nothing is imported before it is asked for, so the services pay nothing for it.
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+_FROM = {
+    "Candles": "tradepulse.candles.arrays",
+    "Time": "tradepulse.candles.times",
+    "from_frame": "tradepulse.library.series",
+    "load": "tradepulse.library.series",
+    "load_all": "tradepulse.library.series",
+    "stored": "tradepulse.library.series",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FROM:
+        raise AttributeError(f"module 'tradepulse' has no attribute {name!r}")
+    return getattr(import_module(_FROM[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FROM})

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from optimizer_svc.search.plan import Range
 from optimizer_svc.search.processes import report_progress
-from optimizer_svc.search.trials import Subject, costs_from, simulation_rules
+from optimizer_svc.search.trials import Subject, costs_from
 from tradepulse.candles.arrays import Candles
+from tradepulse.research.search.ranges import Range
+from tradepulse.research.simulate import SimulationRules
 from tradepulse.research.validation import Ranges, ValidationRequest, validate
 
 
@@ -22,7 +23,7 @@ def run_gates(candles: Candles, used: Range, subject: Subject) -> dict[str, Any]
         params=subject.params,
         ranges=Ranges(used.start, used.split, used.end),
         account=rules,
-        simulation=simulation_rules(rules, candles.instrument),
+        simulation=SimulationRules.of(rules, candles.instrument),
         share=subject.share,
         objective=metrics.get("objective", "sharpe"),
         min_trades=metrics.get("min_trades", 0),

@@ -24,6 +24,7 @@ from tradepulse.research.arrays import FloatArray
 from tradepulse.research.virtual.books import books_of
 from tradepulse.research.virtual.market import VirtualMarket
 from tradepulse.research.virtual.replay import costs_of, limits_of
+from tradepulse.trading.defaults import CASH
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import DAY_MS
 
@@ -67,7 +68,7 @@ class EnvSettings:
     drops_configuration: float = 0.2
     shuffles: bool = True
     budget: float = 1.0
-    cash: float = 100_000.0
+    cash: float = float(CASH)
 
     def __post_init__(self) -> None:
         if not 0 < self.days[0] <= self.days[1] <= MOST_DAYS:

@@ -1,4 +1,4 @@
-"""Looks on the server's side at what no topic tells, so that pages need not ask."""
+"""Looks on the server's side at what no topic tells; a database that is away is waited for."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ class Refresher:
     Args:
         read: reads and passes on.
         interval_s: the shortest time between two reads.
-        every_s: read also unmarked after this time; None: only when marked.
+        every_s: read also unmarked at the start and after this time; None: only when marked.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class Refresher:
         self._interval_s = interval_s
         self._every_s = every_s
         self._marked = asyncio.Event()
+        if every_s is not None:
+            self._marked.set()
 
     def mark(self) -> None:
         """Ask for a read."""
@@ -62,7 +64,7 @@ class Refresher:
                 away = False
             except AWAY as error:
                 if not away:
-                    log.warning("the database is away, the page waits for it: %r", error)
+                    log.warning("the database is away and waited for: %r", error)
                 away = True
                 self._marked.set()
                 await asyncio.sleep(POLL_INTERVAL_S)

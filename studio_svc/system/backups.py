@@ -1,7 +1,5 @@
 """When the database was last backed up, and a backup last restored, for /metrics."""
 
-import asyncio
-
 import asyncpg
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -40,12 +38,6 @@ class BackupWatch:
         )
         touch(self._at, KINDS)
         touch(self._bytes, KINDS)
-
-    async def run(self) -> None:
-        """Look for ever."""
-        while True:
-            await self.look()
-            await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> None:
         """Look what was noted last."""

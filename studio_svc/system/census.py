@@ -81,12 +81,6 @@ class Census:
             registry=registry,
         )
 
-    async def run(self) -> None:
-        """Count for ever what the database has."""
-        while True:
-            await self.count()
-            await asyncio.sleep(COUNTED_EVERY_S)
-
     async def count(self) -> None:
         """Count what the database has."""
         found = {row["kind"]: row for row in await self._pool.fetch(_JOBS)}

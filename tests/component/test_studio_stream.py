@@ -450,7 +450,10 @@ class TestWatch:
             await done.wait()
         task.cancel()
 
-    async def test_an_absent_database_is_asked_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("every_s", [None, 3600])
+    async def test_an_absent_database_is_asked_again(
+        self, monkeypatch: pytest.MonkeyPatch, every_s: float | None
+    ) -> None:
         monkeypatch.setattr("studio_svc.stream.watch.POLL_INTERVAL_S", 0)
         calls = SimpleNamespace(count=0)
         done = asyncio.Event()
@@ -461,8 +464,10 @@ class TestWatch:
                 raise ConnectionRefusedError
             done.set()
 
-        refresher = Refresher(read_again, interval_s=0)
-        refresher.mark()
+        refresher = Refresher(read_again, interval_s=0, every_s=every_s)
+        if every_s is None:
+            refresher.mark()
+        # what is looked at now and then is looked at from the start on
         task = asyncio.create_task(refresher.run())
         async with asyncio.timeout(60):
             await done.wait()

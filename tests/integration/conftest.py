@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from system import OWN, OWN_FILE
+from system import OWN_FILE
 
 from tradepulse.strategies import files as strategy_files
 from tradepulse.strategies._registry import STRATEGIES
@@ -28,8 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def own_strategies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The strategies of a file, known here and to every service."""
     monkeypatch.setenv("STRATEGY_FILES", str(OWN_FILE))
-    load_strategy_file(OWN_FILE)
+    names = load_strategy_file(OWN_FILE)
     yield
-    for name in OWN:
+    for name in names:
         del STRATEGIES[name]
     strategy_files._loaded.clear()

@@ -102,21 +102,23 @@ def configurations_for(
         ],
         "liquidity_sweep": [{}, {"window": 12, "limit_atr": 0.3, "trail_atr": 1.5, **rest}],
     }
-    return _on_every(candles, params)
+    return on_every(candles, params)
 
 
 def every_configuration_for(candles: Sequence[Candles]) -> list[Configuration]:
-    """These, and those that look at a higher timeframe or at another instrument."""
+    """These, and those that look at a higher timeframe, at another instrument, at the hour."""
     looking = {
         "trend_pullback": [{"window": 12, "trend_window": 10, "allow_short": 1}],
         "relative_strength": [{"window": 24, "edge": 0.008}],
+        "session_breakout": [{"window": 6, "hours": 10, "allow_short": 1}],
     }
-    return [*configurations_for(candles), *_on_every(candles, looking)]
+    return [*configurations_for(candles), *on_every(candles, looking)]
 
 
-def _on_every(
+def on_every(
     candles: Sequence[Candles], params: Mapping[str, Sequence[Mapping[str, float]]]
 ) -> list[Configuration]:
+    """Return configurations of strategies and parameters on every series."""
     return [
         Configuration(
             uuid5(NAMESPACE_URL, f"{one.series}/{name}/{number}"),

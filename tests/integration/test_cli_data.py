@@ -182,8 +182,14 @@ def test_configurations(database: str) -> None:
     one = on(database, discover)
     told, _ = invoke("configs")
     assert str(one)[:8] in told
-    for text in ("sma_cross", "fast=7", "+12.3 | -3.2", "1.50 | -", "40 | 9", "60", "DISCOVERY"):
+    for text in ("sma_cross", "fast=7", "DISCOVERY"):
         assert text in told, told
+    flat = " ".join(told.split())
+    assert " in +12.3 1.50 - 40 60 DISCOVERY " in flat
+    assert " out -3.2 - - 9 " in flat
+    (plain,) = json.loads(invoke("configs", "--json", "-")[0])
+    assert plain["configuration_id"] == str(one)
+    assert plain["metrics"]["in_sample"]["trades"] == 40
     told, _ = invoke("configs", "activate", str(one)[:8], "--reason", "looks good")
     assert "is active, stage PAPER" in told
     assert str(one)[:8] in invoke("configs", "list", "--active")[0]
@@ -315,7 +321,8 @@ def test_topics_and_dead_letters(
     assert "every topic exists" in invoke("topics")[0]
     assert " no " not in invoke("topics", "--list")[0]
     narrow, _ = invoke("topics", "--list", columns=80)
-    assert all(f" {name} " in narrow for one in TOPICS for name in (one.name, one.dead_letters))
+    assert all(f"{name} " in narrow for one in TOPICS for name in (one.name, one.dead_letters))
+    assert len(json.loads(invoke("topics", "--list", "--json", "-")[0])) == 2 * len(TOPICS)
     assert "no dead letters" in invoke("dlq")[0]
 
     event = as_events([BTC.rows(0, 1)])[0]
@@ -338,7 +345,8 @@ def test_topics_and_dead_letters(
         await publisher.stop()
 
     asyncio.run(put_aside(good, b"[red]not json" + b" x" * 90, b"\xff\x00"))
-    assert f" {CANDLES.name} " in invoke("dlq", "list", columns=80)[0]
+    assert f"{CANDLES.name} " in invoke("dlq", columns=80)[0]
+    assert json.loads(invoke("dlq", "--json", "-")[0])[0]["value"] == good.decode()
     told, _ = invoke("dlq", "list", "candles")
     for text in ("2/3", "2/4", "signal_svc", "cannot be decoded: [bold]why", "[red]not json"):
         assert text in told, told

@@ -3,7 +3,8 @@
 Four venues speak over WebSocket, two of them in candles and two in trades, and break off all the
 time. market_ingest, signal_svc, rl_svc and executor_svc follow them as processes, the last two by
 the wall clock; the first and the last are killed on the way. The market lies in the year 2090, so
-that nothing in it is old by that clock.
+that nothing in it is old by that clock. One strategy looks at another venue: its evaluations wait
+for the candles there.
 
 Of a message that is lost without a trace (Coinbase alone numbers its own) the candle is published
 wrong and corrected later, and what was decided on it stays decided: such trades are not those of
@@ -23,7 +24,16 @@ from typing import Any
 import numpy as np
 import pytest
 from live_market import compiled_once
-from system import DAY, RULES, System, configurations_for, demo_candles, equity_rows, trade_rows
+from system import (
+    DAY,
+    RULES,
+    System,
+    configurations_for,
+    demo_candles,
+    equity_rows,
+    on_every,
+    trade_rows,
+)
 from system import START as RECORDED_START
 
 from tests.fakes.exchange import MINUTE, FakeExchange, Instrument, Tape
@@ -59,7 +69,12 @@ VENUES = {
 AHEAD = 2
 """So many closes may the market be ahead of the ledger: after three a series counts as down."""
 PATIENCE_S = 120
-WAITS = {"CLOCK": "wall", "GRACE_MS": str(PATIENCE_S * 1000), "CLOCK_TOLERANCE_S": str(3 * 10**9)}
+WAITS = {
+    "CLOCK": "wall",
+    "GRACE_MS": str(PATIENCE_S * 1000),
+    "REFERENCE_GRACE_MS": str(PATIENCE_S * 1000),
+    "CLOCK_TOLERANCE_S": str(3 * 10**9),
+}
 """A grace as long as ours, as the market here is thousands of times as fast as a real one; and it
 may be a century ahead of the clock."""
 DECIDING = ("signal_svc", "rl_svc", "executor_svc")
@@ -205,11 +220,13 @@ def started(system: System, fake: FakeExchange, folder: Path) -> Iterator[None]:
         system.stop()
 
 
+@pytest.mark.usefixtures("own_strategies")
 async def test_live_candles_give_the_trades_of_the_backtest(
     kafka_bootstrap: str, database_url: str, no_topics: None, tmp_path: Path
 ) -> None:
     candles = market()
-    configurations = configurations_for(candles)
+    beside = on_every([one for one in candles if one.exchange != "kraken"], {"beside_kraken": [{}]})
+    configurations = [*configurations_for(candles), *beside]
     kept = {one.instrument: listed(one) for one in candles}
     rules = replace(RULES, markets=market_rules(kept, kept, {}))
     result = backtest(candles, configurations, rules, InverseVolatility(96), between=(START, None))
@@ -242,6 +259,8 @@ async def test_live_candles_give_the_trades_of_the_backtest(
     check_ledger(trades, await system.ledger(), result)
     print(f"{len(trades)} trades; entries {entries}; candles {sources}; faults {hits}")
     assert len(trades) > 30
+    names = {one.configuration_id for one in beside}
+    assert sum(trade.configuration_id in names for trade in result.trades) > 10
     assert entries["live"] > 20
     assert sources["live"] > 0.5 * sources.total()
     assert min(hits.values()) > 5

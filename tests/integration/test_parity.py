@@ -183,7 +183,7 @@ async def test_replay_gives_the_trades_of_the_backtest(
     assert refused == {order.order_id for order in result.refused}
     strategies = {one.configuration_id: one.strategy for one in configurations}
     traded = Counter(strategies[trade.configuration_id] for trade in result.trades)
-    assert len(traded) == 6
+    assert len(traded) == 7
     assert min(traded.values()) > 20, traded
     # each of the rules was at work
     assert {t.exit_reason for t in result.trades} >= {"signal", "stop", "take_profit", "time"}

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +12,14 @@ from numpy.typing import NDArray
 from tradepulse.candles.series import OnSeries
 from tradepulse.candles.timeframes import timeframe_ms
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
 
-@dataclass(frozen=True, slots=True, eq=False)
+_FIGURES = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Candles(OnSeries):
     """A series of closed candles in time order.
 
@@ -69,3 +78,35 @@ class Candles(OnSeries):
             references=self.references,
             before=self.before + lo if self.before else 0,
         )
+
+    def to_polars(self) -> "pl.DataFrame":
+        """Return a frame: `open_time` (UTC, ms), open, high, low, close, volume (Float64)."""
+        import polars as pl  # noqa: PLC0415 - who works on arrays does not need it
+
+        time = pl.Series("open_time", self.open_time).cast(pl.Datetime("ms", "UTC"))
+        figures = {name: np.ascontiguousarray(getattr(self, name)) for name in _FIGURES}
+        return pl.DataFrame({"open_time": time, **figures})
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return a frame of open, high, low, close, volume with `open_time`, UTC, as its index.
+
+        Raises:
+            ImportError: pandas is not installed; TradePulse itself does not need it.
+        """
+        import pandas as pd  # noqa: PLC0415 - an extra of the user's
+
+        time = pd.DatetimeIndex(self.open_time.astype("datetime64[ms]"), tz="UTC", name="open_time")
+        return pd.DataFrame({name: getattr(self, name) for name in _FIGURES}, index=time)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return f"<Candles {self.series}: none>"
+        first, last = (
+            f"{datetime.fromtimestamp(int(ms) / 1000, tz=UTC):%Y-%m-%d %H:%M}"
+            for ms in self.open_time[[0, -1]]
+        )
+        return f"<Candles {self.series}: {len(self):,}, {first} to {last} UTC>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the series, its first and last candles."""
+        return f"<p>{escape(repr(self)[1:-1])}</p>{self.to_polars()._repr_html_()}"

@@ -1,28 +1,24 @@
 """Which broker and database a command means: the environment's, or those of a running `up`."""
 
 import asyncio
-import json
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
-from urllib.parse import quote
 
 import typer
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings
 
-from tradepulse.cli.errors import CliError
-from tradepulse.runtime.kafka import KafkaAddress, KafkaSettings
-from tradepulse.runtime.settings import DatabaseAddress, describe
+from tradepulse.cli.errors import values_refused
+from tradepulse.embedded import addresses
+from tradepulse.embedded.addresses import DATABASE, KAFKA, STATE
 
 if TYPE_CHECKING:
     import asyncpg
 
+    from tradepulse.runtime.kafka import KafkaAddress
+
+__all__ = ["DATABASE", "KAFKA", "STATE", "State", "database_url", "kafka_address", "with_database"]
+
 R = TypeVar("R")
-S = TypeVar("S", bound=BaseSettings)
-KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
-DATABASE = "DATABASE_URL"
 State = Annotated[
     Path,
     typer.Option(
@@ -30,8 +26,6 @@ State = Annotated[
         f"where {KAFKA} and {DATABASE} are not set."
     ),
 ]
-STATE = Path(".tradepulse")
-_PID_FILE_SOCKET_LINE = 4
 
 
 def database_url(state: Path) -> str:
@@ -40,46 +34,18 @@ def database_url(state: Path) -> str:
     Raises:
         CliError: there is none.
     """
-    if os.environ.get(DATABASE, "").strip():
-        return _given(DatabaseAddress).database_url
-    pid_file = _running(state, DATABASE) / "postgres" / "data" / "postmaster.pid"
-    try:
-        socket_folder = pid_file.read_text().splitlines()[_PID_FILE_SOCKET_LINE]
-    except (OSError, IndexError):
-        raise CliError(f"the database of {state} is not up yet; try again in a moment") from None
-    return f"postgresql://postgres@/tradepulse?host={quote(socket_folder, safe='/')}&port=5432"
+    with values_refused():
+        return addresses.database_url(state)
 
 
-def kafka_address(state: Path) -> KafkaAddress:
+def kafka_address(state: Path) -> "KafkaAddress":
     """Return the broker's address, and how to speak to it.
 
     Raises:
         CliError: there is none.
     """
-    if os.environ.get(KAFKA, "").strip():
-        return _given(KafkaSettings)
-    ports = _running(state, KAFKA) / "kafka" / "ports.json"
-    try:
-        return f"127.0.0.1:{json.loads(ports.read_text())['broker']}"
-    except (OSError, ValueError, KeyError):
-        raise CliError(f"the broker of {state} is not up yet; try again in a moment") from None
-
-
-def _given(cls: type[S]) -> S:
-    try:
-        return cls()
-    except ValidationError as error:
-        raise CliError(describe(error)) from None
-
-
-def _running(state: Path, variable: str) -> Path:
-    from tradepulse.embedded.state import lock_holder
-
-    if lock_holder(state) is None:
-        raise CliError(
-            f"{variable} is not set and no `tradepulse up` runs in {state}: set it, or start one"
-        )
-    return state
+    with values_refused():
+        return addresses.kafka_address(state)
 
 
 def with_database(url: str, work: Callable[["asyncpg.Connection[Any]"], Awaitable[R]]) -> R:

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
-from tradepulse.strategies.market import Market
 from tradepulse.trading.fills import FinerPrices
 from tradepulse.trading.metrics import DAY_MS
 
@@ -16,9 +15,6 @@ IntArray = NDArray[np.int64]
 
 NO_ROWS = np.empty(0, dtype=np.int64)
 NOTHING = np.empty(0)
-
-
-CandleArrays = Market
 
 
 class FinerArrays(NamedTuple):

@@ -6,7 +6,6 @@ Same rules as the account (`trading/account.py`), in floats.
 import math
 from typing import NamedTuple
 
-from tradepulse.research.arrays import CandleArrays
 from tradepulse.research.positions import (
     NEVER,
     NOTHING,
@@ -18,6 +17,7 @@ from tradepulse.research.positions import (
 )
 from tradepulse.strategies import ENTER_LONG, ENTER_SHORT, Answer
 from tradepulse.strategies.compiled import step
+from tradepulse.strategies.market import Market
 from tradepulse.trading.fills import (
     AT_LIMIT,
     EXPIRED,
@@ -120,7 +120,7 @@ def fill_entry(order: EntryOrder, candle: Prices, cash: float, rules: Rules) -> 
 @step
 def enter(
     said: Answer,
-    candles: CandleArrays,
+    candles: Market,
     row: int,
     cash: float,
     rules: Rules,

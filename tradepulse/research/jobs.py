@@ -27,6 +27,7 @@ from tradepulse.research.space import space_of
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.refusals import NotFoundError, RefusedError, refused_as
 from tradepulse.strategies import get_strategy
+from tradepulse.trading import defaults
 
 Method = Literal[
     "grid", "random", "quasi_random", "bayesian", "cma_es", "differential_evolution", "nsga2"
@@ -104,11 +105,11 @@ class JobSpec(BaseModel):
     """Configurations kept per symbol and strategy."""
     activate: bool = False
     """Whether the kept configurations trade on paper at once, before their validation."""
-    fee: float = Field(default=0.001, ge=0, le=0.1)
+    fee: float = Field(default=float(defaults.FEE), ge=0, le=0.1)
     maker_fee: float | None = Field(default=None, ge=0, le=0.1)
     """Of orders that rested; None for the same as `fee`."""
-    slippage: float = Field(default=0.0005, ge=0, le=0.1)
-    impact: float = Field(default=0.0, ge=0, le=0.5)
+    slippage: float = Field(default=defaults.SLIPPAGE, ge=0, le=0.1)
+    impact: float = Field(default=defaults.IMPACT, ge=0, le=0.5)
     """Added to the slippage of an order as large as its candle's volume."""
     allows_margin: bool = False
     """Whether the market may be sold short."""

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from tradepulse.research.arrays import CandleArrays, FloatArray, IntArray
+from tradepulse.research.arrays import FloatArray, IntArray
 from tradepulse.research.positions import (
     Position,
     quiet_prices,
@@ -18,6 +18,7 @@ from tradepulse.research.positions import (
 from tradepulse.strategies import MAX_STEPS, MOVE, Answer, Evaluations, step_ms
 from tradepulse.strategies.answers import Steps
 from tradepulse.strategies.compiled import step
+from tradepulse.strategies.market import Market
 from tradepulse.trading.fills import to_digits, trailed_stop
 from tradepulse.trading.levels import moved_stop
 
@@ -50,7 +51,7 @@ def _with_stop(position: Position, stop: float) -> Position:
 
 
 @step
-def trailed(position: Position, candles: CandleArrays, i: int) -> Position:
+def trailed(position: Position, candles: Market, i: int) -> Position:
     """Return a position that was held to the close of candle i: its stop has followed the price."""
     stop, below, above = position.stop, position.below, position.above
     if position.trail > 0.0:

@@ -28,7 +28,7 @@ from tradepulse.research.accounts import (
     rested,
     resumed,
 )
-from tradepulse.research.arrays import CandleArrays, FinerArrays
+from tradepulse.research.arrays import FinerArrays
 from tradepulse.research.entries import enter
 from tradepulse.research.levels import fallen, falling, moved, trailed
 from tradepulse.research.positions import (
@@ -44,6 +44,7 @@ from tradepulse.research.results import Results
 from tradepulse.research.said import TILE_ROWS, Bits, Columns, Said, next_row, tiles_of
 from tradepulse.strategies import Answer
 from tradepulse.strategies.compiled import step
+from tradepulse.strategies.market import Market
 from tradepulse.trading.fills import NO_EXIT
 
 FloatArray = NDArray[np.float64]
@@ -96,7 +97,7 @@ class Trials(NamedTuple):
     kept: FloatArray
 
 
-def _signal(i: int, c: CandleArrays, f: Columns, p: FloatArray) -> Answer:
+def _signal(i: int, c: Market, f: Columns, p: FloatArray) -> Answer:
     raise NotImplementedError
 
 
@@ -105,7 +106,7 @@ def _passed(
     position: Position,
     held: Held,
     account: Account,
-    candles: CandleArrays,
+    candles: Market,
     finer: FinerArrays,
     rows: tuple[int, int],
     rules: Rules,
@@ -134,7 +135,7 @@ def _passed(
 
 
 def advance(
-    candles: CandleArrays,
+    candles: Market,
     finer: FinerArrays,
     rules: Rules,
     trial: Trial,
@@ -203,7 +204,7 @@ def _advance(*_: object) -> None:
 
 
 def trade(
-    candles: CandleArrays,
+    candles: Market,
     finer: FinerArrays,
     rules: Rules,
     trial: Trial,
@@ -232,7 +233,7 @@ def trade(
 
 
 def trade_all(
-    candles: CandleArrays,
+    candles: Market,
     finer: FinerArrays,
     rules: Rules,
     trials: Trials,

@@ -20,6 +20,7 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.research.virtual.market import VirtualMarket, market_of
 from tradepulse.research.virtual.replay import replay
 from tradepulse.strategies.evaluate import Configuration
+from tradepulse.trading import defaults
 from tradepulse.trading.backtest import prepared
 from tradepulse.trading.policies.features import CLIP, Floats, observe_rows
 from tradepulse.trading.policies.figure_bins import FigureBins
@@ -27,7 +28,7 @@ from tradepulse.trading.policies.model import Model
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import DAY_MS, EqualWeights
 
-CASH = 100_000.0
+CASH = float(defaults.CASH)
 LEAST = 0.01
 """What is left, as a share of the cash, of an account that lost more."""
 _KNOWN_COSTS = ("fee", "slippage", "impact")

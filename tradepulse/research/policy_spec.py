@@ -14,6 +14,7 @@ from pydantic import (
 
 from tradepulse.research.jobs import OpenTime, Word, whole
 from tradepulse.runtime.refusals import RefusedError
+from tradepulse.trading import defaults
 
 MOST_CONFIGURATIONS, MOST_SEEDS, MOST_STEPS = 1_000, 32, 10_000_000
 MOST_COLLECTED = 1 << 20
@@ -116,11 +117,11 @@ class PolicySpec(BaseModel):
     """Of each seed, at most."""
     budget: float = Field(default=1.0, gt=0, le=1_000)
     """What the weights sum to at most."""
-    max_weight: float = Field(default=0.5, gt=0, le=1)
+    max_weight: float = Field(default=float(defaults.MAX_SYMBOL_NOTIONAL), gt=0, le=1)
     """Of one instrument."""
-    fee: float = Field(default=0.001, ge=0, le=0.1)
-    slippage: float = Field(default=0.0005, ge=0, le=0.1)
-    impact: float = Field(default=0.0, ge=0, le=0.5)
+    fee: float = Field(default=float(defaults.FEE), ge=0, le=0.1)
+    slippage: float = Field(default=defaults.SLIPPAGE, ge=0, le=0.1)
+    impact: float = Field(default=defaults.IMPACT, ge=0, le=0.5)
     allow_overlap: Line | None = None
     """Why configurations may be used that were chosen by days of validation or test."""
     minutes: Annotated[int, Field(ge=1, le=MOST_MINUTES), BeforeValidator(whole)] | None = None

@@ -6,8 +6,9 @@ Same rules as the account (`trading/account.py`), in floats.
 import math
 from typing import NamedTuple
 
-from tradepulse.research.arrays import CandleArrays, FinerArrays, IntArray
+from tradepulse.research.arrays import FinerArrays, IntArray
 from tradepulse.strategies.compiled import row_by_row, step
+from tradepulse.strategies.market import Market
 from tradepulse.trading.fills import (
     LONG,
     NO_EXIT,
@@ -106,7 +107,7 @@ STAYS = Exit(NO_EXIT, math.nan, math.nan)
 
 
 @step
-def prices_at(candles: CandleArrays, i: int) -> Prices:
+def prices_at(candles: Market, i: int) -> Prices:
     """Return the figures of one candle."""
     return Prices(
         candles.open[i], candles.high[i], candles.low[i], candles.close[i], candles.volume[i]
@@ -164,7 +165,7 @@ def may_leave(position: Position, high: float, low: float) -> bool:
 
 @row_by_row
 def protective_exit(
-    position: Position, candles: CandleArrays, finer: FinerArrays, i: int, rules: Rules
+    position: Position, candles: Market, finer: FinerArrays, i: int, rules: Rules
 ) -> Exit:
     """Leave by the stop or target if candle i takes the position out."""
     candle = prices_at(candles, i)
@@ -221,7 +222,7 @@ def row_of_expiry(open_time: IntArray, entered: int, held_ms: int) -> int:
 
 
 @step
-def quiet_end(position: Position, cash: float, candles: CandleArrays, begin: int, end: int) -> int:
+def quiet_end(position: Position, cash: float, candles: Market, begin: int, end: int) -> int:
     """Return the first row in which something may happen to a position, `end` if there is none.
 
     Args:
@@ -253,7 +254,7 @@ def quiet_end(position: Position, cash: float, candles: CandleArrays, begin: int
 def exit_in(
     position: Position,
     cash: float,
-    candles: CandleArrays,
+    candles: Market,
     finer: FinerArrays,
     row: int,
     rules: Rules,

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tradepulse.research.arrays import CandleArrays
 from tradepulse.strategies import EXIT, NONE, Answer
 from tradepulse.strategies.compiled import step
+from tradepulse.strategies.market import Market
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -92,12 +92,12 @@ def next_row(bits: Bits, row: int, said: Said) -> int:
     return int(said.begin + (k << 6) + _PLACE[(lowest * _SEQUENCE) >> _TOP])
 
 
-def _decide(i: int, c: CandleArrays, f: Columns, p: FloatArray) -> Answer:
+def _decide(i: int, c: Market, f: Columns, p: FloatArray) -> Answer:
     raise NotImplementedError
 
 
 def mark_said(
-    candles: CandleArrays, f: Columns, p: FloatArray, asked: int, tile: int, words: Bits
+    candles: Market, f: Columns, p: FloatArray, asked: int, tile: int, words: Bits
 ) -> Said:
     """Return what is said in a tile from row `asked` on; the last row of all is not asked.
 
@@ -116,7 +116,7 @@ def mark_said(
     if NEAR and begin >= max(asked, SHIFT) and end < len(candles.close):
         # rows of a number known when this is compiled, none of them below zero
         a = begin - SHIFT
-        c = CandleArrays(
+        c = Market(
             candles.open[a:end], candles.high[a:end], candles.low[a:end],
             candles.close[a:end], candles.volume[a:end], candles.open_time[a:end],
         )  # fmt: skip

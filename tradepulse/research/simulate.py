@@ -5,8 +5,9 @@ The trading itself is in `loop.py`, which a search calls thousands of times (`sw
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,9 @@ from tradepulse.strategies.answers import NO_STEPS, Answer
 from tradepulse.strategies.compiled import Compiled, instance, row_by_row, step
 from tradepulse.strategies.faults import explained
 from tradepulse.strategies.market import Market, columns_of
+from tradepulse.trading import defaults
 from tradepulse.trading.metrics import FIGURES
+from tradepulse.trading.sizing import AccountRules
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -52,12 +55,12 @@ class SimulationRules:
         allows_margin: whether the market may be sold short.
     """
 
-    initial_cash: float = 100_000.0
-    fee: float = 0.001
+    initial_cash: float = float(defaults.CASH)
+    fee: float = float(defaults.FEE)
     maker_fee: float | None = None
-    slippage: float = 0.0005
-    impact: float = 0.0
-    fraction: float = 0.5
+    slippage: float = defaults.SLIPPAGE
+    impact: float = defaults.IMPACT
+    fraction: float = float(min(defaults.MAX_SYMBOL_NOTIONAL, defaults.MAX_TOTAL_NOTIONAL))
     risk_per_trade: float = 0.0
     min_notional: float = 0.0
     allows_margin: bool = False
@@ -70,6 +73,28 @@ class SimulationRules:
                 f"slippage {self.slippage:g} and impact {self.impact:g} together must be at least"
                 " 0 and below 1: a sell would get nothing"
             )
+
+    @classmethod
+    def of(cls, rules: AccountRules, instrument: str, cash: Decimal = defaults.CASH) -> Self:
+        """Return what an account's rules amount to for one configuration that has it to itself.
+
+        Args:
+            rules: of the account.
+            instrument: `exchange:symbol`, whose market's rules count.
+            cash: with which it begins, quote currency.
+        """
+        market, limits = rules.market(instrument), rules.limits
+        return cls(
+            initial_cash=float(cash),
+            fee=float(rules.fee),
+            maker_fee=None if rules.maker_fee is None else float(rules.maker_fee),
+            slippage=rules.slippage,
+            impact=rules.impact,
+            fraction=float(min(limits.max_symbol_notional, limits.max_total_notional)),
+            risk_per_trade=float(limits.risk_per_trade or 0),
+            min_notional=float(market.min_notional),
+            allows_margin=market.allows_margin,
+        )
 
     def values(self) -> Rules:
         """Return the rules as compiled code takes them."""

@@ -23,8 +23,8 @@ from tradepulse.research.results import Record, Results
 from tradepulse.research.said import TILE
 from tradepulse.research.simulate import SimulationRules, loops_by
 from tradepulse.strategies import Strategy
+from tradepulse.strategies._feature import MAX_FEATURES, Feature
 from tradepulse.strategies.faults import StrategyError, explained
-from tradepulse.strategies.features import MAX_FEATURES, Feature
 from tradepulse.strategies.market import columns_of
 from tradepulse.strategies.read_only import read_only
 from tradepulse.strategies.sources import Sources, rows_needed
@@ -218,14 +218,14 @@ def _plan(strategy: Strategy, vectors: FloatArray, timeframe: str) -> _Plan:
     for place, feature in enumerate(strategy.features):
         switches = vectors[:, [strategy.index[name] for name in feature.only_if]]
         on = (switches > 0).any(axis=1) | (not feature.only_if)
-        args = vectors[on][:, [strategy.index[name] for name in feature.args]]
+        args = vectors[on][:, [strategy.index[name] for name in feature.reads]]
         distinct, which = np.unique(args, axis=0, return_inverse=True)
         which = which.reshape(-1)
-        values = [tuple(row) for row in distinct.tolist()]
         plain = replace(feature, args=(), only_if=())
-        found = [keys.setdefault((plain, one), len(keys)) for one in values]
+        asked = [plain.chosen(tuple(row)) for row in distinct.tolist()]
+        found = [keys.setdefault((one, tuple(own)), len(keys)) for one, own in asked]
         columns[on, place] = np.array(found, dtype=np.int64)[which]
-        wanted = (rows_needed(int(feature.rows(*one)), feature.on, timeframe) for one in values)
+        wanted = (rows_needed(int(a.rows(*own)), a.timeframe, timeframe) for a, own in asked)
         rows = np.fromiter(wanted, dtype=np.int64)
         needed[on] = np.maximum(needed[on], rows[which])
     return _Plan(vectors, list(keys), columns, needed + strategy.shift)

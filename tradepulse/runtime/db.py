@@ -104,8 +104,9 @@ def keep_alive(line: socket.socket) -> None:
             line.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def _session(application: str) -> dict[str, str]:
-    return _SESSION | {"application_name": application}
+def _session(application: str, *, read_only: bool = False) -> dict[str, str]:
+    told = {"default_transaction_read_only": "on"} if read_only else {}
+    return _SESSION | told | {"application_name": application}
 
 
 class _Pool(asyncpg.Pool):
@@ -134,6 +135,7 @@ def lazy_pool(
     application: str = "tradepulse",
     query_s: float | None = None,
     meters: PoolMeters | None = None,
+    read_only: bool = False,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Return a pool, not yet connected, whose `json` is Python values and `numeric` `Decimal`.
 
@@ -144,6 +146,7 @@ def lazy_pool(
         application: how the server calls its sessions.
         query_s: how long an answer may take; None for any time.
         meters: told of the pool.
+        read_only: whether the server is to refuse every write.
     """
 
     async def init(connection: asyncpg.Connection) -> None:
@@ -159,7 +162,7 @@ def lazy_pool(
         timeout=15,
         command_timeout=query_s,
         connection_class=_Kept,
-        server_settings=_session(application),
+        server_settings=_session(application, read_only=read_only),
         # what asyncpg.create_pool would say
         init_size=None,
         record_class=asyncpg.Record,
@@ -221,14 +224,14 @@ async def opened(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def opened_pool(
-    database_url: str, *, max_size: int = 4
+    database_url: str, *, max_size: int = 4, read_only: bool = False
 ) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
     """Lend a pool that is `opened`.
 
     Raises:
         DatabaseUnavailableError: as `opened`.
     """
-    pool = lazy_pool(database_url, max_size=max_size)
+    pool = lazy_pool(database_url, max_size=max_size, read_only=read_only)
     async with opened(pool):
         yield pool
 
@@ -271,7 +274,7 @@ def migrations() -> list[tuple[str, str]]:
 async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
     """Apply the migrations that are missing, see `migrating`; return their names.
 
-    `tell` is told in one line who holds a lock that is waited for.
+    `tell` is told in one line who holds a lock that is waited for, and which role cannot be made.
     """
     connection = await connect(database_url)
     try:
@@ -291,7 +294,7 @@ async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: Non
                 raise DatabaseUnavailableError(str(error)) from None
             applied.append(name)
         # a new table has none yet
-        await grant_rights(connection)
+        await grant_rights(connection, tell)
         return applied
     finally:
         await connection.close()

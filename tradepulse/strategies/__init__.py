@@ -15,6 +15,7 @@ from tradepulse.strategies import (
     trend_pullback,
 )
 from tradepulse.strategies._evaluations import REFUSALS, Evaluations, step_ms
+from tradepulse.strategies._feature import Choice, Feature
 from tradepulse.strategies._kernels import Columns
 from tradepulse.strategies._names import Features, Values
 from tradepulse.strategies._params import COMMON, Param, Params
@@ -37,7 +38,6 @@ from tradepulse.strategies.answers import (
 )
 from tradepulse.strategies.compiled import compiled
 from tradepulse.strategies.faults import StrategyError
-from tradepulse.strategies.features import Feature
 from tradepulse.strategies.market import Market
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "NONE",
     "REFUSALS",
     "Answer",
+    "Choice",
     "Columns",
     "Evaluations",
     "Feature",

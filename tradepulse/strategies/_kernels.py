@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tradepulse.strategies._feature import MAX_ARGS, Args, Feature
 from tradepulse.strategies._windows import FloatArray
 from tradepulse.strategies.answers import (
     ENTER_LONG,
@@ -26,7 +27,6 @@ from tradepulse.strategies.answers import (
     Answer,
 )
 from tradepulse.strategies.compiled import compiled, row_by_row
-from tradepulse.strategies.features import MAX_ARGS, Args, Feature
 from tradepulse.strategies.market import IntArray, Market
 
 ActionArray = np.ndarray[tuple[int], np.dtype[np.int8]]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tradepulse.strategies.features import Feature, atr
+from tradepulse.strategies._feature import Feature
+from tradepulse.strategies.features import atr
 
 Params = Mapping[str, float]
 

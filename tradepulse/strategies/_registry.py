@@ -9,6 +9,7 @@ from keyword import iskeyword
 from typing import Any
 
 from tradepulse.candles.timeframes import TIMEFRAMES_MS
+from tradepulse.strategies._feature import AGE, MAX_ARGS, MAX_FEATURES, Choice, Feature
 from tradepulse.strategies._kernels import MAX_SWITCHES
 from tradepulse.strategies._params import (
     ATR_WINDOW,
@@ -24,7 +25,6 @@ from tradepulse.strategies._strategy import Rule, Strategy
 from tradepulse.strategies.answers import Answer
 from tradepulse.strategies.compiled import Compiled, names_in
 from tradepulse.strategies.faults import ANSWERS
-from tradepulse.strategies.features import AGE, MAX_ARGS, MAX_FEATURES, Feature
 from tradepulse.strategies.market import Market
 
 _WRITERS = {
@@ -125,11 +125,12 @@ def _check_new(name: str, rule: object, features: object) -> None:
 
 def _check_sources(name: str, features: Iterable[tuple[str, Feature]]) -> None:
     for called, feature in features:
-        if feature.on is not None and feature.on not in TIMEFRAMES_MS:
-            raise ValueError(
-                f"{name}: feature {called!r} is on {feature.on!r}, which is no timeframe; there are"
-                f" {', '.join(TIMEFRAMES_MS)}"
-            )
+        for on in feature.timeframes:
+            if on not in TIMEFRAMES_MS:
+                raise ValueError(
+                    f"{name}: feature {called!r} is on {on!r}, which is no timeframe; there are"
+                    f" {', '.join(TIMEFRAMES_MS)}"
+                )
         if feature.of is not None and not _INSTRUMENT.fullmatch(feature.of):
             raise ValueError(
                 f"{name}: feature {called!r} is of {feature.of!r}: write a base, as 'BTC', for the"
@@ -205,11 +206,23 @@ def _check_features(found: Strategy) -> None:
                 f"{found.name}: a feature takes at most {MAX_ARGS} parameters and depends on at"
                 f" most {MAX_SWITCHES}"
             )
-        for parameter in (*feature.args, *feature.only_if):
+        for parameter in (*feature.reads, *feature.only_if):
             if parameter not in found.index:
                 raise ValueError(f"{found.name}: a feature names no parameter: {parameter!r}")
+        _check_choice(found, feature.on)
 
     _check_names(found)
+
+
+def _check_choice(found: Strategy, on: object) -> None:
+    if not isinstance(on, Choice):
+        return
+    param, last = found.space[found.index[on.param]], len(on.timeframes) - 1
+    if not param.integer or (param.low, param.high) != (0, last) or last < 1:
+        raise ValueError(
+            f"{found.name}: {on.param!r} chooses among {', '.join(on.timeframes) or 'none'}: name"
+            f" at least two, and declare Param({on.param!r}, 0, {max(last, 1)}, integer=True)"
+        )
 
 
 def _check_names(found: Strategy) -> None:

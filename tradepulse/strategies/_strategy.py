@@ -1,6 +1,6 @@
 """What a strategy is: its parameters, its features, and the decision of one row."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -11,6 +11,7 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.candles.series import OnSeries
 from tradepulse.strategies import _kernels
 from tradepulse.strategies._evaluations import NO_REASONS, NO_ROWS, Evaluations
+from tradepulse.strategies._feature import MAX_FEATURES, Feature
 from tradepulse.strategies._kernels import (
     LEVELS,
     UNUSED,
@@ -24,7 +25,6 @@ from tradepulse.strategies.answers import EXIT, NONE, Answer
 from tradepulse.strategies.compiled import Compiled, instance, step, words_in
 from tradepulse.strategies.faults import StrategyError, located
 from tradepulse.strategies.faults import named as said
-from tradepulse.strategies.features import MAX_FEATURES, Feature
 from tradepulse.strategies.market import Market, columns_of
 from tradepulse.strategies.read_only import read_only
 from tradepulse.strategies.sources import Sources, reference_of, rows_of
@@ -136,9 +136,8 @@ class Strategy:
         needed = 1
         for feature in self.features:
             if self.is_on(feature, vector):
-                values = [float(vector[self.index[name]]) for name in feature.args]
                 try:
-                    rows = rows_of(feature, values, timeframe, is_near=is_near)
+                    rows = rows_of(*self.chosen(feature, vector), timeframe, is_near=is_near)
                 except ValueError as error:
                     raise type(error)(f"{self.name}: {error}") from error.__cause__
                 needed = max(needed, rows)
@@ -148,6 +147,10 @@ class Strategy:
         """Tell whether a feature is computed for these parameters."""
         switches = feature.only_if
         return not switches or any(vector[self.index[name]] > 0 for name in switches)
+
+    def chosen(self, feature: Feature, vector: FloatArray) -> tuple[Feature, Sequence[float]]:
+        """Return a feature as these parameters ask for it, and the values of its arguments."""
+        return feature.chosen([float(vector[self.index[name]]) for name in feature.reads])
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -225,8 +228,7 @@ class Strategy:
         found = [_off(len(candles))] * MAX_FEATURES
         for place, feature in enumerate(self.features):
             if self.is_on(feature, vector):
-                values = [float(vector[self.index[name]]) for name in feature.args]
-                found[place] = sources.column(feature, values)
+                found[place] = sources.column(*self.chosen(feature, vector))
         return tuple(found)
 
     @cached_property
@@ -255,8 +257,8 @@ class Strategy:
 
     def higher(self, timeframe: str) -> frozenset[str]:
         """Return the higher timeframes that it looks at of a series of this one."""
-        named = {one.on for one in self.features if one.on is not None and one.of is None}
-        return frozenset(named - {timeframe})
+        named = (one.timeframes for one in self.features if one.of is None)
+        return frozenset(set().union(*named) - {timeframe})
 
     def references(self, series: OnSeries) -> tuple[str, ...]:
         """Return the instruments, `exchange:symbol`, that it looks at beside its series' own."""

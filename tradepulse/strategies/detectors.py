@@ -7,27 +7,17 @@ output on the candles given. After the analyses of freqtrade that have these nam
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from tradepulse.candles.arrays import Candles
-from tradepulse.strategies import (
-    ENTER_LONG,
-    ENTER_SHORT,
-    EXIT,
-    MOVE,
-    NONE,
-    Evaluations,
-    FloatArray,
-    Params,
-    Strategy,
-)
-from tradepulse.strategies.answers import MAX_STEPS
+from tradepulse.strategies import Evaluations, FloatArray, Params, Strategy
+from tradepulse.strategies._feature import padded
 from tradepulse.strategies.compiled import bounds_checked
-from tradepulse.strategies.features import padded
 from tradepulse.strategies.market import Market, columns_of
+from tradepulse.strategies.outputs import amount, count_acting, first_difference, said
 from tradepulse.strategies.read_only import read_only
 from tradepulse.strategies.sources import Sources, known_by
 
@@ -39,16 +29,6 @@ GUARD = 1_024
 """Rows of NaN before and after a copy: compiled code that reads beyond it must not find candles."""
 TRUSTED = "tradepulse."
 """Features of the package itself: tests hold them."""
-
-_ACTIONS = {
-    NONE: "nothing",
-    ENTER_LONG: "enter long",
-    ENTER_SHORT: "enter short",
-    EXIT: "exit",
-    MOVE: "move the stop",
-}
-_LEVELS = ("stop", "take_profit", "limit", "trail")
-_STEPS = tuple(f"{what} {step}" for step in range(1, MAX_STEPS + 1) for what in ("minutes", "step"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +76,9 @@ def look_ahead(strategy: Strategy, params: Params, candles: Candles, *, seed: in
     beyond = _beyond(strategy, params, candles, rows)
     if beyond is not None:
         return beyond
-    return look_ahead_of(lambda c: strategy.evaluate(c, vector), candles, seed=seed, first=first)
+    found = look_ahead_of(lambda c: strategy.evaluate(c, vector), candles, seed=seed, first=first)
+    knowing = "" if found.row is None else _knowing(strategy, vector, candles, found.row)
+    return replace(found, sentence=found.sentence + knowing)
 
 
 def look_ahead_of(run: Run, candles: Candles, *, seed: int = 0, first: int = 0) -> Detection:
@@ -116,26 +98,26 @@ def look_ahead_of(run: Run, candles: Candles, *, seed: int = 0, first: int = 0) 
         part = run(_copy(candles, 0, cut))
         if len(part.action) != cut:
             raise ValueError(f"{cut} candles were evaluated to {len(part.action)} rows")
-        row = _first_difference(part, whole, slice(0, cut), slice(0, cut), 0.0)
+        row = first_difference(part, whole, slice(0, cut), slice(0, cut), 0.0)
         if row is not None:
             return Detection(
                 name="look-ahead",
                 passed=False,
                 sentence=(
-                    f"row {row} says {_said(whole, row)} when all {len(candles)} candles are given "
-                    f"and {_said(part, row)} when only the first {cut} are: it knows the future"
+                    f"row {row} says {said(whole, row)} when all {len(candles)} candles are given "
+                    f"and {said(part, row)} when only the first {cut} are: it knows the future"
                 ),
                 row=row,
                 compared=len(cuts),
                 of=total,
-                acted=_acted(whole, cuts - 1),
+                acted=count_acting(whole, cuts - 1),
             )
-    acted = _acted(whole, cuts - 1)
+    acted = count_acting(whole, cuts - 1)
     return Detection(
         name="look-ahead",
         passed=True,
         sentence=(
-            f"no output changed when later candles were cut off: {_amount(len(cuts), total)} "
+            f"no output changed when later candles were cut off: {amount(len(cuts), total)} "
             f"prefixes, {acted} of which end in a row that acts"
         ),
         row=None,
@@ -188,19 +170,19 @@ def recursive_of(
     whole = run(_copy(candles, 0, len(candles)))
     rows = _acting_first(np.arange(lookback, len(candles)), np.flatnonzero(whole.action), seed)
     total = len(candles) - lookback
-    acted = _acted(whole, rows)
+    acted = count_acting(whole, rows)
     for row in rows:
         short = run(_copy(candles, row + 1 - lookback, row + 1))
         for warm_up in _longer(lookback, row + 1):
             long = run(_copy(candles, row + 1 - warm_up, row + 1))
             last = slice(-1, None)
-            if _first_difference(short, long, last, last, tolerance) is not None:
+            if first_difference(short, long, last, last, tolerance) is not None:
                 return Detection(
                     name="recursive",
                     passed=False,
                     sentence=(
-                        f"row {row} says {_said(short, -1)} after the {lookback} candles that it "
-                        f"is said to need and {_said(long, -1)} after {warm_up}: it needs more, or "
+                        f"row {row} says {said(short, -1)} after the {lookback} candles that it "
+                        f"is said to need and {said(long, -1)} after {warm_up}: it needs more, or "
                         "never forgets"
                     ),
                     row=int(row),
@@ -213,7 +195,7 @@ def recursive_of(
         passed=True,
         sentence=(
             f"no output changed with a longer warm-up than {lookback} candles: "
-            f"{_amount(len(rows), total)} rows, {acted} of which act"
+            f"{amount(len(rows), total)} rows, {acted} of which act"
         ),
         row=None,
         compared=len(rows),
@@ -234,8 +216,8 @@ def _beyond(
         for feature in strategy.features:
             own = not feature.function.python.__module__.startswith(TRUSTED)
             if own and strategy.is_on(feature, vector):
-                values = [float(vector[strategy.index[name]]) for name in feature.args]
-                bounds_checked(feature.function)(*sources.market(feature)[:5], padded(values))
+                asked, values = strategy.chosen(feature, vector)
+                bounds_checked(feature.function)(*sources.market(asked)[:5], padded(values))
         features = strategy.columns(whole, vector)
         what = "its rule"
         decide = bounds_checked(strategy.decide)
@@ -257,6 +239,17 @@ def _beyond(
             acted=0,
         )
     return None
+
+
+def _knowing(strategy: Strategy, vector: FloatArray, candles: Candles, row: int) -> str:
+    """Name a feature that changes, too, where a row is the last one."""
+    whole = strategy.columns(_copy(candles, 0, len(candles)), vector)
+    part = strategy.columns(_copy(candles, 0, row + 1), vector)
+    rows = slice(max(0, row - strategy.shift), row + 1)
+    for name, all_of_it, beginning in zip(strategy.names, whole, part, strict=False):
+        if not np.array_equal(all_of_it[rows], beginning[rows], equal_nan=True):
+            return f", by its feature {name!r}"
+    return ""
 
 
 def _check_length(candles: Candles, lookback: int) -> None:
@@ -310,41 +303,3 @@ def _longer(lookback: int, most: int) -> Iterator[int]:
         yield warm_up
         warm_up = 2 * (warm_up if warm_up > lookback + 1 else lookback)
     yield most
-
-
-def _first_difference(
-    a: Evaluations, b: Evaluations, rows_a: slice, rows_b: slice, tolerance: float
-) -> int | None:
-    """Return where two outputs first differ, counted from the slices' beginning."""
-    differs = a.action[rows_a] != b.action[rows_b]
-    for x, y in zip(_levels(a, rows_a).values(), _levels(b, rows_b).values(), strict=True):
-        near = np.abs(x - y) <= tolerance * np.abs(y)
-        differs = differs | ~(near | (np.isnan(x) & np.isnan(y)))
-    found = np.flatnonzero(differs)
-    return int(found[0]) if len(found) else None
-
-
-def _levels(found: Evaluations, rows: slice | int) -> dict[str, FloatArray]:
-    """Return all that is said besides the action, by its name."""
-    levels = {name: getattr(found, name)[rows] for name in _LEVELS}
-    if found.confidence is not None:
-        levels["confidence"] = found.confidence[rows]
-    if found.targets is not None:
-        levels |= {name: found.targets[k][rows] for k, name in enumerate(_STEPS)}
-    return levels
-
-
-def _acted(found: Evaluations, rows: np.ndarray) -> int:
-    return int(np.count_nonzero(found.action[rows]))
-
-
-def _said(found: Evaluations, row: int) -> str:
-    """Write an output: its action, and the levels that it sets."""
-    levels = ((name, float(column)) for name, column in _levels(found, row).items())
-    written = [f"{name} {level:.10g}" for name, level in levels if not np.isnan(level)]
-    action = _ACTIONS.get(int(found.action[row]), f"action {found.action[row]}")
-    return " ".join((f"'{action}'", *written))
-
-
-def _amount(compared: int, total: int) -> str:
-    return f"all {total}" if compared == total else f"a sample of {compared:,} of {total:,}"

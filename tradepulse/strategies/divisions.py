@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from tradepulse.candles.arrays import Candles
+from tradepulse.strategies._feature import padded
 from tradepulse.strategies._params import Params
 from tradepulse.strategies._strategy import Strategy
 from tradepulse.strategies.compiled import division_checked
-from tradepulse.strategies.features import padded
 from tradepulse.strategies.market import columns_of
 from tradepulse.strategies.sources import Sources
 
@@ -45,9 +45,9 @@ def divisions(strategy: Strategy, params: Params, candles: Candles) -> Divisions
     for feature in strategy.features:
         own = not feature.function.python.__module__.startswith(TRUSTED)
         if own and strategy.is_on(feature, vector):
-            values = [float(vector[strategy.index[name]]) for name in feature.args]
+            asked, values = strategy.chosen(feature, vector)
             try:
-                division_checked(feature.function)(*sources.market(feature)[:5], padded(values))
+                division_checked(feature.function)(*sources.market(asked)[:5], padded(values))
             except ZeroDivisionError:
                 features += 1
     columns = strategy.columns(candles, vector)

@@ -16,12 +16,11 @@ A feature of one's own is a compiled function and the rows that it needs:
         return Feature(_spread, (window,), rows=int, only_if=only_if)
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import numpy as np
 
+from tradepulse.strategies._feature import Args, Feature, Source
 from tradepulse.strategies._recursions import (
     atr_wilder_rows,
     ema_rows,
@@ -40,81 +39,7 @@ from tradepulse.strategies._windows import (
     window_mean,
     window_min,
 )
-from tradepulse.strategies.compiled import Compiled, compiled
-
-MAX_FEATURES = 8
-"""Columns that one strategy may read."""
-MAX_ARGS = 3
-"""Parameters that one feature may take."""
-
-Args = tuple[float, float, float]
-Column = Compiled[
-    [FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Args],
-    FloatArray,
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One column, by the parameters it is made from.
-
-    Attributes:
-        function: `(open, high, low, close, volume, args) -> float64 (n,)`, compiled. `args` are
-            three floats: the values of the parameters named below, then zeros.
-        args: names of up to three parameters.
-        rows: how many rows, the last included, a row of the column depends on; called with the
-            values of the parameters. The column's rows before that are never read.
-        only_if: names of parameters; where none of them is above 0 the column is not computed,
-            and reads as NaN. Empty: always computed.
-        on: a higher timeframe, of whose closed candles it is computed; None for the series' own.
-        of: another instrument that it is computed from, by its base, as `BTC`, or in full, as
-            `kraken:BTC/USD`; None for the series' own.
-        python: computes the column instead of `function`, see `columns.py`.
-        is_age: the column is how old the value of such a feature is, in candles of its source.
-    """
-
-    function: Column
-    args: tuple[str, ...]
-    rows: Callable[..., int]
-    only_if: tuple[str, ...] = ()
-    on: str | None = None
-    of: str | None = None
-    is_age: bool = False
-    python: Callable[..., FloatArray] | None = None
-
-    @property
-    def has_source(self) -> bool:
-        """Whether it may be computed from other candles than those of the series."""
-        return self.on is not None or self.of is not None or self.python is not None
-
-
-class Source(TypedDict, total=False):
-    """Which candles a feature is computed from, see `Feature`."""
-
-    on: str
-    of: str
-
-
-def padded(values: Sequence[float]) -> Args:
-    """Return up to three arguments as a feature's function takes them."""
-    a, b, c = (*values, 0.0, 0.0, 0.0)[:MAX_ARGS]
-    return a, b, c
-
-
-@compiled
-def _no_column(
-    open_: FloatArray,  # noqa: ARG001 - every feature has the same arguments
-    high: FloatArray,  # noqa: ARG001
-    low: FloatArray,  # noqa: ARG001
-    close: FloatArray,
-    volume: FloatArray,  # noqa: ARG001
-    args: Args,  # noqa: ARG001
-) -> FloatArray:
-    return np.full(len(close), np.nan)
-
-
-AGE = _no_column
-"""Stands in for the function of a column that is worked out of times, see `sources.py`."""
+from tradepulse.strategies.compiled import compiled
 
 
 @compiled

@@ -17,8 +17,8 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.candles.higher import closed_higher, parts_in
 from tradepulse.candles.series import OnSeries
 from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.strategies._feature import Feature, padded
 from tradepulse.strategies.faults import StrategyError, named
-from tradepulse.strategies.features import Feature, padded
 from tradepulse.strategies.market import Market, columns_of
 from tradepulse.strategies.read_only import read_only
 
@@ -77,9 +77,9 @@ def rows_of(
         rows = int(feature.rows(*values))
     except Exception as error:
         raise StrategyError(f"the rows of a feature raise {named(error)}") from error
-    is_given = is_near and feature.of is None and feature.on not in (None, timeframe)
+    is_given = is_near and feature.of is None and feature.timeframe not in (None, timeframe)
     # those of the one that is not closed yet
-    return rows_needed(1 if is_given else rows, feature.on, timeframe)
+    return rows_needed(1 if is_given else rows, feature.timeframe, timeframe)
 
 
 def known_by(until: int, references: Mapping[str, Candles]) -> dict[str, Candles]:
@@ -114,7 +114,7 @@ class Sources:
 
     def is_plain(self, feature: Feature) -> bool:
         """Tell whether a feature is computed from the series itself."""
-        return (feature.of is None and feature.on in (None, self._candles.timeframe)) or (
+        return (feature.of is None and feature.timeframe in (None, self._candles.timeframe)) or (
             not self._asked
         )
 
@@ -148,10 +148,10 @@ class Sources:
         return read_only(np.where(at < feature.rows(*values) - 1, np.nan, found[at]))
 
     def _source(self, feature: Feature) -> tuple[Candles, Market, IntArray]:
-        key = feature.of, feature.on
+        key = feature.of, feature.timeframe
         made = self._made.get(key)
         if made is None:
-            source, there = self._closed(feature.of, feature.on or self._candles.timeframe)
+            source, there = self._closed(feature.of, feature.timeframe or self._candles.timeframe)
             at = np.searchsorted(there, self._candles.close_time, side="right") - 1
             made = source, columns_of(source), at
             self._made[key] = made

@@ -26,6 +26,7 @@ from tradepulse.strategies.evaluate import (
 )
 from tradepulse.strategies.sources import referring
 from tradepulse.trading.account import Account
+from tradepulse.trading.defaults import CASH
 from tradepulse.trading.fills import Prices
 from tradepulse.trading.moments import Moment, Settlement, Weights
 from tradepulse.trading.orders import EquityPoint, Order, Trade
@@ -114,7 +115,7 @@ def backtest(
     rules: AccountRules,
     policy: WeightPolicy,
     *,
-    cash: Decimal = Decimal(100_000),
+    cash: Decimal = CASH,
     between: tuple[int | None, int | None] = (None, None),
     finer: Sequence[Candles] = (),
     progress: Callable[[int, int], None] | None = None,
@@ -146,7 +147,7 @@ def backtest_of(
     rules: AccountRules,
     policy: WeightPolicy,
     *,
-    cash: Decimal = Decimal(100_000),
+    cash: Decimal = CASH,
     progress: Callable[[int, int], None] | None = None,
 ) -> BacktestResult:
     """Trade what was prepared; the other arguments are those of `backtest`."""

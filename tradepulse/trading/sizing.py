@@ -9,6 +9,7 @@ from typing import Self
 from msgspec import Struct
 
 from contracts.events import Signal
+from tradepulse.trading import defaults
 from tradepulse.trading.exposure import Exposure
 from tradepulse.trading.fills import LONG, SHORT, to_digits, trailed_stop
 from tradepulse.trading.orders import Steps, decimal, money, money_down
@@ -107,9 +108,9 @@ class RiskLimits:
         risk_per_trade: most that a stopped-out entry may lose, None for no such cap.
     """
 
-    max_symbol_notional: Decimal = Decimal("0.5")
-    max_total_notional: Decimal = Decimal(1)
-    max_open_positions: int = 50
+    max_symbol_notional: Decimal = defaults.MAX_SYMBOL_NOTIONAL
+    max_total_notional: Decimal = defaults.MAX_TOTAL_NOTIONAL
+    max_open_positions: int = defaults.MAX_OPEN_POSITIONS
     risk_per_trade: Decimal | None = None
 
 
@@ -129,10 +130,10 @@ class AccountRules:
         markets: by instrument; `InstrumentRules()` where none is given.
     """
 
-    fee: Decimal = Decimal("0.001")
+    fee: Decimal = defaults.FEE
     maker_fee: Decimal | None = None
-    slippage: float = 0.0005
-    impact: float = 0.0
+    slippage: float = defaults.SLIPPAGE
+    impact: float = defaults.IMPACT
     limits: RiskLimits = field(default_factory=RiskLimits)
     max_weight_age_ms: int = 7_200_000
     markets: Mapping[str, InstrumentRules] = field(default_factory=dict)

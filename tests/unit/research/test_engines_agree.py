@@ -270,9 +270,9 @@ def test_bundled_strategies_with_the_parameters_of_all(
 @pytest.fixture(scope="module")
 def own_strategies() -> Iterator[None]:
     """Strategies of a file, which move stops, let targets fall and are not always confident."""
-    load_strategy_file(RULES_FILE)
+    names = load_strategy_file(RULES_FILE)
     yield
-    for name in ("chandelier", "falling"):
+    for name in names:
         del STRATEGIES[name]
     strategy_files._loaded.clear()
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -90,6 +90,14 @@ def compare(mine: Replay, theirs: BacktestResult) -> None:
 
 
 @settings(max_examples=100, deadline=None)
+# a limit entry without a level, whose first target comes with a later candle
+@example(
+    seed=10_351_154,
+    digits=1,
+    rules=AccountRules(limits=RiskLimits(Decimal("0.1"), Decimal("0.3"), 2), max_weight_age_ms=0),
+    markets={"x:A/USD": FREE, "x:B/USD": FREE, "x:C/USD": FREE},
+    policy=EqualWeights(),
+)
 @given(
     seed=st.integers(0, 2**32 - 1),
     digits=st.sampled_from([1, 2, 5]),

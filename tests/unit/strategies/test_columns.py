@@ -13,7 +13,7 @@ from tradepulse.research.simulate import SimulationRules, Simulator
 from tradepulse.research.sweep import Sweep
 from tradepulse.strategies import Feature, Param, Strategy, enter_long, hold, leave, strategy
 from tradepulse.strategies._registry import STRATEGIES
-from tradepulse.strategies.columns import column
+from tradepulse.strategies.columns import column, columns
 from tradepulse.strategies.detectors import look_ahead, recursive
 from tradepulse.strategies.faults import StrategyError
 from tradepulse.strategies.market import Market
@@ -93,6 +93,68 @@ def test_one_that_looks_ahead_is_found() -> None:
     finally:
         del STRATEGIES["knowing"]
     assert not detected.passed
+    assert detected.sentence.endswith("it knows the future, by its feature 'next'")
+
+
+class Bands:
+    """Counts how often it is asked."""
+
+    __name__ = "bands"
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, c: Market, window: float) -> tuple[np.ndarray, ...]:
+        self.count += 1
+        return talib.BBANDS(c.close, int(window))
+
+
+def test_several_columns_of_one_function() -> None:
+    bands = Bands()
+    names = ("upper", "middle", "lower")
+    together = columns(bands, "window", names=names, rows=40)
+    apart = {
+        name: column(lambda c, w, k=k: talib.BBANDS(c.close, int(w))[k], "window", rows=40)
+        for k, name in enumerate(names)
+    }
+    space = (Param("window", 2, 20, integer=True),)
+
+    def leaving(i, c, f, p):
+        """Idea: none. Source: none."""
+        if c.close[i] < f.lower[i]:
+            return enter_long(stop=f.lower[i] - (f.upper[i] - f.middle[i]))
+        return leave() if c.close[i] > f.upper[i] else hold()
+
+    candles = read_candles(DEMO, ["BTC/USD"])[0].rows(0, 900)
+    one, other = (
+        strategy(space=space, defaults={"window": 14}, features=features, name=name)(leaving)
+        for name, features in (("together", together), ("apart", apart))
+    )
+    try:
+        found, theirs = one.run(candles, {}), other.run(candles, {})
+        blocks = len(np.unique(candles.open_time // 1_800_000 // 40))
+        assert bands.count == blocks
+        assert np.count_nonzero(found.action) > 5
+        assert found.action.tobytes() == theirs.action.tobytes()
+        assert found.stop.tobytes() == theirs.stop.tobytes()
+        # other parameters, then other candles
+        assert one.run(candles, {"window": 5}).stop.tobytes() != found.stop.tobytes()
+        assert live_is_batch(lambda c: one.run(c, {}), candles, one.lookback({}, "30m"))
+    finally:
+        del STRATEGIES["together"], STRATEGIES["apart"]
+
+
+@pytest.mark.parametrize("names", ["upper", ()])
+def test_several_columns_have_names(names: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"column adx: names is .*; give names, as \('upper'"):
+        columns(adx, "window", names=names, rows=40)
+
+
+def test_as_many_columns_as_names() -> None:
+    feature = columns(adx, "window", names=("a", "b"), rows=40)["a"]
+    assert feature.python is not None
+    with pytest.raises(StrategyError, match=r"array \(20,\) for 20 candles.*each of 2 columns"):
+        feature.python(read_candles(DEMO, ["BTC/USD"])[0].rows(0, 20), [14.0])
 
 
 def test_one_that_does_not_is_not(trending: Strategy) -> None:

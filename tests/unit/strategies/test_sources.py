@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.higher import closed_higher
 from tradepulse.cli.up.kernels import compile_all
+from tradepulse.research.simulate import SimulationRules, Simulator
+from tradepulse.research.sweep import Sweep
 from tradepulse.strategies import (
+    Choice,
     Param,
     Strategy,
     enter_long,
@@ -187,3 +190,61 @@ def test_what_cannot_be_is_refused_in_words(everywhere: Strategy) -> None:
 def test_what_looks_at_others_is_compiled_before_a_system_starts() -> None:
     compile_all(["relative_strength", "trend_pullback"])
     assert get_strategy("relative_strength")._evaluate_given.dispatcher.signatures
+
+
+def trending(i, c, f, p):  # type: ignore[no-untyped-def]
+    if f.own[i] > f.trend[i] and f.own[i - 1] <= f.trend[i - 1]:
+        return enter_long(stop=f.own[i] - 1.0)
+    return leave() if f.own[i] < f.trend[i] else hold()
+
+
+def test_a_parameter_chooses_the_timeframe() -> None:
+    space = (*SPACE, Param("trend_on", 0, 2, integer=True))
+    defaults = {"n": 3, "m": 4, "trend_on": 1}
+    frames = ("30m", "1h", "2h")
+
+    def made(name: str, on: str | Choice) -> Strategy:
+        features = {"own": sma("n"), "trend": ema("m", on=on)}
+        return strategy(space=space, defaults=defaults, features=features, name=name)(trending)
+
+    free, fixed = made("free", Choice("trend_on", *frames)), made("fixed", "2h")
+    candles, params = random_walk(900, 5), {"trend_on": 2.0}
+    try:
+        assert free.higher("30m") == {"1h", "2h"}
+        vectors = np.array([free.vector({"trend_on": k}) for k in range(3)])
+        found = Sweep(candles, free, SimulationRules()).run(vectors).figures
+        assert len({figures.tobytes() for figures in found}) == 3
+        assert free.lookback(params, "30m") == fixed.lookback({}, "30m")
+        run = fixed.run(candles, {})
+        assert free.run(candles, params).action.tobytes() == run.action.tobytes()
+        simulated = Simulator(SimulationRules()).run(candles, run).figures
+        np.testing.assert_array_equal(found[2], simulated)
+        assert look_ahead(free, {"trend_on": 2.0}, candles).passed
+    finally:
+        del STRATEGIES["free"], STRATEGIES["fixed"]
+
+
+@pytest.mark.parametrize(
+    ("param", "frames"),
+    [
+        (Param("trend_on", 0, 1), ("1h", "2h")),
+        (Param("trend_on", 0, 2, integer=True), ("1h", "2h")),
+        (Param("trend_on", 0, 0, integer=True), ("1h",)),
+    ],
+)
+def test_a_choice_and_its_parameter_fit(param: Param, frames: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"'trend_on' chooses among 1h.*Param\('trend_on', 0, 1"):
+        strategy(
+            space=(*SPACE, param),
+            defaults={"n": 3, "m": 4, "trend_on": 0},
+            features={"trend": ema("m", on=Choice("trend_on", *frames))},
+        )(trending)
+
+
+def test_a_choice_among_what_is_no_timeframe_is_refused() -> None:
+    with pytest.raises(ValueError, match="'trend' is on '7h', which is no timeframe"):
+        strategy(
+            space=(*SPACE, Param("trend_on", 0, 1, integer=True)),
+            defaults={"n": 3, "m": 4, "trend_on": 0},
+            features={"trend": ema("m", on=Choice("trend_on", "1h", "7h"))},
+        )(trending)

@@ -27,6 +27,7 @@ from tradepulse.strategies import (
     strategy,
     strategy_names,
 )
+from tradepulse.strategies._feature import Feature
 from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies._windows import (
     BLOCK,
@@ -36,7 +37,7 @@ from tradepulse.strategies._windows import (
     window_sum,
 )
 from tradepulse.strategies.compiled import compiled
-from tradepulse.strategies.features import Feature, sma
+from tradepulse.strategies.features import sma
 
 Run = Callable[[Candles], Evaluations]
 

@@ -17,7 +17,7 @@ from test_indicators import TALIB, Oracle, close_to
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.files.selection import read_candles
 from tradepulse.strategies import features, indicators
-from tradepulse.strategies.features import Feature, padded
+from tradepulse.strategies._feature import Feature, padded
 from tradepulse.strategies.indicators import Indicator
 
 ROOT = Path(__file__).parents[3]

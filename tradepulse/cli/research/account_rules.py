@@ -10,6 +10,7 @@ import typer
 
 from tradepulse.cli.errors import values_refused
 from tradepulse.cli.options import decimal_of
+from tradepulse.trading import defaults
 
 if TYPE_CHECKING:
     from tradepulse.trading.sizing import AccountRules, InstrumentRules
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
 class Fills:
     """How orders are filled, and what that costs."""
 
-    fee: Annotated[str, typer.Option(help="Taker fee, fraction of the notional.")] = "0.001"
+    fee: Annotated[str, typer.Option(help="Taker fee, fraction of the notional.")] = str(
+        defaults.FEE
+    )
     maker_fee: Annotated[
         str | None, typer.Option(help="Fee of limits that rested and of targets; as --fee.")
     ] = None
     slippage: Annotated[
         float,
         typer.Option(min=0, max=0.5, help="Fraction by which market orders and stops worsen."),
-    ] = 0.0005
+    ] = defaults.SLIPPAGE
     impact: Annotated[
         float,
         typer.Option(
@@ -34,7 +37,7 @@ class Fills:
             max=0.4,
             help="Added for an order as large as its candle's volume; share squared.",
         ),
-    ] = 0.0
+    ] = defaults.IMPACT
     finer: Annotated[
         Path | None,
         typer.Option(help="File of lower-timeframe candles: which came first, stop or target?"),
@@ -46,9 +49,13 @@ class Limits:
     """What the account may hold, and what the venue accepts as an order."""
 
     margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False
-    max_symbol_notional: Annotated[str, typer.Option(help="Most in one symbol, of equity.")] = "0.5"
-    max_total_notional: Annotated[str, typer.Option(help="Most in all, of equity.")] = "1"
-    max_open_positions: Annotated[int, typer.Option(min=1)] = 50
+    max_symbol_notional: Annotated[str, typer.Option(help="Most in one symbol, of equity.")] = str(
+        defaults.MAX_SYMBOL_NOTIONAL
+    )
+    max_total_notional: Annotated[str, typer.Option(help="Most in all, of equity.")] = str(
+        defaults.MAX_TOTAL_NOTIONAL
+    )
+    max_open_positions: Annotated[int, typer.Option(min=1)] = defaults.MAX_OPEN_POSITIONS
     risk_per_trade: Annotated[
         str | None, typer.Option(help="Most that a stopped-out entry may lose, of equity.")
     ] = None

@@ -204,7 +204,7 @@ def _run(
     end: int | None,
     finer: "Sequence[Candles]",
 ) -> Any:
-    from tradepulse.cli.progress import progress_bar
+    from tradepulse.library.progress import progress_bar
     from tradepulse.trading.backtest import backtest as run
 
     with progress_bar() as progress:

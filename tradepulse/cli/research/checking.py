@@ -5,8 +5,8 @@ Compiled code that never ends cannot be interrupted: its process can only be kil
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from multiprocessing.connection import Connection
@@ -18,7 +18,7 @@ from tradepulse.cli.options import load_strategies
 
 if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
-    from tradepulse.strategies import Strategy
+    from tradepulse.strategies import Feature, Strategy
 
 MADE_UP = 5_000
 """Candles of a random walk that strategies are checked on where none are given."""
@@ -162,7 +162,6 @@ def speeds(
 ) -> list[tuple[Kind, str]]:
     """Tell how long a strategy takes, how far it looks back, and which column of Python is slow."""
     from tradepulse.candles.timeframes import timeframe_ms
-    from tradepulse.strategies.sources import Sources
 
     vector = strategy.vector(params)
     lookback = strategy.lookback_of(vector, series.timeframe)
@@ -176,12 +175,19 @@ def speeds(
     for name, feature in zip(strategy.names, strategy.features, strict=False):
         if feature.python is None or not strategy.is_on(feature, vector):
             continue
-        values = [float(vector[strategy.index[one]]) for one in feature.args]
-        took_ms = _least_s(partial(Sources(window).column, feature, values)) * 1000
+        asked = strategy.chosen(feature, vector)
+        took_ms = _least_s(partial(_column, window, *asked)) * 1000
         if took_ms > SLOW_MS:
             slow = f"column {name} takes {took_ms:.1f} ms for a live candle"
             told.append(("note", f"{slow}: give fewer rows, or write it as a compiled feature"))
     return told
+
+
+def _column(window: "Candles", feature: "Feature", values: "Sequence[float]") -> None:
+    from tradepulse.strategies.sources import Sources
+
+    # candles of its own each time: what was computed of the same ones is remembered
+    Sources(replace(window)).column(feature, values)
 
 
 def _least_s(work: Callable[[], object]) -> float:

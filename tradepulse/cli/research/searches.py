@@ -10,6 +10,7 @@ from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.cli.options import Symbols, TimeRange, grouped, json_of, names_of, numbers_of
 from tradepulse.cli.research.following import JobCommand, until_final
+from tradepulse.trading import defaults
 
 if TYPE_CHECKING:
     import asyncpg
@@ -79,14 +80,16 @@ class Selection:
 class Market:
     """What trading costs, and whether the market may be sold short."""
 
-    fee: Annotated[float, typer.Option(help="Taker fee, fraction of the notional.")] = 0.001
+    fee: Annotated[float, typer.Option(help="Taker fee, fraction of the notional.")] = float(
+        defaults.FEE
+    )
     maker_fee: Annotated[
         float | None, typer.Option(help="Fee of orders that rested; the same by default.")
     ] = None
-    slippage: Annotated[float, typer.Option(help="Fraction of the price.")] = 0.0005
+    slippage: Annotated[float, typer.Option(help="Fraction of the price.")] = defaults.SLIPPAGE
     impact: Annotated[
         float, typer.Option(help="Slippage added where an order takes all of a candle's volume.")
-    ] = 0.0
+    ] = defaults.IMPACT
     allows_margin: Annotated[bool, typer.Option("--margin", help="Allow selling short.")] = False
 
 

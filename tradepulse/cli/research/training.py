@@ -11,6 +11,7 @@ from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.cli.options import TimeRange, grouped, json_of, names_of
 from tradepulse.cli.research.following import JobCommand, until_final
+from tradepulse.trading import defaults
 
 if TYPE_CHECKING:
     import asyncpg
@@ -59,12 +60,16 @@ class Money:
     """What may be held, and what trading costs."""
 
     budget: Annotated[float, typer.Option(help="What the weights sum to at most.")] = 1.0
-    max_weight: Annotated[float, typer.Option(help="Of one instrument.")] = 0.5
-    fee: Annotated[float, typer.Option(help="Taker fee, fraction of the notional.")] = 0.001
-    slippage: Annotated[float, typer.Option(help="Fraction of the price.")] = 0.0005
+    max_weight: Annotated[float, typer.Option(help="Of one instrument.")] = float(
+        defaults.MAX_SYMBOL_NOTIONAL
+    )
+    fee: Annotated[float, typer.Option(help="Taker fee, fraction of the notional.")] = float(
+        defaults.FEE
+    )
+    slippage: Annotated[float, typer.Option(help="Fraction of the price.")] = defaults.SLIPPAGE
     impact: Annotated[
         float, typer.Option(help="Slippage added where an order takes all of a candle's volume.")
-    ] = 0.0
+    ] = defaults.IMPACT
 
 
 @dataclass(frozen=True, slots=True)

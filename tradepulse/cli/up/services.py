@@ -13,6 +13,7 @@ from tradepulse.embedded.children import Children
 from tradepulse.embedded.ports import HOST, remembered_ports
 from tradepulse.embedded.state import StateFolder
 from tradepulse.embedded.supervisor import Program
+from tradepulse.trading.defaults import CASH
 
 STUDIO = "studio_svc"
 INGEST = "market_ingest"
@@ -22,7 +23,7 @@ EARLY = ("signal_svc", "rl_svc", "executor_svc", "optimizer_svc", STUDIO)
 _MODULES = {TRAINER: "rl_svc.trainer"}
 """Of those that are not `NAME.app`."""
 _OWN: dict[str, dict[str, str]] = {
-    "executor_svc": {"ACCOUNT": "main", "INITIAL_CASH": "100000"},
+    "executor_svc": {"ACCOUNT": "main", "INITIAL_CASH": str(CASH)},
     "rl_svc": {"PORTFOLIO": "main"},
 }
 

@@ -14,6 +14,7 @@ from tradepulse.market_data.files.selection import (
     otherwise,
     read_candles,
     read_series,
+    selected,
 )
 from tradepulse.market_data.files.tables import files_in, is_candle_file
 from tradepulse.market_data.files.writing import (
@@ -48,6 +49,7 @@ __all__ = [
     "read_rows",
     "read_series",
     "rows_of_table",
+    "selected",
     "write_candles",
     "write_frame",
 ]

@@ -35,11 +35,18 @@ def is_candle_file(path: Path) -> bool:
 
 
 def files_in(path: Path) -> list[Path]:
-    """Return the files that a path stands for: those in a zip, `a.zip/b.csv`, else itself.
+    """Return the files that a path stands for: those in a folder or zip, `a.zip/b.csv`, or itself.
 
     Raises:
-        CandleFileError: a zip cannot be read or holds no candle file.
+        CandleFileError: a zip cannot be read, or it or a folder holds no candle file.
     """
+    if path.is_dir():
+        inside = sorted(one for one in path.rglob("*") if one.is_file() and is_candle_file(one))
+        if not inside:
+            raise CandleFileError(
+                f"{path}: the folder holds no candle file; these are {', '.join(SUFFIXES)}"
+            )
+        return [file for one in inside for file in files_in(one)]
     try:
         if not _is_zip(path):
             return [path]

@@ -15,6 +15,7 @@ from tradepulse.research.policies.time_split import Part, PartName, TimeSplit, r
 from tradepulse.research.validation.robustness import stressed
 from tradepulse.research.virtual.market import VirtualMarket
 from tradepulse.research.virtual.replay import replay
+from tradepulse.trading.defaults import CASH
 from tradepulse.trading.metrics import daily_returns, metrics
 from tradepulse.trading.sizing import AccountRules
 
@@ -41,7 +42,7 @@ class Scene:
     rules: AccountRules
     split: TimeSplit
     budget: float = 1.0
-    cash: float = 100_000.0
+    cash: float = float(CASH)
 
     def at_costs(self, factor: float) -> "Scene":
         """Return the scene with fees, slippage and impact so many times as high."""

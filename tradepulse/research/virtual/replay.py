@@ -19,6 +19,7 @@ from tradepulse.research.virtual.entering import settle_entries
 from tradepulse.research.virtual.filling import settle_fills
 from tradepulse.research.virtual.market import Market, VirtualMarket
 from tradepulse.strategies.compiled import row_by_row
+from tradepulse.trading.defaults import CASH
 from tradepulse.trading.sizing import AccountRules
 
 
@@ -71,7 +72,7 @@ def replay(
     market: VirtualMarket,
     weights: FloatArray,
     rules: AccountRules,
-    cash: float = 100_000.0,
+    cash: float = float(CASH),
     span: tuple[int, int] | None = None,
     budget: float = 1.0,
 ) -> Replay:

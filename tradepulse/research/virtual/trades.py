@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tradepulse.research.arrays import CandleArrays, FinerArrays, FloatArray, IntArray
+from tradepulse.research.arrays import FinerArrays, FloatArray, IntArray
 from tradepulse.research.levels import target_in, write_steps
 from tradepulse.research.positions import (
     END_OF_DATA,
@@ -26,6 +26,7 @@ from tradepulse.research.positions import (
 from tradepulse.research.virtual.ticks import can_write, on_tick, tick_beside
 from tradepulse.strategies.answers import ENTER_LONG, EXIT, MAX_STEPS, MOVE
 from tradepulse.strategies.compiled import row_by_row, step
+from tradepulse.strategies.market import Market
 from tradepulse.trading.fills import (
     AT_LIMIT,
     AT_OPEN,
@@ -93,7 +94,7 @@ class Listed(NamedTuple):
         allows_margin: whether it may be sold short.
     """
 
-    candles: CandleArrays
+    candles: Market
     finer: FinerArrays
     closes: IntArray
     tick: float
@@ -199,8 +200,7 @@ def _stop_after(
     tick = tick_beside(close, listed.tick, listed.tick_is_of_now)
     if ordered.trail > 0.0:
         # high and low may be from before the entry
-        top = close if is_inside else candles.high[row]
-        bottom = close if is_inside else candles.low[row]
+        top, bottom = (close, close) if is_inside else (candles.high[row], candles.low[row])
         trailed = trailed_stop(side, stop, ordered.trail, top, bottom)
         stop = _stop_on_tick(side, stop, trailed, tick)
     if answers.action[row] == MOVE:
@@ -227,8 +227,8 @@ def _way_out(
     expires = row_of_expiry(candles.open_time, entered, answers.held_ms)
     below, above = quiet_prices(side, stop, target, ordered.trail)
     if math.isnan(below) and math.isnan(above) and not answers.moves:
-        # no candle can touch anything
-        row = max(row, min(leaves, expires, last, changes))
+        # no candle before can touch anything
+        row, inside_at = max(row, min(leaves, expires, last, changes)), math.nan
     while 0 <= row <= last:
         if row >= changes:
             target, changes = target_in(steps, target, candles.open_time, entered, row)

@@ -298,6 +298,7 @@ export interface ModelView {
 export interface OrderView {
   order_id: string;
   configuration_id: string;
+  strategy: string | null;
   series: string;
   symbol: string;
   side: string;
@@ -372,6 +373,7 @@ export interface PositionView {
   entry_price: string;
   stop_price: string | null;
   take_profit_price: string | null;
+  next_target: TargetView | null;
   fees: string;
   last_price: number | null;
   unrealised: number | null;
@@ -507,6 +509,11 @@ export interface SubscriptionsView {
   series: SubscriptionView[];
 }
 
+export interface TargetView {
+  price: string;
+  at: number;
+}
+
 export interface TimeframeView {
   timeframe: string;
   is_native: boolean;
@@ -515,6 +522,7 @@ export interface TimeframeView {
 export interface TradeView {
   position_id: string;
   configuration_id: string;
+  strategy: string | null;
   series: string;
   symbol: string;
   side: "long" | "short";

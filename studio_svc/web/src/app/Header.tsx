@@ -1,6 +1,6 @@
 import type { Known } from "../api/known";
 import type { Health, Overview } from "../api/types";
-import { follow } from "../lib/address";
+import { follow, withQuery } from "../lib/address";
 import { fixed, time, words } from "../lib/format";
 import type { Connection } from "../live/state";
 import { PATHS, type Page } from "./route";
@@ -29,6 +29,7 @@ function stateOf({ ready, up }: Health): string {
 interface Props {
   page: Page;
   picked: string | null;
+  configuration: string | null;
   /** What orders are filled by; null while that is not known. */
   mode: Overview["mode"] | null;
   openGaps: number | null;
@@ -43,6 +44,7 @@ interface Props {
 export function Header({
   page,
   picked,
+  configuration,
   mode,
   openGaps,
   connection,
@@ -54,7 +56,7 @@ export function Header({
 }: Props) {
   // what a service said before the connection went is not what it says now
   const isHeard = connection === "live" && healthKnown.state === "ready";
-  const trading = picked === null ? PATHS.trading : `/?series=${encodeURIComponent(picked)}`;
+  const trading = withQuery(PATHS.trading, "", { series: picked, configuration });
   return (
     <header className="top">
       <div className="brand">

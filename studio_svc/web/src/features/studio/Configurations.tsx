@@ -7,6 +7,7 @@ import type { Configuration, Figures } from "../../api/types";
 import { fixed, quantity, signed, time, tone, words } from "../../lib/format";
 import { Stage } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
+import { Whose } from "../../ui/Whose";
 import { History } from "./History";
 
 const SAMPLES = [
@@ -88,7 +89,10 @@ function Name({ one, isOpen, onToggle }: Row) {
       <button type="button" className="name" aria-expanded={isOpen} onClick={onToggle} title="Show its history">
         <b>{one.symbol}</b> {words(one.strategy)}
       </button>
-      <small title={paramsText(one.params)}>{paramsText(one.params)}</small>
+      <small title={paramsText(one.params)}>
+        {/* its strategy stands above */}
+        <Whose row={{ ...one, strategy: null }} /> · {paramsText(one.params)}
+      </small>
     </>
   );
 }

@@ -1,0 +1,1 @@
+"""What `import tradepulse` gives to Python and notebooks; `tradepulse/__init__.py` names it."""
