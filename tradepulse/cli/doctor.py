@@ -19,7 +19,6 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tradepulse import __version__
 from tradepulse.cli.up.connections import DATABASE, KAFKA, given_connections
 from tradepulse.cli.up.replay import OptionError
 from tradepulse.embedded import jars
@@ -31,6 +30,7 @@ from tradepulse.embedded.state import lock_holder
 from tradepulse.runtime.broker_refusal import refusal
 from tradepulse.runtime.database_url import said_of
 from tradepulse.runtime.kafka import KafkaSettings
+from tradepulse.version import __version__
 
 Verdict = Literal["ok", "warn", "fail"]
 PAGE_PORT = 8750
