@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from optimizer_svc.search.samplers import METHODS, ONE_GOAL, make_sampler
+from tradepulse.research.search.samplers import METHODS, ONE_GOAL, make_sampler
 from tradepulse.strategies import Param, Strategy, get_strategy
 
 console = Console(width=150)

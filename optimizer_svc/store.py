@@ -9,7 +9,7 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer_svc.search.plan import Range, Search
+from optimizer_svc.search.plan import Search
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.market_data.loader import MarketData
@@ -19,6 +19,7 @@ from tradepulse.market_data.venues.errors import VenueDownError, VenueRefusedErr
 from tradepulse.research.claims import Claims
 from tradepulse.research.jobs import JobKind, JobSpec
 from tradepulse.research.reality_check import Luck
+from tradepulse.research.search.ranges import Range
 from tradepulse.runtime.retention import Kept
 from tradepulse.strategies import get_strategy
 from tradepulse.trading.metrics import FIGURES

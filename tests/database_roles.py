@@ -40,7 +40,7 @@ async def address_of(role: str, database_url: str) -> str:
     await make_roles(database_url)
     connection = await connect(database_url)
     try:
-        await grant_rights(connection)
+        await grant_rights(connection, print)
     finally:
         await connection.close()
     return as_role(database_url, role)

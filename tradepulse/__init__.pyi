@@ -2,6 +2,7 @@
 from tradepulse.candles.arrays import Candles as Candles
 from tradepulse.candles.times import Time as Time
 from tradepulse.library.backtests import backtest as backtest
+from tradepulse.library.live import connect as connect
 from tradepulse.library.runs import Run as Run
 from tradepulse.library.series import from_frame as from_frame
 from tradepulse.library.series import load as load

@@ -23,10 +23,11 @@ begin
             execute format('create role %I login', name);
         end if;
     end loop;
-    -- what all of them may: read every table
+    -- what all of them may: read every table. It may log in itself, once it has a password: people and tools that only look
     if to_regrole('tradepulse_read') is null then
-        create role tradepulse_read nologin;
+        create role tradepulse_read;
     end if;
+    alter role tradepulse_read login;
 
     execute format('revoke all on database %I from public', current_database());
     execute format('grant connect on database %I to tradepulse_read, tradepulse_owner, tradepulse_backup, '

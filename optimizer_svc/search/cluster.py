@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from optimizer_svc.search import trials
 from optimizer_svc.search.processes import TRIAL_LIMIT_S, SlowTrialsError
-from optimizer_svc.search.trials import FloatArray, Measured, TrialSetup
 from tradepulse.candles.arrays import Candles
+from tradepulse.research.search import trials
+from tradepulse.research.search.trials import FloatArray, Measured, TrialSetup
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import load_strategy_files
 

@@ -9,23 +9,20 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
-from uuid import uuid5
 
 import numpy as np
 from prometheus_client import Counter
 
-from contracts.events import NAMESPACE
 from optimizer_svc.search import plan, trials
-from optimizer_svc.search.plan import Chosen, Range, Search
+from optimizer_svc.search.plan import Chosen, Search
 from optimizer_svc.search.processes import (
     SWEEPS,
     SlowTrialsError,
     TrialProcess,
     TrialRunner,
 )
-from optimizer_svc.search.samplers import Sampler, make_sampler
 from optimizer_svc.search.study import Kept, Study
-from optimizer_svc.search.trials import FloatArray, Measured, TrialSetup, Verdict
+from optimizer_svc.search.trials import Verdict
 from optimizer_svc.search.turns import TURN_S, Turn, together
 from optimizer_svc.store import Batch, Store
 from optimizer_svc.tried import luck_of
@@ -36,6 +33,19 @@ from tradepulse.research.decay import LifecycleRules, reference_of
 from tradepulse.research.jobs import JobSpec, queue_validation
 from tradepulse.research.objectives import Goal
 from tradepulse.research.reality_check import with_trials
+from tradepulse.research.search import ranges
+from tradepulse.research.search.ranges import Range
+from tradepulse.research.search.samplers import Sampler, make_sampler
+from tradepulse.research.search.trials import (
+    FloatArray,
+    Measured,
+    TrialSetup,
+    batch_size,
+    joined,
+    luck_seed,
+    next_size,
+    vectors,
+)
 from tradepulse.research.simulate import SimulationRules
 from tradepulse.runtime.db import Connection
 from tradepulse.strategies import get_strategy
@@ -115,22 +125,24 @@ class Searching:
         spec = await asyncio.to_thread(JobSpec.model_validate, job.spec)
         searches = plan.plan(spec)
         lookback = await asyncio.to_thread(plan.longest_lookback, spec)
-        candles, ranges = {}, {}
+        candles, used = {}, {}
         for symbol in spec.symbols:
             stored = job.kept.get("ranges", {}).get(spec.series(symbol))
             known = None if stored is None else Range(**stored)
             loaded = await self._store.candles(spec, symbol, lookback, known)
-            plan.check_candles(loaded)
+            ranges.check_candles(loaded)
             if known is None:
-                known = plan.range_of(spec, loaded, lookback)
+                known = ranges.range_of(
+                    loaded, lookback, spec.start, held_back=spec.out_of_sample_fraction
+                )
             plan.check_unchanged(known, loaded)
-            candles[symbol], ranges[symbol] = loaded, known
-        by_series = {spec.series(symbol): used for symbol, used in ranges.items()}
+            candles[symbol], used[symbol] = loaded, known
+        by_series = {spec.series(symbol): one for symbol, one in used.items()}
         instruments = [one.instrument for one in candles.values()]
         markets = job.kept.get("markets") or await markets_now(self._store.pool, instruments)
         await self._store.begin(job.job_id, spec, by_series, markets, searches)
         turn = Turn(self._turn_s, asyncio.get_running_loop().time)
-        return Study(job, spec, searches, candles, ranges, markets, turn)
+        return Study(job, spec, searches, candles, used, markets, turn)
 
     async def _search(self, study: Study, search: Search) -> None:
         """Run and store the trials of one search that are missing."""
@@ -152,12 +164,12 @@ class Searching:
             await asyncio.to_thread(_replay, sampler, goal, stored)
             batch, done = batch + 1, done + len(stored.params)
         turn.add_replay(clock() - began)
-        most = plan.batch_size(study.ranges[search.symbol].rows)
+        most = batch_size(study.ranges[search.symbol].rows)
         size = min(self._runner.at_once, most)
         while not turn.is_given_up and (asked := await asyncio.to_thread(sampler.ask, size)):
-            tried, began = plan.vectors(asked), clock()
+            tried, began = vectors(asked), clock()
             found = await self._measure(study, search, tried)
-            size = plan.next_size(len(asked), clock() - began, self._runner.at_once, most)
+            size = next_size(len(asked), clock() - began, self._runner.at_once, most)
             self._counted.inc(len(asked))
             luck = with_trials(luck, found.largest, len(asked))
             stored = Batch(tried, found.figures)
@@ -179,7 +191,7 @@ class Searching:
             if len(tried) <= parts:
                 raise
         cuts = range(parts, len(tried), parts)
-        return trials.joined(
+        return joined(
             [await self._runner.measure(name, setup, part) for part in np.split(tried, cuts)]
         )
 
@@ -296,11 +308,7 @@ def _setup(study: Study, search: Search) -> TrialSetup:
         search.strategy,
         study.ranges[search.symbol].start,
         SimulationRules.of(costs.account_rules(instrument), instrument),
-        # the same job run again draws the same days; other searches draw others
-        seed=uuid5(
-            NAMESPACE, f"luck:{spec.seed}:{spec.series(search.symbol)}:{search.strategy}"
-        ).int
-        % 2**63,
+        seed=luck_seed(spec.seed, spec.series(search.symbol), search.strategy),
         min_trades=spec.min_trades,
     )
 
@@ -315,7 +323,7 @@ def _replay(sampler: Sampler, goal: Goal, stored: Batch) -> None:
     asked: list[dict[str, float]] = []
     while left > len(asked) and (more := sampler.ask(left - len(asked))):
         asked += more
-    if not np.array_equal(plan.vectors(asked), stored.params):
+    if not np.array_equal(vectors(asked), stored.params):
         raise ValueError(
             "this version of optimizer_svc asks for other parameter sets than are stored; its "
             "trials cannot be continued: submit the job again"

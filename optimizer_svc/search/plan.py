@@ -11,25 +11,13 @@ from numpy.typing import NDArray
 
 from contracts.events import NAMESPACE
 from tradepulse.candles.arrays import Candles
-from tradepulse.candles.checks import first_problem
-from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.jobs import JobSpec
 from tradepulse.research.objectives import OBJECTIVES, Goal
-from tradepulse.research.space import random, space_of
-from tradepulse.strategies import Params, Strategy, get_strategy
+from tradepulse.research.search.ranges import Range, lookback_of_space
+from tradepulse.strategies import Params, get_strategy
 from tradepulse.trading.metrics import FIGURES
 
 FloatArray = NDArray[np.float64]
-
-ROWS_PER_BATCH = 20_000_000
-"""Candles times trials of one batch at most."""
-MOST_PER_BATCH = 1_024
-BATCH_S = 2.0
-"""What a batch is to take: the progress of a job, and its turn, end with one."""
-GROWTH = 4
-"""How much larger or smaller a batch is than the one before at most: the first one compiles."""
-SAMPLES = 100
-"""Parameter sets that are looked at where a strategy refuses its own upper bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +27,6 @@ class Search:
     number: int
     strategy: str
     symbol: str
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Which candles of a series a job uses. Stored when it begins, so a resume uses the same.
-
-    Attributes:
-        first: first open time loaded, epoch ms; up to `start` candles only warm up.
-        start: first open time traded in sample.
-        split: first open time out of sample; `end` where nothing is.
-        end: open time before which the data ends.
-        rows: candles from `first` to `end`.
-    """
-
-    first: int
-    start: int
-    split: int
-    end: int
-    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,69 +67,6 @@ def longest_lookback(spec: JobSpec) -> int:
     )
 
 
-def lookback_of_space(strategy: Strategy, fixed: Params, timeframe: str) -> int:
-    """Return the most candles of a timeframe that a strategy's parameter sets need.
-
-    Raises:
-        ValueError: the search space is empty, or the strategy cannot be on this timeframe.
-    """
-    upper = {param.name: param.high for param in space_of(strategy, fixed)}
-    try:
-        return strategy.lookback({**upper, **fixed}, timeframe)
-    except ValueError:  # its constraint refuses them together
-        drawn = random(strategy, SAMPLES, 0, fixed)
-        return max(strategy.lookback(params, timeframe) for params in drawn)
-
-
-def range_of(spec: JobSpec, candles: Candles, lookback: int) -> Range:
-    """Divide a series into warm-up, in-sample and out-of-sample.
-
-    Args:
-        spec: the job's.
-        candles: the series with candles before `spec.start`, where there are, for the warm-up.
-        lookback: most candles that a strategy needs.
-
-    Raises:
-        ValueError: there are no candles, or too few.
-    """
-    times = candles.open_time
-    start = 0 if spec.start is None else int(np.searchsorted(times, spec.start))
-    usable = len(times) - start
-    if usable <= 0:
-        raise ValueError(
-            f"no candles of {candles.series} in the range of the job; import them or widen it"
-        )
-    in_sample = usable - int(usable * spec.out_of_sample_fraction)
-    if start + in_sample <= lookback:
-        raise ValueError(
-            f"{in_sample} in-sample candles of {candles.series} are too few: the longest lookback "
-            f"of the search is {lookback}; import more candles or fix shorter parameters"
-        )
-    end = int(times[-1]) + timeframe_ms(candles.timeframe)
-    split = start + in_sample
-    return Range(
-        first=int(times[0]),
-        start=int(times[start]),
-        split=int(times[split]) if split < len(times) else end,
-        end=end,
-        rows=len(times),
-    )
-
-
-def check_candles(candles: Candles) -> None:
-    """Refuse candles that no market made.
-
-    Raises:
-        ValueError: a figure is NaN, or another rule is broken; the first such candle is named.
-    """
-    problem = first_problem(candles)
-    if problem is not None:
-        raise ValueError(
-            f"candle {problem.row + 1} of {len(candles)} of {candles.series} cannot be used: "
-            f"{problem.reason}; import it again"
-        )
-
-
 def check_unchanged(stored: Range, candles: Candles) -> None:
     """Refuse to go on with candles that are not those of the stored trials.
 
@@ -172,30 +78,6 @@ def check_unchanged(stored: Range, candles: Candles) -> None:
             f"{candles.series} had {stored.rows} candles when the job began and has "
             f"{len(candles)} now; its trials cannot be continued: submit the job again"
         )
-
-
-def batch_size(rows: int) -> int:
-    """Return how many trials to run in one go on so many candles."""
-    return max(1, min(MOST_PER_BATCH, ROWS_PER_BATCH // max(rows, 1)))
-
-
-def next_size(size: int, took_s: float, least: int, most: int) -> int:
-    """Return how many trials to run in one go after so many took so long.
-
-    Args:
-        size: of the batch before.
-        took_s: seconds, with the time that it waited for those of other searches.
-        least: trials that run side by side: fewer would take as long.
-        most: of `batch_size`.
-    """
-    wanted = int(size * BATCH_S / max(took_s, 1e-3))
-    nearer = min(max(wanted, size // GROWTH), size * GROWTH)
-    return max(1, min(max(nearer, least), most))
-
-
-def vectors(sets: list[dict[str, float]]) -> FloatArray:
-    """Return parameter sets as rows, float64 `(t, p)`."""
-    return np.array([list(params.values()) for params in sets], dtype=np.float64)
 
 
 def choose(
@@ -223,13 +105,7 @@ def choose(
 
 def why_nothing(spec: JobSpec, search: Search, figures: FloatArray) -> str:
     """Say why a search keeps nothing."""
-    where = f"{search.strategy} on {search.symbol}"
-    if never_traded(figures):
-        return f"{where}: not one trade in {len(figures)} trials"
-    wanted = f"made {spec.min_trades} trades and a defined {spec.objective}"
-    if spec.max_drawdown_pct is not None:
-        wanted += f" with a drawdown of at most {spec.max_drawdown_pct:g} %"
-    return f"{where}: none of {len(figures)} trials {wanted}"
+    return f"{search.strategy} on {search.symbol}: {goal_of(spec).why_none(figures)}"
 
 
 def never_traded(figures: FloatArray) -> bool:

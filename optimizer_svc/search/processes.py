@@ -19,9 +19,9 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from optimizer_svc.search import trials
-from optimizer_svc.search.trials import FloatArray, Measured, TrialSetup
 from tradepulse.candles.arrays import Candles
+from tradepulse.research.search import trials
+from tradepulse.research.search.trials import FloatArray, Measured, TrialSetup
 from tradepulse.research.sweep import Sweep
 from tradepulse.strategies.files import load_strategy_files
 

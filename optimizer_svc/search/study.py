@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer_svc.search.plan import Range, Search, costs_of
+from optimizer_svc.search.plan import Search, costs_of
 from optimizer_svc.search.trials import Costs
 from optimizer_svc.search.turns import Turn
 from tradepulse.candles.arrays import Candles
@@ -12,6 +12,7 @@ from tradepulse.market_data.rules_now import Markets
 from tradepulse.research.claims import Job
 from tradepulse.research.configurations import NewConfiguration
 from tradepulse.research.jobs import JobSpec
+from tradepulse.research.search.ranges import Range
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How parameter sets are measured: quickly for a search, by the account for what is kept.
 
-Pure; this is what runs in the trial process, or on a Dask cluster.
+Pure; this is what runs in the trial process. How a search measures: `tradepulse.research.search`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,64 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.events import NAMESPACE
-from optimizer_svc.search.plan import Range
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.instrument_rules import KeptRules, market_rules
-from tradepulse.research.reality_check import Luck, drawn_days, largest_t
-from tradepulse.research.simulate import SimulationRules
-from tradepulse.research.sweep import Sweep
-from tradepulse.strategies import Params, get_strategy
+from tradepulse.research.reality_check import Luck
+from tradepulse.research.search.ranges import Range
+from tradepulse.strategies import Params
 from tradepulse.strategies.evaluate import Configuration
 from tradepulse.trading import defaults
 from tradepulse.trading.backtest import BacktestResult, backtest
 from tradepulse.trading.defaults import CASH
-from tradepulse.trading.metrics import FIGURES, ledger_metrics
+from tradepulse.trading.metrics import ledger_metrics
 from tradepulse.trading.orders import Trade
 from tradepulse.trading.sizing import AccountRules
 from tradepulse.trading.weights import EqualWeights
 
 FloatArray = NDArray[np.float64]
 Figures = dict[str, float | int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class TrialSetup:
-    """What the trials of one search are measured on.
-
-    Attributes:
-        strategy: its name.
-        start: open time from which is traded, epoch ms; candles before it only warm up.
-        rules: costs and size.
-        seed: of the days that are drawn again, to know what luck could have found.
-        min_trades: a set with fewer trades is not chosen, so no luck either.
-    """
-
-    strategy: str
-    start: int
-    rules: SimulationRules
-    seed: int = 0
-    min_trades: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Measured:
-    """What trials came to.
-
-    Attributes:
-        figures: float64 `(t, len(FIGURES))`, NaN where undefined.
-        largest: float64 `(DRAWS,)`, their largest t in each draw of the days, without an edge.
-    """
-
-    figures: FloatArray
-    largest: FloatArray
-
-
-def joined(parts: Sequence[Measured]) -> Measured:
-    """Return what trials came to that were measured in parts."""
-    return Measured(
-        np.concatenate([one.figures for one in parts]),
-        np.maximum.reduce([one.largest for one in parts]),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,37 +99,6 @@ class Validated:
 
     report: dict[str, Any]
     verdict: Verdict
-
-
-def sweep_of(candles: Candles, setup: TrialSetup, threads: int) -> Sweep:
-    """Prepare to measure parameter sets.
-
-    Args:
-        candles: warm-up and in-sample candles only: what comes later is not even here.
-        setup: what to measure on.
-        threads: how many share the work; the figures do not depend on it.
-
-    Raises:
-        ValueError: the strategy is unknown.
-    """
-    first = int(np.searchsorted(candles.open_time, setup.start))
-    strategy = get_strategy(setup.strategy)
-    return Sweep(candles, strategy, setup.rules, first=first, threads=threads)
-
-
-def measure(sweep: Sweep, tried: FloatArray, setup: TrialSetup) -> Measured:
-    """Measure parameter sets, float64 `(t, p)`, on a sweep of this setup.
-
-    Raises:
-        StrategyError: the strategy failed.
-    """
-    result = sweep.run(tried, daily=True)
-    if result.daily is None:
-        raise RuntimeError("the sweep gave no daily returns")
-    # a set that traded on few days only has a t that is easily large, and is not chosen for it
-    choosable = result.figures[:, FIGURES.index("trades")] >= setup.min_trades
-    drawn = drawn_days(sweep.days, setup.seed)
-    return Measured(result.figures, largest_t(result.daily[choosable], drawn, sweep.threads))
 
 
 def judge(

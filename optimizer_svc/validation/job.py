@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from optimizer_svc.search import plan, trials
-from optimizer_svc.search.plan import Range
 from optimizer_svc.search.processes import TrialProcess
 from optimizer_svc.search.trials import Gates, Subject, Validated
 from optimizer_svc.store import Store
@@ -25,14 +24,13 @@ from tradepulse.research.lifecycle import (
     end_validation,
     fail_validation,
 )
+from tradepulse.research.search.ranges import HELD_BACK, Range, check_candles, lookback_of_space
 from tradepulse.runtime.db import Connection
 from tradepulse.strategies import get_strategy
 
 LOOK_S = 1.0
 STALL_S = 1_800.0
 """How long gates may come no further before their job is ended."""
-HELD_BACK = 0.25
-"""Fraction out of sample of a configuration that no search found."""
 
 
 class Validating:
@@ -105,7 +103,7 @@ class Validating:
     ) -> tuple[Candles, Range]:
         """Load what the search had, and what came since where the job asks for it."""
         inside, outside = (row.metrics.get(name) for name in RANGES)
-        lookback = plan.lookback_of_space(get_strategy(row.strategy), {}, row.timeframe)
+        lookback = lookback_of_space(get_strategy(row.strategy), {}, row.timeframe)
         where = row.exchange, row.symbol, row.timeframe
         if inside is None or outside is None:
             candles = await self._store.candles_between(where, None, spec.end, lookback)
@@ -116,7 +114,7 @@ class Validating:
             candles = await self._store.candles_between(where, inside[0], end, lookback)
             first, split = (int(np.searchsorted(candles.open_time, time)) for time in inside)
         candles = await self._store.with_references(candles, [row.strategy], lookback)
-        plan.check_candles(candles)
+        check_candles(candles)
         if not first < split < len(candles):
             raise ValueError(
                 f"{len(candles)} candles of {candles.series} leave nothing out of sample to judge "

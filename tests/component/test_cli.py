@@ -233,8 +233,11 @@ BASE = ("backtest", "--candles", "c.parquet", "--strategy", "sma_cross")
         ((*BASE, "--params", '{"fats": 5}'), "--params: sma_cross has no parameter 'fats'"),
         ((*BASE, "--params", '{"fast": 5.5}'), "--params: sma_cross: parameter 'fast' is 5.5"),
         ((*BASE, "--symbol", "DOGE/USD"), "c.parquet: has no symbol DOGE/USD; it has BTC/USD"),
-        ((*BASE, "--from", "yesterday"), "--from yesterday: no time"),
-        ((*BASE, "--from", "2021", "--to", "2020-01-01"), "--from 2021: no time"),
+        ((*BASE, "--from", "yesterday"), "--from: yesterday is no time"),
+        (
+            (*BASE, "--from", "2021", "--to", "2020-01-01"),
+            "--from: 2021 is no time; write 2018-10-01",
+        ),
         ((*BASE, "--from", "2021-01-01", "--to", "2020-01-01"), "--from 2021-01-01 is not before"),
         ((*BASE, "--from", "2031-01-01"), "no candle lies in the range to trade"),
         ((*BASE, "--cash", "0"), "--cash 0: must be above zero"),
@@ -311,9 +314,9 @@ def test_connections_of_a_running_up(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     state = StateFolder.open(folder)
     try:
-        with pytest.raises(CliError, match="is not up yet"):
+        with pytest.raises(CliError, match="keeps no database there"):
             database_url(folder)
-        with pytest.raises(CliError, match="is not up yet"):
+        with pytest.raises(CliError, match="keeps no broker there"):
             kafka_address(folder)
         (folder / "kafka").mkdir()
         (folder / "kafka" / "ports.json").write_text('{"broker": 4711, "controller": 4712}')

@@ -94,8 +94,11 @@ def test_symbols_and_range_are_taken(file: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((None, None, "2018-02-30", None), "--from 2018-02-30: is no day"),
-        ((None, None, None, "soon"), "--to soon: is no day"),
+        (
+            (None, None, "2018-02-30", None),
+            "--from: 2018-02-30 is no time, there is no such day or hour",
+        ),
+        ((None, None, None, "soon"), "--to: soon is no time"),
         ((None, " , ", None, None), "--symbols names nothing"),
     ],
 )
@@ -236,7 +239,7 @@ def test_a_killed_run_is_waited_for_while_its_processes_end(tmp_path: Path) -> N
 
 
 def test_the_command_says_one_line(tmp_path: Path) -> None:
-    assert "is no day" in refused("--from", "x", cwd=tmp_path)
+    assert "--from: x is no time; write 2018-10-01" in refused("--from", "x", cwd=tmp_path)
     unknown = refused("--symbols", "DOGE/USD", "--port", "0", cwd=tmp_path)
     assert "it has BTC/USD, EOS/USD" in unknown
     wrong = refused("--port", "0", cwd=tmp_path, DATABASE_URL="mysql://u:secret@h/d")

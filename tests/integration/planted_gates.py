@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from optimizer_svc.search.plan import Range
 from optimizer_svc.search.processes import report_progress
 from optimizer_svc.search.trials import Subject
 from tradepulse.candles.arrays import Candles
+from tradepulse.research.search.ranges import Range
 
 WAIT_S = 60
 """How long `slow` takes unless it is ended."""

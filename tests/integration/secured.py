@@ -37,7 +37,10 @@ USERS = (
     OPERATOR,
 )
 """Of Kafka."""
-ROLES = (*USERS, "rl_trainer", "tradepulse_owner", "tradepulse_backup", "tradepulse_monitor")
+ROLES = (
+    *(*USERS, "rl_trainer", "tradepulse_owner"),
+    *("tradepulse_backup", "tradepulse_monitor", "tradepulse_read"),
+)
 _DAY = dt.timedelta(days=1)
 
 

@@ -3,8 +3,8 @@
 Four venues speak over WebSocket, two of them in candles and two in trades, and break off all the
 time. market_ingest, signal_svc, rl_svc and executor_svc follow them as processes, the last two by
 the wall clock; the first and the last are killed on the way. The market lies in the year 2090, so
-that nothing in it is old by that clock. One strategy looks at the candles of another venue: each of its
-evaluations waits for them.
+that nothing in it is old by that clock. One strategy looks at another venue: its evaluations wait
+for the candles there.
 
 Of a message that is lost without a trace (Coinbase alone numbers its own) the candle is published
 wrong and corrected later, and what was decided on it stays decided: such trades are not those of

@@ -30,7 +30,7 @@ from contracts.topics import CONFIGURATIONS
 from optimizer_svc.search.cluster import DaskCluster
 from optimizer_svc.search.job import Searching
 from optimizer_svc.search.processes import TrialProcess, TrialRunner
-from optimizer_svc.search.trials import Gates, Measured, TrialSetup
+from optimizer_svc.search.trials import Gates
 from optimizer_svc.search.turns import TURN_S
 from optimizer_svc.store import Store
 from optimizer_svc.tried import searches_of_market
@@ -43,6 +43,7 @@ from tradepulse.research.configurations import activate, deactivate, list_config
 from tradepulse.research.decay import LifecycleRules
 from tradepulse.research.jobs import JobSpec, JobStatus, job_status, request_cancel, submit_job
 from tradepulse.research.reality_check import DRAWS, chance_of
+from tradepulse.research.search.trials import Measured, TrialSetup
 from tradepulse.research.worker import Worker
 from tradepulse.runtime.db import connect_pool, migrate
 from tradepulse.runtime.settings import RefusedError

@@ -137,6 +137,10 @@ async def test_an_order_is_followed_back_to_its_candle(
 
     # the signal leads to the same
     assert await traced(entry["signal_id"]) == out
+    # as the tables show it
+    assert await traced(str(entry["signal_id"])[:8]) == out
+    _, err = await asyncio.to_thread(invoke, "trace", "0000-0", status=1)
+    assert "no order and no signal in this database of an id that begins with 00000; " in err
     # the logs of all services have the id that it begins with
     wanted = trace_id(series, close_time)
     order_lines = [one for one in logged(system, "executor_svc") if one.get("trace_id") == wanted]

@@ -174,6 +174,7 @@ AREAS = (
         (
             "optimizer_svc/*.py",
             "optimizer_svc/search/*.py",
+            "tradepulse/research/search/*.py",
             "optimizer_svc/validation/*.py",
             "tradepulse/research/lifecycle.py",
             "tradepulse/research/configurations.py",

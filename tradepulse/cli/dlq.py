@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,8 @@ import typer
 
 from tradepulse.cli.connections import STATE, State, kafka_address
 from tradepulse.cli.errors import FAILED, CliError, one_line, values_refused
-from tradepulse.cli.options import time_text
+from tradepulse.cli.options import ListByDefault, grouped, time_text
+from tradepulse.cli.tables import Column, Output
 from tradepulse.runtime.kafka import KafkaAddress
 
 if TYPE_CHECKING:
@@ -24,43 +26,29 @@ Waiting = Annotated[bool, typer.Option("--waiting", help="Only those that were n
 _PREVIEW = 60
 
 app = typer.Typer(
+    cls=ListByDefault,
     add_completion=False,
     help="List messages that could not be handled, export them, send them back.",
 )
 
 
-@app.callback(invoke_without_command=True)
-def dlq(context: typer.Context) -> None:
-    """List messages that could not be handled, export them, send them back."""
-    if context.invoked_subcommand is None:
-        list_letters()
-
-
 @app.command("list")
+@grouped
 def list_letters(
+    *,
     topic: Topic = None,
     waiting: Waiting = False,
+    output: Output,
     state: State = STATE,
 ) -> None:
     """Show each message: where it stood, why it was put aside, how it begins."""
-    from rich.console import Console
-    from rich.table import Column, Table
-
     from tradepulse.runtime.dead_letter_replay import list_dead_letters
 
     kafka = _kafka(topic, state)
     letters = asyncio.run(list_dead_letters(kafka, topic))
     if waiting:
         letters = [letter for letter in letters if not letter.replayed]
-    if not letters:
-        typer.echo("no dead letters")
-        return
-    # their names differ at their ends
-    topics = Column("topic", no_wrap=True)
-    table = Table(topics, "at", "put aside", "by", "reason", "begins with", "sent back")
-    for letter in letters:
-        table.add_row(*_row(letter))
-    Console().print(table)
+    output.put(columns(), letters, _as_json, "no dead letters")
 
 
 @app.command()
@@ -99,7 +87,7 @@ def _messages(count: int) -> str:
 
 
 async def _export(kafka: KafkaAddress, topic: str | None, file: Path, *, waiting: bool) -> int:
-    from tradepulse.cli.progress import progress_bar
+    from tradepulse.library.progress import progress_bar
     from tradepulse.runtime.dead_letter_replay import dead_letters
 
     # what has its name is whole
@@ -160,7 +148,25 @@ def _kafka(topic: str | None, state: Path) -> KafkaAddress:
     return kafka
 
 
-def _row(letter: "DeadLetter") -> list[str]:
+def columns() -> "Sequence[Column[DeadLetter]]":
+    """Return the columns of a message."""
+    from rich.markup import escape
+
+    def place(letter: "DeadLetter") -> str:
+        return "outbox" if letter.partition < 0 else f"{letter.partition}/{letter.offset}"
+
+    return (
+        Column("topic", lambda one: one.topic),
+        Column("at", place),
+        Column("put aside", lambda one: time_text(one.timestamp), 1),
+        Column("by", lambda one: one.service, 2),
+        Column("reason", lambda one: escape(one_line(one.reason)), least=24),
+        Column("begins with", _beginning, 3, least=24),
+        Column("sent\nback", lambda one: "yes" if one.replayed else "no"),
+    )
+
+
+def _beginning(letter: "DeadLetter") -> str:
     from rich.markup import escape
 
     value = b"" if letter.value is None else letter.value
@@ -168,12 +174,4 @@ def _row(letter: "DeadLetter") -> list[str]:
     more = "…" if len(value) > _PREVIEW else ""
     if letter.length is not None:
         more += f" ({len(value):,} of {letter.length:,} bytes; all of it: {letter.origin})"
-    return [
-        letter.topic,
-        "outbox" if letter.partition < 0 else f"{letter.partition}/{letter.offset}",
-        time_text(letter.timestamp),
-        letter.service,
-        escape(one_line(letter.reason)),
-        preview + more,
-        "yes" if letter.replayed else "no",
-    ]
+    return preview + more

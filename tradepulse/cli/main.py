@@ -38,8 +38,28 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Search parameters on stored candles, validate the best.",
     ),
     "configs": (
-        "research.validation:app",
-        "List configurations, look at one, switch, move or edit it.",
+        "research.by_hand:app",
+        "List configurations, add one, look at one, switch, move, edit or validate it.",
+    ),
+    "trades": (
+        "ledger.commands:trades",
+        "Show the trades that were closed, or write them to a file.",
+    ),
+    "orders": (
+        "ledger.commands:orders",
+        "Show the orders with their fills or refusals, or write them to a file.",
+    ),
+    "equity": (
+        "ledger.commands:equity",
+        "Show what the account was worth at each close, or write it to a file.",
+    ),
+    "weights": (
+        "ledger.commands:weights",
+        "Show the portfolio's weights at each close, or write them to a file.",
+    ),
+    "signals": (
+        "ledger.commands:signals",
+        "Show the signals of the strategies, or write them to a file.",
     ),
     "policy": (
         "research.models:app",
@@ -67,6 +87,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trace": (
         "trace:trace",
         "Show an order or a signal with what led to it: signal, evaluation, candle.",
+    ),
+    "db": (
+        "db:app",
+        "Give the database's address, a shell that only reads, and what the tables mean.",
     ),
     "dlq": ("dlq:app", "List messages that could not be handled, export them, send them back."),
 }

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperGroup
 
+from tradepulse.candles.times import time_ms
 from tradepulse.cli.errors import CliError, values_refused
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
 From = Annotated[
     str | None,
-    typer.Option("--from", help="First time, as 2018-10-01 or 2018-10-01T12:30 (UTC) or epoch ms."),
+    typer.Option(
+        "--from",
+        help="First time, as 2018-10-01, 2018-10-01T12:30 (UTC, or with a zone) or epoch ms.",
+    ),
 ]
 To = Annotated[str | None, typer.Option("--to", help="End, not included; written as --from.")]
 Symbols = Annotated[
@@ -36,7 +41,8 @@ StrategyFiles = Annotated[
         help="Python file with strategies of your own; repeat it for several.",
     ),
 ]
-_EPOCH_MS = re.compile(r"\d{12,13}")
+_TIMERANGE = re.compile(r"\d{8}-(?:\d{8})?", re.ASCII)
+"""A range as freqtrade writes it."""
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -75,6 +81,16 @@ def _options_of(group: type[Any]) -> Iterator[Parameter]:
         yield Parameter(
             one.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[one.name]
         )
+
+
+class ListByDefault(TyperGroup):
+    """Commands of which `list` is meant where none is named: `configs --wide` lists, too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `list` before options that follow no command."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +159,13 @@ def time_of(option: str, text: str | None) -> int | None:
     """
     if text is None:
         return None
-    if _EPOCH_MS.fullmatch(text):
-        return int(text)
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise CliError(
-            f"{option} {text}: no time; write 2018-10-01 or 2018-10-01T12:30, or epoch ms"
-        ) from None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return round(time.timestamp() * 1000)
+    if _TIMERANGE.fullmatch(text):
+        first, _, last = text.partition("-")
+        days = [f"{one[:4]}-{one[4:6]}-{one[6:]}" for one in (first, last) if one]
+        options = " ".join(f"{at} {day}" for at, day in zip(("--from", "--to"), days, strict=False))
+        raise CliError(f"{option}: {text} is no time but a range; write {options}")
+    with values_refused(option):
+        return time_ms(text)
 
 
 def load_strategies(files: Iterable[Path] | None) -> None:
@@ -167,6 +179,27 @@ def load_strategies(files: Iterable[Path] | None) -> None:
     with values_refused():
         for file in files or ():
             load_strategy_file(file)
+
+
+def named_strategy(text: str) -> str:
+    """Return the strategy that is meant by its name, or by its file if it is alone in it.
+
+    Raises:
+        CliError: the file cannot be used or holds several, or there is no such strategy.
+    """
+    from tradepulse.strategies import get_strategy
+    from tradepulse.strategies.files import load_strategy_file
+
+    with values_refused("--strategy"):
+        if not text.endswith(".py"):
+            return get_strategy(text).name
+        names = load_strategy_file(Path(text))
+    if len(names) > 1:
+        raise CliError(
+            f"--strategy {text}: holds {', '.join(names)}; give --strategy-file {text} and "
+            "--strategy with one of these names"
+        )
+    return names[0]
 
 
 def names_of(texts: Iterable[str] | None) -> list[str] | None:

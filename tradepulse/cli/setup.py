@@ -2,11 +2,13 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tradepulse.cli.connections import STATE, State, database_url, kafka_address
+from tradepulse.cli.options import grouped
+from tradepulse.cli.tables import Column, Output
 from tradepulse.runtime.kafka import KafkaAddress
 
 
@@ -35,7 +37,9 @@ def migrate(
         typer.echo("nothing to do: the database is up to date")
 
 
+@grouped
 def topics(
+    *,
     only_list: Annotated[
         bool, typer.Option("--list", help="Only show the topics and whether they exist.")
     ] = False,
@@ -47,6 +51,7 @@ def topics(
             "lacking when they start. All of them must be stopped.",
         ),
     ] = False,
+    output: Output,
     state: State = STATE,
 ) -> None:
     """Create the Kafka topics that are missing."""
@@ -56,7 +61,7 @@ def topics(
 
     kafka = kafka_address(state)
     if only_list:
-        _list_topics(kafka)
+        _list_topics(kafka, output)
         return
     if restore:
         asyncio.run(_empty_topics(kafka, database_url(state)))
@@ -103,17 +108,12 @@ async def _empty_topics(kafka: KafkaAddress, url: str) -> None:
         await connection.close()
 
 
-def _list_topics(kafka: KafkaAddress) -> None:
-    from rich.console import Console
-    from rich.table import Column, Table
-
+def _list_topics(kafka: "KafkaAddress", output: Output) -> None:
     from contracts.topics import DAY_MS, DEAD_LETTERS_BYTES, DEAD_LETTERS_MS, TOPICS
 
     present = asyncio.run(present_topics(kafka))
     aside = f"{DEAD_LETTERS_MS // DAY_MS} days, {DEAD_LETTERS_BYTES >> 30} GiB"
-    # their names differ at their ends
-    topics = Column("topic", no_wrap=True)
-    table = Table(topics, "partitions", "kept", "key", "written by", "exists")
+    rows: list[dict[str, Any]] = []
     for topic in TOPICS:
         kept = "latest of each key" if topic.compacted else f"{topic.retention_ms // DAY_MS} days"
         for name, partitions, how_long in (
@@ -122,8 +122,25 @@ def _list_topics(kafka: KafkaAddress) -> None:
         ):
             found = present.get(name)
             exists = "no" if found is None else "yes" if found == partitions else f"with {found}"
-            table.add_row(name, str(partitions), how_long, topic.key, topic.writer, exists)
-    Console().print(table)
+            rows.append(
+                {
+                    "topic": name,
+                    "partitions": partitions,
+                    "kept": how_long,
+                    "key": topic.key,
+                    "writer": topic.writer,
+                    "exists": exists,
+                }
+            )
+    columns: tuple[Column[dict[str, Any]], ...] = (
+        Column("topic", lambda one: one["topic"]),
+        Column("partitions", lambda one: str(one["partitions"]), 3, is_number=True),
+        Column("kept", lambda one: one["kept"], 1, least=10),
+        Column("key", lambda one: one["key"], 2),
+        Column("written by", lambda one: one["writer"]),
+        Column("exists", lambda one: one["exists"]),
+    )
+    output.put(columns, rows, dict, "no topics")
 
 
 async def present_topics(kafka: KafkaAddress) -> dict[str, int]:

@@ -4,6 +4,7 @@ Every id is derived, so each step is found by the one after it; nothing was writ
 """
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,13 @@ from tradepulse.runtime.kafka import KafkaAddress
 if TYPE_CHECKING:
     from tradepulse.runtime.db import Connection
 
+_BEGINS_SO = """
+select distinct id from (
+    (select order_id as id from orders where order_id between $1 and $2 limit 2)
+    union all (select signal_id from orders where signal_id between $1 and $2 limit 2)
+    union all (select signal_id from signals where signal_id between $1 and $2 limit 2)
+) as found limit 2
+"""
 _ORDERS = "select * from orders where order_id = $1 or signal_id = $1 order by decided_at, account"
 _SIGNAL = "select * from signals where signal_id = $1"
 _POSITIONS = "select position_id from positions where account = $1 and configuration_id = $2"
@@ -32,6 +40,11 @@ _ENTRIES = """
 select order_id from orders where account = $1 and configuration_id = $2 and opens_position
 """
 _CANDLE = "select * from candles_of($1, $2, $3) where open_time = $4"
+
+
+_HEX = 32
+"""Digits of an id."""
+_BEGINNING = re.compile(r"[0-9a-f]{4,32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +70,17 @@ class _Known:
 
 
 def trace(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="Of an order or of a signal.")],
+    id_: Annotated[
+        str, typer.Argument(metavar="ID", help="Of an order or of a signal, or how it begins.")
+    ],
     state: State = STATE,
 ) -> None:
     """Show an order or a signal with what led to it: signal, evaluation, candle."""
-    try:
-        wanted = UUID(id_.removeprefix("order:").partition(":")[0])
-    except ValueError:
+    start = id_.removeprefix("order:").partition(":")[0].replace("-", "").lower()
+    if not _BEGINNING.fullmatch(start):
         raise CliError(f"{id_}: no id; `tradepulse trace` takes that of an order or of a signal, "
-                       "as the page, the logs and the tables have it") from None  # fmt: skip
-    known = with_database(database_url(state), lambda connection: _known(connection, wanted))
+                       "as the page, the logs and the tables have it")  # fmt: skip
+    known = with_database(database_url(state), lambda connection: _known(connection, start))
     kafka = kafka_address(state)
     # a consumer would wait most of a minute for a topic that is not there
     if not asyncio.run(present_topics(kafka)):
@@ -74,9 +88,10 @@ def trace(
     asyncio.run(_tell(kafka, known))
 
 
-async def _known(connection: "Connection", wanted: UUID) -> _Known:
+async def _known(connection: "Connection", start: str) -> _Known:
     from tradepulse.runtime.db import ms
 
+    wanted = await _meant(connection, start)
     orders = await connection.fetch(_ORDERS, wanted)
     signal = await connection.fetchrow(_SIGNAL, orders[0]["signal_id"] if orders else wanted)
     if not orders and signal is None:
@@ -90,6 +105,19 @@ async def _known(connection: "Connection", wanted: UUID) -> _Known:
     if orders and not first["opens_position"]:
         entry = await _entry_of(connection, first)
     return _Known(orders, signal, entry, series, open_time, close_time, candle)
+
+
+async def _meant(connection: "Connection", start: str) -> UUID:
+    """Return the one id that begins so; a whole one as it is."""
+    first, last = (UUID(start.ljust(_HEX, digit)) for digit in "0f")
+    found = await connection.fetch(_BEGINS_SO, first, last) if first != last else []
+    if first == last:
+        return first
+    if len(found) != 1:
+        which = "several orders or signals" if found else "no order and no signal in this database"
+        raise CliError(f"{which} of an id that begins with {start}; give more of it, or all")
+    wanted: UUID = found[0]["id"]
+    return wanted
 
 
 async def _entry_of(connection: "Connection", order: Any) -> UUID | None:

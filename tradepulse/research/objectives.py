@@ -127,6 +127,19 @@ class Goal:
             distance[members] = _from_ideal(losses[members])
         return allowed[np.lexsort((losses[:, 0], distance, front))]
 
+    def why_none(self, figures: FloatArray) -> str:
+        """Say why no set is allowed, where `rank` returns none.
+
+        Args:
+            figures: float64 `(t, len(FIGURES))`, of at least one set.
+        """
+        if not _column(figures, "trades").any():
+            return f"not one trade in {len(figures)} trials"
+        wanted = f"made {self.min_trades} trades and a defined {self.objective}"
+        if self.max_drawdown_pct is not None:
+            wanted += f" with a drawdown of at most {self.max_drawdown_pct:g} %"
+        return f"none of {len(figures)} trials {wanted}"
+
 
 def fronts(losses: FloatArray) -> IntArray:
     """Return the number of each row's front, 0 for the rows that no other row dominates.

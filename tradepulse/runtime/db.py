@@ -274,7 +274,7 @@ def migrations() -> list[tuple[str, str]]:
 async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
     """Apply the migrations that are missing, see `migrating`; return their names.
 
-    `tell` is told in one line who holds a lock that is waited for.
+    `tell` is told in one line who holds a lock that is waited for, and which role cannot be made.
     """
     connection = await connect(database_url)
     try:
@@ -294,7 +294,7 @@ async def migrate(database_url: str, tell: Callable[[str], None] = lambda _: Non
                 raise DatabaseUnavailableError(str(error)) from None
             applied.append(name)
         # a new table has none yet
-        await grant_rights(connection)
+        await grant_rights(connection, tell)
         return applied
     finally:
         await connection.close()

@@ -7,7 +7,6 @@ import pytest
 from pydantic import ValidationError
 
 from optimizer_svc.app import OptimizerSettings, threads_of
-from optimizer_svc.search.plan import Range, batch_size, next_size
 from optimizer_svc.search.trials import Subject
 from optimizer_svc.validation import run
 from tests.candle_series import random_walk
@@ -19,6 +18,8 @@ from tradepulse.research.jobs import (
     JobSpec,
     ValidationSpec,
 )
+from tradepulse.research.search.ranges import Range
+from tradepulse.research.search.trials import batch_size, next_size
 from tradepulse.research.validation import ValidationRequest
 
 PLACE = {"kafka_bootstrap_servers": "k:1", "database_url": "postgresql://u@h/d"}

@@ -9,37 +9,37 @@ import pytest
 from pydantic import ValidationError
 
 from optimizer_svc.search.plan import (
-    Range,
     Search,
-    batch_size,
-    check_candles,
     check_unchanged,
     choose,
     configuration_id,
     evidence,
     longest_lookback,
-    next_size,
     plan,
-    range_of,
     side_by_side,
-    vectors,
     why_nothing,
 )
-from optimizer_svc.search.samplers import METHODS, make_sampler
 from optimizer_svc.search.trials import (
     Costs,
-    TrialSetup,
-    joined,
     judge,
-    measure,
     returns_of,
-    sweep_of,
 )
 from optimizer_svc.search.turns import Turn
 from tradepulse.candles.arrays import Candles
 from tradepulse.research.jobs import JobSpec, Method, Objective
 from tradepulse.research.objectives import OBJECTIVES
 from tradepulse.research.reality_check import drawn_days, largest_t
+from tradepulse.research.search.ranges import Range, check_candles, range_of
+from tradepulse.research.search.samplers import METHODS, make_sampler
+from tradepulse.research.search.trials import (
+    TrialSetup,
+    batch_size,
+    joined,
+    measure,
+    next_size,
+    sweep_of,
+    vectors,
+)
 from tradepulse.research.simulate import SimulationRules
 from tradepulse.strategies import get_strategy
 from tradepulse.trading.metrics import FIGURES
@@ -110,17 +110,27 @@ def test_the_longest_lookback_is_that_of_the_widest_parameters() -> None:
 
 
 def test_a_range_is_divided_by_the_fraction() -> None:
-    found = range_of(spec_of(out_of_sample_fraction=0.25), market(1_000), 50)
+    found = range_of(market(1_000), 50)
     assert found == Range(0, 0, 750 * HOUR, 1_000 * HOUR, 1_000)
 
 
+def test_a_range_is_divided_at_a_time() -> None:
+    assert range_of(market(1_000), 50, split=600 * HOUR) == Range(
+        0, 0, 600 * HOUR, 1_000 * HOUR, 1_000
+    )
+    whole = range_of(market(1_000), 50, 100 * HOUR, split=2_000 * HOUR)
+    assert (whole.start, whole.split, whole.end) == (100 * HOUR, 1_000 * HOUR, 1_000 * HOUR)
+    with pytest.raises(ValueError, match=r"^0 in-sample candles of x:A/USD:1h are too few"):
+        range_of(market(1_000), 200, 100 * HOUR, split=50 * HOUR)
+
+
 def test_candles_before_the_start_only_warm_up() -> None:
-    found = range_of(spec_of(start=200 * HOUR), market(1_000), 200)
+    found = range_of(market(1_000), 200, 200 * HOUR)
     assert found == Range(0, 200 * HOUR, 800 * HOUR, 1_000 * HOUR, 1_000)
 
 
 def test_nothing_held_back_ends_where_the_data_ends() -> None:
-    found = range_of(spec_of(out_of_sample_fraction=0), market(100), 50)
+    found = range_of(market(100), 50, held_back=0)
     assert found.split == found.end == 100 * HOUR
     params = get_strategy("sma_cross").complete({"fast": 2, "slow": 5})
     (judged,) = judge(market(100), found, [("sma_cross", params)], Costs())
@@ -132,7 +142,12 @@ def test_nothing_held_back_ends_where_the_data_ends() -> None:
 @pytest.mark.parametrize(
     ("rows", "lookback", "start", "message"),
     [
-        (0, 10, None, "no candles of x:A/USD:1h in the range of the job; import them or widen it"),
+        (
+            0,
+            10,
+            None,
+            "no candles of x:A/USD:1h in the range of the search; import them or",
+        ),
         (50, 10, 50 * HOUR, "no candles of x:A/USD:1h in the range"),
         (50, 38, None, "38 in-sample candles of x:A/USD:1h are too few: the longest lookback"),
     ],
@@ -141,11 +156,11 @@ def test_too_few_candles_are_refused(
     rows: int, lookback: int, start: int | None, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        range_of(spec_of(start=start), market(rows), lookback)
+        range_of(market(rows), lookback, start)
 
 
 def test_changed_candles_are_refused() -> None:
-    used = range_of(spec_of(), market(1_000), 50)
+    used = range_of(market(1_000), 50)
     check_unchanged(used, market(1_000))
     with pytest.raises(ValueError, match="had 1000 candles when the job began and has 999 now"):
         check_unchanged(used, market(999))
@@ -201,7 +216,7 @@ def test_what_cannot_be_chosen_is_no_luck() -> None:
 
 def test_the_search_measures_what_the_account_does() -> None:
     candles = market(1_500)
-    used = range_of(spec_of(), candles, 400)
+    used = range_of(candles, 400)
     for params in sets_of(5):
         sweep = sweep_of(candles.between(None, used.split), setup_of(), 1)
         quick = measure(sweep, vectors([params]), setup_of()).figures[0]
@@ -217,7 +232,7 @@ def test_the_search_measures_what_the_account_does() -> None:
 
 def test_returns_are_net_of_costs_and_leave_out_what_the_data_ended() -> None:
     candles = market(1_500)
-    used = range_of(spec_of(), candles, 400)
+    used = range_of(candles, 400)
     params = get_strategy("sma_cross").complete({"fast": 5, "slow": 20})
     free, dear = (
         judge(candles, used, [("sma_cross", params)], costs)[0].returns["in_sample"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer_svc.search.samplers import METHODS
 from tradepulse.research.objectives import OBJECTIVES
+from tradepulse.research.search.samplers import METHODS
 from tradepulse.research.space import grid, grid_within, points, random, space_of
 from tradepulse.strategies import Param, Strategy, get_strategy, strategy_names
 

@@ -16,7 +16,7 @@ from tradepulse.cli.backup.database import Holding, holding, note
 from tradepulse.cli.backup.portable import Written, checked
 from tradepulse.cli.backup.programs import as_client, program, run, server_major
 from tradepulse.cli.errors import CliError
-from tradepulse.cli.progress import progress_bar
+from tradepulse.library.progress import progress_bar
 from tradepulse.runtime.db import connect
 
 MANIFEST = "backup_manifest"

@@ -18,7 +18,7 @@ from tradepulse.cli.backup.database import (
 )
 from tradepulse.cli.backup.programs import as_client, program, run, server_major, tell_rows
 from tradepulse.cli.errors import CliError
-from tradepulse.cli.progress import progress_bar
+from tradepulse.library.progress import progress_bar
 from tradepulse.runtime.db import Connection, connect
 
 _DUMPED_FROM = re.compile(r"Dumped from database version: (\d+)")

@@ -128,7 +128,7 @@ def _check_names(exchange: str, timeframes: Sequence[str]) -> None:
 
 
 async def _run(url: str, wanted: _Wanted, *, dry_run: bool) -> None:
-    from tradepulse.cli.progress import progress_bar
+    from tradepulse.library.progress import progress_bar
     from tradepulse.market_data.instrument_rules import keep_rules
     from tradepulse.market_data.venues.client import Venues
     from tradepulse.market_data.venues.options import VENUES_FILE, read_venues_file

@@ -264,7 +264,7 @@ async def _import(
     skip_bad_rows: bool,
     dry_run: bool,
 ) -> "list[FileAccount]":
-    from tradepulse.cli.progress import progress_bar
+    from tradepulse.library.progress import progress_bar
     from tradepulse.market_data.files.importing import import_candles as store
     from tradepulse.runtime.clock import wall_clock
 
@@ -291,7 +291,7 @@ async def _export(
     *,
     partitioned: bool,
 ) -> str:
-    from tradepulse.cli.progress import progress_bar
+    from tradepulse.library.progress import progress_bar
     from tradepulse.market_data.files.exporting import export_file, export_partitions
     from tradepulse.market_data.store import candle_counts
 

@@ -1,9 +1,8 @@
 """`coverage`: how much of each series is there, and where it is not."""
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,13 +16,16 @@ from tradepulse.cli.data.gap_files import series_of_files
 from tradepulse.cli.data.gap_tables import CAUSES
 from tradepulse.cli.data.heat import show_heat
 from tradepulse.cli.options import OnlySeries, TimeRange, grouped, time_of, time_text
+from tradepulse.cli.tables import Column, Output
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tradepulse.candles.gaps.finding import Coverage, Finding
     from tradepulse.candles.series import SeriesFilter
 
 _DAYS_SHOWN = 62
-_NARROWEST = 120
 _SOURCES = ("live", "backfill", "repaired", "import", "replay", "synthetic")
 
 
@@ -64,9 +66,7 @@ def coverage(
     by: Annotated[
         By | None, typer.Option(help="A column of the heat-map; by default what fits.")
     ] = None,
-    to_json: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file.")
-    ] = None,
+    output: Output,
     state: State = STATE,
 ) -> None:
     """Show how much of each series there is, what is missing, and a map.
@@ -80,15 +80,15 @@ def coverage(
         report = _of_files(file, series, first, last, market)
     else:
         report = asyncio.run(_of_database(database_url(state), series, first, last, market))
-    if not report.coverage.series:
-        typer.echo("no candles are stored of what is asked for; `tradepulse import` stores some")
-        return
-    _show(report, of_files=bool(file))
-    days = len(report.coverage.days)
-    show_heat(report.coverage, by_month=by is By.month or (by is None and days > _DAYS_SHOWN))
-    if to_json is not None:
-        to_json.write_text(json.dumps(_figures(report), indent=1) + "\n", encoding="utf-8")
-        typer.echo(f"written to {to_json}")
+    shown = output.put(
+        _columns(report, of_files=bool(file)),
+        range(len(report.coverage.series)),
+        lambda row: _figures(report, row),
+        "no candles are stored of what is asked for; `tradepulse import` stores some",
+    )
+    if shown:
+        days = len(report.coverage.days)
+        show_heat(report.coverage, by_month=by is By.month or (by is None and days > _DAYS_SHOWN))
 
 
 def _of_files(
@@ -135,35 +135,39 @@ def _holes(found: "Sequence[Finding]") -> dict[str, Counter[str]]:
     return holes
 
 
-def _show(report: _Report, *, of_files: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _columns(report: _Report, *, of_files: bool) -> Sequence[Column[int]]:
+    """Return the columns of a series, which is meant by its number."""
     c = report.coverage
-    table = Table()
-    for head in ("series", "from", "to"):
-        table.add_column(head, no_wrap=True)
-    for head in ("candles", "covered", "missing"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("by cause")
-    table.add_column("no volume", justify="right")
-    if not of_files:
-        table.add_column("sources")
-    for row, series in enumerate(c.series):
-        expected, present = int(c.expected[row].sum()), int(c.present[row].sum())
-        days = [int(day) for day, slots in zip(c.days, c.expected[row], strict=True) if slots]
-        table.add_row(
-            series,
-            *([_day(days[0]), _day(days[-1])] if days else ["", ""]),
-            f"{present:,}",
-            _percent(present, expected),
-            f"{int(c.missing[row].sum()):,}",
-            _causes(report.holes.get(series), int(c.missing[row].sum() + c.synthetic[row].sum())),
-            f"{int(c.zero_volume[row].sum()):,}",
-            *([] if of_files else [_by_source(report.sources.get(series, {}))]),
-        )
-    # a narrower table would lose whole columns without a word
-    Console(width=max(Console().width, _NARROWEST)).print(table)
+
+    def days(row: int) -> str:
+        there = [int(day) for day, slots in zip(c.days, c.expected[row], strict=True) if slots]
+        return f"{_day(there[0])}\n{_day(there[-1])}" if there else ""
+
+    def causes(row: int) -> str:
+        lacking = int(c.missing[row].sum() + c.synthetic[row].sum())
+        return _causes(report.holes.get(c.series[row]), lacking)
+
+    def covered(row: int) -> str:
+        return _percent(int(c.present[row].sum()), int(c.expected[row].sum()))
+
+    def count(counts: "NDArray[np.int64]") -> Callable[[int], str]:
+        return lambda row: f"{int(counts[row].sum()):,}"
+
+    columns = (
+        Column[int]("series", lambda row: c.series[row]),
+        Column[int]("from\nto", days),
+        Column[int]("candles", count(c.present), is_number=True),
+        Column[int]("covered", covered, is_number=True),
+        Column[int]("missing", count(c.missing), is_number=True),
+        Column[int]("by cause", causes, least=16),
+        Column[int]("no\nvolume", count(c.zero_volume), 1, is_number=True),
+    )
+    if of_files:
+        return columns
+    by_source = Column[int](
+        "sources", lambda row: _by_source(report.sources.get(c.series[row], {})), 2, least=16
+    )
+    return (*columns, by_source)
 
 
 def _causes(holes: Counter[str] | None, missing: int) -> str:
@@ -191,30 +195,25 @@ def _day(midnight: int) -> str:
     return datetime.fromtimestamp(midnight / 1000, tz=UTC).strftime("%Y-%m-%d")
 
 
-def _figures(report: _Report) -> list[dict[str, Any]]:
+def _figures(report: _Report, row: int) -> dict[str, Any]:
     c = report.coverage
-    told = []
-    for row, series in enumerate(c.series):
-        exchange, _, rest = series.partition(":")
-        # a file may hold a swap, whose symbol has a colon of its own
-        symbol, _, timeframe = rest.rpartition(":")
-        lacking = (c.missing[row] > 0) | (c.synthetic[row] > 0)
-        names = ("expected", "present", "missing", "synthetic", "zero_volume")
-        sums = {name: int(getattr(c, name)[row].sum()) for name in names}
-        told.append(
-            {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
-            | sums
-            | {"missing_by_cause": dict(report.holes.get(series, {}))}
-            | {"sources": report.sources.get(series, {})}
-            | {
-                "days_with_holes": {
-                    time_text(int(day))[:10]: int(count)
-                    for day, count in zip(
-                        c.days[lacking],
-                        (c.missing[row] + c.synthetic[row])[lacking],
-                        strict=True,
-                    )
-                }
-            }
-        )
-    return told
+    series = c.series[row]
+    exchange, _, rest = series.partition(":")
+    # a file may hold a swap, whose symbol has a colon of its own
+    symbol, _, timeframe = rest.rpartition(":")
+    lacking = (c.missing[row] > 0) | (c.synthetic[row] > 0)
+    names = ("expected", "present", "missing", "synthetic", "zero_volume")
+    return {
+        "exchange": exchange,
+        "symbol": symbol,
+        "timeframe": timeframe,
+        **{name: int(getattr(c, name)[row].sum()) for name in names},
+        "missing_by_cause": dict(report.holes.get(series, {})),
+        "sources": report.sources.get(series, {}),
+        "days_with_holes": {
+            time_text(int(day))[:10]: int(count)
+            for day, count in zip(
+                c.days[lacking], (c.missing[row] + c.synthetic[row])[lacking], strict=True
+            )
+        },
+    }

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from tradepulse.cli.options import time_text
+from tradepulse.cli.tables import Column, show
 
 if TYPE_CHECKING:
     from tradepulse.candles.gaps.finding import Finding
@@ -30,7 +30,7 @@ def cause_text(cause: str | None, *, sure: bool) -> str:
     return CAUSES[cause] if sure or cause == "unknown" else f"likely {CAUSES[cause]}"
 
 
-def show_findings(found: "Sequence[Finding]", *, details: bool) -> None:
+def show_findings(found: "Sequence[Finding]", *, details: bool, wide: bool = False) -> None:
     """Show findings, by series, kind and cause."""
     if not found:
         typer.echo("nothing is wrong")
@@ -44,42 +44,37 @@ def show_findings(found: "Sequence[Finding]", *, details: bool) -> None:
         what = f.kind.replace("_", " ")
         sort = f.series, what, cause_text(f.cause, sure=f.sure)
         groups.setdefault(sort, []).append(f)
-    table = Table()
-    for head in ("series", "what", "cause"):
-        table.add_column(head, overflow="fold")
-    for head in ("times", "candles", "longest"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("first", no_wrap=True)
-    table.add_column("last", no_wrap=True)
-    for names, some in groups.items():
-        table.add_row(
-            *names,
-            f"{len(some):,}",
-            f"{sum(f.count for f in some):,}",
-            f"{max(f.count for f in some):,}",
-            time_text(min(f.first for f in some)),
-            time_text(max(f.last for f in some)),
-        )
-    Console().print(table)
+    columns = (
+        Column[_Group]("series", lambda one: escape(one[0][0])),
+        Column[_Group]("what", lambda one: one[0][1]),
+        Column[_Group]("cause", lambda one: one[0][2], least=12),
+        Column[_Group]("times", lambda one: f"{len(one[1]):,}", is_number=True),
+        Column[_Group]("candles", lambda one: f"{sum(f.count for f in one[1]):,}", is_number=True),
+        Column[_Group](
+            "longest", lambda one: f"{max(f.count for f in one[1]):,}", 1, is_number=True
+        ),
+        Column[_Group]("first\nlast", _span),
+    )
+    show(columns, list(groups.items()), wide=wide)
 
 
-def show_gaps(gaps: "Sequence[Gap]") -> None:
-    """Show what is on record."""
-    table = Table()
-    table.add_column("gap", justify="right")
-    table.add_column("what", overflow="fold")
-    table.add_column("status")
-    table.add_column("by")
-    table.add_column("tried", justify="right")
-    for gap in gaps:
-        table.add_row(
-            str(gap.gap_id),
-            gap.finding.sentence,
-            gap.status,
-            gap.repaired_by or "",
-            str(gap.attempts or ""),
-        )
-    Console().print(table)
+_Group = tuple[tuple[str, ...], list["Finding"]]
+
+
+def _span(group: _Group) -> str:
+    first, last = min(f.first for f in group[1]), max(f.last for f in group[1])
+    return f"{time_text(first)}\n{time_text(last)}"
+
+
+def gap_columns() -> "Sequence[Column[Gap]]":
+    """Return the columns of what is on record."""
+    return (
+        Column("gap", lambda one: str(one.gap_id), is_number=True),
+        Column("what", lambda one: escape(one.finding.sentence), least=30),
+        Column("status", lambda one: one.status),
+        Column("by", lambda one: one.repaired_by or "", 2),
+        Column("tried", lambda one: str(one.attempts or ""), 1, is_number=True),
+    )
 
 
 def show_gap(gap: "Gap", tried: "Sequence[Tried]") -> None:

@@ -1,7 +1,6 @@
 """`gaps`: look for what is wrong with candles, list it, repair it."""
 
 import asyncio
-import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -13,13 +12,14 @@ from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.data.gap_files import series_of_files
 from tradepulse.cli.data.gap_tables import (
     finding_json,
+    gap_columns,
     gap_json,
     show_findings,
     show_gap,
-    show_gaps,
 )
 from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.cli.options import OnlySeries, TimeRange, grouped, names_of, time_of
+from tradepulse.cli.tables import Output
 
 if TYPE_CHECKING:
     from tradepulse.candles.gaps.finding import Finding
@@ -42,7 +42,6 @@ Now = Annotated[
         "files."
     ),
 ]
-Json = Annotated[Path | None, typer.Option("--json", help="Write what is found to this file.")]
 
 
 @app.command()
@@ -54,7 +53,7 @@ def scan(
     times: TimeRange,
     now: Now = None,
     details: Annotated[bool, typer.Option("--details", help="Tell each finding.")] = False,
-    to_json: Json = None,
+    output: Output,
     server: Annotated[
         bool, typer.Option("--server", help="Let the running market_ingest do it.")
     ] = False,
@@ -79,16 +78,15 @@ def scan(
 
         found = look(series_of_files(file, only.filter()), now=market)
     else:
-        found = asyncio.run(_with_connection(state, lambda c: _scan(c, market)))
+        found = asyncio.run(_with_connection(state, lambda c: _scan(c, market, output)))
     series = only.filter()
     chosen = [
         f
         for f in found
         if series.takes(f) and (first is None or f.end > first) and (last is None or f.first < last)
     ]
-    show_findings(chosen, details=details)
-    if to_json is not None:
-        _write(to_json, [finding_json(f) for f in chosen])
+    if not output.wrote([finding_json(f) for f in chosen]):
+        show_findings(chosen, details=details, wide=output.wide)
 
 
 @app.command("list")
@@ -104,7 +102,7 @@ def list_gaps(
     cause: Annotated[str | None, typer.Option(help="As outage or no_trade.")] = None,
     times: TimeRange,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest first.")] = 50,
-    to_json: Json = None,
+    output: Output,
     state: State = STATE,
 ) -> None:
     """Show what is on record."""
@@ -128,13 +126,8 @@ def list_gaps(
         limit=limit,
     )
     found = asyncio.run(_with_connection(state, lambda c: listed(c, wanted)))
-    if to_json is not None:
-        _write(to_json, [gap_json(gap) for gap in found])
-    if not found:
-        typer.echo("no gaps on record; `tradepulse gaps scan` looks for some")
-        return
-    show_gaps(found)
-    if len(found) == limit:
+    nothing = "no gaps on record; `tradepulse gaps scan` looks for some"
+    if output.put(gap_columns(), found, gap_json, nothing) and len(found) == limit:
         typer.echo(f"the latest {limit}; --limit shows more", err=True)
 
 
@@ -207,7 +200,7 @@ async def _notify(connection: Any) -> None:
     await connection.execute(f"notify {SCAN_CHANNEL}")
 
 
-async def _scan(connection: Any, now: int | None) -> "list[Finding]":
+async def _scan(connection: Any, now: int | None, output: Output) -> "list[Finding]":
     from tradepulse.market_data.gaps.scan import SCAN_LOCK, scan_all
     from tradepulse.market_data.subscriptions import list_subscriptions
     from tradepulse.runtime.clock import wall_clock
@@ -220,7 +213,8 @@ async def _scan(connection: Any, now: int | None) -> "list[Finding]":
     saved = found.saved
     typer.echo(
         f"{found.series} series; on record are {saved.new} new gaps, {saved.grown} that grew, "
-        f"{saved.judged} judged anew, {saved.gone} gone"
+        f"{saved.judged} judged anew, {saved.gone} gone",
+        err=output.is_only_json,
     )
     return found.found
 
@@ -233,7 +227,7 @@ async def _repair(
     *,
     ask: bool,
 ) -> "list[tuple[Gap, Repaired]]":
-    from tradepulse.cli.progress import progress_bar
+    from tradepulse.library.progress import progress_bar
     from tradepulse.market_data.gaps.repair import Repairs
     from tradepulse.market_data.gaps.tries_store import series_to_fill
     from tradepulse.market_data.venues.client import Venues
@@ -280,8 +274,3 @@ async def _chosen(
         return gaps
     found = await due_gaps(connection, now, 1_000_000)
     return [gap for gap in found if series.takes(gap.finding)]
-
-
-def _write(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    typer.echo(f"written to {path}")

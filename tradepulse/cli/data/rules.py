@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,15 @@ import typer
 
 from tradepulse.cli.connections import STATE, State, database_url, with_database
 from tradepulse.cli.errors import CliError, values_refused
-from tradepulse.cli.options import Symbols, decimal_of, names_of, time_text
+from tradepulse.cli.options import (
+    ListByDefault,
+    Symbols,
+    decimal_of,
+    grouped,
+    names_of,
+    time_text,
+)
+from tradepulse.cli.tables import Column, Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,18 +29,13 @@ if TYPE_CHECKING:
     from tradepulse.market_data.instrument_rules import KeptRules
 
 _HELP = "List what venues accept as orders, import it, fetch it, set it."
-app = typer.Typer(add_completion=False, help=_HELP)
-
-
-@app.callback(invoke_without_command=True)
-def rules(context: typer.Context) -> None:
-    """List what venues accept as orders, import it, fetch it, set it."""
-    if context.invoked_subcommand is None:
-        list_rules()
+app = typer.Typer(cls=ListByDefault, add_completion=False, help=_HELP)
 
 
 @app.command("list")
+@grouped
 def list_rules(
+    *,
     exchange: Annotated[str | None, typer.Option(help="Only of this exchange.")] = None,
     symbol: Symbols = None,
     history: Annotated[
@@ -40,6 +44,7 @@ def list_rules(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write what binds as a markets file (JSON).")
     ] = None,
+    output: Output,
     state: State = STATE,
 ) -> None:
     """Show tick, step and least amounts of each instrument, and since when they are known."""
@@ -65,10 +70,13 @@ def list_rules(
     if out is not None:
         out.write_text(markets_text(found), encoding="utf-8")
         typer.echo(f"{len(found):,} written to {out}")
-    elif found:
-        _show(sorted(found, key=lambda one: (one.exchange, one.symbol, one.valid_from or 0)))
-    else:
-        typer.echo("none are kept; `tradepulse rules fetch kraken --symbol BTC/USD` keeps some")
+        return
+    output.put(
+        columns(),
+        sorted(found, key=lambda one: (one.exchange, one.symbol, one.valid_from or 0)),
+        asdict,
+        "none are kept; `tradepulse rules fetch kraken --symbol BTC/USD` keeps some",
+    )
 
 
 @app.command("import")
@@ -172,22 +180,17 @@ async def _fetched(name: str, symbols: list[str] | None) -> list["KeptRules"]:
         return venue.listed(symbols)
 
 
-def _show(found: "Sequence[KeptRules]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        *("instrument", "tick", "step", "least quantity", "least notional", "source", "since")
+def columns() -> "Sequence[Column[KeptRules]]":
+    """Return the columns of the rules of an instrument."""
+    return (
+        Column("instrument", lambda one: one.instrument),
+        Column("tick", lambda one: _text(one.price_tick), is_number=True),
+        Column("step", lambda one: _text(one.quantity_step), is_number=True),
+        Column("least\nquantity", lambda one: _text(one.min_quantity or None), is_number=True),
+        Column("least\nnotional", lambda one: _text(one.min_notional or None), is_number=True),
+        Column("source", lambda one: one.source, 1),
+        Column("since", lambda one: time_text(one.valid_from), 2),
     )
-    for one in found:
-        amounts = (one.price_tick, one.quantity_step, one.min_quantity or None)
-        table.add_row(
-            one.instrument,
-            *map(_text, (*amounts, one.min_notional or None)),
-            one.source,
-            time_text(one.valid_from),
-        )
-    Console().print(table)
 
 
 def _text(value: Decimal | None) -> str:

@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tradepulse.cli.connections import STATE, State, database_url, with_database
 from tradepulse.cli.errors import CliError, one_line, values_refused
-from tradepulse.cli.options import time_text
+from tradepulse.cli.options import ListByDefault, grouped, time_text
+from tradepulse.cli.tables import Column, Output
 
 if TYPE_CHECKING:
     import asyncpg
@@ -20,18 +23,12 @@ SeriesNames = Annotated[
     list[str], typer.Argument(metavar="SERIES...", help="As kraken:BTC/USD:5m; several at once.")
 ]
 _HELP = "List the series that are followed live, follow more, or fewer."
-app = typer.Typer(add_completion=False, help=_HELP)
-
-
-@app.callback(invoke_without_command=True)
-def subscriptions(context: typer.Context) -> None:
-    """List the series that are followed live, follow more, or fewer."""
-    if context.invoked_subcommand is None:
-        list_subscribed()
+app = typer.Typer(cls=ListByDefault, add_completion=False, help=_HELP)
 
 
 @app.command("list")
-def list_subscribed(state: State = STATE) -> None:
+@grouped
+def list_subscribed(*, output: Output, state: State = STATE) -> None:
     """Show each series, how far it is published, and what is wrong where something is."""
     from tradepulse.market_data.subscriptions import list_subscriptions, replicas
 
@@ -39,10 +36,9 @@ def list_subscribed(state: State = STATE) -> None:
         return await list_subscriptions(connection), await replicas(connection)
 
     found, count = with_database(database_url(state), look)
-    if not found:
-        typer.echo("no subscriptions; `tradepulse subscriptions add kraken:BTC/USD:5m` makes one")
+    nothing = "no subscriptions; `tradepulse subscriptions add kraken:BTC/USD:5m` makes one"
+    if not output.put(columns(), found, asdict, nothing):
         return
-    _show(found)
     running = f"{count} replicas follow" if count > 1 else "1 replica follows"
     typer.echo(
         f"{running} them" if count else "nobody follows them: start market_ingest, FEED_MODE=live"
@@ -157,12 +153,12 @@ async def _unanswered(wanted: list[tuple[str, str, str]], listed: list["KeptRule
     return list(lines.values())
 
 
-def _show(found: list["Subscription"]) -> None:
-    from rich.console import Console
+def columns() -> "Sequence[Column[Subscription]]":
+    """Return the columns of a series that is followed."""
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table("series", "published until", "trouble")
-    for one in found:
-        table.add_row(one.series, time_text(one.published_until), escape(one.trouble or ""))
-    Console().print(table)
+    return (
+        Column("series", lambda one: one.series),
+        Column("published until", lambda one: time_text(one.published_until)),
+        Column("trouble", lambda one: escape(one.trouble or ""), least=24),
+    )

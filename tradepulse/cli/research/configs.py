@@ -2,50 +2,59 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.errors import CliError, values_refused
-from tradepulse.cli.options import json_of, numbers_of, time_text
+from tradepulse.cli.options import ListByDefault, grouped, json_of, numbers_of, time_text
+from tradepulse.cli.tables import SHORT, Column, Json, Output
+from tradepulse.cli.tables import show as show_table
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     import asyncpg
 
-    from tradepulse.research.configurations import StoredConfiguration
+    from tradepulse.research.configurations import ConfigurationEvent, StoredConfiguration
 
 Id = Annotated[str, typer.Argument(help="The configuration's id, or how it begins.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the change.")]
 R = TypeVar("R")
 _STAGES = ("DISCOVERY", "VALIDATION", "PAPER", "MATURE", "DECAY")
-_SIDES = (("net_profit_pct", "+.1f"), ("sharpe", ".2f"), ("max_drawdown_pct", ".1f"))
+_FIGURES = (
+    ("profit\n%", "net_profit_pct", "+.1f"),
+    ("Sharpe", "sharpe", ".2f"),
+    ("draw-\ndown %", "max_drawdown_pct", ".1f"),
+    ("trades", "trades", ","),
+)
 
-_HELP = "List configurations, look at one, switch, move or edit it."
-app = typer.Typer(add_completion=False, help=_HELP)
-
-
-@app.callback(invoke_without_command=True)
-def configs(context: typer.Context) -> None:
-    """List configurations, look at one, switch, move or edit it."""
-    if context.invoked_subcommand is None:
-        list_configs()
+_NONE = "no configurations; `tradepulse optimize` finds some, `tradepulse configs add` takes yours"
+_HELP = "List configurations, add one, look at one, switch, move, edit or validate it."
+app = typer.Typer(cls=ListByDefault, add_completion=False, help=_HELP)
 
 
 @app.command("list")
+@grouped
 def list_configs(
+    *,
     active: Annotated[bool, typer.Option("--active", help="Only the active ones.")] = False,
     job: Annotated[str | None, typer.Option(help="Only those of this training job.")] = None,
+    output: Output,
     state: State = STATE,
 ) -> None:
-    """Show each configuration's figures in sample and out of sample, side by side."""
-    found = asyncio.run(_list(database_url(state), active, job))
-    if not found:
-        typer.echo("no configurations; `tradepulse optimize` makes some")
-        return
-    show(found)
+    """Show each configuration's figures in sample and out of sample, one below the other."""
+    meant = None if job is None else uuid_of("--job", job)
+
+    async def look(pool: "asyncpg.Pool[asyncpg.Record]") -> "list[StoredConfiguration]":
+        from tradepulse.research.configurations import list_configurations as listed
+
+        return await listed(pool, active_only=active, job_id=meant)
+
+    found = connected(database_url(state), look)
+    output.put(columns(), found, asdict, _NONE)
 
 
 @app.command()
@@ -106,17 +115,25 @@ def edit(
     ) -> "StoredConfiguration":
         return await make(pool, found, values, why)
 
-    _switch(configuration, reason, state, switch)
+    made = _switch(configuration, reason, state, switch)
+    short = str(made.configuration_id)[:SHORT]
+    typer.echo(
+        f"its validation is queued: `tradepulse configs report {short}` says what the gates found\n"
+        "to trade it on paper whatever they say: "
+        f"tradepulse configs activate {short} --reason ..."
+    )
 
 
 @app.command("show")
-def show_one(configuration: Id, state: State = STATE) -> None:
+def show_one(configuration: Id, json: Json = None, state: State = STATE) -> None:
     """Show one configuration: its figures, where they come from, and its last validation."""
 
     async def look(pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID") -> None:
         from tradepulse.research.configurations import configuration_of, latest_report
 
         one = await configuration_of(pool, found)
+        if Output(json=json).wrote(asdict(one)):
+            return
         show([one])
         typer.echo(f"id            {one.configuration_id}, revision {one.revision}")
         if one.edited_from is not None:
@@ -139,69 +156,64 @@ def show_one(configuration: Id, state: State = STATE) -> None:
 
 
 @app.command()
-def events(configuration: Id, state: State = STATE) -> None:
+@grouped
+def events(*, configuration: Id, output: Output, state: State = STATE) -> None:
     """Show the history of a configuration: every change, with its reason."""
+    from rich.markup import escape
 
-    async def look(pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID") -> None:
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table
+    from tradepulse.research.configurations import configuration_events
 
-        from tradepulse.research.configurations import configuration_events
-
-        table = Table("at (UTC)", "from", "to", "active", "by", "reason")
-        for one in await configuration_events(pool, found):
-            table.add_row(
-                f"{one.at:%Y-%m-%d %H:%M:%S}",
-                one.from_stage or "-",
-                one.to_stage,
-                "yes" if one.is_active else "no",
-                "a person" if one.by_person else "itself",
-                escape(one.reason),
-            )
-        Console().print(table)
-
-    with_one(configuration, state, look)
+    history: Sequence[Column[ConfigurationEvent]] = (
+        Column("at (UTC)", lambda one: f"{one.at:%Y-%m-%d %H:%M:%S}"),
+        Column("from", lambda one: one.from_stage or "-"),
+        Column("to", lambda one: one.to_stage),
+        Column("active", lambda one: "yes" if one.is_active else "no"),
+        Column("by", lambda one: "a person" if one.by_person else "itself"),
+        Column("reason", lambda one: escape(one.reason), least=16),
+    )
+    output.put(history, with_one(configuration, state, configuration_events), asdict, "no history")
 
 
 def show(found: "Sequence[StoredConfiguration]") -> None:
-    """Print configurations; of each pair of figures the first is in sample."""
-    from rich.console import Console
-    from rich.table import Table
+    """Print configurations."""
+    show_table(columns(), found)
 
-    from tradepulse.cli.research.report import params_text
 
-    table = Table("id", "series", "strategy, parameters", "stage", "active")
-    for name in ("net profit %", "Sharpe", "drawdown %", "trades"):
-        table.add_column(f"{name}\nin | out of sample", justify="right")
-    table.add_column("trials", justify="right")
-    for one in found:
-        table.add_row(
-            str(one.configuration_id)[:8],
-            f"{one.exchange} {one.symbol} {one.timeframe}",
-            f"{one.strategy}\n{params_text(one.strategy, one.params)}",
-            f"{one.stage}\nretired" if one.retired else one.stage,
-            "[green]yes[/]" if one.is_active else "no",
-            *(_pair(one.metrics, name, form) for name, form in (*_SIDES, ("trades", ","))),
-            f"{one.metrics['trials']:,}" if "trials" in one.metrics else "-",
-        )
-    Console().print(table)
+def columns() -> "Sequence[Column[StoredConfiguration]]":
+    """Return the columns of a configuration: figures in sample, below them out of sample."""
+    from tradepulse.cli.research.report import params_lines
+
+    def state(one: "StoredConfiguration") -> str:
+        last = "retired" if one.retired else "[green]active[/]" if one.is_active else "not active"
+        return f"{one.stage}\n{last}"
+
+    def figure(head: str, name: str, form: str) -> "Column[StoredConfiguration]":
+        return Column(head, lambda one: _pair(one.metrics, name, form), is_number=True)
+
+    def trials(one: "StoredConfiguration") -> str:
+        return f"{one.metrics['trials']:,}" if "trials" in one.metrics else "-"
+
+    def what(one: "StoredConfiguration") -> str:
+        series = f"{one.exchange} {one.symbol} {one.timeframe}"
+        return "\n".join([one.strategy, series, *params_lines(one.strategy, one.params)])
+
+    return (
+        Column(
+            "id\nstage",
+            lambda one: f"{str(one.configuration_id)[:SHORT]}\n{state(one)}",
+            whole=lambda one: f"{one.configuration_id}\n{state(one)}",
+        ),
+        Column("strategy, series,\nparameters", what),
+        Column("sample", lambda _: "in\nout"),
+        *(figure(*one) for one in _FIGURES),
+        Column("trials", trials, 1, is_number=True),
+    )
 
 
 def _pair(metrics: dict[str, Any], name: str, form: str) -> str:
     sides = (metrics.get(side) or {} for side in ("in_sample", "out_of_sample"))
     values = (side.get(name) for side in sides)
-    return " | ".join("-" if value is None else format(value, form) for value in values)
-
-
-async def _list(url: str, active: bool, job: str | None) -> "list[StoredConfiguration]":
-    from tradepulse.research.configurations import list_configurations
-    from tradepulse.runtime.db import opened_pool
-
-    async with opened_pool(url, max_size=1) as pool:
-        return await list_configurations(
-            pool, active_only=active, job_id=None if job is None else uuid_of("--job", job)
-        )
+    return "\n".join("-" if value is None else format(value, form) for value in values)
 
 
 def uuid_of(what: str, text: str) -> "UUID":
@@ -220,16 +232,22 @@ def uuid_of(what: str, text: str) -> "UUID":
 
 def _switch(
     start: str, reason: str, state: Any, switch: Callable[..., Awaitable["StoredConfiguration"]]
-) -> None:
+) -> "StoredConfiguration":
     async def act(pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID") -> "StoredConfiguration":
         with values_refused():
             return await switch(pool, found, reason)
 
     changed = with_one(start, state, act)
-    typer.echo(
-        f"{changed.configuration_id} ({changed.strategy} on {changed.series}) is "
-        f"{'active' if changed.is_active else 'not active'}, stage {changed.stage}"
-        f"{', retired' if changed.retired else ''}"
+    typer.echo(said(changed))
+    return changed
+
+
+def said(one: "StoredConfiguration") -> str:
+    """Return a configuration and where it stands, in a line."""
+    return (
+        f"{one.configuration_id} ({one.strategy} on {one.series}) is "
+        f"{'active' if one.is_active else 'not active'}, stage {one.stage}"
+        f"{', retired' if one.retired else ''}"
     )
 
 
@@ -238,18 +256,26 @@ def with_one(
 ) -> R:
     """Do something about the one configuration whose id begins so."""
 
-    async def connected() -> R:
+    async def work(pool: "asyncpg.Pool[asyncpg.Record]") -> R:
         from tradepulse.research.configurations import list_configurations
+
+        ids = [one.configuration_id for one in await list_configurations(pool)]
+        meant = [one for one in ids if str(one).startswith(start.lower())] if start else []
+        if len(meant) != 1:
+            which = "no configuration" if not meant else f"{len(meant)} configurations"
+            raise CliError(f"{which} of an id that begins with {start!r}; see `tradepulse configs`")
+        return await act(pool, meant[0])
+
+    return connected(database_url(state), work)
+
+
+def connected(url: str, work: Callable[["asyncpg.Pool[asyncpg.Record]"], Awaitable[R]]) -> R:
+    """Do something with a database."""
+
+    async def run() -> R:
         from tradepulse.runtime.db import opened_pool
 
-        async with opened_pool(database_url(state), max_size=1) as pool:
-            ids = [one.configuration_id for one in await list_configurations(pool)]
-            meant = [one for one in ids if str(one).startswith(start.lower())] if start else []
-            if len(meant) != 1:
-                which = "no configuration" if not meant else f"{len(meant)} configurations"
-                raise CliError(
-                    f"{which} of an id that begins with {start!r}; see `tradepulse configs`"
-                )
-            return await act(pool, meant[0])
+        async with opened_pool(url, max_size=1) as pool:
+            return await work(pool)
 
-    return asyncio.run(connected())
+    return asyncio.run(run())

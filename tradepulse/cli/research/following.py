@@ -55,7 +55,7 @@ async def until_final(
         doing: says what goes on, of the job and the seconds since it is followed; what is to stay
             on the screen goes to the console.
     """
-    from tradepulse.cli.progress import progress_bar
+    from tradepulse.library.progress import progress_bar
 
     waited = 0.0
     with progress_bar() as progress:

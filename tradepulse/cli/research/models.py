@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -9,7 +10,10 @@ import typer
 
 from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.errors import CliError, values_refused
+from tradepulse.cli.options import ListByDefault, grouped
 from tradepulse.cli.research.training import train
+from tradepulse.cli.tables import Column, Json, Output, id_column
+from tradepulse.cli.tables import show as show_table
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,20 +30,16 @@ Portfolio = Annotated[str, typer.Option(help="Whose model it is.")]
 R = TypeVar("R")
 
 _HELP = "Train a model, list or compare them, look at one, promote, retire, import or export it."
-app = typer.Typer(add_completion=False, help=_HELP)
+app = typer.Typer(cls=ListByDefault, add_completion=False, help=_HELP)
 app.command("train")(train)
 
 
-@app.callback(invoke_without_command=True)
-def policy(context: typer.Context) -> None:
-    """Train a model, list or compare them, look at one, promote, retire, import or export it."""
-    if context.invoked_subcommand is None:
-        list_all()
-
-
 @app.command("list")
+@grouped
 def list_all(
+    *,
     portfolio: Annotated[str | None, typer.Option(help="Only those of this one.")] = None,
+    output: Output,
     state: State = STATE,
 ) -> None:
     """Show the models, the active one first, with what the gates said of each."""
@@ -49,18 +49,14 @@ def list_all(
 
         return await list_models(pool, portfolio)
 
-    found = _connected(state, look)
-    if not found:
-        typer.echo(
-            "no models; `tradepulse policy train` makes one, `tradepulse policy import FILE` "
-            "stores one"
-        )
-        return
-    _print(_table(found))
+    nothing = (
+        "no models; `tradepulse policy train` makes one, `tradepulse policy import FILE` stores one"
+    )
+    output.put(columns(), _connected(state, look), asdict, nothing)
 
 
 @app.command()
-def show(model: Id, state: State = STATE) -> None:
+def show(model: Id, json: Json = None, state: State = STATE) -> None:
     """Show one model: where it comes from, what the gates said, and its history."""
 
     async def look(
@@ -72,13 +68,16 @@ def show(model: Id, state: State = STATE) -> None:
         row = await model_row(pool, found)
         return await watched(pool, row), await model_events(pool, found)
 
-    _show(*_with_one(model, state, look))
+    watched, events = _with_one(model, state, look)
+    if not Output(json=json).wrote(asdict(watched.row) | {"history": events}):
+        _show(watched, events)
 
 
 @app.command()
 def compare(
     one: Id,
     other: Annotated[str, typer.Argument(help="The other one's id, or how it begins.")],
+    json: Json = None,
     state: State = STATE,
 ) -> None:
     """Show two models side by side: figures of each part of time, gates, excess."""
@@ -94,6 +93,8 @@ def compare(
         raise CliError(f"{one} and {other} are the same model; name two")
     with values_refused():
         table, lines = comparison(found)
+    if Output(json=json).wrote(found):
+        return
     _print(table)
     for line in lines:
         typer.echo(line)
@@ -189,32 +190,35 @@ def import_file(
     typer.echo(f"{_named(row)} is stored: {row.stage}, {row.verdict}")
 
 
-def _table(found: "Sequence[StoredModel]") -> "Table":
+def columns() -> "Sequence[Column[StoredModel]]":
+    """Return the columns of a model."""
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table("id", "name", "portfolio", "timeframe", "stage", "since (UTC)", "gates")
-    for one in found:
-        stage = f"[green]{one.stage}[/]" if one.stage == "ACTIVE" else one.stage
-        said = [one.verdict, *(f"set aside: {text}" for text in one.overrides)]
-        table.add_row(
-            str(one.model_id)[:8],
-            escape(one.name),
-            escape(one.portfolio),
-            one.timeframe if one.mode == "signals" else f"{one.timeframe}\n{one.mode}",
-            stage,
-            f"{one.stage_since:%Y-%m-%d %H:%M}",
-            escape("\n".join(said)),
-        )
-    return table
+    def stage(one: "StoredModel") -> str:
+        return f"[green]{one.stage}[/]" if one.stage == "ACTIVE" else one.stage
+
+    def timeframe(one: "StoredModel") -> str:
+        return one.timeframe if one.mode == "signals" else f"{one.timeframe}\n{one.mode}"
+
+    def said(one: "StoredModel") -> str:
+        return escape("\n".join([one.verdict, *(f"set aside: {text}" for text in one.overrides)]))
+
+    return (
+        id_column("id", lambda one: one.model_id),
+        Column("name", lambda one: escape(one.name)),
+        Column("portfolio", lambda one: escape(one.portfolio), 2),
+        Column("timeframe", timeframe, 1),
+        Column("stage", stage),
+        Column("since (UTC)", lambda one: f"{one.stage_since:%Y-%m-%d %H:%M}", 3),
+        Column("gates", said, least=24),
+    )
 
 
 def _show(found: "Watched", events: "Sequence[ModelEvent]") -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     row = found.row
-    _print(_table([row]))
+    show_table(columns(), [row])
     layers = "-".join(map(str, row.manifest["layers"]))
     typer.echo(f"id            {row.model_id}")
     typer.echo(f"network       {layers}, {row.manifest['seeds']} seeds, mode {row.mode}")
@@ -233,16 +237,14 @@ def _show(found: "Watched", events: "Sequence[ModelEvent]") -> None:
         )
     for line in found.warnings:
         typer.echo(f"  warning  {line}")
-    table = Table("at (UTC)", "from", "to", "by", "reason")
-    for one in events:
-        table.add_row(
-            f"{one.at:%Y-%m-%d %H:%M:%S}",
-            one.from_stage or "-",
-            one.to_stage,
-            "a person" if one.by_person else "itself",
-            escape(one.reason),
-        )
-    _print(table)
+    history: Sequence[Column[ModelEvent]] = (
+        Column("at (UTC)", lambda one: f"{one.at:%Y-%m-%d %H:%M:%S}"),
+        Column("from", lambda one: one.from_stage or "-"),
+        Column("to", lambda one: one.to_stage),
+        Column("by", lambda one: "a person" if one.by_person else "itself"),
+        Column("reason", lambda one: escape(one.reason), least=24),
+    )
+    show_table(history, events)
 
 
 def _print(table: "Table") -> None:

@@ -271,12 +271,17 @@ def figure_texts(figures: dict[str, Any]) -> dict[str, str]:
 
 def params_text(strategy: str, params: Mapping[str, float]) -> str:
     """Return what differs from the strategy's defaults, in one short line."""
+    return " ".join(params_lines(strategy, params))
+
+
+def params_lines(strategy: str, params: Mapping[str, float]) -> list[str]:
+    """Return what differs from the strategy's defaults, a parameter a line."""
     try:
         usual = get_strategy(strategy).defaults
     except ValueError:  # a strategy of another version of this program
         usual = {}
     shown = [f"{name}={v:g}" for name, v in params.items() if usual.get(name) != v]
-    return " ".join(shown) or "defaults"
+    return shown or ["defaults"]
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

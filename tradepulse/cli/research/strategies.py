@@ -1,7 +1,7 @@
 """`strategies`: list them with their parameters, begin and check a file of one's own."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from tradepulse.cli.options import (
     load_strategies,
     numbers_of,
 )
+from tradepulse.cli.tables import Json, Output
 
 if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
@@ -27,6 +28,7 @@ app = typer.Typer(add_completion=False)
 def strategies(
     ctx: typer.Context,
     strategy_file: StrategyFiles = None,
+    json: Json = None,
 ) -> None:
     """List strategies and parameters, begin and check a file of your own.
 
@@ -38,8 +40,10 @@ def strategies(
     load_strategies(strategy_file)
     from tradepulse.strategies import get_strategy, strategy_names
 
-    for name in strategy_names():
-        _show(get_strategy(name))
+    every = [get_strategy(name) for name in strategy_names()]
+    if not Output(json=json).wrote([_as_json(one) for one in every]):
+        for one in every:
+            _show(one)
 
 
 @app.command()
@@ -115,6 +119,26 @@ def _show(strategy: "Strategy") -> None:
         if param.name not in common:
             default = strategy.defaults[param.name]
             typer.echo(f"  {param.name:14} {default:<8g} {_bounds(param)}")
+
+
+def _as_json(strategy: "Strategy") -> dict[str, Any]:
+    """Return a strategy for JSON, with the parameters that all have."""
+    return {
+        "strategy": strategy.name,
+        "description": strategy.description,
+        "params": [
+            {
+                "name": one.name,
+                "default": strategy.defaults.get(one.name),
+                "low": one.low,
+                "high": one.high,
+                "integer": one.integer,
+                "searched": one.searched,
+                "only_if": one.only_if,
+            }
+            for one in strategy.space
+        ],
+    }
 
 
 def _bounds(param: "Param") -> str:

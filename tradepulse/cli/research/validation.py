@@ -8,6 +8,7 @@ import typer
 from tradepulse.cli.connections import STATE, State
 from tradepulse.cli.errors import CliError, values_refused
 from tradepulse.cli.research.configs import Id, app, with_one
+from tradepulse.cli.tables import Column, show, write_json
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -29,8 +30,6 @@ def report(
     """Show the report of a configuration's last validation, or write it to files."""
     found = with_one(configuration, state, _latest)
     if json is not None:
-        from tradepulse.cli.research.report import write_json
-
         write_json(json, found)
         typer.echo(f"written to {json}")
     if html is not None:
@@ -50,8 +49,8 @@ async def _latest(pool: "asyncpg.Pool[asyncpg.Record]", configuration: "UUID") -
     found = await latest_report(pool, configuration)
     if found is None:
         raise CliError(
-            f"configuration {configuration} was not validated yet; `tradepulse configs stage "
-            f"{str(configuration)[:8]} VALIDATION --reason ...` queues it"
+            f"configuration {configuration} was not validated yet; `tradepulse configs validate "
+            f"{str(configuration)[:8]}` queues it"
         )
     return found
 
@@ -77,16 +76,18 @@ def _show(found: dict[str, Any]) -> None:
         f"{time_text(ranges['start'])} to {time_text(ranges['split'])}, out of sample to "
         f"{time_text(ranges['end'])} UTC"
     )
-    gates = Table("gate", "figure", "threshold", "", "verdict")
-    for gate in found["gates"]:
-        gates.add_row(
-            escape(gate["title"]),
-            measured(gate["figure"], gate["unit"]),
-            f"{gate['comparison']} {measured(gate['threshold'], gate['unit'])}",
-            "[green]passed[/]" if gate["passed"] else "[red]refused[/]",
-            escape(gate["verdict"]),
-        )
-    console.print(gates)
+    gate = Column[dict[str, Any]]
+    columns = (
+        gate("gate", lambda one: escape(one["title"]), least=16),
+        gate("figure", lambda one: measured(one["figure"], one["unit"]), is_number=True),
+        gate(
+            "threshold",
+            lambda one: f"{one['comparison']} {measured(one['threshold'], one['unit'])}",
+        ),
+        gate("", lambda one: "[green]passed[/]" if one["passed"] else "[red]refused[/]"),
+        gate("verdict", lambda one: escape(one["verdict"]), least=20),
+    )
+    show(columns, found["gates"])
     figures = Table("figure", "in sample", "out of sample")
     inside, outside = (figure_texts(found["figures"][s]) for s in ("in_sample", "out_of_sample"))
     for label, text in inside.items():

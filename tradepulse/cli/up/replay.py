@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 
 from tradepulse.candles.arrays import Candles
+from tradepulse.candles.times import time_ms
 from tradepulse.cli.up.figures import Figures
 from tradepulse.market_data.files import CandleFileError, read_candles
 from tradepulse.research.jobs import JobSpec
@@ -33,8 +34,8 @@ class Choice:
     Attributes:
         candles: file of candles, absolute; None for the one that comes with the project.
         symbols: as in `BTC/USD`, in order; None for all of the file.
-        start: first day that is traded, `YYYY-MM-DD`.
-        end: the day before which the replay ends, `YYYY-MM-DD`.
+        start: first time that is traded, as it was written.
+        end: the time before which the replay ends, as it was written.
         live: whether nothing is replayed and the venues are followed instead.
     """
 
@@ -110,7 +111,7 @@ def choice_of(
     """Check the form of the options.
 
     Raises:
-        OptionError: a date is none, or a list of symbols names nothing.
+        OptionError: a time is none, or a list of symbols names nothing.
     """
     names = None
     if symbols is not None:
@@ -119,7 +120,7 @@ def choice_of(
             raise OptionError("--symbols names nothing; write it as in --symbols BTC/USD,ETH/USD")
     for option, value in (("--from", start), ("--to", end)):
         if value is not None:
-            _day(option, value)
+            _time(option, value)
     return Choice(str(candles.resolve()) if candles else None, names, start, end)
 
 
@@ -192,12 +193,12 @@ def replay_of(choice: Choice, speed: str = "max") -> Replay:
     file = Path(choice.candles) if choice.candles else demo_candles()
     series = read_candles(file, choice.symbols)
     first = min(int(candles.open_time[0]) for candles in series)
-    end = _day("--to", choice.end) if choice.end else None
+    end = _time("--to", choice.end) if choice.end else None
     last = max(int(candles.close_time[-1]) for candles in series)
     if end is not None:
         last = min(last, end)
     if choice.start:
-        start = _day("--from", choice.start)
+        start = _time("--from", choice.start)
     else:
         start = int(first + (last - first) * TRAINING_FRACTION) // DAY_MS * DAY_MS
     if start <= first:
@@ -249,12 +250,11 @@ def first_jobs(series: Sequence[Candles], start: int) -> tuple[JobSpec, ...]:
     )
 
 
-def _day(option: str, text: str) -> int:
+def _time(option: str, text: str) -> int:
     try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        raise OptionError(f"{option} {text}: is no day; write it as in 2018-10-01") from None
-    return int(day.timestamp() * 1000)
+        return time_ms(text)
+    except ValueError as error:
+        raise OptionError(f"{option}: {error}") from None
 
 
 def _date(ms: int) -> str:

@@ -6,11 +6,11 @@ docs/reference/cli.md describes it.
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from tradepulse.candles.times import time_ms
 from tradepulse.market_data.instrument_rules import FIELDS, KeptRules
 
 _NAMES = ("exchange", "symbol", *FIELDS, "valid_from")
@@ -98,11 +98,7 @@ def _number(name: str, value: Any) -> Decimal:
 def _time(value: Any) -> int | None:
     if value is None:
         return None
-    text = str(value)
-    if text.isdecimal() and len(text) in (12, 13):
-        return int(text)
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"valid_from {text} is no time, as 2026-11-01, or epoch ms") from None
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+        return time_ms(str(value))
+    except ValueError as error:
+        raise ValueError(f"valid_from {error}") from None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tradepulse.research.counting import counted
 from tradepulse.research.report_page.charts import legend
 from tradepulse.research.report_page.markup import Html, el, join
 from tradepulse.research.report_page.text import (
@@ -237,7 +238,7 @@ def trades_table(trades: Sequence[Mapping[str, Any]], split: int | None) -> Html
         )
         for trade in shown
     ]  # fmt: skip
-    said = f"{number(len(trades), 0)} trades"
+    said = counted(len(trades), "trade")
     if len(shown) < len(trades):
         said += f", the last {len(shown)}"
     last = ("Symbol", "Strategy") if split is None else ("Range",)

@@ -1,10 +1,9 @@
 """Points that do not depend on what was found."""
 
 import numpy as np
-from scipy.stats import qmc
 
-from optimizer_svc.search.samplers._sampler import FloatArray
-from optimizer_svc.search.samplers._sources import Fresh
+from tradepulse.research.search.samplers._sampler import FloatArray
+from tradepulse.research.search.samplers._sources import Fresh
 
 BATCH = 128
 """Points of a generation; a power of two keeps a Sobol sequence balanced."""
@@ -36,6 +35,8 @@ class QuasiRandom:
     batch = BATCH
 
     def __init__(self, axes: int, _trials: int, _goals: int, rng: np.random.Generator) -> None:
+        from scipy.stats import qmc  # noqa: PLC0415 - half a second, and only this method needs it
+
         self._sequence = qmc.Sobol(axes, scramble=True, rng=rng)
 
     def propose(self, _fresh: Fresh) -> FloatArray:

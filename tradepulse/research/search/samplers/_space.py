@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from optimizer_svc.search.samplers._sampler import FloatArray, Key, key_of
+from tradepulse.research.search.samplers._sampler import FloatArray, Key, key_of
 from tradepulse.research.space import at, axes_of
 from tradepulse.strategies import Param, Strategy
 

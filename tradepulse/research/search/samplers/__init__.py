@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from optimizer_svc.search.samplers._plain import QuasiRandom, Random
-from optimizer_svc.search.samplers._sampler import Sampler
-from optimizer_svc.search.samplers._sources import Cube, Listed, Proposer
-from optimizer_svc.search.samplers._space import Space
+from tradepulse.research.search.samplers._plain import QuasiRandom, Random
+from tradepulse.research.search.samplers._sampler import Sampler
+from tradepulse.research.search.samplers._sources import Cube, Listed, Proposer
+from tradepulse.research.search.samplers._space import Space
 from tradepulse.research.space import grid_within
 from tradepulse.strategies import Strategy
 
@@ -79,12 +79,12 @@ def _proposers(method: str) -> Proposers:
         return _PLAIN[method]
     # the libraries take seconds to import, which only a search that needs them should wait for
     if method in {"bayesian", "nsga2"}:
-        from optimizer_svc.search.samplers import _optuna  # noqa: PLC0415 - see above
+        from tradepulse.research.search.samplers import _optuna  # noqa: PLC0415 - see above
 
         return {"bayesian": _optuna.parzen_estimator, "nsga2": _optuna.non_dominated_sorting}[
             method
         ]
-    from optimizer_svc.search.samplers import _nevergrad  # noqa: PLC0415 - see above
+    from tradepulse.research.search.samplers import _nevergrad  # noqa: PLC0415 - see above
 
     return {
         "cma_es": _nevergrad.covariance_matrix,

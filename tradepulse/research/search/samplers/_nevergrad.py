@@ -8,8 +8,8 @@ from importlib import import_module
 
 import numpy as np
 
-from optimizer_svc.search.samplers._sampler import FloatArray
-from optimizer_svc.search.samplers._sources import Fresh, population
+from tradepulse.research.search.samplers._sampler import FloatArray
+from tradepulse.research.search.samplers._sources import Fresh, population
 
 REDRAWS = 20
 """Candidates asked for until one is fresh, before a repeat is taken."""

@@ -5,8 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from optimizer_svc.search.samplers._sampler import FloatArray, Key, Result, key_of
-from optimizer_svc.search.samplers._space import Space
+from tradepulse.research.search.samplers._sampler import FloatArray, Key, Result, key_of
+from tradepulse.research.search.samplers._space import Space
 
 STALE = 3
 """Generations in a row without anything new after which a search looks elsewhere."""

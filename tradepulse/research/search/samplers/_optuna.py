@@ -9,8 +9,8 @@ from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.samplers.nsgaii import PolynomialMutation, SBXCrossover
 from optuna.trial import Trial, TrialState
 
-from optimizer_svc.search.samplers._sampler import FloatArray
-from optimizer_svc.search.samplers._sources import Fresh, population
+from tradepulse.research.search.samplers._sampler import FloatArray
+from tradepulse.research.search.samplers._sources import Fresh, population
 
 REDRAWS = 3
 """Trials asked for until one is fresh, before a random point is taken; each takes milliseconds."""

@@ -1,0 +1,1 @@
+"""`trades`, `orders`, `equity`, `weights`, `signals`: the ledger, as tables and as files."""

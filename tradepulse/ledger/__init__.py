@@ -1,0 +1,1 @@
+"""What the ledger holds, read and never written: signals, weights, orders, trades, equity."""
