@@ -9,20 +9,20 @@ from typing import Any
 from tradepulse.version import __version__ as __version__
 
 _FROM = {
-    "backtest": "tradepulse.library.backtests",
     "Candles": "tradepulse.candles.arrays",
+    "Found": "tradepulse.library.found",
+    "Run": "tradepulse.library.runs",
+    "Time": "tradepulse.candles.times",
+    "Verdict": "tradepulse.library.verdicts",
+    "backtest": "tradepulse.library.backtests",
     "connect": "tradepulse.library.live",
     "demo_candles": "tradepulse.library.demo",
-    "Found": "tradepulse.library.found",
     "from_frame": "tradepulse.library.series",
     "load": "tradepulse.library.series",
     "load_all": "tradepulse.library.series",
     "look_ahead": "tradepulse.library.findings",
-    "Run": "tradepulse.library.runs",
     "stored": "tradepulse.library.series",
     "sweep": "tradepulse.library.searches",
-    "Time": "tradepulse.candles.times",
-    "Verdict": "tradepulse.library.verdicts",
     "use": "tradepulse.library.uses",
     "validate": "tradepulse.library.verdicts",
 }
