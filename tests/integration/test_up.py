@@ -1,4 +1,7 @@
-"""`tradepulse up`, whole: killed without warning it leaves nothing, and goes on where it was."""
+"""`tradepulse up`, whole: killed without warning it leaves nothing, and goes on where it was.
+
+What the pages let one type is typed into the second one.
+"""
 
 import asyncio
 import json
@@ -19,6 +22,7 @@ import psutil
 import pytest
 from metrics_of_stack import faults_in, metrics_of, value
 from typer.testing import CliRunner
+from typed_pages import type_pages
 
 import tradepulse as tp
 from tests.command import invoke
@@ -213,6 +217,7 @@ def test_a_killed_run_leaves_nothing_and_goes_on(
         jobs, after = asyncio.run(ledger(state))
         assert jobs == 1
         assert after[: len(before)] == before
+        assert type_pages(state, state.parent / "typed", ports_of(state)["studio_svc"]) > 30
         # one that hangs is replaced like one that ended
         hanging = executor_of(state)
         assert hanging is not None

@@ -35,6 +35,7 @@ from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import DatabaseUnavailableError
 from tradepulse.runtime.publisher import BrokerUnavailableError
 from tradepulse.runtime.telemetry import JsonFormatter
+from tradepulse.runtime.variables import unread
 
 _READABLE = (
     OptionError,
@@ -95,6 +96,8 @@ def up(
     logging.raiseExceptions = False
     # whatever this run and its processes write is for this user only
     os.umask(0o077)
+    for line in unread(os.environ):
+        typer.echo(f"tradepulse up: {line}", err=True)
     try:
         series = None if live is None else series_of(live)
         asked = replayed.candles, replayed.symbols, replayed.start, replayed.end
