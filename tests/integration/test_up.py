@@ -21,8 +21,8 @@ import asyncpg
 import psutil
 import pytest
 from metrics_of_stack import faults_in, metrics_of, value
-from typer.testing import CliRunner
 from typed_pages import type_pages
+from typer.testing import CliRunner
 
 import tradepulse as tp
 from tests.command import invoke
