@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tradepulse import __version__
+from tradepulse.cli.up.choice import Choice, OptionError, recall
 from tradepulse.cli.up.connections import DATABASE, KAFKA, given_connections
-from tradepulse.cli.up.replay import Choice, OptionError, recall
 from tradepulse.cli.up.services import STUDIO
 from tradepulse.embedded import jars
 from tradepulse.embedded.addresses import service_addresses

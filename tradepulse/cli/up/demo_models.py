@@ -18,7 +18,8 @@ from uuid import UUID
 import asyncpg
 
 from tradepulse import __version__
-from tradepulse.cli.up.replay import OptionError, demo_candles
+from tradepulse.cli.up.choice import OptionError
+from tradepulse.cli.up.replay import demo_candles
 from tradepulse.research.model_registry import CHANNEL
 
 PORTFOLIO = "main"
