@@ -1,15 +1,22 @@
 """What `tradepulse up --live` trades: series that venues publish now."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import asyncpg
 
 from tradepulse.cli.up.figures import Figures
 from tradepulse.cli.up.replay import OptionError
-from tradepulse.market_data.subscriptions import SubscriptionError, check_names, subscribe
+from tradepulse.market_data.subscriptions import (
+    SubscriptionError,
+    check_names,
+    not_followed,
+    subscribe,
+)
 from tradepulse.market_data.venues.errors import VenueRefusedError
 from tradepulse.market_data.venues.rules import rules_of
 from tradepulse.research.jobs import JobSpec
+from tradepulse.runtime.clock import wall_clock
 
 Series = tuple[tuple[str, str, str], ...]
 """(exchange, symbol, timeframe) of each."""
@@ -23,10 +30,12 @@ class Live:
         series: (exchange, symbol, timeframe) to subscribe to at the start; those that the database
             knows from before stay.
         start: when the run began, epoch ms.
+        now: tells the time, epoch ms.
     """
 
     series: Series
     start: int
+    now: Callable[[], int] = wall_clock
     clock = "wall"
     jobs: tuple[JobSpec, ...] = ()
 
@@ -41,8 +50,14 @@ class Live:
                 await subscribe(connection, exchange, symbol, timeframe)
 
     def phase(self, figures: Figures) -> str:
-        """Say what is going on."""
-        del figures
+        """Say what is going on, and what is not although it should."""
+        asked = figures.subscriptions
+        if not asked:
+            return "Nothing is followed: `tradepulse subscriptions add kraken:BTC/USD:5m` does it"
+        if trouble := not_followed(asked, self.now()):
+            return trouble
+        if all(one.published_until is None for one in asked):
+            return "Asking the venues"
         return "Following the market"
 
 
