@@ -3,16 +3,19 @@
 SIGNALS = """
 select signal_id, configuration_id, strategy, exchange, symbol, timeframe, action,
        reference_price, stop_price, take_profit_price, confidence, decided_at
-from signals order by decided_at desc, signal_id limit $1
+from signals where $2::uuid is null or configuration_id = $2
+order by decided_at desc, signal_id limit $1
 """
 
 ORDERS = """
-select o.order_id, o.configuration_id, o.exchange, o.symbol, o.timeframe, o.side, o.order_type,
-       nullif(o.quantity, 0) as quantity, o.notional, o.reference_price, o.status, o.reason,
-       o.decided_at,
+select o.order_id, o.configuration_id, k.strategy, o.exchange, o.symbol, o.timeframe, o.side,
+       o.order_type, nullif(o.quantity, 0) as quantity, o.notional, o.reference_price, o.status,
+       o.reason, o.decided_at,
        f.price as fill_price, f.fee, f.filled_at
-from (select * from orders where account = $1
+from (select * from orders
+      where account = $1 and ($3::uuid is null or configuration_id = $3)
       order by decided_at desc, order_id limit $2) o
+left join trained_configurations k using (configuration_id)
 left join lateral (
     select sum(price * quantity) / nullif(sum(quantity), 0) as price, sum(fee) as fee,
            max(filled_at) as filled_at
@@ -42,11 +45,14 @@ limit 500
 """
 
 TRADES = """
-select position_id, configuration_id, exchange, symbol, timeframe, side, quantity, entry_time,
-       entry_price, exit_time, exit_price, exit_reason, fees, profit
-from positions
-where account = $1 and exit_time is not null
-  and ($2::text is null or (exchange = $2 and symbol = $3 and timeframe = $4))
-order by exit_time desc, entry_time desc, position_id
+select p.position_id, p.configuration_id, k.strategy, p.exchange, p.symbol, p.timeframe, p.side,
+       p.quantity, p.entry_time, p.entry_price, p.exit_time, p.exit_price, p.exit_reason, p.fees,
+       p.profit
+from positions p
+left join trained_configurations k using (configuration_id)
+where p.account = $1 and p.exit_time is not null
+  and ($2::text is null or (p.exchange = $2 and p.symbol = $3 and p.timeframe = $4))
+  and ($6::uuid is null or p.configuration_id = $6)
+order by p.exit_time desc, p.entry_time desc, p.position_id
 limit $5
 """

@@ -1,10 +1,15 @@
 """The routes of orders: signals, orders, open positions and closed trades."""
 
-from fastapi import APIRouter
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
 
 from studio_svc.orders.store import OrderStore
 from studio_svc.orders.views import OrderView, PositionView, SignalView, TradeView
 from studio_svc.web_app.types import Limit, OptionalSeries
+
+OfOne = Annotated[UUID | None, Query(description="of one configuration alone")]
 
 
 def order_routes(store: OrderStore) -> APIRouter:
@@ -12,9 +17,11 @@ def order_routes(store: OrderStore) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["account"])
 
     @router.get("/trades")
-    async def trades(limit: Limit = 100, series: OptionalSeries = None) -> list[TradeView]:
-        """Return closed positions."""
-        return await store.trades(limit, series)
+    async def trades(
+        limit: Limit = 100, series: OptionalSeries = None, configuration: OfOne = None
+    ) -> list[TradeView]:
+        """Return closed positions, newest first."""
+        return await store.trades(limit, series, configuration)
 
     @router.get("/positions")
     async def positions() -> list[PositionView]:
@@ -22,13 +29,13 @@ def order_routes(store: OrderStore) -> APIRouter:
         return await store.positions()
 
     @router.get("/signals")
-    async def signals(limit: Limit = 100) -> list[SignalView]:
-        """Return the strategies' signals."""
-        return await store.signals(limit)
+    async def signals(limit: Limit = 100, configuration: OfOne = None) -> list[SignalView]:
+        """Return the strategies' signals, newest first."""
+        return await store.signals(limit, configuration)
 
     @router.get("/orders")
-    async def orders(limit: Limit = 100) -> list[OrderView]:
-        """Return orders with their fills, or with the reason of their refusal."""
-        return await store.orders(limit)
+    async def orders(limit: Limit = 100, configuration: OfOne = None) -> list[OrderView]:
+        """Return orders with their fills, or with the reason of their refusal, newest first."""
+        return await store.orders(limit, configuration)
 
     return router

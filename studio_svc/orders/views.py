@@ -28,6 +28,8 @@ class OrderView(View):
 
     order_id: UUID
     configuration_id: UUID
+    strategy: str | None = None
+    """Null in what is pushed, and where the configuration is not stored here."""
     series: str
     symbol: str
     side: str
@@ -54,6 +56,14 @@ class FillView(View):
     filled_at: int
 
 
+class TargetView(View):
+    """A step of a target that falls with time."""
+
+    price: Money
+    at: int
+    """It is valid from the first candle on that opens at or after this time, epoch ms."""
+
+
 class PositionView(View):
     """One open position, valued at the last close that the ledger has settled."""
 
@@ -68,6 +78,9 @@ class PositionView(View):
     entry_price: Money
     stop_price: Money | None
     take_profit_price: Money | None
+    """The target in the candle that follows the last settled close; of one that falls its step."""
+    next_target: TargetView | None
+    """The step that comes after it; null where the target does not fall any further."""
     fees: Money
     last_price: float | None
     unrealised: float | None
@@ -81,6 +94,8 @@ class TradeView(View):
 
     position_id: UUID
     configuration_id: UUID
+    strategy: str | None = None
+    """Null in what is pushed, and where the configuration is not stored here."""
     series: str
     symbol: str
     side: Literal["long", "short"]

@@ -226,10 +226,24 @@ class TestFigures:
         assert len(trades) == seeded.trades
         assert trades == sorted(trades, key=lambda t: -t["exit_time"])
         assert isinstance(trades[0]["profit"], str)
+        assert {trade["strategy"] for trade in trades} == {"sma_cross"}
         some = await studio.get("/api/trades", series=BTC)
         assert {trade["series"] for trade in some} == {BTC}
         assert 0 < len(some) < len(trades)
         assert len(await studio.get("/api/trades", limit=2)) == 2
+
+    @pytest.mark.parametrize("what", ["trades", "orders", "signals"])
+    async def test_one_configuration_s_rows_alone(
+        self, studio: Studio, seeded: Seeded, what: str
+    ) -> None:
+        eth = str(configuration_id("ETH/USD", "sma_cross"))
+        rows = await studio.get(f"/api/{what}", limit=1000)
+        own = [row for row in rows if row["configuration_id"] == eth]
+        assert 0 < len(own) < len(rows)
+        assert await studio.get(f"/api/{what}", limit=1000, configuration=eth) == own
+        # those of others take no place
+        last = await studio.get(f"/api/{what}", limit=2, configuration=eth)
+        assert last == own[:2]
 
     async def test_positions_are_valued_at_the_settled_close(
         self, studio: Studio, seeded: Seeded
@@ -246,10 +260,31 @@ class TestFigures:
                 move * float(position["quantity"]) - float(position["fees"])
             )
 
+    async def test_a_falling_target_is_shown_as_it_stands(
+        self, studio: Studio, seeded: Seeded
+    ) -> None:
+        [before] = await studio.get("/api/positions")
+        assert before["next_target"] is None
+        held = (seeded.settled_time - before["entry_time"]) // 60_000
+        await studio.pool.execute(
+            "update positions set targets = $1 where exit_time is null",
+            [[held - 30, "123.40"], [held, "120"], [held + 30, "118.5"]],
+        )
+        [now] = await studio.get("/api/positions")
+        assert before["take_profit_price"] != now["take_profit_price"] == "120"
+        later = seeded.settled_time + HALF_HOUR
+        assert now["next_target"] == {"price": "118.5", "at": later}
+        await studio.pool.execute(
+            "insert into equity values ('main', to_timestamp($1), 1, 1, 0, 0)", later / 1000
+        )
+        [after] = await studio.get("/api/positions")
+        assert (after["take_profit_price"], after["next_target"]) == ("118.5", None)
+
     async def test_orders_say_why_they_were_refused(self, studio: Studio, seeded: Seeded) -> None:
         orders = await studio.get("/api/orders")
         assert len(orders) >= seeded.trades
         for order in orders:
+            assert order["strategy"] == "sma_cross"
             refused = order["status"] == "REFUSED"
             assert refused == bool(order["reason"]) == (order["fill_price"] is None)
 
@@ -480,7 +515,7 @@ class TestJobs:
             (
                 {"symbols": [f"S{n}/USD" for n in range(200)], "trials": 100_000},
                 409,
-                "1 strategies on 200 symbols with 100000 trials each are 20000000 trials",
+                "1 strategy on 200 symbols with 100,000 trials each are 20,000,000 trials",
             ),
         ],
     )

@@ -85,6 +85,11 @@ class BrokenStudio:
         assert found is not None
         return found
 
+    def count(self, rows: str, *arguments: object) -> int:
+        """Return how many rows the database has."""
+        found: int = self.row(f"select count(*) {rows}", *arguments)[0]
+        return found
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run the service in a thread of its own."""

@@ -1,4 +1,7 @@
-"""The page in a real browser over a service that fails: the unknown is never shown as none."""
+"""The page in a real browser: what is shown of known rows, and of a service that fails.
+
+The unknown is never shown as none.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +10,7 @@ import pytest
 from broken_studio import BrokenStudio
 from playwright.sync_api import Browser, Page, expect
 
-from tests.component.studio_rows import HALF_HOUR, START, series_of
+from tests.component.studio_rows import HALF_HOUR, START, configuration_id, series_of
 
 pytestmark = pytest.mark.e2e
 
@@ -103,6 +106,51 @@ def test_a_frozen_server_is_no_live_one(page: Page, studio: BrokenStudio) -> Non
     expect(page.get_by_test_id("connection")).to_have_text("live", timeout=SOON_MS)
     expect(lost).to_have_count(0)
     expect(page.locator("main.cut")).to_have_count(0)
+
+
+def test_rows_say_whose_they_are_and_are_shown_alone(page: Page, studio: BrokenStudio) -> None:
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(studio.address)
+    orders = page.get_by_test_id("orders").locator("tbody tr")
+    expect(orders.first).to_be_visible(timeout=SOON_MS)
+    told = orders.count()
+    eth = str(configuration_id("ETH/USD", "sma_cross"))
+    orders.get_by_text(f"sma cross {eth[:8]}").first.click()
+    of_eth = "from {} where configuration_id = $1::uuid"
+    expect(orders).to_have_count(studio.count(of_eth.format("orders"), eth))
+    # what is shown is in the address
+    page.reload()
+    trades = page.get_by_test_id("trades-table").locator("tbody tr")
+    closed = studio.count(of_eth.format("positions") + " and exit_time is not null", eth)
+    expect(trades).to_have_count(closed)
+    expect(page.get_by_test_id("positions").locator("tbody tr")).to_have_count(1)
+    for table in ("orders", "signals", "trades-table", "positions"):
+        owners = page.get_by_test_id(table).get_by_test_id("whose")
+        expect(owners.first).to_have_attribute("data-configuration", eth)
+        assert {one.get_attribute("data-configuration") for one in owners.all()} == {eth}
+    # its own series is drawn, each trade with entry and exit, the open position with its entry
+    chart = page.get_by_test_id("candle-chart")
+    expect(chart).to_have_attribute("aria-label", re.compile("ETH/USD 30m"))
+    expect(chart).to_have_attribute("data-markers", str(2 * closed + 1))
+
+    btc = str(configuration_id("BTC/USD", "liquidity_sweep"))
+    page.get_by_test_id("only").select_option(btc)
+    expect(page.get_by_text("This configuration has ordered nothing yet.")).to_be_visible()
+    expect(page.get_by_text("No position of this configuration is open.")).to_be_visible()
+    expect(chart).to_have_attribute("aria-label", re.compile("BTC/USD 30m"))
+    page.get_by_role("link", name="show all").click()
+    expect(orders).to_have_count(told)
+    assert complaints == []
+
+
+def test_a_target_that_falls_is_shown_as_it_stands(page: Page, studio: BrokenStudio) -> None:
+    held = "update positions set targets = $1 where exit_time is null returning entry_time"
+    studio.row(held, [[0, "871.5"], [10_000, "869.25"]])
+    page.goto(studio.address)
+    position = page.get_by_test_id("positions").locator("tbody tr")
+    expect(position).to_contain_text("871.50 ↓", timeout=SOON_MS)
+    expect(position.get_by_title("falls to 869.25 at 2018-03-1")).to_be_visible()
 
 
 def test_a_ledger_that_does_not_follow_is_said(page: Page, studio: BrokenStudio) -> None:

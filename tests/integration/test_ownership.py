@@ -1,6 +1,7 @@
 """One owner of an account: a predecessor is fenced, one that hangs is replaced."""
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -45,6 +46,8 @@ async def pool(database_url: str) -> AsyncIterator["Pool[asyncpg.Record]"]:
     made = await connect_pool(database_url)
     yield made
     await made.close()
+    # a connection that somebody left open is told of here, and not beside another test
+    gc.collect()
 
 
 async def write(pool: "Pool[asyncpg.Record]", owner: Ownership, settled: int) -> None:

@@ -1,4 +1,7 @@
-"""`tradepulse up`, whole: killed without warning it leaves nothing, and goes on where it was."""
+"""`tradepulse up`, whole: killed without warning it leaves nothing, and goes on where it was.
+
+What the pages let one type is typed into the second one.
+"""
 
 import asyncio
 import os
@@ -16,6 +19,7 @@ import asyncpg
 import psutil
 import pytest
 from metrics_of_stack import faults_in, metrics_of, value
+from typed_pages import type_pages
 
 from tradepulse.cli.asyncapi import SERVICES
 
@@ -185,6 +189,7 @@ def test_a_killed_run_leaves_nothing_and_goes_on(state: Path) -> None:
         jobs, after = asyncio.run(ledger(state))
         assert jobs == 1
         assert after[: len(before)] == before
+        assert type_pages(state, state.parent / "typed", ports_of(state)["studio_svc"]) > 30
         # one that hangs is replaced like one that ended
         hanging = executor_of(state)
         assert hanging is not None

@@ -23,8 +23,9 @@ from rich.table import Table
 from tradepulse import __version__
 from tradepulse.cli.up.connections import DATABASE, KAFKA, given_connections
 from tradepulse.cli.up.replay import Choice, OptionError, recall
-from tradepulse.cli.up.services import STUDIO, TARGETS
+from tradepulse.cli.up.services import STUDIO
 from tradepulse.embedded import jars
+from tradepulse.embedded.addresses import service_addresses
 from tradepulse.embedded.children import EmbeddedError
 from tradepulse.embedded.kafka import broker_answers
 from tradepulse.embedded.ports import HOST, is_free
@@ -139,8 +140,7 @@ class System:
         if holder is None:
             return None
         try:
-            told = json.loads((state / TARGETS).read_text())
-            urls = {one["labels"]["job"]: f"http://{one['targets'][0]}" for one in told}
+            urls = service_addresses(state)
         except (OSError, ValueError, LookupError):
             urls = {}
         return cls(state, holder, urls)

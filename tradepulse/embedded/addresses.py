@@ -18,6 +18,12 @@ KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 DATABASE = "DATABASE_URL"
 STATE = Path(".tradepulse")
 """The state folder where no other is given."""
+PAGE_SERVICE = "studio_svc"
+TOKEN_FILE = "studio_token"  # noqa: S105 - its name
+SERVICES_FILE = "prometheus.json"
+"""Where the services of a run are, in the state folder, as Prometheus reads it."""
+KEPT = {DATABASE: "database", KAFKA: "broker"}
+"""What a run keeps in its state folder where the variable does not name another."""
 _PID_FILE_SOCKET_LINE = 4
 
 
@@ -37,7 +43,7 @@ def database_url(state: Path) -> str:
     try:
         socket_folder = pid_file.read_text().splitlines()[_PID_FILE_SOCKET_LINE]
     except (OSError, IndexError):
-        raise _not_kept(state, "database", DATABASE) from None
+        raise _not_there(state, DATABASE) from None
     return f"postgresql://postgres@/tradepulse?host={quote(socket_folder, safe='/')}&port=5432"
 
 
@@ -53,13 +59,13 @@ def kafka_address(state: Path) -> KafkaAddress:
     try:
         return f"127.0.0.1:{json.loads(ports.read_text())['broker']}"
     except (OSError, ValueError, KeyError):
-        raise _not_kept(state, "broker", KAFKA) from None
+        raise _not_there(state, KAFKA) from None
 
 
-def _not_kept(state: Path, what: str, variable: str) -> NoSystemError:
+def _not_there(state: Path, variable: str) -> NoSystemError:
     return NoSystemError(
-        f"`tradepulse up` runs in {state} but keeps no {what} there: set {variable} as it is set "
-        "for that run, or try again in a moment if it has just begun"
+        f"`tradepulse up` runs in {state} but keeps no {KEPT[variable]} there: set {variable} as "
+        "it is set for that run, or try again in a moment if it has just begun"
     )
 
 
@@ -80,3 +86,30 @@ def _running(state: Path, variable: str) -> Path:
             + "".join(f"; {line}" for line in meant)
         )
     return state
+
+
+def page_address(state: Path) -> tuple[str, str]:
+    """Return where the page and its API of a running `tradepulse up` are, and their token.
+
+    Raises:
+        NoSystemError: none runs there, or it has no page yet.
+    """
+    from tradepulse.embedded.state import lock_holder  # noqa: PLC0415 - psutil takes its time
+
+    if lock_holder(state) is None:
+        raise NoSystemError(f"no `tradepulse up` runs in {state}: start one, or name its folder")
+    try:
+        token = (state / TOKEN_FILE).read_text().strip()
+        return service_addresses(state)[PAGE_SERVICE], token
+    except (OSError, ValueError, KeyError):
+        raise NoSystemError(f"the page of {state} is not up yet; try again in a moment") from None
+
+
+def service_addresses(state: Path) -> dict[str, str]:
+    """Return the base URL of each service of a state folder, by name, as its last run had them.
+
+    Raises:
+        OSError, ValueError, KeyError: it has had none.
+    """
+    told = json.loads((state / SERVICES_FILE).read_text())
+    return {one["labels"]["job"]: f"http://{one['targets'][0]}" for one in told}

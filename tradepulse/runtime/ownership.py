@@ -147,17 +147,21 @@ async def become_owner(
     """
     connection = await connect(service.settings.database_url, application=service.session)
     hold = consumer, service.session, LEASE
-    while not await connection.fetchval(_HOLD, *hold, timeout=ANSWERED_S):
-        service.readiness[held] = lambda: False
-        service.waits_for = held
-        if ended := await connection.fetch(_END_HANGING, consumer):
-            log.warning(
-                "the owner of %s hangs: its sessions were ended, this process takes over",
-                consumer,
-                extra={"sessions": len(ended)},
-            )
-            continue
-        await asyncio.sleep(LOOK_EVERY_S)
+    try:
+        while not await connection.fetchval(_HOLD, *hold, timeout=ANSWERED_S):
+            service.readiness[held] = lambda: False
+            service.waits_for = held
+            if ended := await connection.fetch(_END_HANGING, consumer):
+                log.warning(
+                    "the owner of %s hangs: its sessions were ended, this process takes over",
+                    consumer,
+                    extra={"sessions": len(ended)},
+                )
+                continue
+            await asyncio.sleep(LOOK_EVERY_S)
+    except BaseException:
+        connection.terminate()
+        raise
     # told from now on, as of who waits: of both together it tells that one has it
     service.readiness[held] = lambda: True
     service.waits_for = None
@@ -202,19 +206,23 @@ async def _keep_lease(
     service: Service, connection: "asyncpg.Connection[Any]", consumer: str
 ) -> None:
     """Renew the lease for ever while the service goes on; raise when it is lost."""
-    while True:
-        goes_on = not service.hanging()
-        try:
-            done = await connection.execute(
-                _RENEW, consumer, service.session, LEASE, goes_on, timeout=ANSWERED_S
-            )
-        except UNREACHABLE as error:
-            # what is in hand can be written no more, and would wait for a server that is not there
-            service.pool.terminate()
-            raise FencedError(
-                f"the hold on {consumer} is lost ({type(error).__name__}: {error}): the database "
-                "restarted, or another process took over; this one ends"
-            ) from error
-        if done != "UPDATE 1":
-            raise FencedError(f"another process took over {consumer}; this one ends")
-        await asyncio.sleep(RENEW_EVERY_S)
+    try:
+        while True:
+            goes_on = not service.hanging()
+            try:
+                done = await connection.execute(
+                    _RENEW, consumer, service.session, LEASE, goes_on, timeout=ANSWERED_S
+                )
+            except UNREACHABLE as error:
+                # what is in hand can be written no more, and would wait for a server that is gone
+                service.pool.terminate()
+                raise FencedError(
+                    f"the hold on {consumer} is lost ({type(error).__name__}: {error}): the "
+                    "database restarted, or another process took over; this one ends"
+                ) from error
+            if done != "UPDATE 1":
+                raise FencedError(f"another process took over {consumer}; this one ends")
+            await asyncio.sleep(RENEW_EVERY_S)
+    finally:
+        # nothing is handled any more: the lock is free
+        connection.terminate()

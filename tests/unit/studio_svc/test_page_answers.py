@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -22,24 +23,54 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 AT_MS = 1_767_225_600_000
 
 
+ROW: dict[str, Any] = {
+    "position_id": ID, "configuration_id": ID, "strategy": "s", "exchange": "x",
+    "symbol": "A/USD", "timeframe": "1h", "side": "long", "quantity": Decimal(2),
+    "entry_time": AT, "entry_price": Decimal(100), "stop_price": None,
+    "take_profit_price": None, "fees": Decimal("1.5"), "last_price": None,
+    "trail": None, "exit_at": None, "targets": None,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("side", "last", "unrealised"),
     [("long", 110.0, 18.5), ("long", 90.0, -21.5), ("short", 110.0, -21.5), ("short", 90.0, 18.5)],
 )
 def test_what_a_position_would_bring_now(side: str, last: float, unrealised: float) -> None:
-    row = {
-        "position_id": ID, "configuration_id": ID, "strategy": "s", "exchange": "x",
-        "symbol": "A/USD", "timeframe": "1h", "side": side, "quantity": Decimal(2),
-        "entry_time": AT, "entry_price": Decimal(100), "stop_price": None,
-        "take_profit_price": None, "fees": Decimal("1.5"), "last_price": last,
-    }  # fmt: skip
-    found = _position(row)
+    found = _position(ROW | {"side": side, "last_price": last}, AT_MS)
     assert found.unrealised == unrealised
     assert found.unrealised_pct == pytest.approx(unrealised / 2)
     assert (found.series, found.entry_time) == ("x:A/USD:1h", AT_MS)
-    unknown = _position({**row, "last_price": None})
+    unknown = _position(ROW, AT_MS)
     assert unknown.unrealised is unknown.unrealised_pct is None
-    assert _position({**row, "quantity": Decimal(0)}).unrealised_pct is None
+    assert _position(ROW | {"quantity": Decimal(0)}, AT_MS).unrealised_pct is None
+
+
+@pytest.mark.parametrize(
+    ("settled_minutes", "target", "following"),
+    [
+        (None, "120", ("110", 60)),
+        (30, "120", ("110", 60)),
+        (60, "110", ("105.5", 150)),
+        # a shorter series has settled more, but the candle that is open began before the step
+        (150, "110", ("105.5", 150)),
+        (179, "110", ("105.5", 150)),
+        (180, "105.5", None),
+    ],
+)
+def test_of_a_falling_target_the_step_of_the_next_candle_is_shown(
+    settled_minutes: int | None, target: str, following: tuple[str, int] | None
+) -> None:
+    falling = {"take_profit_price": Decimal(120), "targets": [[60, "110"], [150, "105.5"]]}
+    settled = None if settled_minutes is None else AT_MS + settled_minutes * 60_000
+    found = _position(ROW | falling, settled)
+    assert found.take_profit_price == Decimal(target)
+    if following is None:
+        assert found.next_target is None
+    else:
+        assert found.next_target is not None
+        assert found.next_target.price == Decimal(following[0])
+        assert found.next_target.at == AT_MS + following[1] * 60_000
 
 
 @pytest.mark.parametrize(("quantity", "shown"), [(Decimal("1.5"), Decimal("1.5")), (0, None)])

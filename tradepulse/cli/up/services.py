@@ -15,8 +15,6 @@ from tradepulse.embedded.state import StateFolder
 from tradepulse.embedded.supervisor import Program
 from tradepulse.trading.defaults import CASH
 
-TARGETS = "prometheus.json"
-"""In the state folder: where each service of the run answers."""
 STUDIO = "studio_svc"
 INGEST = "market_ingest"
 TRAINER = "trainer"

@@ -8,11 +8,13 @@ import type {
   Overview,
   Position,
   SeriesView,
+  Signal,
   Subscription,
   Trade,
 } from "./types";
 
 export const BTC = "kraken:BTC/USD:30m";
+export const ID = "3166a7b9-0000-4000-8000-000000000001";
 export const ETH = "kraken:ETH/USD:30m";
 
 export const candle = (openTime: number, close = 1): CandleRow => [openTime, 1, 2, 0.5, close, 10];
@@ -25,6 +27,7 @@ export const stored = (series: string, openTime = 1): SeriesView => {
 export const trade = (id: string, fields: Partial<Trade> = {}): Trade => ({
   position_id: id,
   configuration_id: "c",
+  strategy: null,
   series: BTC,
   symbol: "BTC/USD",
   side: "long",
@@ -51,6 +54,7 @@ export const position = (id: string, fields: Partial<Position> = {}): Position =
   entry_price: "100",
   stop_price: "90",
   take_profit_price: null,
+  next_target: null,
   fees: "1",
   last_price: null,
   unrealised: null,
@@ -58,9 +62,25 @@ export const position = (id: string, fields: Partial<Position> = {}): Position =
   ...fields,
 });
 
+export const signal = (id: string, fields: Partial<Signal> = {}): Signal => ({
+  signal_id: id,
+  configuration_id: "c",
+  strategy: "sma_cross",
+  series: BTC,
+  symbol: "BTC/USD",
+  action: "enter_long",
+  reference_price: 100,
+  stop_price: null,
+  take_profit_price: null,
+  confidence: 1,
+  decided_at: 10,
+  ...fields,
+});
+
 export const order = (id: string, fields: Partial<Order> = {}): Order => ({
   order_id: id,
   configuration_id: "c",
+  strategy: null,
   series: BTC,
   symbol: "BTC/USD",
   side: "buy",

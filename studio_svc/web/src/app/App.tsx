@@ -1,6 +1,8 @@
 import { lazy, Suspense, useCallback, useEffect, useMemo } from "react";
 
 import { MarketData } from "../features/data/MarketData";
+import { useQuery } from "../lib/address";
+import { askedOne } from "../lib/whose";
 import { settledAt, unheard } from "../live/behind";
 import { firstPick, known, recorded } from "../live/state";
 import { type Store, useShown } from "../live/store";
@@ -21,7 +23,7 @@ const TITLES = {
 
 interface Props {
   store: Store;
-  follow: (series: string | null) => void;
+  follow: (series: string | null, configuration: string | null) => void;
   /** Ask at once for what could not be had. */
   again: () => void;
   asked: string | null;
@@ -30,9 +32,18 @@ interface Props {
 export function App({ store, follow, again, asked }: Props) {
   const state = useShown(store);
   const page = usePage();
-  const { picked, series, overview } = state;
+  const { picked, configuration, configurations, series, overview } = state;
+  const chosen = askedOne(useQuery());
+  const own = configurations.find((one) => one.configuration_id === chosen)?.series ?? null;
 
-  useEffect(() => follow(picked), [follow, picked]);
+  useEffect(() => follow(picked, configuration), [follow, picked, configuration]);
+  useEffect(() => {
+    // the other pages' addresses say nothing of it
+    if (page === "trading") store.dispatch({ type: "chosen", configuration: chosen });
+  }, [store, page, chosen]);
+  useEffect(() => {
+    if (own !== null) store.dispatch({ type: "picked", series: own });
+  }, [store, own, chosen]);
   useEffect(() => {
     if (picked !== null) return;
     const first = firstPick(series, asked);
@@ -54,6 +65,7 @@ export function App({ store, follow, again, asked }: Props) {
       <Header
         page={page}
         picked={picked}
+        configuration={configuration}
         mode={overview?.mode ?? null}
         openGaps={state.marketData?.open_gaps ?? null}
         connection={state.connection}

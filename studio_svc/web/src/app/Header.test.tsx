@@ -13,7 +13,8 @@ describe("the header", () => {
         eventTime={1_519_864_200_000}
         settledTime={null}
         page="trading"
-        picked={null}
+        picked="kraken:BTC/USD:30m"
+        configuration="c"
         openGaps={0}
         isRecorded
         mode="PAPER"
@@ -33,6 +34,8 @@ describe("the header", () => {
       "waiting",
     ]);
     expect(text(markup)).toContain("Replay time 2018-03-01 00:30 UTC");
+    // back to what was shown
+    expect(markup).toContain('href="/?series=kraken%3ABTC%2FUSD%3A30m&amp;configuration=c"');
     expect(markup).toContain("rl_svc: waiting for kafka");
     expect(markup).toContain("market_ingest: No market");
   });

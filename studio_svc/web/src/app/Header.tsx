@@ -1,7 +1,7 @@
 import type { Known } from "../api/known";
 import type { Health, Overview } from "../api/types";
-import { follow } from "../lib/address";
-import { fixed, time, words } from "../lib/format";
+import { follow, withQuery } from "../lib/address";
+import { counted, fixed, time, words } from "../lib/format";
 import type { Connection } from "../live/state";
 import { PATHS, type Page } from "./route";
 
@@ -29,6 +29,7 @@ function stateOf({ ready, trouble, up }: Health): string {
 interface Props {
   page: Page;
   picked: string | null;
+  configuration: string | null;
   /** What orders are filled by; null while that is not known. */
   mode: Overview["mode"] | null;
   openGaps: number | null;
@@ -43,6 +44,7 @@ interface Props {
 export function Header({
   page,
   picked,
+  configuration,
   mode,
   openGaps,
   connection,
@@ -54,7 +56,7 @@ export function Header({
 }: Props) {
   // what a service said before the connection went is not what it says now
   const isHeard = connection === "live" && healthKnown.state === "ready";
-  const trading = picked === null ? PATHS.trading : `/?series=${encodeURIComponent(picked)}`;
+  const trading = withQuery(PATHS.trading, "", { series: picked, configuration });
   return (
     <header className="top">
       <div className="brand">
@@ -83,9 +85,9 @@ export function Header({
         >
           Market data
           {openGaps !== null && openGaps > 0 && (
-            <span className="count" title={`${fixed(openGaps, 0)} gaps are open`} data-testid="open-gaps">
+            <span className="count" title={`${counted(openGaps, "gap is", "gaps are")} open`} data-testid="open-gaps">
               {fixed(openGaps, 0)}
-              <span className="unseen"> gaps are open</span>
+              <span className="unseen"> {openGaps === 1 ? "gap is" : "gaps are"} open</span>
             </span>
           )}
         </a>

@@ -3,6 +3,7 @@ import "./styles.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
+import { withQuery } from "../lib/address";
 import { Link } from "../live/link";
 import { createStore } from "../live/store";
 import { App } from "./App";
@@ -13,10 +14,10 @@ const store = createStore();
 const link = new Link(store.dispatch);
 const asked = new URLSearchParams(location.search).get("series");
 
-function follow(series: string | null): () => void {
-  link.open(series);
+function follow(series: string | null, configuration: string | null): () => void {
+  link.open(series, configuration);
   if (series !== null && pageOf(location.pathname) === "trading") {
-    history.replaceState(null, "", `/?series=${encodeURIComponent(series)}`);
+    history.replaceState(null, "", withQuery("/", location.search, { series }));
   }
   return () => link.close();
 }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { BTC, overview, position } from "../api/fixtures";
+import { BTC, ID, overview, position } from "../api/fixtures";
 import { LOADING, READY } from "../api/known";
 import { Link, RELOAD_MS, SILENCE_MS, type World } from "./link";
 import { type Action, initial, known, reduce, type State } from "./state";
@@ -143,6 +143,25 @@ describe("link", () => {
     expect(world.stream.url).toBe("/api/stream");
     expect(world.asked.some((url) => url.includes("/candles"))).toBe(false);
     expect(known(shown(), "orders")).toEqual(READY);
+  });
+
+  it("asks for one configuration's rows alone, also when it connects again", async () => {
+    const asked = () => world.asked.filter((url) => url.endsWith(`&configuration=${ID}`));
+    link.open(BTC, ID);
+    world.stream.say("hello");
+    await settled();
+    const rows = ["trades?limit=100", "trades?limit=500&series=kraken%3ABTC%2FUSD%3A30m", "signals?limit=60", "orders?limit=60"];
+    expect(asked().sort()).toEqual(rows.map((path) => `/api/${path}&configuration=${ID}`).sort());
+    world.stream.readyState = 0;
+    world.stream.say("error");
+    world.pass(500);
+    world.stream.say("hello");
+    await settled();
+    expect(asked()).toHaveLength(8);
+    link.open(BTC, null);
+    world.stream.say("hello");
+    await settled();
+    expect(asked()).toHaveLength(8);
   });
 
   it("drops what is loaded of a series that was left meanwhile", async () => {

@@ -32,6 +32,7 @@ const PATHS: Record<Part, string> = {
 };
 const PARTS = Object.keys(PATHS) as Part[];
 const OF_SERIES: readonly Part[] = ["candles", "seriesTrades"];
+const OF_ONE: readonly Part[] = ["trades", "seriesTrades", "signals", "orders"];
 
 /** The page's view of the browser, so that tests can give another. */
 export interface World {
@@ -75,6 +76,7 @@ type Outcome = { part: Part; value: unknown } | { part: Part; error: AnswerError
 export class Link {
   private stream: EventStream | null = null;
   private series: string | null = null;
+  private configuration: string | null = null;
   /** Updates that came while something was loading, to be told again after it; null: nothing is. */
   private meanwhile: Update[] | null = null;
   /** What could not be loaded, the next to be asked for first. */
@@ -94,10 +96,14 @@ export class Link {
     this.heardAt = world.now();
   }
 
-  /** Follow a series (every candle of it comes); null before any is known. */
-  open(series: string | null): void {
+  /**
+   * Follow a series (every candle of it comes); null before any is known. Signals, orders and trades
+   * are asked for of one configuration, where one is given.
+   */
+  open(series: string | null, configuration: string | null = null): void {
     this.close();
     this.series = series;
+    this.configuration = configuration;
     const query = series === null ? "" : `?series=${encodeURIComponent(series)}`;
     const stream = this.world.events(`/api/stream${query}`);
     this.stream = stream;
@@ -139,7 +145,11 @@ export class Link {
   again(): void {
     this.cancelRetry();
     if (this.missing.length > 0) void this.load(this.missing);
-    else if (this.stream === null || this.stream.readyState === CLOSED) this.open(this.series);
+    else if (this.stream === null || this.stream.readyState === CLOSED) this.reopen();
+  }
+
+  private reopen(): void {
+    this.open(this.series, this.configuration);
   }
 
   private take(update: Update): void {
@@ -163,7 +173,7 @@ export class Link {
     this.cancelSilence();
     this.cancelSilence = this.world.after(SILENCE_MS, () => {
       this.lost(this.world.now());
-      this.open(this.series);
+      this.reopen();
     });
   }
 
@@ -199,7 +209,7 @@ export class Link {
     this.lost(this.world.now() + wait);
     this.cancelSilence();
     this.cancelRetry();
-    this.cancelRetry = this.world.after(wait, () => this.open(this.series));
+    this.cancelRetry = this.world.after(wait, () => this.reopen());
   }
 
   private reloadSoon(): void {
@@ -275,8 +285,9 @@ export class Link {
   /** Ask for a part; it never fails, for one that fails must not take the others with it. */
   private async get(part: Part): Promise<Outcome> {
     const of = OF_SERIES.includes(part) ? encodeURIComponent(this.series ?? "") : "";
+    const one = OF_ONE.includes(part) && this.configuration !== null ? `&configuration=${this.configuration}` : "";
     try {
-      const answer = await this.world.fetch(`/api/${PATHS[part]}${of}`);
+      const answer = await this.world.fetch(`/api/${PATHS[part]}${of}${one}`);
       const said: unknown = await answer.json().catch(() => null);
       if (!answer.ok) return { part, error: new AnswerError(answer.status, reasonOf(said, answer.status)) };
       if (said === null && part !== "weights") return { part, error: new AnswerError(answer.status, UNREADABLE) };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { BTC, candle, ETH, order, overview, position, stored, subscription, trade } from "../api/fixtures";
+import { BTC, candle, ETH, ID, order, overview, position, stored, subscription, trade } from "../api/fixtures";
 import { LOADING, READY } from "../api/known";
 import type { CandleRow, EquityRow } from "../api/types";
 import { parseSeries } from "../lib/series";
@@ -66,6 +66,33 @@ describe("candles", () => {
     expect(state.candles.rows).toEqual([]);
     expect(state.seriesTrades.map((one) => one.position_id)).toEqual(["b"]);
     expect(reduce(state, { type: "picked", series: ETH })).toBe(state);
+  });
+});
+
+describe("one configuration's rows", () => {
+  const own = { configuration_id: ID };
+  const both = { orders: [order("a", own), order("b")], trades: [trade("a", own), trade("b")] };
+  const ids = ({ orders, trades, seriesTrades }: State) => [
+    orders.map((one) => one.order_id),
+    trades.map((one) => one.position_id),
+    seriesTrades.map((one) => one.position_id),
+  ];
+
+  it("are shown alone of what is held, pushed and loaded, until all are asked for", () => {
+    let state = reduce(picked, { type: "snapshot", loaded: loaded(both, { series: BTC }) });
+    state = update(state, both);
+    state = reduce(state, { type: "chosen", configuration: ID });
+    expect(ids(state)).toEqual([["a"], ["a"], ["a"]]);
+    // there may be more than the held ones; nothing is claimed of them before they are there
+    expect(known(state, "trades")).toEqual(LOADING);
+    expect(known(state, "positions")).toEqual(READY);
+    state = update(state, { orders: [order("c"), order("d", own)], trades: [trade("c"), trade("d", own)] });
+    expect(ids(state)).toEqual([["d", "a"], ["d", "a"], ["d", "a"]]);
+    state = reduce(state, { type: "snapshot", loaded: loaded({ ...both, seriesTrades: both.trades }, { series: BTC }) });
+    expect(ids(state)).toEqual([["a"], ["a"], ["a"]]);
+    expect(reduce(state, { type: "chosen", configuration: ID })).toBe(state);
+    state = update(reduce(state, { type: "chosen", configuration: null }), both);
+    expect(ids(state)).toEqual([["b", "a"], ["b", "a"], ["b", "a"]]);
   });
 });
 

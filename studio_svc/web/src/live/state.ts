@@ -21,6 +21,7 @@ import { thin } from "../lib/curve";
 import type { Grown } from "../lib/grown";
 import { type Known, LOADING, READY } from "../api/known";
 import { parseSeries } from "../lib/series";
+import { ofOne } from "../lib/whose";
 import type { Loaded, Part, Update } from "./messages";
 
 export const KEPT_CANDLES = 1_000;
@@ -38,6 +39,8 @@ export interface State {
   /** What was asked for and came, or why it did not; absent: it is being asked for. */
   known: Readonly<Partial<Record<Part, Known>>>;
   picked: string | null;
+  /** Of which configuration alone signals, orders and trades are shown; null: of all. */
+  configuration: string | null;
   series: readonly Series[];
   last: Readonly<Record<string, CandleRow>>;
   eventTime: number | null;
@@ -63,6 +66,7 @@ export interface State {
 export type Action =
   | { type: "connection"; connection: Connection; lostAt?: number | null; retryAt?: number | null }
   | { type: "picked"; series: string }
+  | { type: "chosen"; configuration: string | null }
   | { type: "snapshot"; loaded: Loaded }
   | { type: "update"; update: Update };
 
@@ -72,6 +76,7 @@ export const initial: State = {
   retryAt: null,
   known: {},
   picked: null,
+  configuration: null,
   series: [],
   last: {},
   eventTime: null,
@@ -98,6 +103,8 @@ export function reduce(state: State, action: Action): State {
       return withConnection(state, action);
     case "picked":
       return action.series === state.picked ? state : withPicked(state, action.series);
+    case "chosen":
+      return action.configuration === state.configuration ? state : withChosen(state, action.configuration);
     case "snapshot":
       return withLoaded(state, action.loaded);
     case "update":
@@ -135,6 +142,24 @@ function withPicked(state: State, picked: string): State {
   };
 }
 
+/** Show one configuration's rows alone; more of them than are held will be loaded. */
+function withChosen(state: State, configuration: string | null): State {
+  const { trades: _, seriesTrades: __, signals: ___, orders: ____, ...others } = state.known;
+  return ownAlone({ ...state, configuration, known: others });
+}
+
+function ownAlone(state: State): State {
+  const { configuration } = state;
+  if (configuration === null) return state;
+  return {
+    ...state,
+    trades: ofOne(state.trades, configuration),
+    seriesTrades: ofOne(state.seriesTrades, configuration),
+    signals: ofOne(state.signals, configuration),
+    orders: ofOne(state.orders, configuration),
+  };
+}
+
 const OF_SERIES: readonly string[] = ["candles", "seriesTrades"];
 
 function withLoaded(state: State, { series: asked, parts, failures }: Loaded): State {
@@ -161,7 +186,7 @@ function withLoaded(state: State, { series: asked, parts, failures }: Loaded): S
   }
   const ours = Object.entries(told).filter(([part]) => isPicked || !OF_SERIES.includes(part));
   next.known = { ...state.known, ...Object.fromEntries(ours) };
-  return next;
+  return ownAlone(next);
 }
 
 function withUpdate(state: State, update: Update): State {
@@ -174,12 +199,13 @@ function withUpdate(state: State, update: Update): State {
     next.candles = withCandles(state.candles, update.candles.rows, update.candles.reset);
   }
   if (update.equity) next.equity = withEquity(state.equity, update.equity);
-  if (update.signals) next.signals = newest(state.signals, update.signals, "signal_id", KEPT_ROWS);
-  if (update.orders) next.orders = newest(state.orders, update.orders, "order_id", KEPT_ROWS);
+  const shown = <Row extends { configuration_id: string }>(rows: readonly Row[]) => ofOne(rows, state.configuration);
+  if (update.signals) next.signals = newest(state.signals, shown(update.signals), "signal_id", KEPT_ROWS);
+  if (update.orders) next.orders = newest(state.orders, shown(update.orders), "order_id", KEPT_ROWS);
   if (update.fills) next.orders = withFills(next.orders, update.fills);
   if (update.trades) {
-    next.trades = newest(state.trades, update.trades, "position_id", KEPT_ROWS);
-    const own = update.trades.filter((trade) => trade.series === state.picked);
+    next.trades = newest(state.trades, shown(update.trades), "position_id", KEPT_ROWS);
+    const own = shown(update.trades).filter((trade) => trade.series === state.picked);
     if (own.length > 0) {
       next.seriesTrades = newest(state.seriesTrades, own, "position_id", KEPT_TRADES);
     }

@@ -14,15 +14,14 @@ import {
 import { useEffect, useMemo, useRef, useState } from "react";
 
 import type { CandleRow, Position, Trade } from "../../api/types";
-import { fixed, price, priceDigits, quantity, signed, signedPercent, time, tone } from "../../lib/format";
+import { counted, fixed, price, priceDigits, quantity, signed, signedPercent, time, tone } from "../../lib/format";
 import type { Grown } from "../../lib/grown";
+import { shortId, whose } from "../../lib/whose";
 import { colors, options, seconds } from "../theme";
-import { type Mark, marks } from "./markers";
+import { labelOf, type Mark, marks } from "./markers";
 
 const SHOWN = 150;
 const SHOWN_NARROW = 64;
-/** Above this many marks in view the labels would cover the candles. */
-const LABELLED = 34;
 
 interface Props {
   name: string;
@@ -47,7 +46,7 @@ export function CandleChart({ name, series, candles, trades, positions }: Props)
   const place = useRef<HTMLDivElement>(null);
   const drawn = useRef<Drawn | null>(null);
   const [hovered, setHovered] = useState<number | null>(null);
-  const [crowded, setCrowded] = useState(false);
+  const [inView, setInView] = useState(0);
   const found = useMemo(
     () => marks(candles.rows, trades, positions),
     [candles.rows, trades, positions],
@@ -77,8 +76,7 @@ export function CandleChart({ name, series, candles, trades, positions }: Props)
       const range = now.chart.timeScale().getVisibleRange();
       if (!range) return;
       const [from, to] = [Number(range.from) * 1000, Number(range.to) * 1000];
-      const inView = found.filter((mark) => mark.openTime >= from && mark.openTime <= to).length;
-      setCrowded(inView > LABELLED);
+      setInView(found.filter((mark) => mark.openTime >= from && mark.openTime <= to).length);
     };
     count();
     now.chart.timeScale().subscribeVisibleTimeRangeChange(count);
@@ -89,8 +87,8 @@ export function CandleChart({ name, series, candles, trades, positions }: Props)
   }, [found]);
 
   useEffect(() => {
-    drawn.current?.markers.setMarkers(found.map((mark) => markerOf(mark, crowded)));
-  }, [found, crowded]);
+    drawn.current?.markers.setMarkers(found.map((mark) => markerOf(mark, inView)));
+  }, [found, inView]);
 
   useEffect(() => {
     if (drawn.current) showLevels(drawn.current, positions);
@@ -100,7 +98,7 @@ export function CandleChart({ name, series, candles, trades, positions }: Props)
   const row = candles.rows.find(([openTime]) => openTime === hovered) ?? last;
   const label = last
     ? `Candles of ${name}; last close ${price(last[4])} at ${time(last[0])} UTC, ` +
-      `${trades.length} closed trades marked`
+      `${counted(trades.length, "closed trade")} marked`
     : `Candles of ${name}`;
   return (
     <>
@@ -134,7 +132,7 @@ function Legend({ row, marks: here }: { row: CandleRow; marks: Mark[] }) {
       </span>
       {here.map((mark) => (
         <span key={mark.id} className="mark">
-          {mark.kind} {mark.side} {mark.kind === "exit" && `· ${mark.text} `}@ {price(mark.price)}
+          {mark.owner}: {mark.kind} {mark.side} {mark.kind === "exit" && `· ${mark.text} `}@ {price(mark.price)}
           {mark.profit !== null && (
             <b className={tone(mark.profit)}> {signed(mark.profit, 2)}</b>
           )}
@@ -210,12 +208,13 @@ function show(drawn: Drawn, series: string, { rows, epoch }: Grown<CandleRow>): 
 
 function showLevels(drawn: Drawn, positions: readonly Position[]): void {
   for (const line of drawn.lines) drawn.candles.removePriceLine(line);
+  const owner = (one: Position): string => (positions.length > 1 ? ` ${shortId(one.configuration_id)}` : "");
   drawn.lines = positions.flatMap((position) =>
     (
       [
-        [position.entry_price, colors().accent, position.side],
-        [position.stop_price, colors().down, "stop"],
-        [position.take_profit_price, colors().up, "target"],
+        [position.entry_price, colors().accent, `${position.side} ${whose(position)}`],
+        [position.stop_price, colors().down, `stop${owner(position)}`],
+        [position.take_profit_price, colors().up, `target${owner(position)}`],
       ] as const
     ).flatMap(([level, color, title]) =>
       level === null
@@ -240,7 +239,8 @@ function volumeOf([openTime, open, , , close, volume]: CandleRow) {
   return { time: seconds(openTime), value: volume, color: `${close >= open ? colors().up : colors().down}38` };
 }
 
-function markerOf(mark: Mark, crowded: boolean): SeriesMarker<Time> {
+function markerOf(mark: Mark, inView: number): SeriesMarker<Time> {
+  const label = labelOf(mark, inView);
   const isLong = mark.side === "long";
   const time_ = seconds(mark.openTime);
   if (mark.kind === "entry") {
@@ -251,7 +251,7 @@ function markerOf(mark: Mark, crowded: boolean): SeriesMarker<Time> {
       shape: isLong ? "arrowUp" : "arrowDown",
       color: colors().accent,
       size: 1,
-      ...(crowded ? {} : { text: mark.text }),
+      ...(label === null ? {} : { text: label }),
     };
   }
   return {
@@ -261,6 +261,6 @@ function markerOf(mark: Mark, crowded: boolean): SeriesMarker<Time> {
     shape: "circle",
     color: (mark.profit ?? 0) >= 0 ? colors().up : colors().down,
     size: 0.8,
-    ...(crowded ? {} : { text: mark.text }),
+    ...(label === null ? {} : { text: label }),
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { candle, position, trade } from "../../api/fixtures";
-import { candleAt, marks } from "./markers";
+import { candleAt, labelOf, marks } from "./markers";
 
 const rows = [candle(100), candle(200), candle(400), candle(500)];
 
@@ -23,7 +23,7 @@ describe("candleAt", () => {
 describe("marks", () => {
   it("put an entry at the candle it opened with", () => {
     expect(marks(rows, [], [position("p", { entry_time: 200 })])).toEqual([
-      expect.objectContaining({ kind: "entry", openTime: 200, side: "long", text: "long" }),
+      expect.objectContaining({ kind: "entry", openTime: 200, side: "long", text: "long", owner: "sma cross c" }),
     ]);
   });
 
@@ -38,6 +38,18 @@ describe("marks", () => {
       [200, "stop", -3],
       [400, "signal", 19],
       [400, "time", 1],
+    ]);
+  });
+
+  it("say whose they are, at the candles too where there is room", () => {
+    const [entry] = marks(rows, [trade("t", { entry_time: 200, configuration_id: "3166a7b9-1", strategy: "sma_cross" })], []);
+    if (!entry) throw new Error("no mark");
+    expect(entry.owner).toBe("sma cross 3166a7b9");
+    expect([10, 11, 34, 35].map((inView) => labelOf(entry, inView))).toEqual([
+      "long · sma cross 3166a7b9",
+      "long",
+      "long",
+      null,
     ]);
   });
 

@@ -1,6 +1,7 @@
 /** Entries and exits as marks on the candles of one series. Pure. */
 
 import type { CandleRow, Position, Trade } from "../../api/types";
+import { whose } from "../../lib/whose";
 
 export interface Mark {
   id: string;
@@ -10,6 +11,8 @@ export interface Mark {
   side: "long" | "short";
   /** What the label says. */
   text: string;
+  /** Whose it is. */
+  owner: string;
   /** After fees; null for entries. */
   profit: number | null;
   price: number;
@@ -29,6 +32,16 @@ const AT_OPEN = new Set(["signal", "time"]);
 
 export function reasonText(reason: string): string {
   return REASONS[reason] ?? reason;
+}
+
+/** Above so many marks in view their labels would cover the candles; above fewer, whose they are. */
+const LABELLED = 34;
+const OWNED = 10;
+
+/** What a mark's label has room for, by how many are in view. */
+export function labelOf({ text, owner }: Mark, inView: number): string | null {
+  if (inView > LABELLED) return null;
+  return inView > OWNED ? text : `${text} · ${owner}`;
 }
 
 /** The last candle that opened at or before a time (or, `strictly`, before it). */
@@ -73,6 +86,7 @@ export function marks(
       kind: "entry",
       side: held.side,
       text: held.side,
+      owner: whose(held),
       profit: null,
       price: Number(held.entry_price),
     });
@@ -83,6 +97,7 @@ export function marks(
       kind: "exit",
       side: trade.side,
       text: reasonText(trade.exit_reason),
+      owner: whose(trade),
       profit: Number(trade.profit),
       price: Number(trade.exit_price),
     });

@@ -2,7 +2,7 @@
 
 import { useMemo } from "react";
 
-import type { CandleRow, Series } from "../../api/types";
+import type { CandleRow, Position, Series, Trade } from "../../api/types";
 import { CandleChart } from "../../charts/candles/CandleChart";
 import { useScheme } from "../../charts/theme";
 import { price, tone } from "../../lib/format";
@@ -12,16 +12,19 @@ import { Panel } from "../../ui/Panel";
 
 interface Props {
   state: State;
+  /** Of the picked series. */
+  trades: readonly Trade[];
+  positions: readonly Position[];
   isTraining: boolean;
   onPick: (series: string) => void;
 }
 
-export function CandlePanel({ state, isTraining, onPick }: Props) {
+export function CandlePanel({ state, trades, positions, isTraining, onPick }: Props) {
   const { picked, series } = state;
   const scheme = useScheme();
   const held = useMemo(
-    () => state.positions.filter((position) => position.series === picked),
-    [state.positions, picked],
+    () => positions.filter((position) => position.series === picked),
+    [positions, picked],
   );
   const shown = picked === null ? null : parseSeries(picked);
   return (
@@ -49,7 +52,7 @@ export function CandlePanel({ state, isTraining, onPick }: Props) {
           name={`${shown.symbol} ${shown.timeframe}`}
           series={shown.series}
           candles={state.candles}
-          trades={state.seriesTrades}
+          trades={trades}
           positions={held}
         />
       )}

@@ -8,6 +8,7 @@ import { NOTHING, price, quantity, shortTime, words } from "../../lib/format";
 import { Side } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Table } from "../../ui/Table";
+import { Whose } from "../../ui/Whose";
 
 const STATES: Record<string, string> = {
   OPEN: "waiting",
@@ -15,6 +16,8 @@ const STATES: Record<string, string> = {
   REFUSED: "refused",
   EXPIRED: "expired",
 };
+
+const NONE = "This configuration has ordered nothing yet.";
 
 /** The quantity; of an entry at market that waits, the money that it may spend. */
 function size(order: Order): string {
@@ -26,9 +29,12 @@ function size(order: Order): string {
 export const Orders = memo(function Orders({
   orders,
   known,
+  isOne = false,
 }: {
   orders: readonly Order[];
   known: Known;
+  /** They are one configuration's alone. */
+  isOne?: boolean;
 }) {
   return (
     <Panel
@@ -36,7 +42,7 @@ export const Orders = memo(function Orders({
       title="Orders"
       note="newest first, UTC"
       known={known}
-      awaited={orders.length ? null : "Waiting for the first order: a signal, sized by its weight."}
+      awaited={orders.length ? null : isOne ? NONE : "Waiting for the first order: a signal, sized by its weight."}
     >
       <Table
         testId="orders"
@@ -57,6 +63,9 @@ export const Orders = memo(function Orders({
               {order.order_type !== "market" && (
                 <span className="muted"> {words(order.order_type)}</span>
               )}
+              <small>
+                <Whose row={order} />
+              </small>
             </td>
             <td className="number wide">{size(order)}</td>
             <td className="number">{price(order.fill_price ?? order.reference_price)}</td>

@@ -4,17 +4,23 @@ import { memo } from "react";
 
 import type { Known } from "../../api/known";
 import type { Signal } from "../../api/types";
-import { price, shortTime, words } from "../../lib/format";
+import { price, shortTime } from "../../lib/format";
 import { Side } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Table } from "../../ui/Table";
+import { Whose } from "../../ui/Whose";
+
+const NONE = "This configuration has given no signal yet.";
 
 export const Signals = memo(function Signals({
   signals,
   known,
+  isOne = false,
 }: {
   signals: readonly Signal[];
   known: Known;
+  /** They are one configuration's alone. */
+  isOne?: boolean;
 }) {
   return (
     <Panel
@@ -22,7 +28,7 @@ export const Signals = memo(function Signals({
       title="Signals"
       note="newest first, UTC"
       known={known}
-      awaited={signals.length ? null : "Waiting for the first signal of an active configuration."}
+      awaited={signals.length ? null : isOne ? NONE : "Waiting for the first signal of an active configuration."}
     >
       <Table
         testId="signals"
@@ -30,7 +36,6 @@ export const Signals = memo(function Signals({
         columns={[
           { name: "Time" },
           { name: "Signal" },
-          { name: "Strategy" },
           { name: "Price", isNumber: true },
         ]}
       >
@@ -39,8 +44,10 @@ export const Signals = memo(function Signals({
             <td className="muted">{shortTime(signal.decided_at)}</td>
             <td>
               <b>{signal.symbol}</b> <Side side={signal.action} />
+              <small>
+                <Whose row={signal} />
+              </small>
             </td>
-            <td className="muted">{words(signal.strategy)}</td>
             <td className="number">{price(signal.reference_price)}</td>
           </tr>
         ))}

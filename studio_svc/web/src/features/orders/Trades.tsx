@@ -9,16 +9,22 @@ import { fixed, price, quantity, shortTime, signed, tone } from "../../lib/forma
 import { Side } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Table } from "../../ui/Table";
+import { Whose } from "../../ui/Whose";
+
+const NONE = "This configuration has closed no trade yet.";
 
 export const Trades = memo(function Trades({
   trades,
   total,
   known,
+  isOne = false,
 }: {
   trades: readonly Trade[];
   /** How many there are in all; null while that is not known. */
   total: number | null;
   known: Known;
+  /** They are one configuration's alone. */
+  isOne?: boolean;
 }) {
   return (
     <Panel
@@ -26,7 +32,7 @@ export const Trades = memo(function Trades({
       title="Closed trades"
       note={total !== null && total > trades.length ? `last ${trades.length} of ${fixed(total, 0)}, UTC` : "UTC"}
       known={known}
-      awaited={trades.length ? null : "Waiting for the first closed trade."}
+      awaited={trades.length ? null : isOne ? NONE : "Waiting for the first closed trade."}
     >
       <Table
         testId="trades-table"
@@ -46,7 +52,10 @@ export const Trades = memo(function Trades({
             <td className="muted">{shortTime(trade.exit_time)}</td>
             <td>
               <b>{trade.symbol}</b> <Side side={trade.side} />
-              <small className="narrow">{reasonText(trade.exit_reason)}</small>
+              <small>
+                <Whose row={trade} />
+                <span className="narrow"> · {reasonText(trade.exit_reason)}</span>
+              </small>
             </td>
             <td className="number wide">{quantity(trade.quantity)}</td>
             <td className="number">

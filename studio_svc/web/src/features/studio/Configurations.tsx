@@ -4,9 +4,10 @@ import { memo, useState, useSyncExternalStore } from "react";
 
 import type { Known } from "../../api/known";
 import type { Configuration, Figures } from "../../api/types";
-import { fixed, quantity, signed, time, tone, words } from "../../lib/format";
+import { counted, fixed, quantity, signed, time, tone, words } from "../../lib/format";
 import { Stage } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
+import { Whose } from "../../ui/Whose";
 import { History } from "./History";
 
 const SAMPLES = [
@@ -88,7 +89,10 @@ function Name({ one, isOpen, onToggle }: Row) {
       <button type="button" className="name" aria-expanded={isOpen} onClick={onToggle} title="Show its history">
         <b>{one.symbol}</b> {words(one.strategy)}
       </button>
-      <small title={paramsText(one.params)}>{paramsText(one.params)}</small>
+      <small title={paramsText(one.params)}>
+        {/* its strategy stands above */}
+        <Whose row={{ ...one, strategy: null }} /> · {paramsText(one.params)}
+      </small>
     </>
   );
 }
@@ -120,7 +124,7 @@ function Card({ one, isOpen, onToggle }: Row) {
         </caption>
         <thead>
           <tr>
-            <th scope="col">{fixed(one.trials, 0)} trials</th>
+            <th scope="col">{counted(one.trials, "trial")}</th>
             {SAMPLES.map(([name, label, title]) => (
               <th key={name} scope="col" className="number" title={title}>
                 {label}
@@ -140,7 +144,7 @@ function Card({ one, isOpen, onToggle }: Row) {
         </tbody>
       </table>
       <small>
-        On paper: {fixed(one.paper_trades, 0)} trades{" "}
+        On paper: {counted(one.paper_trades, "trade")}{" "}
         <span className={tone(Number(one.paper_profit))}>{one.paper_trades > 0 && <Paper one={one} />}</span>
       </small>
       {isOpen && <History one={one} />}

@@ -1,31 +1,27 @@
-"""What the operator's pages let one ask the database is answered by it."""
+"""What the pages let one ask the database is answered by it."""
 
 import re
-from pathlib import Path
 
 import pytest
 
+from tests.pages import PAGES, blocks
 from tradepulse.runtime.db import connect, migrate
 
 pytestmark = pytest.mark.integration
-PAGES = Path(__file__).parents[2] / "docs" / "guides" / "operations"
 
 
 def questions() -> list[str]:
     """Return the statements of the pages' SQL blocks, and those that they give to psql."""
-    text = "\n".join(page.read_text() for page in sorted(PAGES.glob("*.md")))
-    blocks = re.findall(r"(?ms)^```sql\n(.*?)^```", text)
-    found = [one.strip() for block in blocks for one in block.split(";") if one.strip()]
+    found = [block for page in PAGES for block in blocks(page)]
+    asked = ";".join(block.text for block in found if block.language == "sql").split(";")
+    given = "\n".join(block.text for block in found if block.language == "console")
     return [
-        *found,
-        *(
-            said
-            for _, said in re.findall(r"""^\$ psql .*?(['"])(select .*?)\1""", text, re.MULTILINE)
-        ),
+        *(one.strip() for one in asked if one.strip()),
+        *(said for _, said in re.findall(r"""(?m)^\$ psql .*?(['"])(select .*?)\1""", given)),
     ]
 
 
-async def test_every_question_of_the_operators_pages_is_answered(database_url: str) -> None:
+async def test_every_question_of_the_pages_is_answered(database_url: str) -> None:
     await migrate(database_url)
     asked = questions()
     assert len(asked) > 6
