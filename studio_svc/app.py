@@ -40,6 +40,7 @@ from studio_svc.stream.watch import (
 from studio_svc.studio.routes import change_routes, configuration_routes, job_routes
 from studio_svc.system.backups import LOOK_EVERY_S, BackupWatch
 from studio_svc.system.census import COUNTED_EVERY_S, Census
+from studio_svc.system.following import market_troubles
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.routes import system_routes
 from studio_svc.web_app.meters import PAGE, HttpMeters
@@ -212,7 +213,12 @@ def declare(service: Service, settings: StudioSettings) -> None:
             raise RefusedError(str(error)) from error
         # the services are ours: a proxy of the environment knows nothing of them
         client = httpx.AsyncClient(trust_env=False)
-        health = HealthWatch(settings.studio_services, client, service.unready)
+        health = HealthWatch(
+            settings.studio_services,
+            client,
+            service.unready,
+            partial(market_troubles, service.pool),
+        )
         service.background(partial(health.run, hub), "health to pages")
         pages = create_app(stores, hub, health, token, meters=meters)
         service.pages = service.traces.web(pages)
