@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from contracts.topics import ACCOUNT
 from studio_svc.access.middleware import API, TokenAuth, TokenError, cookie_name, read_token
 from studio_svc.data.routes import coverage_routes, gap_routes, subscription_routes
+from studio_svc.ledger.routes import ledger_routes
 from studio_svc.markets.routes import market_routes
 from studio_svc.orders.routes import order_routes
 from studio_svc.overview.routes import overview_routes
@@ -98,6 +99,7 @@ def create_api(
     for routes in (
         overview_routes(stores.overview, hub, visible),
         order_routes(stores.orders),
+        ledger_routes(stores.ledger),
         weight_routes(stores.rl),
         model_routes(stores.rl),
         training_routes(stores.trainings),

@@ -6,6 +6,7 @@ from typing import Self
 import asyncpg
 
 from studio_svc.data.store import MarketDataStore
+from studio_svc.ledger.store import LedgerStore
 from studio_svc.markets.store import CandleStore
 from studio_svc.orders.store import OrderStore
 from studio_svc.overview.store import OverviewStore
@@ -25,6 +26,7 @@ class Stores:
     rl: WeightStore
     trainings: TrainingStore
     orders: OrderStore
+    ledger: LedgerStore
     data: MarketDataStore
 
     @classmethod
@@ -38,5 +40,6 @@ class Stores:
             rl=WeightStore(pool, portfolio),
             trainings=TrainingStore(pool),
             orders=OrderStore(pool, account),
+            ledger=LedgerStore(pool, account, portfolio),
             data=MarketDataStore(pool),
         )

@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _FROM = {
     "Candles": "tradepulse.candles.arrays",
     "Time": "tradepulse.candles.times",
+    "connect": "tradepulse.library.live",
     "from_frame": "tradepulse.library.series",
     "load": "tradepulse.library.series",
     "load_all": "tradepulse.library.series",

@@ -26,7 +26,7 @@ left join (
 where $2::uuid is null or k.configuration_id = $2
 order by k.is_active desc, k.retired, k.exchange, k.symbol, k.timeframe, k.strategy,
     k.created_at desc
-limit 200
+limit $3
 """
 
 
@@ -62,10 +62,14 @@ class ConfigurationView(View):
 
 
 async def trained_configurations(
-    pool: "asyncpg.Pool[Record]", account: str, configuration_id: UUID | None = None
+    pool: "asyncpg.Pool[Record]",
+    account: str,
+    configuration_id: UUID | None = None,
+    *,
+    limit: int = 200,
 ) -> list[ConfigurationView]:
     """Return the configurations, active ones first; where one is asked for, it or nothing."""
-    rows = await pool.fetch(_CONFIGURATIONS, account, configuration_id)
+    rows = await pool.fetch(_CONFIGURATIONS, account, configuration_id, limit)
     return [_configuration(row) for row in rows]
 
 

@@ -26,6 +26,7 @@ from tradepulse.research.jobs import JobSpec, request_cancel, submit_job
 from tradepulse.research.report_page import POLICY, report_page
 from tradepulse.runtime.refusals import NotFoundError
 
+Every = Annotated[int, Query(ge=1, le=100_000, description="how many at most")]
 REPORT_HEADERS = {"content-security-policy": f"{POLICY}; frame-ancestors 'none'"}
 """The report's one script is inline, and allowed by its hash."""
 
@@ -60,9 +61,9 @@ def configuration_routes(store: StudioStore) -> APIRouter:
     router = APIRouter(prefix="/api/configurations", tags=["research"])
 
     @router.get("")
-    async def configurations() -> list[ConfigurationView]:
+    async def configurations(limit: Every = 200) -> list[ConfigurationView]:
         """Return the configurations, in-sample beside out-of-sample, with trials and gates."""
-        return await store.configurations()
+        return await store.configurations(limit)
 
     @router.get("/{configuration_id}")
     async def configuration(configuration_id: UUID) -> ConfigurationDetailView:
@@ -125,7 +126,7 @@ def job_routes(store: StudioStore) -> APIRouter:
     router = APIRouter(prefix="/api/jobs", tags=["research"])
 
     @router.get("")
-    async def jobs(limit: Annotated[int, Query(ge=1, le=200)] = 20) -> list[JobView]:
+    async def jobs(limit: Every = 20) -> list[JobView]:
         """Return searches and validations with their progress, newest first."""
         return await store.jobs(limit)
 

@@ -21,9 +21,9 @@ class StudioStore:
         self.pool = pool
         self._account = account
 
-    async def configurations(self) -> list[ConfigurationView]:
+    async def configurations(self, limit: int = 200) -> list[ConfigurationView]:
         """Return the trained configurations, active ones first."""
-        return await trained_configurations(self.pool, self._account)
+        return await trained_configurations(self.pool, self._account, limit=limit)
 
     async def configuration(self, configuration_id: UUID) -> ConfigurationDetailView:
         """Return one configuration with its history.

@@ -1,4 +1,4 @@
-"""The ledger's rows as the commands give them, from a real database."""
+"""The ledger's rows as the commands, the API and the library give them, from a real database."""
 
 import asyncio
 import csv
@@ -7,12 +7,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
-from studio_page import Studio
+from starlette.types import ASGIApp
+from studio_page import TOKEN, Studio
 from studio_rows import HALF_HOUR, START, Seeded, configuration_id
 
 from tests.command import invoke
+from tradepulse.embedded.addresses import NoSystemError
+from tradepulse.library.live import Live, connect
+from tradepulse.runtime.refusals import NotFoundError, RefusedError
 
 BTC = str(configuration_id("BTC/USD", "sma_cross"))
 MORE = "--last N shows more, --csv/--json/--parquet FILE write all"
@@ -29,6 +34,28 @@ def ask(studio: Studio, seeded: Seeded, database_url: str, monkeypatch: pytest.M
         return told[1] if status else told[0]
 
     return asked
+
+
+class Bridge(httpx.BaseTransport):
+    """Brings what a synchronous client asks to the application in the test's loop."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app, self._loop = app, asyncio.get_running_loop()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return asyncio.run_coroutine_threadsafe(self._answer(request), self._loop).result()
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        answer = await httpx.ASGITransport(self._app).handle_async_request(request)
+        body = b"".join([part async for part in answer.aiter_raw()])
+        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+
+
+def live_of(studio: Studio, token: str = TOKEN) -> Live:
+    """Return the library's connection, which asks for seven rows at a time."""
+    headers = {"authorization": f"Bearer {token}"}
+    client = httpx.Client(transport=Bridge(studio.app), base_url="http://page", headers=headers)
+    return Live(client, page=7)
 
 
 TABLES = {
@@ -138,3 +165,67 @@ async def test_what_is_asked_for_and_nothing_else(ask: Ask, studio: Studio) -> N
         assert line.endswith(f"of an id that begins with '{start}'; see `tradepulse configs`\n")
     line = await ask("equity", "--csv", "no/such.csv", status=1)
     assert line == "tradepulse equity: no/such.csv: No such file or directory\n"
+
+
+CALLS: tuple[tuple[str, dict[str, object], tuple[object, ...]], ...] = (
+    ("trades", {}, ()),
+    ("trades", {"configuration": BTC[:4]}, ("--configuration", BTC[:4])),
+    ("orders", {"symbol": ["ETH/USD", "LTC/USD"]}, ("--symbol", "ETH/USD,LTC/USD")),
+    ("orders", {"start": "2018-03-02"}, ("--from", "2018-03-02")),
+    ("equity", {"end": START + 50 * HALF_HOUR}, ("--to", START + 50 * HALF_HOUR)),
+    ("weights", {"symbol": "ETH/USD"}, ("--symbol", "ETH/USD")),
+    ("signals", {"start": datetime(2018, 3, 4, tzinfo=UTC)}, ("--from", "2018-03-04")),
+    ("signals", {"symbol": "DOGE/USD"}, ("--symbol", "DOGE/USD")),
+)
+
+
+async def test_a_call_gives_what_its_command_writes(
+    ask: Ask, studio: Studio, tmp_path: Path
+) -> None:
+    counts = []
+    with live_of(studio) as live:
+        for name, how, options in CALLS:
+            frame = await asyncio.to_thread(getattr(live, name), **how)
+            file = tmp_path / "r.parquet"
+            await ask(name, *options, "--parquet", file)
+            assert frame.equals(pl.read_parquet(file)), (name, how)
+            assert frame.schema == pl.read_parquet_schema(file)
+            counts.append(len(frame))
+    assert counts == [13, 5, 11, 15, 49, 1, 11, 0]
+
+
+async def test_a_running_system_from_python(studio: Studio, seeded: Seeded) -> None:
+    mine, wrong = live_of(studio), live_of(studio, "wrong")
+
+    def used() -> None:
+        with mine as live:
+            found = live.configurations()
+            assert len(found) == 6
+            assert found["is_active"].sum() == 5
+            assert found.unnest("out_of_sample")["sharpe"].is_not_null().all()
+            job = live.jobs.submit(
+                strategies=["sma_cross"], exchange="kraken", symbols=["BTC/USD"], timeframe="30m",
+                start="2018-03-01", trials=5,
+            )  # fmt: skip
+            assert (job["status"], job["spec"]["start"]) == ("QUEUED", START)
+            assert live.jobs.cancel(job["job_id"])["status"] == "CANCELLED"
+            jobs = live.jobs.list()
+            assert jobs.filter(pl.col("job_id") == job["job_id"])["status"].to_list() == [
+                "CANCELLED"
+            ]
+            assert jobs.schema["created_at"] == pl.Datetime("ms", "UTC")
+            with pytest.raises(NotFoundError, match="no configuration of an id that begins with"):
+                live.trades(configuration="ffff")
+            with pytest.raises(RefusedError, match="strategy"):
+                live.jobs.submit(strategies=["no"], exchange="x", symbols=["y"], timeframe="1h")
+        with wrong as live, pytest.raises(RefusedError, match="wrong token"):
+            live.equity()
+
+    await asyncio.to_thread(used)
+    with pytest.raises(NoSystemError, match="give token=, or the whole address"):
+        connect(address="http://127.0.0.1:1")
+    with (
+        connect(address="http://127.0.0.1:1/?token=abc") as live,
+        pytest.raises(NoSystemError, match="no system answers at http"),
+    ):
+        live.trades()

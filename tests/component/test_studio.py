@@ -515,7 +515,7 @@ class TestJobs:
             (
                 {"symbols": [f"S{n}/USD" for n in range(200)], "trials": 100_000},
                 409,
-                "1 strategies on 200 symbols with 100000 trials each are 20000000 trials",
+                "1 strategy on 200 symbols with 100,000 trials each are 20,000,000 trials",
             ),
         ],
     )

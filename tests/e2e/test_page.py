@@ -100,6 +100,9 @@ def test_the_page_lives_by_push(browser: Browser, running_system: str) -> None:
     ).first.wait_for(timeout=2 * SOON_MS)
     expect(page.get_by_test_id("weights")).to_be_visible(timeout=SOON_MS)
     assert rows(page, "configurations") > 0
+    # each says whose it is, also what came by push
+    for owner in page.get_by_test_id("orders").get_by_test_id("whose").all_inner_texts():
+        assert re.fullmatch(r"[a-z]+( [a-z]+)+ [0-9a-f]{8}", owner)
     assert set(asked) <= {"/api/stream"}, "the page asks again instead of being told"
     assert complaints == []
 
@@ -129,6 +132,11 @@ def test_a_report_opens_with_its_history(browser: Browser, running_system: str) 
     text, address = link.evaluate("one => [one.innerText, one.getAttribute('href')]")
     said = re.fullmatch(r"(\d+) of (\d+)", text)
     assert said is not None
+    # what trades was switched on before that: the page says it before its figures
+    standing = page.get_by_test_id("standing")
+    expect(standing).to_contain_text("to show the way from a candle to a trade")
+    standing.locator("summary").click()
+    expect(standing).to_contain_text("How to look at one that passed")
     page.context.on("page", lambda opened: complain(opened, complaints))
     with page.context.expect_page() as opened:
         page.locator(f'[data-testid="report"][href="{address}"]').click()

@@ -156,6 +156,16 @@ def test_an_import_keeps_what_came_from_the_venue(database: str, files: Path) ->
     assert "5 stored candles of a better source differ and were kept" in warned
 
 
+LAZY = """
+from tradepulse.strategies import hold, strategy
+
+@strategy(space=(), defaults={}, features={})
+def by_hand_strategy(i, c, f, p):
+    \"\"\"Do nothing.\"\"\"
+    return hold()
+"""
+
+
 async def discover(connection: Any, share: float = 0.5) -> UUID:
     one = uuid4()
     new = NewConfiguration(
@@ -175,6 +185,77 @@ async def discover(connection: Any, share: float = 0.5) -> UUID:
     )
     await add_discovered(connection, new, "test")
     return one
+
+
+def test_my_own_numbers_trade_on_paper(database: str, tmp_path: Path) -> None:
+    asked = ("configs", "add", "--strategy", "sma_cross", "--params", '{"fast": 7}')
+    mine = (*asked, "--symbol", "BTC/USD", "--reason", "from my notebook")
+    assert invoke(*mine, status=1)[1] == (
+        "tradepulse configs: no candles of BTC/USD are stored or followed; there are none: import "
+        "a file first, or follow it by `subscriptions`\n"
+    )
+    walks = [random_walk(symbol, 5) for symbol in ("BTC/USD", "ETH/USD")]
+    walks.append(random_walk("BTC/USD", 5, exchange="other"))
+    on(database, lambda c: store_candles(c, walks, "import"))
+    assert invoke(*mine, status=1)[1] == (
+        "tradepulse configs: BTC/USD is there 2 times, other:BTC/USD:30m, test:BTC/USD:30m: choose "
+        "one with --exchange\n"
+    )
+    for told, line in (
+        ((*mine[:-1], " ", "--exchange", "test"), "a new configuration needs a reason"),
+        ((*mine, "--exchange", "test", "--share", "2"), "share 2 must be above 0 and at most 1"),
+        ((*mine, "--exchange", "x"), "no candles of x BTC/USD are stored or followed; there are "),
+        ((*asked, "--reason", "r"), "--symbol is missing: say what is traded, as --symbol BTC/USD"),
+        (("configs", "add", "--strategy", "nope", *mine[6:]), "--strategy: unknown strategy"),
+        ((*mine[:5], '{"slow": 9999}', *mine[6:], "--exchange", "test"), "'slow' is 9999"),
+    ):
+        assert line in invoke(*told, status=1)[1]
+    told, _ = invoke(*mine, "--exchange", "test")
+    one = told.split()[0]
+    assert told == (
+        f"{one} (sma_cross on test:BTC/USD:30m) is active, stage PAPER\n"
+        f"ask the gates: tradepulse configs validate {one[:8]}\n"
+    )
+    again = invoke(*mine, "--exchange", "test", status=1)[1]
+    assert again.endswith(f"this was made before: it is configuration {one}\n")
+    (shown,) = json.loads(invoke("configs", "list", "--active", "--json", "-")[0])
+    assert (shown["configuration_id"], shown["params"]["fast"], shown["job_id"]) == (one, 7, None)
+    events = json.loads(invoke("configs", "events", one, "--json", "-")[0])
+    assert [(e["to_stage"], e["reason"], e["by_person"]) for e in events] == [
+        ("DISCOVERY", "added by hand: from my notebook", True),
+        ("PAPER", "from my notebook", True),
+    ]
+
+    # what trades goes on trading while the gates look at it
+    told, _ = invoke("configs", "validate", one[:8])
+    job = told.split()[1]
+    assert told == (
+        f"validation {job} is queued; follow it: tradepulse optimize --follow {job}\n"
+        f"then read what the gates say: tradepulse configs report {one[:8]}\n"
+    )
+    assert f"is being validated: job {job}" in invoke("configs", "validate", one, status=1)[1]
+    assert (
+        "was not validated yet; `tradepulse configs validate "
+        in (invoke("configs", "report", one, status=1)[1])
+    )
+    other, _ = invoke(*asked, "--symbol", "ETH/USD", "--reason", "r")
+    invoke("configs", "deactivate", other.split()[0], "--reason", "r")
+    invoke("configs", "stage", other.split()[0], "discovery", "--reason", "r")
+    invoke("configs", "validate", other.split()[0])
+    found = {one["symbol"]: one for one in json.loads(invoke("configs", "--json", "-")[0])}
+    assert {name: (c["stage"], c["is_active"]) for name, c in found.items()} == {
+        "BTC/USD": ("PAPER", True),
+        "ETH/USD": ("VALIDATION", False),
+    }
+
+    # a strategy of a file: the services must know it, too
+    file = tmp_path / "by_hand_strategy.py"
+    file.write_text(LAZY)
+    told, _ = invoke("configs", "add", "--strategy", file, "--symbol", "ETH/USD", "--reason", "r")
+    assert told.splitlines()[-1] == (
+        "by_hand_strategy is of a file: it trades where the services know it, by STRATEGY_FILES or "
+        "`tradepulse up --strategy FILE`"
+    )
 
 
 def test_configurations(database: str) -> None:
@@ -206,15 +287,19 @@ def test_configurations(database: str) -> None:
     assert "GOLD is no stage; stages are DISCOVERY, VALIDATION" in line
     arguments = ("configs", "edit", str(one), "--params", '{"slow": 60}', "--reason", "slower")
     told, _ = invoke(*arguments)
-    assert "is not active, stage DISCOVERY" in told
     new = told.split()[0]
+    assert told == (
+        f"{new} (sma_cross on test:BTC/USD:30m) is not active, stage DISCOVERY\n"
+        f"its validation is queued: `tradepulse configs report {new[:8]}` says what the gates "
+        "found\nto trade it on paper whatever they say: "
+        f"tradepulse configs activate {new[:8]} --reason ...\n"
+    )
     assert (
         f"this edit was made before: it is configuration {new}" in invoke(*arguments, status=1)[1]
     )
     told, _ = invoke("configs", "show", new)
     for text in (
         "slow=60",
-        "- | -",
         f"edited from   {one}",
         "2017-07-14 02:40",
         "not validated yet",

@@ -57,7 +57,7 @@ def test_a_training_from_the_queue_to_its_report(database: Any, tmp_path: Path) 
     job_id = told.removeprefix("training ").strip()
     assert re.fullmatch(r"[0-9a-f-]{36}", job_id)
     assert f"{NO_TRAINER}; until then the training waits" in warned
-    assert "1 seeds are fewer than the 8 that the gates want" in warned
+    assert "1 seed is fewer than the 8 that the gates want" in warned
     elsewhere = invoke("optimize", "--follow", job_id, status=1)[1]
     assert f"`tradepulse policy train --follow {job_id}` follows it" in elsewhere
     assert invoke(*TRAIN, "--cancel", job_id)[0] == f"training {job_id} is cancelled\n"

@@ -38,8 +38,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Search parameters on stored candles, validate the best.",
     ),
     "configs": (
-        "research.validation:app",
-        "List configurations, look at one, switch, move or edit it.",
+        "research.by_hand:app",
+        "List configurations, add one, look at one, switch, move, edit or validate it.",
     ),
     "trades": (
         "ledger.commands:trades",

@@ -181,6 +181,27 @@ def load_strategies(files: Iterable[Path] | None) -> None:
             load_strategy_file(file)
 
 
+def named_strategy(text: str) -> str:
+    """Return the strategy that is meant by its name, or by its file if it is alone in it.
+
+    Raises:
+        CliError: the file cannot be used or holds several, or there is no such strategy.
+    """
+    from tradepulse.strategies import get_strategy
+    from tradepulse.strategies.files import load_strategy_file
+
+    with values_refused("--strategy"):
+        if not text.endswith(".py"):
+            return get_strategy(text).name
+        names = load_strategy_file(Path(text))
+    if len(names) > 1:
+        raise CliError(
+            f"--strategy {text}: holds {', '.join(names)}; give --strategy-file {text} and "
+            "--strategy with one of these names"
+        )
+    return names[0]
+
+
 def names_of(texts: Iterable[str] | None) -> list[str] | None:
     """Return the names of a repeated option, split at commas; None where none was given."""
     if texts is None:

@@ -11,12 +11,17 @@ from pydantic_settings import BaseSettings
 
 from tradepulse.runtime.kafka import KafkaAddress, KafkaSettings
 from tradepulse.runtime.settings import DatabaseAddress, describe
+from tradepulse.runtime.variables import unread
 
 S = TypeVar("S", bound=BaseSettings)
 KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 DATABASE = "DATABASE_URL"
 STATE = Path(".tradepulse")
 """The state folder where no other is given."""
+PAGE_SERVICE = "studio_svc"
+TOKEN_FILE = "studio_token"  # noqa: S105 - its name
+SERVICES_FILE = "prometheus.json"
+"""Where the services of a run are, in the state folder, as Prometheus reads it."""
 KEPT = {DATABASE: "database", KAFKA: "broker"}
 """What a run keeps in its state folder where the variable does not name another."""
 _PID_FILE_SOCKET_LINE = 4
@@ -75,7 +80,36 @@ def _running(state: Path, variable: str) -> Path:
     from tradepulse.embedded.state import lock_holder  # noqa: PLC0415 - psutil takes its time
 
     if lock_holder(state) is None:
+        meant = [line for line in unread(os.environ) if line.endswith(f"{variable}?")]
         raise NoSystemError(
             f"{variable} is not set and no `tradepulse up` runs in {state}: set it, or start one"
+            + "".join(f"; {line}" for line in meant)
         )
     return state
+
+
+def page_address(state: Path) -> tuple[str, str]:
+    """Return where the page and its API of a running `tradepulse up` are, and their token.
+
+    Raises:
+        NoSystemError: none runs there, or it has no page yet.
+    """
+    from tradepulse.embedded.state import lock_holder  # noqa: PLC0415 - psutil takes its time
+
+    if lock_holder(state) is None:
+        raise NoSystemError(f"no `tradepulse up` runs in {state}: start one, or name its folder")
+    try:
+        token = (state / TOKEN_FILE).read_text().strip()
+        return service_addresses(state)[PAGE_SERVICE], token
+    except (OSError, ValueError, KeyError):
+        raise NoSystemError(f"the page of {state} is not up yet; try again in a moment") from None
+
+
+def service_addresses(state: Path) -> dict[str, str]:
+    """Return the base URL of each service of a state folder, by name, as its last run had them.
+
+    Raises:
+        OSError, ValueError, KeyError: it has had none.
+    """
+    told = json.loads((state / SERVICES_FILE).read_text())
+    return {one["labels"]["job"]: f"http://{one['targets'][0]}" for one in told}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from tradepulse.embedded.addresses import TOKEN_FILE
 from tradepulse.embedded.children import EmbeddedError
 
 _LOCK = "tradepulse.lock"
@@ -68,7 +69,7 @@ class StateFolder:
     def token(self) -> str:
         """Give the page's token, made at the first call and kept in `token_file`."""
         if not self.token_file.exists():
-            partial = self.path / "studio_token.partial"
+            partial = self.path / f"{TOKEN_FILE}.partial"
             partial.unlink(missing_ok=True)
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
                 file.write(secrets.token_urlsafe(24))
@@ -78,7 +79,7 @@ class StateFolder:
     @property
     def token_file(self) -> Path:
         """The file of the page's token, readable by its owner only."""
-        return self.path / "studio_token"
+        return self.path / TOKEN_FILE
 
     def close(self) -> None:
         """Unlock the folder, unless a process that was handed the lock still runs."""

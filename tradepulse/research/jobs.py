@@ -23,6 +23,7 @@ from pydantic import (
 from contracts.events import NAMESPACE
 from tradepulse.candles.timeframes import timeframe_ms
 from tradepulse.research.configurations import StoredConfiguration
+from tradepulse.research.counting import counted
 from tradepulse.research.space import space_of
 from tradepulse.runtime.db import Connection
 from tradepulse.runtime.refusals import NotFoundError, RefusedError, refused_as
@@ -132,9 +133,10 @@ class JobSpec(BaseModel):
         if together > MOST_TRIALS:
             raise RefusedError(
                 "too_many_trials",
-                f"{len(self.strategies)} strategies on {len(self.symbols)} symbols with "
-                f"{self.trials} trials each are {together} trials; at most {MOST_TRIALS} are one "
-                "search: make several of it",
+                f"{counted(len(self.strategies), 'strategy', 'strategies')} on "
+                f"{counted(len(self.symbols), 'symbol')} with {counted(self.trials, 'trial')} each "
+                f"are {together:,} trials; at most {MOST_TRIALS:,} are one search: make several "
+                "of it",
             )
         if stray := sorted(set(self.fixed) - set(self.strategies)):
             raise RefusedError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from tradepulse.candles.timeframes import timeframe_ms
+from tradepulse.research.counting import counted
 from tradepulse.research.policies.gates import PolicyThresholds
 from tradepulse.research.policies.time_split import (
     Searched,
@@ -92,8 +93,8 @@ async def check_policy(
     trainer = await _machine(pool, check)
     if len(asked.numbers) < PolicyThresholds().seeds:
         check.warnings.append(
-            f"{asked.seeds} seeds are fewer than the {PolicyThresholds().seeds} that the gates "
-            "want, so the model will be refused"
+            f"{counted(asked.seeds, 'seed is', 'seeds are')} fewer than the "
+            f"{PolicyThresholds().seeds} that the gates want, so the model will be refused"
         )
     if not check.refusals:
         check.seconds = await _seconds(pool, check.spec, trainer)

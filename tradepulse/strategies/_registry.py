@@ -1,8 +1,10 @@
 """Which strategies there are, and what a new one must be."""
 
+import ast
 import inspect
 import math
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from keyword import iskeyword
@@ -119,8 +121,26 @@ def _check_new(name: str, rule: object, features: object) -> None:
         changes.append(
             f"take ({', '.join(ARGUMENTS)}), read c.close[i], f.fast[i] and p.window, and {ANSWERS}"
         )
+    elif place := _read_by_place(rule):
+        changes.append(f"read f.fast[i] and p.window by their names, not {place}")
     if changes:
         raise ValueError(f"{name} is not of the form of a strategy: {'; '.join(changes)}: {GUIDE}")
+
+
+def _read_by_place(rule: Callable[..., Any]) -> str | None:
+    """Find a feature or a parameter that a rule reads by its place, as `f[0]`."""
+    try:
+        written = ast.parse(textwrap.dedent(inspect.getsource(rule)))
+    except (OSError, SyntaxError):
+        # what has no file of its own, as a lambda among arguments
+        return None
+    shown = list(inspect.signature(rule).parameters)[2:]
+    for node in ast.walk(written):
+        if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name):
+            continue
+        if node.value.id in shown:
+            return ast.unparse(node)
+    return None
 
 
 def _check_sources(name: str, features: Iterable[tuple[str, Feature]]) -> None:

@@ -47,6 +47,7 @@ def test_what_is_wanted_is_asked_for_in_runs() -> None:
     assert (work.where, work.step_ms) == (("test", "A/USD", "1h"), HOUR)
     assert came(work, 2) == "2 candles came, 4 are missing still"
     assert came(Work(gap(), wanted[:0]), 2) == "2 candles came"
+    assert came(Work(gap(), wanted[:1]), 1) == "1 candle came, 1 is missing still"
 
 
 def test_only_steps_that_gave_candles_are_named_each_once() -> None:

@@ -178,6 +178,36 @@ def test_a_repaired_reference_counts_from_then_on() -> None:
     assert expected("relative_strength", btc=rough) != expected("relative_strength")
 
 
+def test_a_repair_renews_the_higher_candles_that_are_kept() -> None:
+    late = LTC.open_time[150]
+    there = LTC.open_time == late
+    rough = replace(
+        LTC,
+        close=np.where(there, LTC.close * 1.3, LTC.close),
+        high=np.where(there, LTC.high * 1.4, LTC.high),
+    )
+    world = World(rough)
+    handler, _ = handler_on(world, "trend_pullback", LTC)
+    cut = 158  # its four hours have closed since
+    for one in wire(rough)[:cut]:
+        deliver(handler, [one])
+    world.stored[LTC.series] = LTC
+    deliver(handler, [wire(LTC, "repaired")[150]])
+    for one in wire(LTC)[cut:]:
+        deliver(handler, [one])
+    of = Configuration(
+        UUID(int=1), "trend_pullback", "test", "LTC/USD", "30m", CHOSEN["trend_pullback"]
+    )
+    close = int(LTC.close_time[cut])
+
+    def since(candles: Candles) -> dict:
+        told = {int(candles.close_time[row]): one for row, one in signals_of(of, candles)}
+        return {time: one for time, one in told.items() if time >= close}
+
+    assert {time: one for time, one in said(world).items() if time >= close} == since(LTC)
+    assert since(rough) != since(LTC)
+
+
 def test_a_live_candle_waits_for_the_reference_and_holds_up_nobody_else() -> None:
     world = World(ETH, BTC, LTC)
     handler, _ = handler_on(world, "relative_strength", ETH)

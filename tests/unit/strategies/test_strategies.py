@@ -1,5 +1,6 @@
 """The kernels: the same to the bit live and in the backtest, blind to the future, and right."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from tradepulse.strategies import (
     enter_short,
     get_strategy,
     hold,
+    leave,
     strategy,
     strategy_names,
 )
@@ -410,6 +412,19 @@ def test_a_wrong_strategy_is_refused_when_registered(changed: dict[str, Any], me
     with pytest.raises(ValueError, match=message):
         strategy(**{**given, **changed})(lambda i, c, f, p: hold())
     assert "new" not in STRATEGIES
+
+
+def test_what_is_read_by_its_place_is_refused_when_registered() -> None:
+    def first(i, c, f, p):  # type: ignore[no-untyped-def]
+        return leave() if f[0][i] > 0.0 else hold()
+
+    def second(i, c, features, params):  # type: ignore[no-untyped-def]
+        return leave() if features.a[i] > params[1] else hold()
+
+    for rule, said in ((first, "f[0]"), (second, "params[1]")):
+        with pytest.raises(ValueError, match=re.escape(f"by their names, not {said}: docs/")):
+            strategy(space=A, defaults={"a": 0}, features={"a": sma("a")}, name="new")(rule)
+        assert "new" not in STRATEGIES
 
 
 @pytest.fixture

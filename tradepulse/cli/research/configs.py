@@ -31,7 +31,8 @@ _FIGURES = (
     ("trades", "trades", ","),
 )
 
-_HELP = "List configurations, look at one, switch, move or edit it."
+_NONE = "no configurations; `tradepulse optimize` finds some, `tradepulse configs add` takes yours"
+_HELP = "List configurations, add one, look at one, switch, move, edit or validate it."
 app = typer.Typer(cls=ListByDefault, add_completion=False, help=_HELP)
 
 
@@ -45,8 +46,15 @@ def list_configs(
     state: State = STATE,
 ) -> None:
     """Show each configuration's figures in sample and out of sample, one below the other."""
-    found = asyncio.run(_list(database_url(state), active, job))
-    output.put(columns(), found, asdict, "no configurations; `tradepulse optimize` makes some")
+    meant = None if job is None else uuid_of("--job", job)
+
+    async def look(pool: "asyncpg.Pool[asyncpg.Record]") -> "list[StoredConfiguration]":
+        from tradepulse.research.configurations import list_configurations as listed
+
+        return await listed(pool, active_only=active, job_id=meant)
+
+    found = connected(database_url(state), look)
+    output.put(columns(), found, asdict, _NONE)
 
 
 @app.command()
@@ -107,7 +115,13 @@ def edit(
     ) -> "StoredConfiguration":
         return await make(pool, found, values, why)
 
-    _switch(configuration, reason, state, switch)
+    made = _switch(configuration, reason, state, switch)
+    short = str(made.configuration_id)[:SHORT]
+    typer.echo(
+        f"its validation is queued: `tradepulse configs report {short}` says what the gates found\n"
+        "to trade it on paper whatever they say: "
+        f"tradepulse configs activate {short} --reason ..."
+    )
 
 
 @app.command("show")
@@ -202,16 +216,6 @@ def _pair(metrics: dict[str, Any], name: str, form: str) -> str:
     return "\n".join("-" if value is None else format(value, form) for value in values)
 
 
-async def _list(url: str, active: bool, job: str | None) -> "list[StoredConfiguration]":
-    from tradepulse.research.configurations import list_configurations
-    from tradepulse.runtime.db import opened_pool
-
-    async with opened_pool(url, max_size=1) as pool:
-        return await list_configurations(
-            pool, active_only=active, job_id=None if job is None else uuid_of("--job", job)
-        )
-
-
 def uuid_of(what: str, text: str) -> "UUID":
     """Read a UUID.
 
@@ -228,16 +232,22 @@ def uuid_of(what: str, text: str) -> "UUID":
 
 def _switch(
     start: str, reason: str, state: Any, switch: Callable[..., Awaitable["StoredConfiguration"]]
-) -> None:
+) -> "StoredConfiguration":
     async def act(pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID") -> "StoredConfiguration":
         with values_refused():
             return await switch(pool, found, reason)
 
     changed = with_one(start, state, act)
-    typer.echo(
-        f"{changed.configuration_id} ({changed.strategy} on {changed.series}) is "
-        f"{'active' if changed.is_active else 'not active'}, stage {changed.stage}"
-        f"{', retired' if changed.retired else ''}"
+    typer.echo(said(changed))
+    return changed
+
+
+def said(one: "StoredConfiguration") -> str:
+    """Return a configuration and where it stands, in a line."""
+    return (
+        f"{one.configuration_id} ({one.strategy} on {one.series}) is "
+        f"{'active' if one.is_active else 'not active'}, stage {one.stage}"
+        f"{', retired' if one.retired else ''}"
     )
 
 
@@ -246,18 +256,26 @@ def with_one(
 ) -> R:
     """Do something about the one configuration whose id begins so."""
 
-    async def connected() -> R:
+    async def work(pool: "asyncpg.Pool[asyncpg.Record]") -> R:
         from tradepulse.research.configurations import list_configurations
+
+        ids = [one.configuration_id for one in await list_configurations(pool)]
+        meant = [one for one in ids if str(one).startswith(start.lower())] if start else []
+        if len(meant) != 1:
+            which = "no configuration" if not meant else f"{len(meant)} configurations"
+            raise CliError(f"{which} of an id that begins with {start!r}; see `tradepulse configs`")
+        return await act(pool, meant[0])
+
+    return connected(database_url(state), work)
+
+
+def connected(url: str, work: Callable[["asyncpg.Pool[asyncpg.Record]"], Awaitable[R]]) -> R:
+    """Do something with a database."""
+
+    async def run() -> R:
         from tradepulse.runtime.db import opened_pool
 
-        async with opened_pool(database_url(state), max_size=1) as pool:
-            ids = [one.configuration_id for one in await list_configurations(pool)]
-            meant = [one for one in ids if str(one).startswith(start.lower())] if start else []
-            if len(meant) != 1:
-                which = "no configuration" if not meant else f"{len(meant)} configurations"
-                raise CliError(
-                    f"{which} of an id that begins with {start!r}; see `tradepulse configs`"
-                )
-            return await act(pool, meant[0])
+        async with opened_pool(url, max_size=1) as pool:
+            return await work(pool)
 
-    return asyncio.run(connected())
+    return asyncio.run(run())

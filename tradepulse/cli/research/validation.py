@@ -49,8 +49,8 @@ async def _latest(pool: "asyncpg.Pool[asyncpg.Record]", configuration: "UUID") -
     found = await latest_report(pool, configuration)
     if found is None:
         raise CliError(
-            f"configuration {configuration} was not validated yet; `tradepulse configs stage "
-            f"{str(configuration)[:8]} VALIDATION --reason ...` queues it"
+            f"configuration {configuration} was not validated yet; `tradepulse configs validate "
+            f"{str(configuration)[:8]}` queues it"
         )
     return found
 

@@ -34,6 +34,7 @@ from tradepulse.market_data.files import CandleFileError
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import DatabaseUnavailableError
 from tradepulse.runtime.publisher import BrokerUnavailableError
+from tradepulse.runtime.variables import unread
 
 _READABLE = (
     OptionError,
@@ -94,6 +95,8 @@ def up(
     logging.raiseExceptions = False
     # whatever this run and its processes write is for this user only
     os.umask(0o077)
+    for line in unread(os.environ):
+        typer.echo(f"tradepulse up: {line}", err=True)
     try:
         series = None if live is None else series_of(live)
         asked = replayed.candles, replayed.symbols, replayed.start, replayed.end

@@ -19,6 +19,7 @@ from tradepulse.cli.up.figures import Figures, read_figures
 from tradepulse.cli.up.first_jobs import job_id, unfinished, unsent
 from tradepulse.cli.up.replay import STRATEGIES
 from tradepulse.cli.up.services import EARLY, INGEST, STUDIO, Services
+from tradepulse.embedded.addresses import SERVICES_FILE
 from tradepulse.embedded.children import Child, Children, EmbeddedError, last_line
 from tradepulse.embedded.kafka import EmbeddedKafka
 from tradepulse.embedded.postgres import EmbeddedPostgres
@@ -107,7 +108,7 @@ class Run:
             market.clock,
             port,
         )
-        (self._state.path / "prometheus.json").write_text(json.dumps(services.targets()))
+        (self._state.path / SERVICES_FILE).write_text(json.dumps(services.targets()))
         self._say("Starting the services" + (", database made" if applied else ""))
         address = services.address
         await self._supervisor.start(**{name: services.program(name) for name in EARLY})

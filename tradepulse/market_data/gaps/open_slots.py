@@ -126,7 +126,8 @@ def reach_of(rule: VenueRules | None, timeframe: str, now: int) -> int | None:
 def came(work: Work, stored: int) -> str:
     """Say what came of a step."""
     left = len(work.wanted)
-    return f"{stored} candles came, {left} are missing still" if left else f"{stored} candles came"
+    told = "1 candle came" if stored == 1 else f"{stored} candles came"
+    return f"{told}, {left} {'is' if left == 1 else 'are'} missing still" if left else told
 
 
 def good_for(candles: Candles, wanted: _Times) -> Candles:

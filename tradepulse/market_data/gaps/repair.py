@@ -236,7 +236,8 @@ class Repairs:
         fresh = made - work.made
         work.made = made
         if fresh or note:
-            note = note or f"{made} candles with the close before and volume 0"
+            candles_made = "1 candle" if made == 1 else f"{made} candles"
+            note = note or f"{candles_made} with the close before and volume 0"
             await self._note(work, step, max(fresh, 0), "nothing", note)
 
     async def _note(self, work: Work, step: Repair, stored: int, outcome: str, note: str) -> None:

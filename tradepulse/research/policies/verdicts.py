@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tradepulse.research.counting import counted
 from tradepulse.research.policies.baselines import SCALED, TITLES
 from tradepulse.research.policies.gates import (
     COSTLY,
@@ -34,7 +35,7 @@ def enough_days(days: int, asked: PolicyThresholds) -> PolicyGate:
         "test_days",
         days,
         asked.test_days,
-        f"It was judged on {days} days; fewer than {asked.test_days} show nothing.",
+        f"It was judged on {counted(days, 'day')}; fewer than {asked.test_days} show nothing.",
     )
 
 
@@ -43,7 +44,7 @@ def beaten(
 ) -> PolicyGate:
     """Judge by the baseline whose bound is lowest, and name all that are not beaten."""
     worst, one = min(excesses.items(), key=lambda item: item[1].lower)
-    days = f"{one.days} days"
+    days = counted(one.days, "day")
     costs = f" at {COSTLY:g} times the costs" if name == "cost_stress" else ""
     lower = one.over_all(one.lower)
     if all(each.joint <= asked.level for each in excesses.values()):
@@ -91,14 +92,14 @@ def seeds(
             "seeds",
             count,
             asked.seeds,
-            f"It was trained with {count} seeds; fewer than {asked.seeds} cannot tell training "
-            "from luck.",
+            f"It was trained with {counted(count, 'seed')}; fewer than {asked.seeds} cannot tell "
+            "training from luck.",
         ),
         gate(
             "seeds_agree",
             share,
             asked.agreeing,
-            f"Of {count} seeds {above} ended above {title}, each alone.",
+            f"Of {counted(count, 'seed')} {above} ended above {title}, each alone.",
         ),
         gate("seeds_mean", low, 0.0, mean),
     ]
@@ -113,7 +114,8 @@ def overfitting(checkpoints: FloatArray, asked: PolicyThresholds) -> PolicyGate:
             "overfitting",
             None,
             asked.overfitting,
-            f"{trials} checkpoints on {days} days of validation are too few to tell.",
+            f"{counted(trials, 'checkpoint')} on {counted(days, 'day')} of validation are too few "
+            "to tell.",
         )
     found = cscv(checkpoints, blocks, by="mean")
     return gate(

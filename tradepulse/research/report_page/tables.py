@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tradepulse.research.counting import counted
 from tradepulse.research.report_page.charts import legend
 from tradepulse.research.report_page.markup import Html, el, join
 from tradepulse.research.report_page.text import (
@@ -225,7 +226,7 @@ def trades_table(trades: Sequence[Mapping[str, Any]], split: int) -> Html:
         )
         for trade in shown
     ]  # fmt: skip
-    said = f"{number(len(trades), 0)} trades"
+    said = counted(len(trades), "trade")
     if len(shown) < len(trades):
         said += f", the last {len(shown)}"
     columns = ("Entry, UTC", "Exit, UTC", "Side", "Entry price#", "Exit price#", "Profit#",

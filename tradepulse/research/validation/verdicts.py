@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tradepulse.research.counting import counted
 from tradepulse.research.validation.gates import Gate, Thresholds, gate
 from tradepulse.research.validation.request import Record
 from tradepulse.research.validation.resampling import bootstrapped_profits, permuted_drawdowns
@@ -28,8 +29,8 @@ def holdout(outside: Record, inside: Record, asked: Thresholds) -> list[Gate]:
             "trades",
             found.trades,
             asked.trades,
-            f"It closed {found.trades} trades out of sample; at least {asked.trades} are needed to "
-            "tell skill from luck.",
+            f"It closed {counted(found.trades, 'trade')} out of sample; at least {asked.trades} "
+            "are needed to tell skill from luck.",
             {"in_sample": before.trades},
         ),
         gate(
@@ -72,8 +73,8 @@ def bootstrap(outside: Record, asked: Thresholds, seed: int) -> Gate:
         "bootstrap",
         share,
         asked.bootstrap,
-        f"Drawn again with replacement, the {len(returns)} trades out of sample end with a profit "
-        f"in {share:.1%} of {SAMPLES:,} draws.",
+        f"Drawn again with replacement, the {counted(len(returns), 'trade')} out of sample end "
+        f"with a profit in {share:.1%} of {SAMPLES:,} draws.",
         {"median_pct": middle, "lowest_5_pct": low, "trades": len(returns)},
     )
 
@@ -112,8 +113,8 @@ def neighbourhood(
         "neighbours",
         good / len(profits),
         asked.neighbours,
-        f"Of {len(profits)} neighbours, each with one parameter changed by a tenth, {good} keep a "
-        "profit both in and out of sample.",
+        f"Of {counted(len(profits), 'neighbour')}, each with one parameter changed by a tenth, "
+        f"{counted(good, 'keeps', 'keep')} a profit both in and out of sample.",
         {
             "neighbours": len(profits),
             "in_sample_with_profit": int((profits[:, 0] > 0).sum()),
@@ -135,8 +136,8 @@ def drawdown(inside: Record, outside: Record, asked: Thresholds, seed: int) -> G
         "drawdown",
         bound,
         asked.drawdown_pct,
-        f"In 95 % of {SAMPLES:,} random orders of its {len(returns)} trades the equity falls by at "
-        f"most {bound:.1f} % from a peak; the median is {np.median(deepest):.1f} %.",
+        f"In 95 % of {SAMPLES:,} random orders of its {counted(len(returns), 'trade')} the equity "
+        f"falls by at most {bound:.1f} % from a peak; the median is {np.median(deepest):.1f} %.",
         {
             "median": float(np.median(deepest)),
             "in_sample": inside.figures.max_drawdown_pct,
@@ -174,4 +175,4 @@ def never(where: str) -> str:
 
 
 def _too_few(trades: int, where: str) -> str:
-    return f"It closed {trades} trades {where}, too few to draw them again."
+    return f"It closed {counted(trades, 'trade')} {where}, too few to draw them again."

@@ -124,6 +124,15 @@ export interface Edit {
   params: Record<string, number>;
 }
 
+export interface EquityRow {
+  close_time: number;
+  cash: string;
+  equity: string;
+  /** What is held, at the closes. */
+  exposure: string;
+  open_positions: number;
+}
+
 export interface EquityView {
   account: string;
   stored: number;
@@ -227,6 +236,31 @@ export interface JobView {
   heartbeat_at: number | null;
 }
 
+export interface LedgerPage_EquityRow_ {
+  rows: EquityRow[];
+  cursor: string | null;
+}
+
+export interface LedgerPage_OrderRow_ {
+  rows: OrderRow[];
+  cursor: string | null;
+}
+
+export interface LedgerPage_SignalRow_ {
+  rows: SignalRow[];
+  cursor: string | null;
+}
+
+export interface LedgerPage_TradeRow_ {
+  rows: TradeRow[];
+  cursor: string | null;
+}
+
+export interface LedgerPage_WeightRow_ {
+  rows: WeightRow[];
+  cursor: string | null;
+}
+
 export interface MarketStateView {
   until: number | null;
   open_gaps: number;
@@ -293,6 +327,35 @@ export interface ModelView {
   gates: Record<string, unknown>[];
   metrics: Record<string, unknown>;
   baselines: Record<string, unknown>;
+}
+
+export interface OrderRow {
+  order_id: string;
+  configuration_id: string;
+  strategy: string | null;
+  exchange: string;
+  symbol: string;
+  timeframe: string;
+  side: "buy" | "sell";
+  order_type: string;
+  opens_position: boolean;
+  status: string;
+  /** Why it was refused or has expired; empty where it was not. */
+  reason: string;
+  /** Null where it is not known: of an entry at market before its fill, and of a refused one. */
+  quantity: string | null;
+  /** What an entry may spend, its costs included, quote currency. */
+  notional: string | null;
+  reference_price: number;
+  limit_price: string | null;
+  stop_price: string | null;
+  take_profit_price: string | null;
+  decided_at: number;
+  fill_price: string | null;
+  fee: string | null;
+  filled_at: number | null;
+  exit_reason: string | null;
+  signal_id: string | null;
 }
 
 export interface OrderView {
@@ -457,6 +520,22 @@ export interface SeriesView {
   source: string;
 }
 
+export interface SignalRow {
+  signal_id: string;
+  configuration_id: string;
+  strategy: string;
+  exchange: string;
+  symbol: string;
+  timeframe: string;
+  action: string;
+  reference_price: number;
+  limit_price: number | null;
+  stop_price: number | null;
+  take_profit_price: number | null;
+  confidence: number;
+  decided_at: number;
+}
+
 export interface SignalView {
   signal_id: string;
   configuration_id: string;
@@ -519,6 +598,28 @@ export interface TimeframeView {
   is_native: boolean;
 }
 
+export interface TradeRow {
+  position_id: string;
+  configuration_id: string;
+  /** Null where the configuration is not stored here. */
+  strategy: string | null;
+  exchange: string;
+  symbol: string;
+  timeframe: string;
+  side: "long" | "short";
+  quantity: string;
+  /** Close of the candle in which it was entered. */
+  entry_time: number;
+  entry_price: string;
+  exit_time: number;
+  exit_price: string;
+  exit_reason: string;
+  /** Of entry and exit, quote currency. */
+  fees: string;
+  /** After fees, quote currency. */
+  profit: string;
+}
+
 export interface TradeView {
   position_id: string;
   configuration_id: string;
@@ -559,6 +660,20 @@ export interface TriedView {
 export interface VenueView {
   name: string;
   timeframes: TimeframeView[];
+}
+
+export interface WeightRow {
+  close_time: number;
+  /** `exchange:symbol`; null where a close has no weights. */
+  instrument: string | null;
+  /** Null where the instrument had no candle, or the model does not know it yet. */
+  weight: number | null;
+  policy: string;
+  /** What the weights of a close sum to at most. */
+  budget: number;
+  model_id: string | null;
+  /** Why the portfolio's own policy did not decide; `policy` did in its place. */
+  fallback: string | null;
 }
 
 export interface WeightsView {

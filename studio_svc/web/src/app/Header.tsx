@@ -1,7 +1,7 @@
 import type { Known } from "../api/known";
 import type { Health, Overview } from "../api/types";
 import { follow, withQuery } from "../lib/address";
-import { fixed, time, words } from "../lib/format";
+import { counted, fixed, time, words } from "../lib/format";
 import type { Connection } from "../live/state";
 import { PATHS, type Page } from "./route";
 
@@ -85,9 +85,9 @@ export function Header({
         >
           Market data
           {openGaps !== null && openGaps > 0 && (
-            <span className="count" title={`${fixed(openGaps, 0)} gaps are open`} data-testid="open-gaps">
+            <span className="count" title={`${counted(openGaps, "gap is", "gaps are")} open`} data-testid="open-gaps">
               {fixed(openGaps, 0)}
-              <span className="unseen"> gaps are open</span>
+              <span className="unseen"> {openGaps === 1 ? "gap is" : "gaps are"} open</span>
             </span>
           )}
         </a>

@@ -10,6 +10,7 @@ import { Figures } from "../features/overview/Figures";
 import { Weights } from "../features/rl/Weights";
 import { Configurations } from "../features/studio/Configurations";
 import { JobProgress, Jobs } from "../features/studio/Jobs";
+import { Standing } from "../features/studio/Standing";
 import { named, ofOne, strategiesOf } from "../lib/whose";
 import { isCut, known, type State } from "../live/state";
 import { Only } from "./Only";
@@ -40,6 +41,7 @@ export function Trading({ state, isLate, onPick }: Props) {
   return (
     <>
       <JobProgress jobs={state.jobs} />
+      <Standing configurations={state.configurations} />
       <Only configurations={state.configurations} chosen={configuration} />
       <main className={isCut(state) ? "cut" : age}>
         <Figures overview={overview} point={state.equity.at(-1) ?? null} known={known(state, "overview")} />

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import {
+  counted,
   date,
   fixed,
   percent,
@@ -15,6 +16,12 @@ import {
 } from "./format";
 
 describe("numbers", () => {
+  it("count in right grammar", () => {
+    expect([0, 1, 2, 1234].map((n) => counted(n, "trade"))).toEqual(["0 trades", "1 trade", "2 trades", "1,234 trades"]);
+    expect([1, 2].map((n) => counted(n, "job waits", "jobs wait"))).toEqual(["1 job waits", "2 jobs wait"]);
+    expect(counted(null, "trial")).toBe("– trials");
+  });
+
   it("are grouped by thousands and cut to their digits", () => {
     expect(fixed(1234567.891, 2)).toBe("1,234,567.89");
     expect(fixed(999, 0)).toBe("999");

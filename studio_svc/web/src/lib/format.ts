@@ -13,7 +13,12 @@ export function fixed(value: number | null | undefined, digits: number): string 
   return value < 0 && !isZero ? MINUS + text : text;
 }
 
-/** The same with a plus where it is above zero. */
+/** `1 trade`, `2 trades`, `1,234 trades`; of what is not known `– trades`. */
+export function counted(value: number | null | undefined, one: string, many = `${one}s`): string {
+  return `${fixed(value, 0)} ${value === 1 ? one : many}`;
+}
+
+/** As `fixed`, with a plus where it is above zero. */
 export function signed(value: number | null | undefined, digits: number): string {
   const text = fixed(value, digits);
   return typeof value === "number" && value > 0 && /[1-9]/.test(text) ? `+${text}` : text;

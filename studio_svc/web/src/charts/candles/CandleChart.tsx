@@ -14,7 +14,7 @@ import {
 import { useEffect, useMemo, useRef, useState } from "react";
 
 import type { CandleRow, Position, Trade } from "../../api/types";
-import { fixed, price, priceDigits, quantity, signed, signedPercent, time, tone } from "../../lib/format";
+import { counted, fixed, price, priceDigits, quantity, signed, signedPercent, time, tone } from "../../lib/format";
 import type { Grown } from "../../lib/grown";
 import { shortId, whose } from "../../lib/whose";
 import { colors, options, seconds } from "../theme";
@@ -98,7 +98,7 @@ export function CandleChart({ name, series, candles, trades, positions }: Props)
   const row = candles.rows.find(([openTime]) => openTime === hovered) ?? last;
   const label = last
     ? `Candles of ${name}; last close ${price(last[4])} at ${time(last[0])} UTC, ` +
-      `${trades.length} closed trades marked`
+      `${counted(trades.length, "closed trade")} marked`
     : `Candles of ${name}`;
   return (
     <>

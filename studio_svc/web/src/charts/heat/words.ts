@@ -1,6 +1,6 @@
 /** The heat-map in words. Pure. */
 
-import { date, fixed, percent } from "../../lib/format";
+import { counted, date, fixed, percent } from "../../lib/format";
 import { parseSeries } from "../../lib/series";
 import type { Cursor } from "./cursor";
 import { type Heat, holesAt, type Level, type Mark } from "./heat";
@@ -35,7 +35,7 @@ export function told(map: Heat, { line, day }: Cursor): Told | null {
   const [expected = 0, present = 0, missing = 0] = [row.expected[day], row.present[day], row.missing[day]];
   const [zero = 0, made = 0] = [row.zero_volume[day], row.synthetic[day]];
   const numbers = [
-    `${fixed(present, 0)} of ${fixed(expected, 0)} candles (${percent(expected ? (present / expected) * 100 : null, 1)})`,
+    `${fixed(present, 0)} of ${counted(expected, "candle")} (${percent(expected ? (present / expected) * 100 : null, 1)})`,
     ...(missing ? [`${fixed(missing, 0)} missing`] : []),
     ...(made ? [`${fixed(made, 0)} made up`] : []),
     ...(zero ? [`${fixed(zero, 0)} without volume`] : []),

@@ -3,7 +3,7 @@
 import { useMemo } from "react";
 
 import type { Curves } from "../../api/types";
-import { fixed } from "../../lib/format";
+import { counted, fixed } from "../../lib/format";
 import { roundValues, scale } from "../axis";
 import { nearest, usePointing, useWidth } from "../useChart";
 import { band, extent, line, marks } from "./seeds";
@@ -137,5 +137,5 @@ export function readout(curves: Curves, step: number, text: (value: number) => s
     return `after ${stepText(step)} steps: ${told.join(", ")}`;
   }
   const [iqm, low, high] = [curves.iqm, curves.low, curves.high].map((one) => text(one[n] ?? Number.NaN));
-  return `after ${stepText(curves.step[n] ?? 0)} steps: ${iqm}, between ${low} and ${high} (${curves.seeds.length} seeds)`;
+  return `after ${stepText(curves.step[n] ?? 0)} steps: ${iqm}, between ${low} and ${high} (${counted(curves.seeds.length, "seed")})`;
 }

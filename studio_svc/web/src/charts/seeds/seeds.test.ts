@@ -38,7 +38,7 @@ it("marks where a seed was best and where it ended", () => {
 
 it("says what is pointed at", () => {
   const text = (value: number): string => `${value}`;
-  expect(readout(curves, 28, text)).toBe("after 30 steps: 1, between 0.5 and 2 (1 seeds)");
+  expect(readout(curves, 28, text)).toBe("after 30 steps: 1, between 0.5 and 2 (1 seed)");
   expect(readout({ ...curves, step: [] }, 20, text)).toBe("after 20 steps: 4");
   expect([900, 16_384, 1_000_000, 1_250_000].map(stepText)).toEqual(["900", "16 k", "1 M", "1.25 M"]);
   expect([nearest([0, 10, 20], 14), nearest([], 1)]).toEqual([1, null]);

@@ -15,7 +15,7 @@ import { type Cursor, cellAt, located, moved, type Place, placeOf } from "../../
 import { edge, shape, shapes, ticks } from "../../charts/heat/drawing";
 import { DAY_MS, type Heat, heat, LEVELS, MARKS, ROW } from "../../charts/heat/heat";
 import { LEVEL_WORDS, MARK_WORDS, told } from "../../charts/heat/words";
-import { fixed, percent } from "../../lib/format";
+import { counted, fixed, percent } from "../../lib/format";
 import { parseSeries } from "../../lib/series";
 
 const WIDEST = 24;
@@ -160,7 +160,7 @@ function Readout({ map, cursor }: { map: Heat; cursor: Cursor | null }) {
         </>
       ) : (
         <>
-          <b>{fixed(map.missing, 0)}</b> of {fixed(map.expected, 0)} candles missing in this range.{" "}
+          <b>{fixed(map.missing, 0)}</b> of {counted(map.expected, "candle")} missing in this range.{" "}
           <span className="muted">
             Point at a day, or focus the map and use the arrow keys (with shift: next day with a gap).
           </span>

@@ -5,7 +5,7 @@ import { memo, useEffect, useState } from "react";
 import { ask, send } from "../../api/client";
 import type { Known } from "../../api/known";
 import type { Gap, GapDetail, Gaps as GapsAnswer, Tried } from "../../api/types";
-import { fixed, time, words } from "../../lib/format";
+import { counted, fixed, time, words } from "../../lib/format";
 import { parseSeries } from "../../lib/series";
 import { Panel } from "../../ui/Panel";
 
@@ -80,7 +80,7 @@ function Line({ gap, isOpen, onToggle }: Row) {
         <td>
           {time(gap.first_open_time)}
           <small>
-            {fixed(gap.candles, 0)} candle{gap.candles === 1 ? "" : "s"}
+            {counted(gap.candles, "candle")}
           </small>
         </td>
         <td>

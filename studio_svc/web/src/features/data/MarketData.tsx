@@ -5,7 +5,7 @@ import { useState } from "react";
 import { useFetched } from "../../api/fetched";
 import type { Coverage, Gaps as GapsAnswer, Venue } from "../../api/types";
 import { DAY_MS } from "../../charts/heat/heat";
-import { date, fixed } from "../../lib/format";
+import { counted, date } from "../../lib/format";
 import { isCut, known, type State } from "../../live/state";
 import { Failed, Panel } from "../../ui/Panel";
 import { CoverageMap } from "./Coverage";
@@ -79,7 +79,7 @@ export function MarketData({ state, isRecorded }: Props) {
         )}
         {marked.answer?.is_cut && (
           <p className="foot">
-            Only the last {fixed(marked.answer.gaps.length, 0)} gaps are marked with their cause; take a shorter range
+            Only the last {counted(marked.answer.gaps.length, "gap is", "gaps are")} marked with their cause; take a shorter range
             to see all.
           </p>
         )}

@@ -5,7 +5,7 @@ import { type FormEvent, memo, useState } from "react";
 import { send } from "../../api/client";
 import type { Known } from "../../api/known";
 import type { Subscription, Subscriptions as SubscriptionsAnswer, Venue } from "../../api/types";
-import { shortTime, span, time } from "../../lib/format";
+import { counted, shortTime, span, time } from "../../lib/format";
 import { Panel } from "../../ui/Panel";
 import { Table } from "../../ui/Table";
 
@@ -193,7 +193,7 @@ export const Subscriptions = memo(function Subscriptions({ subscriptions, known:
         subscriptions === null
           ? undefined
           : replicas > 0
-            ? `${rows.length} series, ${replicas} market_ingest ${replicas === 1 ? "runs" : "run"}`
+            ? `${rows.length} series, ${counted(replicas, "market_ingest runs", "market_ingest run")}`
             : `${rows.length} series`
       }
       known={told}

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 
 import type { Known } from "../../api/known";
 import type { EquityRow, Overview } from "../../api/types";
-import { fixed, percent, quantity, shortTime, signedPercent, time, tone } from "../../lib/format";
+import { counted, fixed, percent, quantity, shortTime, signedPercent, time, tone } from "../../lib/format";
 import { Failed } from "../../ui/Panel";
 
 function Figure({
@@ -80,7 +80,7 @@ export function Figures({ overview, point, known }: Props) {
       <Figure
         name="Trades"
         testId="trades"
-        below={overview && `${fixed(overview.refused_orders, 0)} orders refused`}
+        below={overview && `${counted(overview.refused_orders, "order")} refused`}
       >
         {fixed(overview?.trades, 0)}
       </Figure>

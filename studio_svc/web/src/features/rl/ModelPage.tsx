@@ -2,7 +2,7 @@
 
 import { type Fetched, useFetched } from "../../api/fetched";
 import type { Configuration, Model, ModelDetail, RlStatus } from "../../api/types";
-import { fixed, quantity, time, words } from "../../lib/format";
+import { counted, fixed, quantity, time, words } from "../../lib/format";
 import { Stage } from "../../ui/Chip";
 import { Failed } from "../../ui/Panel";
 import { Actions } from "./Actions";
@@ -151,7 +151,7 @@ function Served({ model }: { model: ModelDetail }) {
   const fallen = Object.entries(model.fallbacks);
   return (
     <p className="muted">
-      Followed at {fixed(model.closes, 0)} closes
+      Followed at {counted(model.closes, "close")}
       {fallen.length > 0 && `, of which the fallback decided ${fallen.map(([why, n]) => `${fixed(n, 0)} (${words(why)})`).join(", ")}`}
       ; decided beside another at {fixed(model.shadow_closes, 0)}.
     </p>

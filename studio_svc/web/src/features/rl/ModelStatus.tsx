@@ -3,7 +3,7 @@
 import { useFetched } from "../../api/fetched";
 import type { Fetched } from "../../api/fetched";
 import type { Configuration, Model, ModelDetail, RlStatus, Weights } from "../../api/types";
-import { date, fixed, percent, span, time } from "../../lib/format";
+import { counted, date, fixed, percent, span, time } from "../../lib/format";
 import { Stage } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Actions, ComeBack } from "./Actions";
@@ -128,7 +128,7 @@ function Decisions({ status, last, eventTime }: { status: RlStatus; last: Weight
           <>
             <span className={fallen > 0 ? "amber" : ""}>{percent((100 * fallen) / recent.closes, 1)}</span>{" "}
             <span className="muted">
-              {fixed(fallen, 0)} of {fixed(recent.closes, 0)} closes
+              {fixed(fallen, 0)} of {counted(recent.closes, "close")}
             </span>
             {recent.fallbacks.map((one) => (
               <small key={one.reason}>
@@ -164,7 +164,7 @@ function Shadows({ status, onDone }: { status: RlStatus; onDone: () => void }) {
 
 function leftText(model: Model, days: number): string {
   const left = daysLeft(model, days, Date.now());
-  return left > 0 ? `${fixed(left, 1)} of ${days} days left` : `its ${days} days are over`;
+  return left > 0 ? `${fixed(left, 1)} of ${counted(days, "day")} left` : `its ${counted(days, "day is", "days are")} over`;
 }
 
 function Origin({
@@ -206,7 +206,7 @@ export function OriginOf({
             <div key={name} className="pair">
               <dt>{name}</dt>
               <dd>
-                {date(part.start)} to {date(part.end)} <span className="muted">{fixed(part.days, 0)} days</span>
+                {date(part.start)} to {date(part.end)} <span className="muted">{counted(part.days, "day")}</span>
               </dd>
             </div>
           );
@@ -217,15 +217,15 @@ export function OriginOf({
           "configurations not known"
         ) : (
           <>
-            {fixed(model.configurations.length, 0)} configurations,{" "}
-            {trading === null ? "how many still trade is not known" : `${fixed(trading, 0)} still trade`}
+            {counted(model.configurations.length, "configuration")},{" "}
+            {trading === null ? "how many still trade is not known" : counted(trading, "still trades", "still trade")}
           </>
         )}
         <small>{model.instruments.length > 0 ? model.instruments.join(", ") : "any instruments"}</small>
       </dd>
       <dt>Training</dt>
       <dd>
-        {fixed(model.seeds.length, 0)} seeds, {fixed(model.steps, 0)} steps each, {model.timeframe} candles
+        {counted(model.seeds.length, "seed")}, {counted(model.steps, "step")} each, {model.timeframe} candles
       </dd>
       <dt>Checksums</dt>
       <dd>

@@ -6,7 +6,7 @@ import type { Fetched } from "../../api/fetched";
 import type { Allocations, Model, Position, Weights } from "../../api/types";
 import { Legend, StackedArea } from "../../charts/stack/StackedArea";
 import { cashOf, stack } from "../../charts/stack/stack";
-import { fixed, percent, signed, time, words } from "../../lib/format";
+import { counted, fixed, percent, signed, time, words } from "../../lib/format";
 import { symbolOf } from "../../lib/series";
 import { Panel } from "../../ui/Panel";
 import { Table } from "../../ui/Table";
@@ -65,7 +65,7 @@ export function PortfolioWeights({ allocations, pushed, positions, equity, stale
             <>
               <StackedArea
                 stack={stacked}
-                label={`Weights by instrument over ${fixed(answer.closes, 0)} closes, cash on top`}
+                label={`Weights by instrument over ${counted(answer.closes, "close")}, cash on top`}
                 onPoint={onPoint}
               />
               <Legend stack={stacked} />

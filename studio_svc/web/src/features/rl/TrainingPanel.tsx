@@ -6,7 +6,7 @@ import { send } from "../../api/client";
 import { type Fetched, useFetched } from "../../api/fetched";
 import type { Known } from "../../api/known";
 import type { Configuration, Job } from "../../api/types";
-import { fixed, percent, span } from "../../lib/format";
+import { counted, fixed, percent, span } from "../../lib/format";
 import { go, withQuery } from "../../lib/address";
 import { Panel } from "../../ui/Panel";
 import { JobCurves } from "./JobCurves";
@@ -92,7 +92,7 @@ function Jobs({ jobs, shown }: { jobs: readonly Job[]; shown: Job | null }) {
 export function progressText({ status, done, total }: Job): string {
   if (status === "QUEUED") return "its turn comes when a trainer is free";
   if (status === "RUNNING" && done === 0) return "candles, signals and baselines come first";
-  if (status === "RUNNING" && done === total) return `all ${fixed(total, 0)} steps are taken, the gates come next`;
+  if (status === "RUNNING" && done === total) return `all ${counted(total, "step")} are taken, the gates come next`;
   return `${fixed(done, 0)} of ${total > 0 ? fixed(total, 0) : "–"} steps over all seeds`;
 }
 

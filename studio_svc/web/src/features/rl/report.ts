@@ -1,7 +1,7 @@
 /** What a model's evaluation found, as far as the page shows it. Pure. */
 
 import type { Model, ModelDetail } from "../../api/types";
-import { fixed, percent } from "../../lib/format";
+import { counted, fixed, percent } from "../../lib/format";
 import type { PartName, Parts } from "./split";
 
 export interface Figures {
@@ -120,9 +120,9 @@ export function objections(model: Model, to: string, shadowDays: number, now: nu
   if (model.stage === "RETIRED") found.push("it was retired");
   if (model.passed !== true) found.push(model.verdict);
   if (to === "ACTIVE" && model.stage !== "SHADOW") {
-    found.push(`it is not in SHADOW, where a model stays ${shadowDays} days`);
+    found.push(`it is not in SHADOW, where a model stays ${counted(shadowDays, "day")}`);
   } else if (to === "ACTIVE" && daysLeft(model, shadowDays, now) > 0) {
-    found.push(`it has ${fixed(daysLeft(model, shadowDays, now), 1)} of ${shadowDays} days in SHADOW left`);
+    found.push(`it has ${fixed(daysLeft(model, shadowDays, now), 1)} of ${counted(shadowDays, "day")} in SHADOW left`);
   }
   return found;
 }

@@ -4,7 +4,7 @@ import { memo, useState, useSyncExternalStore } from "react";
 
 import type { Known } from "../../api/known";
 import type { Configuration, Figures } from "../../api/types";
-import { fixed, quantity, signed, time, tone, words } from "../../lib/format";
+import { counted, fixed, quantity, signed, time, tone, words } from "../../lib/format";
 import { Stage } from "../../ui/Chip";
 import { Panel } from "../../ui/Panel";
 import { Whose } from "../../ui/Whose";
@@ -124,7 +124,7 @@ function Card({ one, isOpen, onToggle }: Row) {
         </caption>
         <thead>
           <tr>
-            <th scope="col">{fixed(one.trials, 0)} trials</th>
+            <th scope="col">{counted(one.trials, "trial")}</th>
             {SAMPLES.map(([name, label, title]) => (
               <th key={name} scope="col" className="number" title={title}>
                 {label}
@@ -144,7 +144,7 @@ function Card({ one, isOpen, onToggle }: Row) {
         </tbody>
       </table>
       <small>
-        On paper: {fixed(one.paper_trades, 0)} trades{" "}
+        On paper: {counted(one.paper_trades, "trade")}{" "}
         <span className={tone(Number(one.paper_profit))}>{one.paper_trades > 0 && <Paper one={one} />}</span>
       </small>
       {isOpen && <History one={one} />}

@@ -5,7 +5,7 @@ import { memo, useState } from "react";
 import { send } from "../../api/client";
 import type { Known } from "../../api/known";
 import type { Job } from "../../api/types";
-import { fixed, time, words } from "../../lib/format";
+import { counted, fixed, time, words } from "../../lib/format";
 import { parseSeries } from "../../lib/series";
 import { Panel } from "../../ui/Panel";
 
@@ -26,7 +26,7 @@ export function subject({ kind, spec }: Job): string {
 function progressText({ kind, done, total }: Job): string {
   if (total === 0) return "preparing";
   if (kind === "validation") return `${fixed((100 * done) / total, 0)} %`;
-  return `${fixed(done, 0)} of ${fixed(total, 0)} ${kind === "policy" ? "steps" : "trials"}`;
+  return `${fixed(done, 0)} of ${counted(total, kind === "policy" ? "step" : "trial")}`;
 }
 
 function Progress({ job }: { job: Job }) {
@@ -62,7 +62,7 @@ export const JobProgress = memo(function JobProgress({ jobs }: { jobs: readonly 
       {(more > 0 || waiting > 0) && (
         <span className="muted">
           {more > 0 && `${more} more run. `}
-          {waiting > 0 && `${waiting} ${waiting === 1 ? "job waits" : "jobs wait"} for a worker.`}
+          {waiting > 0 && `${counted(waiting, "job waits", "jobs wait")} for a worker.`}
         </span>
       )}
     </div>

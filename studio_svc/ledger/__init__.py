@@ -1,0 +1,1 @@
+"""Every row of the ledger, page by page, for programs."""
