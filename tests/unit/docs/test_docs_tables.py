@@ -16,7 +16,11 @@ from rl_svc.settings import PortfolioSettings
 from rl_svc.trainer import TrainerSettings
 from signal_svc.settings import SignalSettings
 from studio_svc.app import StudioSettings
+from studio_svc.overview.views import OverviewView
 from tradepulse.cli.main import COMMANDS
+from tradepulse.cli.research.report import _LABELS
+from tradepulse.research.report_page.tables import FIGURES as REPORTED
+from tradepulse.trading.metrics import FIGURES
 from tradepulse.trading.refused import CODES
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
@@ -89,6 +93,25 @@ def test_the_limits_of_the_semantics_are_those_of_the_code() -> None:
     assert rules.fee_of(is_maker=True) == rules.fee
     assert limits.risk_per_trade is None
     assert not market.allows_margin
+
+
+def test_every_figure_is_told_by_the_names_that_it_has_on_screen() -> None:
+    page = (ROOT / "docs" / "reference" / "figures.md").read_text()
+    rows = re.findall(r"(?m)^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]*)\|", page)
+    assert {name for name, *_ in rows} == set(FIGURES)
+    shown = (ROOT / "studio_svc/web/src/features/studio/Configurations.tsx").read_text()
+    on_page = dict(re.findall(r'\["(\w+)", "([^"]+)", "[^"]+"\]', shown))
+    assert len(on_page) == 5
+    for name, terminal, report, page_name in rows:
+        assert terminal == _LABELS[name][0]
+        assert report == REPORTED[name][0]
+        assert page_name.strip() == on_page.get(name, ""), name
+    overview = re.findall(
+        r"(?m)^\| [\w ]+ \| (.*`\w+`[^|]*) \|", page.partition("account's page")[2]
+    )
+    assert {name for cell in overview for name in re.findall(r"`(\w+)`", cell)} <= set(
+        OverviewView.model_fields
+    )
 
 
 def test_every_metric_is_described() -> None:
