@@ -1,5 +1,6 @@
 """The pages name every setting with its default, every metric, topic, refusal and command."""
 
+import json
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from rl_svc.trainer import TrainerSettings
 from signal_svc.settings import SignalSettings
 from studio_svc.app import StudioSettings
 from studio_svc.overview.views import OverviewView
+from tests.pages import blocks
 from tradepulse.cli.main import COMMANDS
 from tradepulse.cli.research.report import _LABELS
 from tradepulse.research.report_page.tables import FIGURES as REPORTED
@@ -71,6 +73,26 @@ def test_every_variable_is_in_the_table_with_its_default(settings: type[BaseSett
         elif field.default is not None and name != "feed":
             default = field.get_default(call_default_factory=True)
             assert written(default) in rows, (name, rows)
+
+
+def test_the_files_of_the_production_page_set_what_there_is() -> None:
+    page = ROOT / "docs" / "guides" / "operations" / "production.md"
+    files = {block.title: block.text for block in blocks(page) if block.is_file}
+    named = [
+        name
+        for title, text in files.items()
+        if title.endswith(".env")
+        for name in re.findall(r"(?m)^([A-Z_]+)=", text)
+    ]
+    assert len(named) > 10
+    assert not [name for name in named if f"`{name}`" not in OPERATOR]
+    told = {one["labels"]["job"] for one in json.loads(files["prometheus.json"])}
+    unit = files["tradepulse@.service"]
+    assert "-m %i.app" in unit
+    assert told == {path.parent.name for path in ROOT.glob("*/app.py")}
+    services = re.search(r"STUDIO_SERVICES=(.*)", files["studio_svc.env"])
+    assert services is not None
+    assert {*json.loads(services[1]), "studio_svc"} == told
 
 
 def test_the_limits_of_the_semantics_are_those_of_the_code() -> None:
