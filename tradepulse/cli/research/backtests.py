@@ -29,7 +29,7 @@ from tradepulse.cli.research.account_rules import (
 
 if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
-    from tradepulse.library.runs import Run, Told
+    from tradepulse.library.runs import Run
     from tradepulse.library.uses import Use
     from tradepulse.market_data.files import Asked
     from tradepulse.strategies.evaluate import Configuration
@@ -133,7 +133,7 @@ def backtest(
     before --from only warm up the strategies. What the venue accepts is not looked up: give it by
     --markets-file, or by --tick and the like. `tradepulse.backtest` does the same in Python.
     """
-    from tradepulse.library.backtests import looking_at, one_quote_currency
+    from tradepulse.library.backtests import looking_at, one_quote_currency, run
     from tradepulse.library.runs import Told
     from tradepulse.library.uses import configurations
     from tradepulse.market_data.files import read_series
@@ -156,7 +156,9 @@ def backtest(
         between=(first, last),
         finer=[] if fills.finer is None else _finer(fills.finer, series),
     )
-    _tell(candles, _run(told), written)
+    with values_refused():
+        found = run(told)
+    _tell(candles, found, written)
 
 
 def _tell(candles: Path, run: "Run", written: Written) -> None:
@@ -199,16 +201,6 @@ def _finer(path: Path, series: "Sequence[Candles]") -> "list[Candles]":
     if not found:
         raise CliError(f"--finer {path}: no candles of {', '.join(sorted(instruments))}")
     return found
-
-
-def _run(told: "Told") -> "Run":
-    from tradepulse.library.backtests import run
-    from tradepulse.library.progress import progress_bar
-
-    with progress_bar() as progress:
-        task = progress.add_task("Trading", total=None)
-        with values_refused():
-            return run(told, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def _uses(wanted: Any, where: str) -> "tuple[list[str], list[Use]]":
