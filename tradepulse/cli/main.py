@@ -169,7 +169,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from tradepulse import __version__
+        from tradepulse.version import __version__
 
         typer.echo(__version__)
         raise typer.Exit
