@@ -21,6 +21,7 @@ from tradepulse.cli.options import (
     json_file,
     json_of,
     load_strategies,
+    named_strategy,
     numbers_of,
 )
 from tradepulse.cli.research.account_rules import (
@@ -28,6 +29,7 @@ from tradepulse.cli.research.account_rules import (
     Limits,
     account_rules,
 )
+from tradepulse.cli.research.candles_of import Source
 
 if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
@@ -48,7 +50,10 @@ _FIELDS = {
 class Traded:
     """What is traded: one strategy on every symbol, or the configurations of a file."""
 
-    strategy: Annotated[str | None, typer.Option(help="Strategy to run on every symbol.")] = None
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="Strategy to run on every symbol: its name, or a file with one."),
+    ] = None
     params: Annotated[
         str | None,
         typer.Option(
@@ -77,7 +82,8 @@ class Traded:
             raise CliError("--params belongs to --strategy; with --configs they stand in the file")
         if self.configs is not None:
             return json_file(self.configs)
-        return [{"strategy": self.strategy, "params": json_of("--params", self.params or "{}")}]
+        params = json_of("--params", self.params or "{}")
+        return [{"strategy": named_strategy(self.strategy or ""), "params": params}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,10 @@ class Portfolio:
 @grouped
 def backtest(
     *,
-    candles: Annotated[Path, typer.Option(help="File of candles, of any layout.")],
+    candles: Annotated[
+        Path | None,
+        typer.Option(help="File of any layout, a zip or a folder; without it, what is stored."),
+    ] = None,
     traded: Traded,
     of_file: OfFile,
     times: TimeRange,
@@ -120,15 +129,15 @@ def backtest(
     --markets-file, or by --tick and the like.
     """
     from tradepulse.cli.research.report import Report, write_json
-    from tradepulse.market_data.files import read_series
 
     load_strategies(traded.strategy_file)
     first, last = times.read()
     wanted = traded.read()
-    series = read_series(candles, of_file.asked(last), file_told)
+    source = Source(candles, portfolio.state)
+    series = source.read(of_file.asked(last), file_told)
     _one_quote_currency(series)
     configurations = _configurations(wanted, series, str(traded.configs or "--params"))
-    series = _with_others(series, configurations, candles, of_file.asked(last))
+    series = _with_others(series, configurations, source, of_file.asked(last))
     instruments = list(dict.fromkeys(one.instrument for one in series))
     rules = account_rules(instruments, fills, limits)
     capital = decimal_of("--cash", portfolio.cash, positive=True)
@@ -136,7 +145,7 @@ def backtest(
     inside = [] if fills.finer is None else _finer(fills.finer, series)
     result = _run(series, configurations, rules, policy, capital, first, last, inside)
     divided = _divided(configurations, series, last)
-    told = (candles, series, configurations, rules, policy.name, capital, result)
+    told = (source.name, series, configurations, rules, policy.name, capital, result)
     report = Report(*told, inside, divided, policy.budget)
     if json_out is not None:
         write_json(json_out, report.as_json(first, last))
@@ -148,13 +157,12 @@ def backtest(
 def _with_others(
     series: "Sequence[Candles]",
     configurations: "Sequence[Configuration]",
-    path: Path,
+    source: Source,
     asked: "Asked",
 ) -> "list[Candles]":
     """Give each series what its strategies look at, also what is not traded of the file."""
     from dataclasses import replace
 
-    from tradepulse.market_data.files import read_series
     from tradepulse.strategies.sources import referring
 
     names: dict[str, set[str]] = {}
@@ -163,7 +171,7 @@ def _with_others(
     others = list(series)
     lacking = set().union(*names.values()) - {one.instrument for one in series}
     if lacking:
-        others += read_series(path, replace(asked, symbols=sorted(lacking)))
+        others += source.read(replace(asked, symbols=sorted(lacking)))
     return [referring(one, names.get(one.series, ()), others) for one in series]
 
 
