@@ -18,7 +18,7 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_text
 from tradepulse.market_data.instrument_rules import FIELDS
-from tradepulse.strategies import get_strategy
+from tradepulse.strategies import COMMON, get_strategy
 from tradepulse.strategies.divisions import Divisions
 from tradepulse.strategies.evaluate import Configuration, Entries
 from tradepulse.trading.backtest import BacktestResult
@@ -184,7 +184,7 @@ class Report:
             table.add_row(
                 f"{one.symbol} {one.timeframe}",
                 one.strategy,
-                params_text(one.strategy, one.params),
+                "\n".join(params_lines(one.strategy, one.params)),
                 f"{len(trades):,}",
                 _won(trades),
                 f"[{'green' if profit > 0 else 'red' if profit < 0 else 'dim'}]{profit:,.2f}[/]",
@@ -250,8 +250,8 @@ def params_lines(strategy: str, params: Mapping[str, float]) -> list[str]:
     """Return what differs from the strategy's defaults, a parameter a line."""
     try:
         usual = get_strategy(strategy).defaults
-    except ValueError:  # a strategy of another version of this program
-        usual = {}
+    except ValueError:  # a strategy of a file, or of another version of this program
+        usual = {one.name: 0.0 for one in COMMON}
     shown = [f"{name}={v:g}" for name, v in params.items() if usual.get(name) != v]
     return shown or ["defaults"]
 
