@@ -53,11 +53,11 @@ from studio_svc.web_app.problems import (
     with_problem,
 )
 from studio_svc.web_app.requests import RequestIds
-from tradepulse import __version__
 from tradepulse.runtime.dead_letter_replay import dead_letters_waiting
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import StrategySettings
+from tradepulse.version import __version__
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
 

@@ -1,13 +1,15 @@
 """What `tradepulse up --live` trades: series that venues publish now."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 
+from tradepulse.cli.up.choice import OptionError
 from tradepulse.cli.up.figures import Figures
-from tradepulse.cli.up.replay import OptionError
+from tradepulse.cli.up.own import Traded, put_on_paper
 from tradepulse.market_data.subscriptions import (
+    Subscription,
     SubscriptionError,
     check_names,
     not_followed,
@@ -30,24 +32,30 @@ class Live:
         series: (exchange, symbol, timeframe) to subscribe to at the start; those that the database
             knows from before stay.
         start: when the run began, epoch ms.
+        own: strategies that trade the series by their defaults.
         now: tells the time, epoch ms.
     """
 
     series: Series
     start: int
+    own: Traded = field(default_factory=Traded)
     now: Callable[[], int] = wall_clock
     clock = "wall"
     jobs: tuple[JobSpec, ...] = ()
+    past = 0
 
     def environment(self) -> dict[str, str]:
         """Give market_ingest's variables."""
         return {"FEED_MODE": "live"}
 
     async def prepare(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        """Subscribe to what was asked for."""
+        """Subscribe to what was asked for, and let the user's own strategies trade it."""
         async with pool.acquire() as connection:
-            for exchange, symbol, timeframe in self.series:
-                await subscribe(connection, exchange, symbol, timeframe)
+            for one in self.series:
+                await subscribe(connection, *one)
+        await put_on_paper(
+            pool, self.own.names, [Subscription(*one, None, None) for one in self.series]
+        )
 
     def phase(self, figures: Figures) -> str:
         """Say what is going on, and what is not although it should."""
