@@ -63,6 +63,12 @@ def _archive(path: Path) -> None:
     table.unlink()
 
 
+def _folder(path: Path) -> None:
+    path.mkdir()
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        _archive(path / f"{symbol}-1h-2025-01.zip")
+
+
 def _demo_day(path: Path) -> None:
     """Write one day of a symbol of the demo."""
     start = 1_564_617_600_000
@@ -93,6 +99,7 @@ GIVEN: dict[str, _Writer] = {
         ],
     ),
     "btc.parquet": _with_bad_rows,
+    "candles": _folder,
     "dates.csv": _ambiguous,
     "eth.csv": _demo_day,
     "gapless_binance_btc_1h_2017_2022.parquet": _with_bad_rows,

@@ -39,6 +39,7 @@ WHY_NOT = (
     "needs a venue",
     "needs Docker",
     "needs Prometheus",
+    "needs systemd",
     "needs the network",
     "takes hours",
     "takes the database away",
@@ -48,9 +49,12 @@ NO_SYSTEM = {"strategies", "backtest", "doctor"}
 """Commands that need neither a broker nor a database; so do those that look at `--file`."""
 RUN_BY = {
     "up": "tests/integration/test_up.py",
+    "optimize": "tests/integration/test_cli_data.py",
     "restore": "tests/integration/test_restore.py",
     "backup --physical": "tests/integration/test_restore.py",
     "subscriptions add": "tests/integration/test_subscriptions_cli.py",
+    # it gives its process to psql
+    "db psql": "tests/integration/test_schema_docs.py",
     "policy train": "tests/integration/test_policy_train_cli.py",
     "policy promote": "tests/integration/test_policy_cli.py",
     "policy import": "tests/integration/test_policy_cli.py",
@@ -104,7 +108,7 @@ class Block:
     @property
     def is_file(self) -> bool:
         """Its title is the name of the file that it is."""
-        return re.fullmatch(r"[\w-]+(\.[\w-]+)*\.\w+", self.title) is not None
+        return re.fullmatch(r"[\w@-]+(\.[\w-]+)*\.\w+", self.title) is not None
 
     @property
     def is_marked(self) -> bool:

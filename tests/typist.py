@@ -70,6 +70,7 @@ class Typist:
         return self._typed[key]
 
     def _ours(self, one: Typed, line: str) -> str:
+        line, _, rest = line.partition(" | ")
         words = re.sub(r"^(?:[A-Z_]+=\S* )*tradepulse ", "", line)
         runner = CliRunner(env={**self.environment, "COLUMNS": "120"})
         with self._in_folder():
@@ -77,7 +78,7 @@ class Typist:
             result = runner.invoke(app, arguments)
         said = f"{one.block}: {line}\n{result.output}"
         assert result.exit_code == (1 if one.refused else 0), said
-        return result.output
+        return self._shell(rest, result.stdout) if rest else result.output
 
     def _export(self, line: str) -> str:
         names = re.findall(r"\b([A-Z_]+)=", line)
@@ -86,10 +87,11 @@ class Typist:
         self.environment |= {name: told[name] for name in names}
         return ""
 
-    def _shell(self, line: str) -> str:
+    def _shell(self, line: str, given: str = "") -> str:
         done = subprocess.run(
             ["bash", "-c", f"set -e -o pipefail; {line}"],
             cwd=self.folder,
+            input=given,
             env=self.environment,
             capture_output=True,
             text=True,

@@ -81,7 +81,7 @@ def test_the_shell_only_reads_and_a_table_is_shown_with_what_its_columns_mean(
     assert max(map(len, narrow.splitlines())) <= 80
     assert re.search(r"^profit +numeric, null +After fees, quote currency", narrow, re.MULTILINE)
     assert "fills " in invoke("db", "schema")[0]
-    (fills,) = json.loads(invoke("db", "schema", "fills", "--json")[0])
+    fills = json.loads(invoke("db", "schema", "fills", "--json", "-")[0])
     assert fills["columns"][1]["refers_to"] == "orders"
     said = invoke("db", "schema", "fils", status=1)[1]
     assert said == "tradepulse db: there is no table fils; did you mean fills?\n"

@@ -42,7 +42,9 @@ def set_up(
         check=False,
     )
     assert ended.returncode == status, ended.stderr
-    return [json.loads(line) for line in ended.stderr.splitlines()]
+    settings, *said = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert settings["message"] == "settings"
+    return said
 
 
 async def test_a_deployment_is_set_up_once(

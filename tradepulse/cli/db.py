@@ -1,17 +1,20 @@
 """`db`: the database's address, a shell that only reads, and what its tables mean."""
 
-import json
 import os
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
+from rich.markup import escape
 
 from tradepulse.cli.connections import DATABASE, STATE, State, database_url, with_database
 from tradepulse.cli.errors import CliError
+from tradepulse.cli.options import grouped
+from tradepulse.cli.tables import Column, Output, show
 
 if TYPE_CHECKING:
+    from tradepulse.cli.schema import Column as TableColumn
     from tradepulse.cli.schema import Table
     from tradepulse.runtime.db import Connection
 
@@ -20,6 +23,19 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Give the database's address, a shell that only reads, and what the tables mean.",
 )
+_TABLES: "list[Column[Table]]" = [
+    Column("table", lambda one: one.name),
+    Column("what is in it", lambda one: escape(one.meaning), least=40),
+]
+_COLUMNS: "list[Column[TableColumn]]" = [
+    Column("column", lambda one: one.name),
+    Column("type", lambda one: one.type + (", null" if one.may_be_null else "")),
+    Column(
+        "meaning",
+        lambda one: escape(one.meaning) + (f" → {one.refers_to}" if one.refers_to else ""),
+        least=25,
+    ),
+]
 # of who has put the role on already, and of its members
 _MAY_READ = """
 select exists (select from pg_roles r where r.rolname = $1 and pg_has_role(r.oid, 'member'))
@@ -75,25 +91,29 @@ def psql(context: typer.Context, state: State = STATE) -> None:
 
 
 @app.command()
+@grouped
 def schema(
     table: Annotated[str | None, typer.Argument(help="One table, with its columns.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every column.")] = False,
+    *,
+    output: Output,
     state: State = STATE,
 ) -> None:
     """Show what the tables are for, or what each column of one means."""
+    from rich.console import Console
+
     from tradepulse.cli.schema import tables
 
     found = with_database(database_url(state), tables)
     if not found:
         raise CliError("the database has no tables: run `tradepulse migrate`")
-    if table is not None:
-        found = [_named(found, table)]
-    if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=1))
-    elif table is not None:
-        _draw_columns(found[0])
-    else:
-        _draw(("table", "what is in it"), [(one.name, one.meaning) for one in found])
+    if table is None:
+        output.put(_TABLES, found, asdict, "")
+        return
+    one = _named(found, table)
+    if not output.wrote(asdict(one)):
+        key = f"\nkey: {', '.join(one.key)}" if one.key else ""
+        Console().print(f"{one.meaning}{key}\n", markup=False, highlight=False)
+        show(_COLUMNS, one.columns, wide=output.wide)
 
 
 def _for_reading(state: "State") -> str:
@@ -130,34 +150,3 @@ def _named(found: list["Table"], name: str) -> "Table":
     near = get_close_matches(name, by_name, n=1)
     meant = f"; did you mean {near[0]}?" if near else ": `tradepulse db schema` lists them"
     raise CliError(f"there is no table {name}{meant}")
-
-
-def _draw_columns(table: "Table") -> None:
-    from rich.console import Console
-
-    key = f"\nkey: {', '.join(table.key)}" if table.key else ""
-    Console().print(f"{table.meaning}{key}\n", markup=False, highlight=False)
-    rows = [
-        (
-            one.name,
-            one.type + (", null" if one.may_be_null else ""),
-            one.meaning + (f" → {one.refers_to}" if one.refers_to else ""),
-        )
-        for one in table.columns
-    ]
-    _draw(("column", "type", "meaning"), rows)
-
-
-def _draw(titles: tuple[str, ...], rows: list[Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table as Drawn
-    from rich.text import Text
-
-    drawn = Drawn(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in titles[:-1]:
-        drawn.add_column(title, no_wrap=True)
-    drawn.add_column(titles[-1])
-    for row in rows:
-        # brackets of a comment are no markup
-        drawn.add_row(*map(Text, row))
-    Console().print(drawn)

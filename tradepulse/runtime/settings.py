@@ -1,7 +1,9 @@
 """Settings by environment, refused with one readable line."""
 
+import json
+import re
 import sys
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -73,6 +75,21 @@ class RuntimeSettings(DatabaseSettings, KafkaSettings):
 
 
 S = TypeVar("S", bound=BaseSettings)
+_MASK = "**********"
+"""As pydantic writes a secret."""
+_SECRETS = (
+    (re.compile(r'(://[^/@:\s"]*):[^@\s"]*(?=@)'), rf"\1:{_MASK}"),
+    (re.compile(r'([?&]\w*(?:password|token|secret)=)[^&\s"]*', re.IGNORECASE), rf"\1{_MASK}"),
+)
+"""What addresses hold that nobody may see."""
+
+
+def effective(settings: BaseSettings) -> dict[str, Any]:
+    """Return every setting by its variable, as it counts, without what is secret."""
+    said = json.dumps(settings.model_dump(mode="json"), ensure_ascii=False)
+    for secret, mask in _SECRETS:
+        said = secret.sub(mask, said)
+    return {name.upper(): value for name, value in json.loads(said).items()}
 
 
 def describe(error: ValidationError) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tradepulse.cli import connections
 from tradepulse.cli.connections import STATE, database_url, kafka_address
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.main import COMMANDS, load
@@ -35,17 +34,20 @@ def test_every_command_takes_a_state_folder_with_the_same_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "variable"),
-    [(database_url, "DATABASE_URL"), (kafka_address, "KAFKA_BOOTSTRAP_SERVERS")],
+    ("ask", "what", "variable"),
+    [
+        (database_url, "database", "DATABASE_URL"),
+        (kafka_address, "broker", "KAFKA_BOOTSTRAP_SERVERS"),
+    ],
 )
 def test_a_run_on_stores_of_its_environment_is_told_from_one_that_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Any, variable: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Any, what: str, variable: str
 ) -> None:
     monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("tradepulse.embedded.state.lock_holder", lambda _: "12")
     with pytest.raises(CliError) as refused:
         ask(tmp_path)
     assert str(refused.value) == (
-        f"`tradepulse up` runs in {tmp_path} but keeps no {connections.KEPT[variable]} there: set "
+        f"`tradepulse up` runs in {tmp_path} but keeps no {what} there: set "
         f"{variable} as it is set for that run, or try again in a moment if it has just begun"
     )

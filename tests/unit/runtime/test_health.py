@@ -1,13 +1,18 @@
 """Liveness: what goes round must go on, what never began does not hang."""
 
+import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
+import pytest
 from prometheus_client import CollectorRegistry
 
 from tradepulse import __version__
-from tradepulse.runtime.health import Pulse, endpoints, told_version
+from tradepulse.runtime.health import Pulse, endpoints, http_server, told_version
+from tradepulse.runtime.settings import DatabaseSettings
 
 
 def test_a_pulse_is_missed_after_its_patience_and_not_before() -> None:
@@ -99,3 +104,16 @@ async def test_the_version_that_runs_is_told() -> None:
     status, body = await answer(Said(), "/version")
     told = {"service": "a service", "version": __version__, "commit": "c0ffee"}
     assert (status, json.loads(body)) == (200, told)
+
+
+async def test_a_server_on_any_port_says_where_it_answers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = DatabaseSettings(database_url="postgresql://db/x", http_port=0)
+    async with http_server(settings, endpoints(Said())), httpx.AsyncClient() as client:
+        while not (said := [r for r in caplog.records if r.message == "answers over HTTP"]):  # noqa: ASYNC110 - a log tells nobody
+            await asyncio.sleep(0.01)
+        address: str = said[0].__dict__["address"]
+        assert address.startswith("http://127.0.0.1:")
+        assert (await client.get(f"{address}/livez")).status_code == 200
