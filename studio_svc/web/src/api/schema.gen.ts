@@ -225,6 +225,7 @@ export interface HealthView {
   up: boolean;
   ready: boolean;
   detail: string;
+  /** What it cannot do although it is ready, as to follow a market that does not answer. */
   trouble: string | null;
 }
 
