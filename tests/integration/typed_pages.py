@@ -15,6 +15,7 @@ IDS = {
     "configs": "select configuration_id from trained_configurations where is_active limit 1",
     "configs report": "select configuration_id from validation_reports limit 1",
     "trace": "select order_id from orders limit 1",
+    "trades": "select configuration_id from trained_configurations where is_active limit 1",
 }
 """By command, what asks for an id that this system has, in the place of the page's."""
 ID = re.compile(
