@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tradepulse.cli.up.replay import Choice, replay_of
+from tradepulse.cli.up.choice import Choice
+from tradepulse.cli.up.replay import replay_of
 from tradepulse.cli.up.services import EARLY, INGEST
 from tradepulse.library.demo import demo_candles
 from tradepulse.runtime.settings import RuntimeSettings
