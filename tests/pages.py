@@ -39,6 +39,7 @@ WHY_NOT = (
     "needs a venue",
     "needs Docker",
     "needs Prometheus",
+    "needs systemd",
     "needs the network",
     "takes hours",
     "takes the database away",
@@ -107,7 +108,7 @@ class Block:
     @property
     def is_file(self) -> bool:
         """Its title is the name of the file that it is."""
-        return re.fullmatch(r"[\w-]+(\.[\w-]+)*\.\w+", self.title) is not None
+        return re.fullmatch(r"[\w@-]+(\.[\w-]+)*\.\w+", self.title) is not None
 
     @property
     def is_marked(self) -> bool:
@@ -177,7 +178,10 @@ def blocks(page: Path) -> Iterator[Block]:
 
 def runs_on_a_system(block: Block) -> bool:
     """Tell of a block of Python whether it asks a system, or reads what a command had of one."""
-    if re.search(r"\b(tp\.)?(connect|stored)\(", block.text):
+    before = [
+        one for one in blocks(block.page) if one.language == "python" and one.line <= block.line
+    ]
+    if any(re.search(r"\btp\.(connect|stored)\(", one.text) for one in before):
         return True
     asked = {
         word

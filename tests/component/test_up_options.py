@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,25 +19,26 @@ import pytest
 from tradepulse import __version__
 from tradepulse.candles.arrays import Candles
 from tradepulse.cli import doctor
+from tradepulse.cli.up.choice import Choice, OptionError, choice_of, recall, remember, speed_of
 from tradepulse.cli.up.dashboard import View, plain_line
 from tradepulse.cli.up.figures import Figures
 from tradepulse.cli.up.live import series_of
-from tradepulse.cli.up.replay import (
-    Choice,
-    OptionError,
-    choice_of,
-    demo_candles,
-    recall,
-    remember,
-    replay_of,
-    speed_of,
-)
+from tradepulse.cli.up.own import own_candles, traded
+from tradepulse.cli.up.replay import Replay, demo_candles, replay_of
 from tradepulse.embedded.children import EmbeddedError
 from tradepulse.embedded.ports import free_ports
 from tradepulse.embedded.state import StateFolder, lock_holder
 from tradepulse.market_data.files import CandleFileError, write_candles
 
 DAY = 86_400_000
+LAZY = """
+from tradepulse.strategies import Param, hold, strategy
+
+@strategy(space=(SPACE), defaults={"window": 20}, features={})
+def up_mine(i, c, f, p):
+    \"\"\"Do nothing.\"\"\"
+    return hold()
+"""
 COMMAND = (
     "import typer; from tradepulse.cli.up.command import up; "
     "app = typer.Typer(); app.command()(up); app()"
@@ -55,7 +58,19 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def replay(choice: Choice, folder: Path, told: list[str] | None = None) -> Replay:
+    """Do with a choice what `up` does."""
+    own = traded(choice.strategies)
+    file = own_candles(choice, folder, ([] if told is None else told).append)
+    return replay_of(choice, "max", file, own)
+
+
 def refused(*arguments: str, cwd: Path, **environment: str) -> str:
+    (line,) = lines_of_refusal(*arguments, cwd=cwd, **environment)
+    return line
+
+
+def lines_of_refusal(*arguments: str, cwd: Path, **environment: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, *arguments],
         cwd=cwd,
@@ -67,8 +82,7 @@ def refused(*arguments: str, cwd: Path, **environment: str) -> str:
     )
     assert done.returncode == 1, done
     assert "Traceback" not in done.stderr
-    (line,) = done.stderr.strip().splitlines()
-    return line
+    return done.stderr.strip().splitlines()
 
 
 def test_by_default_a_quarter_is_for_training() -> None:
@@ -82,13 +96,79 @@ def test_by_default_a_quarter_is_for_training() -> None:
     assert replay.environment()["REPLAY_TO"] == ""
 
 
-def test_symbols_and_range_are_taken(file: Path) -> None:
+def test_symbols_and_range_are_taken(file: Path, tmp_path: Path) -> None:
     first = int(series("BTC/USD", 1).open_time[0])
     day = np.datetime_as_string(np.datetime64(first + 50 * DAY, "ms"), "D")
-    replay = replay_of(choice_of(file, " ETH/USD ,ETH/USD", str(day), None))
-    assert replay.symbols == ("ETH/USD",)
-    assert replay.start == first + 50 * DAY
-    assert replay.environment()["REPLAY_SYMBOLS"] == "ETH/USD"
+    made = replay(choice_of(file, " ETH/USD ,ETH/USD", str(day), None), tmp_path)
+    assert made.file == file
+    assert made.symbols == ("ETH/USD",)
+    assert (made.start, made.past) == (first + 50 * DAY, 50)
+    assert made.environment()["REPLAY_SYMBOLS"] == "ETH/USD"
+
+
+def test_a_zip_of_another_layout_is_replayed_with_a_strategy_of_ones_own(tmp_path: Path) -> None:
+    day = 17_500 * DAY
+    times = range(day, day + 40 * DAY, DAY)
+    rows = [
+        f"{time},10,12,9,{10 + n % 3},5,{time + DAY - 1},50,3,2,20,0"
+        for n, time in enumerate(times)
+    ]
+    archive = tmp_path / "BTCUSDT-1d-2017-11.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("BTCUSDT-1d-2017-11.csv", "\n".join(rows) + "\n")
+    mine = tmp_path / "up_mine.py"
+    mine.write_text(LAZY.replace("SPACE", "Param('window', 5, 50, integer=True),"))
+    state, told = tmp_path / "state", []
+    state.mkdir()
+    choice = choice_of(archive, None, None, None, ["sma_cross", str(mine)])
+    made = replay(choice, state, told)
+    assert "layout binance" in told[0]
+    assert made.file == state / "replayed.parquet"
+    (job,) = made.jobs
+    assert (job.exchange, job.symbols, job.timeframe) == ("binance", ("BTC/USDT",), "1d")
+    assert job.strategies == ("sma_cross", "up_mine")
+    assert made.own.bundled() == ("sma_cross",)
+    assert made.own.environment("a.py, b.py") == {"STRATEGY_FILES": f"a.py,b.py,{mine}"}
+    assert made.on_paper == ()
+
+    # read once: the zip is not needed again
+    archive.unlink()
+    untrained = replay(replace(choice, training=False), state)
+    assert untrained.jobs == ()
+    assert (untrained.start, untrained.past) == (day, 0)
+    assert [one.series for one in untrained.on_paper] == ["binance:BTC/USDT:1d"]
+    later = replay(replace(choice, training=False, start="2017-12-11"), state)
+    assert (later.jobs, later.past) == ((), 11)
+
+    # and kept with the state, so that a start without options goes on with it
+    remember(state, choice)
+    assert recall(state, Choice()) == choice
+    for wanted, said in (
+        (Choice(training=False), r"\(--no-training as it comes, not given\): use --fresh"),
+        (Choice(strategies=("momentum",)), r"\(--strategy sma_cross,.*up_mine.py, not momentum\)"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            recall(state, wanted)
+
+
+def test_a_strategy_without_anything_to_search_says_the_remedy(file: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "up_fixed.py"
+    mine.write_text(LAZY.replace("SPACE", "").replace('"window": 20', "").replace("mine", "fixed"))
+    choice = choice_of(file, None, None, None, [str(mine)])
+    with pytest.raises(OptionError) as refused:
+        replay(choice, tmp_path)
+    assert str(refused.value) == (
+        "--strategy: up_fixed: every parameter is fixed, nothing is left to search; --no-training "
+        "trades it by its defaults"
+    )
+    assert len(replay(replace(choice, training=False), tmp_path).on_paper) == 2
+
+
+def test_a_strategy_that_there_is_not_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"^--strategy: unknown strategy 'nope'; known are "):
+        traded(["nope"])
+    with pytest.raises(OptionError, match=r"^--strategy: strategy file none\.py: No such file"):
+        traded(["none.py"])
 
 
 @pytest.mark.parametrize(
@@ -116,9 +196,9 @@ def test_ranges_without_training_or_trading_are_refused() -> None:
         replay_of(Choice(start="2019-01-01", end="2018-12-31"))
 
 
-def test_an_unknown_symbol_is_refused_with_the_known_ones(file: Path) -> None:
+def test_an_unknown_symbol_is_refused_with_the_known_ones(file: Path, tmp_path: Path) -> None:
     with pytest.raises(CandleFileError, match=r"DOGE/USD; it has BTC/USD, ETH/USD"):
-        replay_of(choice_of(file, "BTC/USD,DOGE/USD", None, None))
+        replay(choice_of(file, "BTC/USD,DOGE/USD", None, None), tmp_path)
 
 
 def test_live_series_are_read() -> None:
@@ -239,7 +319,9 @@ def test_a_killed_run_is_waited_for_while_its_processes_end(tmp_path: Path) -> N
 
 
 def test_the_command_says_one_line(tmp_path: Path) -> None:
-    assert "--from: x is no time; write 2018-10-01" in refused("--from", "x", cwd=tmp_path)
+    slip, line = lines_of_refusal("--from", "x", cwd=tmp_path, FEES="0.1")
+    assert slip == "tradepulse up: FEES is no setting and nothing reads it; did you mean FEE?"
+    assert "--from: x is no time; write 2018-10-01" in line
     unknown = refused("--symbols", "DOGE/USD", "--port", "0", cwd=tmp_path)
     assert "it has BTC/USD, EOS/USD" in unknown
     wrong = refused("--port", "0", cwd=tmp_path, DATABASE_URL="mysql://u:secret@h/d")

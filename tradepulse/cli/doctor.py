@@ -20,8 +20,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from tradepulse.cli.up.choice import Choice, OptionError, recall
 from tradepulse.cli.up.connections import DATABASE, KAFKA, given_connections
-from tradepulse.cli.up.replay import Choice, OptionError, recall
 from tradepulse.cli.up.services import STUDIO
 from tradepulse.embedded import jars
 from tradepulse.embedded.addresses import service_addresses

@@ -14,6 +14,10 @@ from tradepulse.cli.errors import FAILED, INTERRUPTED, readable, values_refused
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("up.command:up", "Run everything on this machine, on recorded candles or live ones."),
+    "status": (
+        "status.command:status",
+        "Show what runs: services, event time, account, lag, last trouble.",
+    ),
     "doctor": ("setup:doctor", "Check what this machine needs for `tradepulse up`."),
     "migrate": ("setup:migrate", "Apply the database migrations that are missing."),
     "backup": (

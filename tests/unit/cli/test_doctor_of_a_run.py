@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tradepulse.cli.doctor import Finding, System, examine
-from tradepulse.cli.up.replay import Choice, remember
+from tradepulse.cli.up.choice import Choice, remember
 from tradepulse.embedded.state import StateFolder
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tradepulse.cli.up.replay import Choice, demo_candles, replay_of
+from tradepulse.cli.up.choice import Choice
+from tradepulse.cli.up.replay import demo_candles, replay_of
 from tradepulse.cli.up.services import EARLY, INGEST
 from tradepulse.runtime.settings import RuntimeSettings
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from tradepulse.cli.connections import database_url, kafka_address
 from tradepulse.cli.errors import CliError
+from tradepulse.cli.up.choice import OptionError
 from tradepulse.cli.up.connections import Given, given_connections
-from tradepulse.cli.up.replay import OptionError
 from tradepulse.runtime.kafka import (
     KafkaSettings,
     bootstrap_servers,

@@ -14,17 +14,11 @@ from typing import Annotated
 import typer
 
 from tradepulse.cli.options import grouped
+from tradepulse.cli.up.choice import Choice, OptionError, choice_of, recall, remember, speed_of
 from tradepulse.cli.up.dashboard import Dashboard, View
 from tradepulse.cli.up.live import Live, Series, series_of
-from tradepulse.cli.up.replay import (
-    Choice,
-    OptionError,
-    choice_of,
-    recall,
-    remember,
-    replay_of,
-    speed_of,
-)
+from tradepulse.cli.up.own import own_candles, traded
+from tradepulse.cli.up.replay import replay_of
 from tradepulse.cli.up.run import Run, Traded, when_full
 from tradepulse.embedded.children import Children, EmbeddedError
 from tradepulse.embedded.ports import HOST, is_free
@@ -34,6 +28,7 @@ from tradepulse.market_data.files import CandleFileError
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import DatabaseUnavailableError
 from tradepulse.runtime.publisher import BrokerUnavailableError
+from tradepulse.runtime.telemetry import JsonFormatter
 from tradepulse.runtime.variables import unread
 
 _READABLE = (
@@ -63,14 +58,45 @@ class Replayed:
         str, typer.Option(help="Event-time seconds for each second of the clock, or max.")
     ] = "36000"
     candles: Annotated[
-        Path | None, typer.Option(help="Parquet or CSV file of candles to replay.")
+        Path | None,
+        typer.Option(
+            help="Candles to replay: a file of any layout that `import` reads, a zip or a folder.",
+        ),
     ] = None
+    exchange: Annotated[
+        str | None, typer.Option(help="Exchange, where neither file nor name says it.")
+    ] = None
+    timeframe: Annotated[
+        str | None, typer.Option(help="Timeframe, where neither file nor name says it.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trading:
+    """What trades, and by which numbers."""
+
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What trades: a strategy's name, or a Python file of your own; repeat it for "
+            "several. By default liquidity_sweep and sma_cross."
+        ),
+    ] = None
+    no_training: Annotated[
+        bool,
+        typer.Option(
+            "--no-training",
+            help="Search nothing: what --strategy names trades by its defaults from the first "
+            "candle on.",
+        ),
+    ] = False
 
 
 @grouped
 def up(
     *,
     replayed: Replayed,
+    trading: Trading,
     live: Annotated[
         str | None,
         typer.Option(
@@ -104,7 +130,13 @@ def up(
             raise OptionError(
                 "--live replays nothing: leave out --candles, --symbols, --from, --to"
             )
-        choice = replace(choice_of(*asked), live=series is not None)
+        choice = replace(
+            choice_of(*asked, trading.strategy),
+            live=series is not None,
+            training=False if trading.no_training else None,
+            exchange=replayed.exchange,
+            timeframe=replayed.timeframe,
+        )
         speed = speed_of(replayed.speed)
         asyncio.run(_until_signal(choice, series or (), speed, state, port, fresh))
     except _READABLE as error:
@@ -112,6 +144,10 @@ def up(
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _refuse(f"{error.strerror or error}{where}; the state folder is {state}")
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _refuse(line: str) -> None:
@@ -142,11 +178,13 @@ async def _run(
         stack.callback(state.close)
         stack.enter_context(_logging_to(state.logs / "up.log"))
         choice = recall(state.path, choice)
+        own = await asyncio.to_thread(traded, choice.strategies)
         market: Traded
         if choice.live:
-            market = Live(series, wall_clock())
+            market = Live(series, wall_clock(), own)
         else:
-            market = await asyncio.to_thread(replay_of, choice, speed)
+            file = await asyncio.to_thread(own_candles, choice, state.path, _tell)
+            market = await asyncio.to_thread(replay_of, choice, speed, file, own)
         view = View()
         dashboard = stack.enter_context(Dashboard(view))
         children = await stack.enter_async_context(Children(hold=[state.lock]))
@@ -154,7 +192,7 @@ async def _run(
         stack.push_async_callback(supervisor.stop)
         run = Run(state, view, dashboard, children, supervisor)
         stack.callback(run.say_stopping)
-        connections = await run.foundations()
+        connections = await run.foundations(market)
         remember(state.path, choice)
         await run.go(connections, market, port)
 
@@ -162,7 +200,8 @@ async def _run(
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     handler = logging.FileHandler(path, delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    # as the services' own, for programs; `tradepulse status` looks for troubles there
+    handler.setFormatter(JsonFormatter("up"))
     logging.getLogger().addHandler(handler)
     try:
         yield

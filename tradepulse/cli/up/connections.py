@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from tradepulse.cli.up.replay import OptionError
+from tradepulse.cli.up.choice import OptionError
 from tradepulse.embedded.kafka import broker_answers
 from tradepulse.runtime.broker_refusal import refusal
 from tradepulse.runtime.db import DatabaseUnavailableError, connect

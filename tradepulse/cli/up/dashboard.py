@@ -32,6 +32,7 @@ class View:
 
     Attributes:
         phase: what is going on, as a short sentence.
+        since: when that began, of the clock that only goes forward, seconds.
         progress: done and total of it, where it has steps.
         address: the page's address with its token; empty before it is up.
         parts: the kept processes.
@@ -41,6 +42,7 @@ class View:
     """
 
     phase: str = ""
+    since: float = field(default_factory=time.monotonic)
     progress: tuple[int, int] | None = None
     address: str = ""
     parts: Sequence[Kept] = ()
@@ -91,8 +93,10 @@ def plain_line(view: View) -> str:
     """Say a view in one line."""
     figures = view.figures
     parts = [view.phase]
-    if view.progress is not None:
+    if view.progress is not None and view.progress[1]:
         parts.append(f"{view.progress[0]}/{view.progress[1]}")
+    elif figures.replayed is None and (took := _seconds(view)):
+        parts.append(took)
     if figures.replayed is not None:
         parts += [
             f"replayed to {figures.replayed:%Y-%m-%d %H:%M}",
@@ -145,11 +149,18 @@ def resident_megabytes(pid: int) -> int | None:
 
 def _phase(view: View) -> RenderableType:
     if view.progress is None or view.progress[1] == 0:
-        return Text(view.phase)
+        took = _seconds(view) if view.figures.replayed is None else ""
+        return Text(view.phase).append(f"  {took}", style="dim")
     done, total = view.progress
     grid = Table.grid(padding=(0, 1))
     grid.add_row(Text(view.phase), ProgressBar(total, done, width=32), Text(f"{done}/{total}"))
     return grid
+
+
+def _seconds(view: View) -> str:
+    """Say how long the phase has lasted; nothing in its first second."""
+    took = int(time.monotonic() - view.since)
+    return f"{took} s" if took else ""
 
 
 def _figures(figures: Figures) -> RenderableType:

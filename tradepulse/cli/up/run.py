@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 import shutil
 import sys
 import time
@@ -17,6 +18,7 @@ from tradepulse.cli.up.connections import Connections, given_connections, reach
 from tradepulse.cli.up.dashboard import Dashboard, View
 from tradepulse.cli.up.figures import Figures, read_figures
 from tradepulse.cli.up.first_jobs import job_id, unfinished, unsent
+from tradepulse.cli.up.own import Traded as Own
 from tradepulse.cli.up.replay import STRATEGIES
 from tradepulse.cli.up.services import EARLY, INGEST, STUDIO, Services
 from tradepulse.embedded.addresses import SERVICES_FILE
@@ -30,6 +32,7 @@ from tradepulse.runtime.db import UNREACHABLE, migrate, opened_pool
 from tradepulse.runtime.kafka import KafkaAddress
 from tradepulse.runtime.publisher import BrokerUnavailableError
 from tradepulse.runtime.topics import create_topics
+from tradepulse.strategies.files import VARIABLE
 
 _TITLES = {"postgres": "PostgreSQL", "kafka": "Kafka"}
 _COMPILE_SECONDS = 60.0
@@ -56,6 +59,16 @@ class Traded(Protocol):
     @property
     def jobs(self) -> tuple[JobSpec, ...]:
         """Training jobs to be done before."""
+        ...
+
+    @property
+    def past(self) -> int:
+        """How many candles are to be stored before."""
+        ...
+
+    @property
+    def own(self) -> Own:
+        """The strategies that the user brings."""
         ...
 
     def environment(self) -> dict[str, str]: ...  # noqa: D102 - see class
@@ -103,7 +116,7 @@ class Run:
         services = Services(
             self._state,
             self._children,
-            connections.environment,
+            connections.environment | market.own.environment(os.environ.get(VARIABLE, "")),
             market.environment(),
             market.clock,
             port,
@@ -119,21 +132,23 @@ class Run:
             await self._wait_until_ready(pool, services, client, [STUDIO])
             # an address that is printed must answer
             self._view.address = address
-            trained = await self._train(pool, services, market.jobs)
-            await self._wait_until_ready(pool, services, client, list(EARLY) if trained else [])
+            begun = await self._train(pool, services, market)
             await market.prepare(pool)
+            await self._wait_until_ready(pool, services, client, list(EARLY) if begun else [])
             await self._supervisor.start(**{name: services.program(name) for name in services.late})
             self._view.parts = self._supervisor.kept
             await self._show(pool, services, client, market)
 
-    async def foundations(self) -> Connections:
+    async def foundations(self, market: Traded) -> Connections:
         """Start Kafka and PostgreSQL, or take those of the environment; give the way to them."""
         given = given_connections()
-        self._kernels = self._children.spawn(
-            "kernels",
-            [sys.executable, "-m", "tradepulse.cli.up.kernels", *STRATEGIES],
-            log=self._state.logs / "kernels.log",
-        )
+        # what is compiled of a user's file is not kept, so nobody does it for others
+        if names := market.own.bundled() if market.own.names else STRATEGIES:
+            self._kernels = self._children.spawn(
+                "kernels",
+                [sys.executable, "-m", "tradepulse.cli.up.kernels", *names],
+                log=self._state.logs / "kernels.log",
+            )
         parts: dict[str, Part] = {}
         kafka = EmbeddedKafka(
             self._state.path / "kafka", self._children, self._state.logs / "kafka.log"
@@ -156,14 +171,19 @@ class Run:
         self,
         pool: "asyncpg.Pool[asyncpg.Record]",
         services: Services,
-        jobs: tuple[JobSpec, ...],
+        market: Traded,
     ) -> bool:
-        """Run the training jobs that this database has not finished; say whether there were any."""
-        waiting = await unfinished(pool, jobs)
-        if not waiting:
+        """Store what came before and run the training jobs that this database has not finished.
+
+        Say whether that was to be done, or a strategy begins to trade without training.
+        """
+        waiting = await unfinished(pool, market.jobs)
+        if not waiting and (market.jobs or not (market.past or market.own.names)):
             return False
-        self._say("Storing the candles to train on")
-        await self._history(services)
+        if market.past:
+            what = "to train on" if waiting else "to warm up on"
+            self._say(f"Storing {market.past:,} candles {what}")
+            await self._history(services)
         # two processes that compile the same thing would only take longer
         if self._kernels is not None:
             await self._kernels.wait(_COMPILE_SECONDS)
@@ -198,7 +218,9 @@ class Run:
                         f"the training job {job.job_id} ended as {job.status}: "
                         f"{job.error or 'no reason given'}; --fresh begins anew"
                     )
-                self._view.progress = (job.done, job.total)
+                # before it has planned, what it was asked for
+                asked = spec.trials * len(spec.strategies) * len(spec.symbols)
+                self._view.progress = (job.done, job.total or asked)
                 self._say(f"Training {pairs}")
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -254,7 +276,8 @@ class Run:
             await asyncio.sleep(max(1.0, 9 * took))
 
     def _say(self, phase: str) -> None:
-        self._view.phase = phase
+        if phase != self._view.phase:
+            self._view.phase, self._view.since = phase, time.monotonic()
         self._dashboard.show()
 
 

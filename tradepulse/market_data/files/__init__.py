@@ -10,6 +10,7 @@ from tradepulse.market_data.files.rows import CandleFileError, Given, Rows, Tabl
 from tradepulse.market_data.files.selection import (
     Asked,
     first_refused,
+    is_own,
     joined,
     otherwise,
     read_candles,
@@ -40,6 +41,7 @@ __all__ = [
     "files_in",
     "first_refused",
     "is_candle_file",
+    "is_own",
     "joined",
     "judge",
     "months",

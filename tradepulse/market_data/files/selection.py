@@ -49,6 +49,15 @@ def read_candles(
     return selected(path, judged.series, symbols, start, end)
 
 
+def is_own(path: Path) -> bool:
+    """Tell whether a path is one file of our own layout, which `read_candles` takes.
+
+    Raises:
+        CandleFileError: it cannot be read.
+    """
+    return files_in(path) == [path] and own.fits(read_table(path))
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is asked for of files of any layout.
