@@ -10,10 +10,10 @@ from tradepulse.version import __version__ as __version__
 
 _FROM = {
     "Candles": "tradepulse.candles.arrays",
-    "Time": "tradepulse.candles.times",
-    "connect": "tradepulse.library.live",
     "Run": "tradepulse.library.runs",
+    "Time": "tradepulse.candles.times",
     "backtest": "tradepulse.library.backtests",
+    "connect": "tradepulse.library.live",
     "from_frame": "tradepulse.library.series",
     "load": "tradepulse.library.series",
     "load_all": "tradepulse.library.series",

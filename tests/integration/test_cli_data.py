@@ -258,6 +258,20 @@ def test_my_own_numbers_trade_on_paper(database: str, tmp_path: Path, forgotten:
         "ETH/USD": ("VALIDATION", False),
     }
 
+    # and what is stored is backtested as a file of it is
+    stored, file = tmp_path / "stored.json", tmp_path / "c.parquet"
+    write_candles(file, [walks[1]])
+    same_run = ("backtest", "--strategy", "sma_cross", "--params", '{"fast": 7}', "--json", stored)
+    assert invoke(*same_run, status=1)[1] == (
+        "tradepulse backtest: BTC/USD is stored at several exchanges, other, test: choose one with "
+        "--exchange\n"
+    )
+    invoke(*same_run, "--symbol", "ETH/USD")
+    told = json.loads(stored.read_text())
+    assert told["candles"]["series"] == ["test:ETH/USD:30m"]
+    invoke(*same_run, "--candles", file)
+    assert told["equity"] == json.loads(stored.read_text())["equity"]
+
     # a strategy of a file: the services must know it, too
     file = tmp_path / "by_hand_strategy.py"
     file.write_text(LAZY)
