@@ -15,7 +15,7 @@ from pathlib import Path
 
 PLACES = {
     "pyproject.toml": r'(?m)^(version = ")[^"]+(")$',
-    "tradepulse/__init__.py": r'(?m)^(__version__ = ")[^"]+(")$',
+    "tradepulse/version.py": r'(?m)^(__version__ = ")[^"]+(")$',
 }
 """Where the version stands: file, and what stands around it."""
 GENERATED: Sequence[Sequence[str]] = (

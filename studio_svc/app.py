@@ -40,6 +40,7 @@ from studio_svc.stream.watch import (
 from studio_svc.studio.routes import change_routes, configuration_routes, job_routes
 from studio_svc.system.backups import LOOK_EVERY_S, BackupWatch
 from studio_svc.system.census import COUNTED_EVERY_S, Census
+from studio_svc.system.following import market_troubles
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.routes import system_routes
 from studio_svc.web_app.meters import PAGE, HttpMeters
@@ -52,11 +53,11 @@ from studio_svc.web_app.problems import (
     with_problem,
 )
 from studio_svc.web_app.requests import RequestIds
-from tradepulse import __version__
 from tradepulse.runtime.dead_letter_replay import dead_letters_waiting
 from tradepulse.runtime.service import Application, Service, run
 from tradepulse.runtime.settings import RefusedError
 from tradepulse.strategies.files import StrategySettings
+from tradepulse.version import __version__
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
 
@@ -212,7 +213,12 @@ def declare(service: Service, settings: StudioSettings) -> None:
             raise RefusedError(str(error)) from error
         # the services are ours: a proxy of the environment knows nothing of them
         client = httpx.AsyncClient(trust_env=False)
-        health = HealthWatch(settings.studio_services, client, service.unready)
+        health = HealthWatch(
+            settings.studio_services,
+            client,
+            service.unready,
+            partial(market_troubles, service.pool),
+        )
         service.background(partial(health.run, hub), "health to pages")
         pages = create_app(stores, hub, health, token, meters=meters)
         service.pages = service.traces.web(pages)

@@ -39,6 +39,7 @@ WHY_NOT = (
     "needs a venue",
     "needs Docker",
     "needs Prometheus",
+    "needs systemd",
     "needs the network",
     "takes hours",
     "takes the database away",
@@ -107,7 +108,7 @@ class Block:
     @property
     def is_file(self) -> bool:
         """Its title is the name of the file that it is."""
-        return re.fullmatch(r"[\w-]+(\.[\w-]+)*\.\w+", self.title) is not None
+        return re.fullmatch(r"[\w@-]+(\.[\w-]+)*\.\w+", self.title) is not None
 
     @property
     def is_marked(self) -> bool:

@@ -6,16 +6,19 @@ Nothing is imported before it is asked for, so the services pay nothing for it.
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+from tradepulse.version import __version__ as __version__
 
 _FROM = {
     "Candles": "tradepulse.candles.arrays",
     "Time": "tradepulse.candles.times",
     "connect": "tradepulse.library.live",
+    "Run": "tradepulse.library.runs",
+    "backtest": "tradepulse.library.backtests",
     "from_frame": "tradepulse.library.series",
     "load": "tradepulse.library.series",
     "load_all": "tradepulse.library.series",
     "stored": "tradepulse.library.series",
+    "use": "tradepulse.library.uses",
 }
 
 

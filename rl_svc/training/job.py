@@ -22,7 +22,6 @@ from rl_svc.training.meters import TrainingMeters
 from rl_svc.training.store import Begun, TrainingStore, forget_ended
 from rl_svc.training.told import PpoSettings, Trained
 from rl_svc.training.trainer import TrainingError, ensemble, train
-from tradepulse import __version__
 from tradepulse.market_data.rules_now import markets_now
 from tradepulse.research.claims import Job
 from tradepulse.research.model_registry import StoredModel
@@ -30,6 +29,7 @@ from tradepulse.research.policy_spec import PolicySpec
 from tradepulse.research.trainers import disk_refusal
 from tradepulse.runtime.db import Connection
 from tradepulse.trading.policies.model import Model
+from tradepulse.version import __version__
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Looks at what each service says of itself."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 
@@ -21,6 +21,7 @@ class HealthWatch:
         client: asks them.
         own: what this service itself waits for. A page that is fed by nobody shows old figures,
             and must be told.
+        troubles: asks, by service, what it cannot do although it is ready.
     """
 
     def __init__(
@@ -28,8 +29,10 @@ class HealthWatch:
         services: Mapping[str, str],
         client: httpx.AsyncClient,
         own: Callable[[], list[str]] | None = None,
+        troubles: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
     ) -> None:
         self._own = own
+        self._troubles = troubles
         self._services = services
         self._client = client
         self.now: list[HealthView] = [
@@ -40,7 +43,12 @@ class HealthWatch:
     async def look(self) -> list[HealthView]:
         """Ask all services at once and return what they say."""
         asked = (self._ask(name, url) for name, url in self._services.items())
-        self.now = list(await asyncio.gather(*asked))
+        found = await asyncio.gather(*asked)
+        troubles = {} if self._troubles is None else await self._troubles()
+        self.now = [
+            one.model_copy(update={"trouble": troubles.get(one.service) if one.ready else None})
+            for one in found
+        ]
         if self._own is not None:
             self.now.append(_of_itself(self._own()))
         return self.now

@@ -10,3 +10,5 @@ class HealthView(View):
     up: bool
     ready: bool
     detail: str
+    trouble: str | None = None
+    """What it cannot do although it is ready, as to follow a market that does not answer."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from studio_rows import EXCHANGE, START, Seeded
 from studio_svc.data.store import LIVE_GRACE_MS, MAX_CELLS, MarketDataStore
 from studio_svc.stream.visible import published_until
 from studio_svc.stream.watch import market_refresher
+from studio_svc.system.following import market_troubles
 from tests.candle_series import random_walk
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.gaps.finding import DAY_MS, Finding, coverage, scan
@@ -96,12 +98,20 @@ class TestSubscriptions:
         published = {"kraken-BTC/USD-1m": now - 7 * MINUTE - 1, "kraken-BTC/USD-1h": START + HOUR}
         async with live_ingest(studio, published):
             told = await market.subscriptions()
+            said = await market_troubles(studio.pool, lambda: now)
+        assert said == {
+            "market_ingest": "A part of the market is not followed: kraken:BTC/USD:1m: no candle "
+            f"since {datetime.fromtimestamp((now - 7 * MINUTE) / 1000, UTC):%Y-%m-%d %H:%M} UTC "
+            "(1 more of 3 series have trouble)"
+        }
         assert told.replicas == 1
         assert [(s.timeframe, s.state, s.trouble, s.behind_ms) for s in told.series] == [
             ("1h", "followed", None, 0),
             ("1m", "followed", None, 7 * MINUTE),
             ("1m", "trouble", "no such market", None),
         ]
+        # a replay, or one that is down and says so itself
+        assert await market_troubles(studio.pool, lambda: now) == {}
         told = await market.subscriptions()
         assert told.replicas == 0
         assert [s.state for s in told.series] == ["waiting", "waiting", "trouble"]

@@ -407,12 +407,22 @@ class TestWatch:
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
             lacking = ["broker", "database"]
             urls = {name: f"http://{name}/" for name in names}
-            watch = HealthWatch(urls, client, lambda: lacking)
+
+            async def troubles() -> dict[str, str]:
+                return {"silent": "no market", "waiting": "no market"}
+
+            watch = HealthWatch(urls, client, lambda: lacking, troubles)
             assert [view.detail for view in watch.now] == ["not asked yet"] * 4
             assert await watch.look() == [
                 HealthView(service="ready", up=True, ready=True, detail="ready"),
                 HealthView(service="waiting", up=True, ready=False, detail="waiting for kafka"),
-                HealthView(service="silent", up=True, ready=True, detail="status 200"),
+                HealthView(
+                    service="silent",
+                    up=True,
+                    ready=True,
+                    detail="status 200",
+                    trouble="no market",
+                ),
                 HealthView(
                     service="down", up=False, ready=False, detail="does not answer: ConnectError"
                 ),

@@ -66,6 +66,11 @@ def replay(choice: Choice, folder: Path, told: list[str] | None = None) -> Repla
 
 
 def refused(*arguments: str, cwd: Path, **environment: str) -> str:
+    (line,) = lines_of_refusal(*arguments, cwd=cwd, **environment)
+    return line
+
+
+def lines_of_refusal(*arguments: str, cwd: Path, **environment: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, *arguments],
         cwd=cwd,
@@ -77,8 +82,7 @@ def refused(*arguments: str, cwd: Path, **environment: str) -> str:
     )
     assert done.returncode == 1, done
     assert "Traceback" not in done.stderr
-    (line,) = done.stderr.strip().splitlines()
-    return line
+    return done.stderr.strip().splitlines()
 
 
 def test_by_default_a_quarter_is_for_training() -> None:
@@ -315,7 +319,9 @@ def test_a_killed_run_is_waited_for_while_its_processes_end(tmp_path: Path) -> N
 
 
 def test_the_command_says_one_line(tmp_path: Path) -> None:
-    assert "--from: x is no time; write 2018-10-01" in refused("--from", "x", cwd=tmp_path)
+    slip, line = lines_of_refusal("--from", "x", cwd=tmp_path, FEES="0.1")
+    assert slip == "tradepulse up: FEES is no setting and nothing reads it; did you mean FEE?"
+    assert "--from: x is no time; write 2018-10-01" in line
     unknown = refused("--symbols", "DOGE/USD", "--port", "0", cwd=tmp_path)
     assert "it has BTC/USD, EOS/USD" in unknown
     wrong = refused("--port", "0", cwd=tmp_path, DATABASE_URL="mysql://u:secret@h/d")

@@ -4,6 +4,7 @@ What the pages let one type is typed into the second one.
 """
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -14,14 +15,19 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psutil
 import pytest
 from metrics_of_stack import faults_in, metrics_of, value
 from typed_pages import type_pages
+from typer.testing import CliRunner
 
+import tradepulse as tp
+from tests.command import invoke
 from tradepulse.cli.asyncapi import SERVICES
+from tradepulse.cli.main import app
 
 pytestmark = pytest.mark.integration
 
@@ -144,6 +150,18 @@ def check_metrics(state: Path) -> None:
         time.sleep(0.5)
 
 
+def standing(state: Path) -> dict[str, Any]:
+    """What `status` writes once everything is ready."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        result = CliRunner().invoke(app, ["status", "--json", "--state", str(state)])
+        if result.exit_code == 0:
+            return dict(json.loads(result.stdout))
+        assert result.exit_code == 3, result.output
+        assert time.monotonic() < deadline, result.output
+        time.sleep(0.2)
+
+
 def executor_of(state: Path) -> int | None:
     found = processes_of(state).items()
     return next((pid for pid, command in found if "executor_svc.app" in command), None)
@@ -164,7 +182,9 @@ async def ledger(state: Path) -> tuple[int, list[tuple[object, ...]]]:
     return jobs, [tuple(trade) for trade in trades]
 
 
-def test_a_killed_run_leaves_nothing_and_goes_on(state: Path) -> None:
+def test_a_killed_run_leaves_nothing_and_goes_on(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with start(state) as first:
         page = read_until(first, "^page: ")
         assert "?token=" in page
@@ -177,9 +197,17 @@ def test_a_killed_run_leaves_nothing_and_goes_on(state: Path) -> None:
             assert second.stdout is not None
             assert "is in use by another" in second.stdout.read()
         check_metrics(state)
+        told = standing(state)
+        assert (told["mode"], told["source"], told["ready"]) == ("PAPER", "replay", True)
+        assert {one["service"] for one in told["services"]} >= set(SERVICES)
+        assert told["active_configurations"] > 0
+        with tp.connect(state) as live:
+            seen = live.trades()
         jobs, before = asyncio.run(ledger(state))
         assert jobs == 1
         assert open_to_others(state) == []
+        assert len(seen) > 0
+        assert seen["position_id"].to_list() == [str(one[0]) for one in before[: len(seen)]]
         first.kill()
         wait_until_gone(state)
 
@@ -202,4 +230,10 @@ def test_a_killed_run_leaves_nothing_and_goes_on(state: Path) -> None:
         again.send_signal(signal.SIGINT)
         read_until(again, "^Stopping")
         assert again.wait(PATIENCE) == 0
+    wait_until_gone(state)
+    # what is stopped can be read, too
+    assert invoke("status", "--state", state, status=4)[0].startswith(f"nothing runs: {state}")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    every = json.loads(invoke("trades", "--state", state, "--json", "-")[0])
+    assert [one["position_id"] for one in every][: len(after)] == [str(one[0]) for one in after]
     wait_until_gone(state)

@@ -15,9 +15,13 @@ IDS = {
     "configs": "select configuration_id from trained_configurations where is_active limit 1",
     "configs report": "select configuration_id from validation_reports limit 1",
     "trace": "select order_id from orders limit 1",
+    "trades": "select configuration_id from trained_configurations where is_active limit 1",
 }
 """By command, what asks for an id that this system has, in the place of the page's."""
-ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|(?<= )[0-9a-f]{8}\b")
+ID = re.compile(
+    r"(?<= )[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|(?<= )[0-9a-f]{8}\b"
+    r"|(?<=--configuration )[0-9a-f]+\b"
+)
 
 
 def type_pages(state: Path, folder: Path, port: int) -> int:
@@ -65,7 +69,8 @@ def of_this_system(one: Typed, state: Path, port: int) -> str:
     line = one.line.replace("8750", str(port))
     if not (one.is_ours and ID.search(line)):
         return line
-    name = next(name for name in (" ".join(one.words[1:3]), one.words[1]) if name in IDS)
+    names = (" ".join(one.words[1:3]), one.words[1], "configs")
+    name = next(name for name in names if name in IDS)
     return ID.sub(str(asyncio.run(asked(state, IDS[name])))[:36], line)
 
 

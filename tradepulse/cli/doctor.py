@@ -20,7 +20,6 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tradepulse import __version__
 from tradepulse.cli.up.choice import Choice, OptionError, recall
 from tradepulse.cli.up.connections import DATABASE, KAFKA, given_connections
 from tradepulse.cli.up.services import STUDIO
@@ -35,6 +34,7 @@ from tradepulse.runtime.broker_refusal import refusal
 from tradepulse.runtime.database_url import said_of
 from tradepulse.runtime.kafka import KafkaSettings
 from tradepulse.runtime.variables import unread
+from tradepulse.version import __version__
 
 Verdict = Literal["ok", "warn", "fail"]
 PAGE_PORT = 8750

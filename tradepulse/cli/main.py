@@ -14,6 +14,10 @@ from tradepulse.cli.errors import FAILED, INTERRUPTED, readable, values_refused
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("up.command:up", "Run everything on this machine, on recorded candles or live ones."),
+    "status": (
+        "status.command:status",
+        "Show what runs: services, event time, account, lag, last trouble.",
+    ),
     "doctor": ("setup:doctor", "Check what this machine needs for `tradepulse up`."),
     "migrate": ("setup:migrate", "Apply the database migrations that are missing."),
     "backup": (
@@ -165,7 +169,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from tradepulse import __version__
+        from tradepulse.version import __version__
 
         typer.echo(__version__)
         raise typer.Exit

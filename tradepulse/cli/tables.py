@@ -7,11 +7,12 @@ Where even the rest has no room, each row becomes a block of lines.
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import IO, Annotated, Any, Generic, TypeVar
 
 import typer
 
@@ -21,7 +22,8 @@ T = TypeVar("T")
 SHORT = 8
 """Characters of an id: so many say which one is meant wherever an id is asked for."""
 _GAP = 2
-_STDOUT = Path("-")
+STDOUT = Path("-")
+"""As the name of a file: the output."""
 
 Wide = Annotated[bool, typer.Option("--wide", help="Show all columns, and ids whole.")]
 Json = Annotated[
@@ -58,7 +60,7 @@ class Output:
     @property
     def is_only_json(self) -> bool:
         """Whether JSON is all that goes to the output."""
-        return self.json == _STDOUT
+        return self.json == STDOUT
 
     def wrote(self, content: Any) -> bool:
         """Write the JSON that was asked for; say whether it is all that is to be put out."""
@@ -187,18 +189,29 @@ def write_json(path: Path, content: Any) -> None:
         CliError: it cannot be written.
     """
     text = json.dumps(content, allow_nan=False, indent=1, ensure_ascii=False, default=_plain)
-    if path == _STDOUT:
+    if path == STDOUT:
         typer.echo(text)
         return
+    with replaced(path) as file:
+        file.write((text + "\n").encode())
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[IO[bytes]]:
+    """Lend a file that takes the place of another at the end, whole or not at all.
+
+    Raises:
+        CliError: it cannot be written.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text + "\n", encoding="utf-8")
+        with partial.open("wb") as file:
+            yield file
         partial.replace(path)
     except OSError as error:
         raise CliError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        if partial.exists():
-            partial.unlink()
+        partial.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

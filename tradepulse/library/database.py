@@ -3,7 +3,9 @@
 from tradepulse.candles.arrays import Candles
 from tradepulse.market_data.loader import MarketData
 from tradepulse.market_data.store import known_series
-from tradepulse.runtime.db import opened_pool
+from tradepulse.research.model_registry import registered_policy
+from tradepulse.runtime.db import connect, opened_pool
+from tradepulse.trading.policies.learned import LearnedPolicy
 
 Name = tuple[str, str, str]
 """Exchange, symbol, timeframe."""
@@ -34,3 +36,17 @@ async def read_stored(url: str, name: Name, start: int | None, end: int | None) 
             f"no candles of {':'.join(name)} are stored in this range; there are {there}"
         )
     return found
+
+
+async def read_policy(url: str, name: str, budget: float) -> LearnedPolicy:
+    """Return the policy of `model:ID` of the registry.
+
+    Raises:
+        RefusedError: there is no such model, or it cannot be used.
+        DatabaseUnavailableError: the database cannot be used.
+    """
+    connection = await connect(url)
+    try:
+        return await registered_policy(connection, name, budget)
+    finally:
+        await connection.close()

@@ -19,9 +19,8 @@ _PAGE = 5_000
 _EVERY = 100_000
 _NOT_FOUND = 404
 _PATIENCE_S = 60.0
-_TIMES = {
-    *("created_at", "started_at", "finished_at", "heartbeat_at", "validated_at"),
-}
+_TIMES = {"created_at", "started_at", "finished_at", "heartbeat_at", "validated_at"}
+_AMOUNTS = {"paper_profit"}
 
 
 def connect(
@@ -83,7 +82,12 @@ class Live:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<tradepulse at {self._client.base_url}>"
+        return f"<tradepulse at {self.address}>"
+
+    @property
+    def address(self) -> str:
+        """Where it is, without its token."""
+        return str(self._client.base_url).rstrip("/")
 
     def close(self) -> None:
         """Close the connection."""
@@ -190,7 +194,7 @@ class Live:
             answer = self._client.request(method, path, **asked)
         except httpx.HTTPError as error:
             raise NoSystemError(
-                f"no system answers at {self._client.base_url} ({type(error).__name__}): "
+                f"no system answers at {self.address} ({type(error).__name__}): "
                 "start it, or correct the address"
             ) from None
         if answer.is_success:
@@ -228,12 +232,12 @@ class Jobs:
 
 
 def _frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Return answers as a frame, their times as datetimes in UTC."""
+    """Return answers as a frame, with datetimes in UTC and amounts as float64."""
     frame = pl.DataFrame(rows, infer_schema_length=None)
-    times = [name for name in frame.columns if name in _TIMES]
-    return frame.with_columns(
-        pl.col(name).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")) for name in times
-    )
+    for names, as_ in ((_TIMES, pl.Datetime("ms", "UTC")), (_AMOUNTS, pl.Float64)):
+        there = [name for name in frame.columns if name in names]
+        frame = frame.with_columns(pl.col(there).cast(as_))
+    return frame
 
 
 def _refusal(answer: httpx.Response) -> RefusedError:

@@ -81,7 +81,7 @@ def load_all(
     """
     from tradepulse.market_data.files import Asked, read_series, selected  # noqa: PLC0415 - polars
 
-    first, last = _range(start, end)
+    first, last = time_range(start, end)
     found = read_series(Path(path), Asked(exchange, symbols, timeframe, last), log.warning)
     return selected(Path(path), found, symbols, first, None)
 
@@ -115,7 +115,7 @@ def stored(
     from tradepulse.embedded.addresses import database_url  # noqa: PLC0415 - slow to import
     from tradepulse.library.database import read_stored  # noqa: PLC0415 - slow to import
 
-    first, last = _range(start, end)
+    first, last = time_range(start, end)
     url = database_url(Path(state))
     return waited(lambda: read_stored(url, (exchange, symbol, timeframe), first, last))
 
@@ -141,7 +141,7 @@ def from_frame(
     return of_frame(frame, (exchange, symbol, timeframe))
 
 
-def _range(start: Time | None, end: Time | None) -> tuple[int | None, int | None]:
+def time_range(start: Time | None, end: Time | None) -> tuple[int | None, int | None]:
     """Read both times, epoch ms.
 
     Raises:

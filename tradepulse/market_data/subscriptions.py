@@ -3,7 +3,9 @@
 market_ingest looks at it every second; nobody has to be told or restarted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from tradepulse.candles.series import OnSeries
 from tradepulse.candles.timeframes import timeframe_ms
@@ -19,6 +21,8 @@ UNIT_LOCK_SEED = 7_251_003
 FEED_PREFIX = "live-"
 """Of the names of the feeds of live series."""
 
+_LATE_MS = 60_000
+"""How long after it is due a candle may be asked for before somebody is told."""
 _LIST = """
 select s.exchange, s.symbol, s.timeframe, s.trouble, f.published_until
 from subscriptions s left join feeds f
@@ -74,6 +78,34 @@ class Subscription(OnSeries):
     timeframe: str
     trouble: str | None
     published_until: int | None
+
+
+def not_followed(rows: Sequence[Subscription], now: int) -> str | None:
+    """Say in one line which of the series are not followed, and why; None where all are.
+
+    Args:
+        rows: all that are to be followed.
+        now: epoch ms.
+    """
+    lacking = [(row, why) for row in rows if (why := _why(row, now)) is not None]
+    if not lacking:
+        return None
+    row, why = lacking[0]
+    more = len(lacking) - 1
+    besides = f" ({more} more of {len(rows)} series have trouble)" if more else ""
+    before = "The market" if len(lacking) == len(rows) else "A part of the market"
+    return f"{before} is not followed: {row.series}: {why}{besides}"
+
+
+def _why(row: Subscription, now: int) -> str | None:
+    if row.trouble is not None or row.published_until is None:
+        return row.trouble
+    length = timeframe_ms(row.timeframe)
+    # the candle after it ended a length later
+    if now - row.published_until <= 2 * length + _LATE_MS:
+        return None
+    since = datetime.fromtimestamp(row.published_until / 1000, tz=UTC)
+    return f"no candle since {since:%Y-%m-%d %H:%M} UTC"
 
 
 async def list_subscriptions(connection: Connection) -> list[Subscription]:

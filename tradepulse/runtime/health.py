@@ -13,8 +13,8 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from tradepulse import __version__
 from tradepulse.runtime.settings import DatabaseSettings
+from tradepulse.version import __version__
 
 log = logging.getLogger(__name__)
 ASGIApp = Callable[..., Awaitable[None]]

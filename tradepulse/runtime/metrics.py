@@ -10,7 +10,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from tradepulse import __version__
+from tradepulse.version import __version__
 
 # each counter and histogram would have a twin that tells when it was made: nobody asks for it
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library says no types here

@@ -23,7 +23,6 @@ from faststream import FastStream
 from faststream.specification import AsyncAPI
 
 from contracts.topics import Topic
-from tradepulse import __version__
 from tradepulse.runtime.background import Background, Work
 from tradepulse.runtime.broker import Broker
 from tradepulse.runtime.cluster import Cluster, Restore, arrive
@@ -45,6 +44,7 @@ from tradepulse.runtime.retention import Kept, Retention
 from tradepulse.runtime.settings import RuntimeSettings, load_settings
 from tradepulse.runtime.sharing import SharedReading
 from tradepulse.runtime.tracing import traces_of
+from tradepulse.version import __version__
 
 QUERY_S = 300.0
 """No query takes so long; who waits longer for an answer waits for a server that hangs."""

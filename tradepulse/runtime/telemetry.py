@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
-from tradepulse import __version__
+from tradepulse.version import __version__
 
 LogFormat: TypeAlias = Literal["json", "text"]
 request_id: ContextVar[str] = ContextVar("request_id", default="")

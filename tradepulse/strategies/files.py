@@ -23,8 +23,8 @@ from tradepulse.strategies.faults import is_compilation, named, one_line, plain,
 
 VARIABLE = "STRATEGY_FILES"
 
-_loaded: dict[Path, tuple[str, ...]] = {}
-"""What each file has registered in this process."""
+_loaded: dict[Path, tuple[tuple[str, ...], bytes]] = {}
+"""What each file has registered in this process, and what stood in it."""
 
 
 class StrategyFiles(DatabaseSettings):
@@ -70,28 +70,28 @@ def load_strategy_files(paths: str | None = None) -> None:
         load_strategy_file(path)
 
 
-def load_strategy_file(path: Path | str) -> tuple[str, ...]:
+def load_strategy_file(path: Path | str, *, changed: bool = False) -> tuple[str, ...]:
     """Register the strategies of a file and compile them, and return their names.
 
-    A file that this process has loaded is not loaded again, even if it has changed since. Where
-    numba is not installed, as beside the studio alone, nothing is compiled.
+    Where numba is not installed, as beside the studio alone, nothing is compiled.
+
+    Args:
+        path: the file.
+        changed: load it anew where it has changed since this process loaded it, as while somebody
+            works on it. Else it is not loaded again: a service trades by what it began with.
 
     Raises:
         StrategyFileError: there is no such file, it has a mistake, registers nothing or a name
             that is taken, or a strategy of it does not compile. Then nothing of it is registered.
     """
     place = Path(path).expanduser().resolve()
-    if place in _loaded:
-        return _loaded[place]
-    # compiled here and not by import, whose cache of one second's grain may hold the file as it was
-    try:
-        code = compile(place.read_bytes(), str(place), "exec")
-    except OSError as error:
-        raise StrategyFileError(f"strategy file {path}: {error.strerror}") from None
-    except SyntaxError as error:
-        raise StrategyFileError(f"strategy file {path}, line {error.lineno}: {error.msg}") from None
-    except ValueError as error:
-        raise StrategyFileError(f"strategy file {path}: {error}") from None
+    if place in _loaded and not changed:
+        return _loaded[place][0]
+    written, code = _compiled(place, path)
+    if place in _loaded and _loaded[place][1] == written:
+        return _loaded[place][0]
+    for name in _loaded.pop(place, ((), b""))[0]:
+        STRATEGIES.pop(name, None)
     before = set(STRATEGIES)
     module = ModuleType(f"strategy_file_{place.stem}_{crc32(bytes(place)):08x}")
     module.__file__ = str(place)
@@ -107,8 +107,24 @@ def load_strategy_file(path: Path | str) -> tuple[str, ...]:
         for name in set(STRATEGIES) - before:
             del STRATEGIES[name]
         raise
-    _loaded[place] = names
+    _loaded[place] = names, written
     return names
+
+
+def _compiled(place: Path, path: Path | str) -> tuple[bytes, CodeType]:
+    """Read and compile the file.
+
+    Not by import, whose cache of one second's grain may hold the file as it was.
+    """
+    try:
+        written = place.read_bytes()
+        return written, compile(written, str(place), "exec")
+    except OSError as error:
+        raise StrategyFileError(f"strategy file {path}: {error.strerror}") from None
+    except SyntaxError as error:
+        raise StrategyFileError(f"strategy file {path}, line {error.lineno}: {error.msg}") from None
+    except ValueError as error:
+        raise StrategyFileError(f"strategy file {path}: {error}") from None
 
 
 def _register(code: CodeType, module: ModuleType, place: Path, path: Path | str) -> tuple[str, ...]:

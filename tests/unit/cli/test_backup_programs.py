@@ -54,3 +54,10 @@ async def test_that_ours_speaks_no_tls_is_said_with_what_to_do() -> None:
     address, environment = as_client("postgresql://u@127.0.0.1:1/d?sslmode=verify-full")
     with pytest.raises(CliError, match=r"speaks no TLS.*client programs.*on the path"):
         await run([OURS, f"--dbname={address}"], environment)
+
+
+def test_an_address_is_told_as_postgresql_s_programs_read_it() -> None:
+    address, environment = as_client("postgresql://u:a%23@/d?host=/tmp/a%20folder&port=5432")
+    # they take a plus for a plus
+    assert address == "postgresql://u@/d?host=/tmp/a%20folder&port=5432"
+    assert environment["PGPASSWORD"] == "a#"  # pragma: allowlist secret

@@ -88,7 +88,7 @@ def test_a_version_is_cut_whole(clone: Path) -> None:
     assert git(clone, "cat-file", "-t", "v3.0.0") == "tag"
     assert git(clone, "log", "-1", "--format=%s", "v3.0.0") == "house: Release 3.0.0"
     assert 'version = "3.0.0"' in (clone / "pyproject.toml").read_text()
-    assert '__version__ = "3.0.0"' in (clone / "tradepulse" / "__init__.py").read_text()
+    assert '__version__ = "3.0.0"' in (clone / "tradepulse" / "version.py").read_text()
     # what is generated holds it, too
     assert json.loads((clone / "docs/reference/openapi.json").read_text())["info"]["version"] == (
         "3.0.0"

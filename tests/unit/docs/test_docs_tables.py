@@ -1,5 +1,6 @@
 """The pages name every setting with its default, every metric, topic, refusal and command."""
 
+import json
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,12 @@ from rl_svc.settings import PortfolioSettings
 from rl_svc.trainer import TrainerSettings
 from signal_svc.settings import SignalSettings
 from studio_svc.app import StudioSettings
+from studio_svc.overview.views import OverviewView
+from tests.pages import blocks
 from tradepulse.cli.main import COMMANDS
+from tradepulse.cli.research.report import _LABELS
+from tradepulse.research.report_page.tables import FIGURES as REPORTED
+from tradepulse.trading.metrics import FIGURES
 from tradepulse.trading.refused import CODES
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
 
@@ -69,6 +75,26 @@ def test_every_variable_is_in_the_table_with_its_default(settings: type[BaseSett
             assert written(default) in rows, (name, rows)
 
 
+def test_the_files_of_the_production_page_set_what_there_is() -> None:
+    page = ROOT / "docs" / "guides" / "operations" / "production.md"
+    files = {block.title: block.text for block in blocks(page) if block.is_file}
+    named = [
+        name
+        for title, text in files.items()
+        if title.endswith(".env")
+        for name in re.findall(r"(?m)^([A-Z_]+)=", text)
+    ]
+    assert len(named) > 10
+    assert not [name for name in named if f"`{name}`" not in OPERATOR]
+    told = {one["labels"]["job"] for one in json.loads(files["prometheus.json"])}
+    unit = files["tradepulse@.service"]
+    assert "-m %i.app" in unit
+    assert told == {path.parent.name for path in ROOT.glob("*/app.py")}
+    services = re.search(r"STUDIO_SERVICES=(.*)", files["studio_svc.env"])
+    assert services is not None
+    assert {*json.loads(services[1]), "studio_svc"} == told
+
+
 def test_the_limits_of_the_semantics_are_those_of_the_code() -> None:
     rules, limits, market = AccountRules(), RiskLimits(), InstrumentRules()
     for name, value in (
@@ -89,6 +115,25 @@ def test_the_limits_of_the_semantics_are_those_of_the_code() -> None:
     assert rules.fee_of(is_maker=True) == rules.fee
     assert limits.risk_per_trade is None
     assert not market.allows_margin
+
+
+def test_every_figure_is_told_by_the_names_that_it_has_on_screen() -> None:
+    page = (ROOT / "docs" / "reference" / "figures.md").read_text()
+    rows = re.findall(r"(?m)^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]*)\|", page)
+    assert {name for name, *_ in rows} == set(FIGURES)
+    shown = (ROOT / "studio_svc/web/src/features/studio/Configurations.tsx").read_text()
+    on_page = dict(re.findall(r'\["(\w+)", "([^"]+)", "[^"]+"\]', shown))
+    assert len(on_page) == 5
+    for name, terminal, report, page_name in rows:
+        assert terminal == _LABELS[name][0]
+        assert report == REPORTED[name][0]
+        assert page_name.strip() == on_page.get(name, ""), name
+    overview = re.findall(
+        r"(?m)^\| [\w ]+ \| (.*`\w+`[^|]*) \|", page.partition("account's page")[2]
+    )
+    assert {name for cell in overview for name in re.findall(r"`(\w+)`", cell)} <= set(
+        OverviewView.model_fields
+    )
 
 
 def test_every_metric_is_described() -> None:

@@ -19,6 +19,7 @@ def test_the_stub_says_what_is_found() -> None:
         if isinstance(one, ast.ImportFrom)
         for alias in one.names
     }
+    assert said.pop("__version__") == "tradepulse.version"
     assert said == tp._FROM
     for name in said:
         assert getattr(tp, name) is not None
@@ -33,4 +34,4 @@ def test_it_imports_nothing_before_it_is_asked() -> None:
         "*({'numpy', 'polars', 'numba', 'pydantic', 'asyncio'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["tradepulse"]
+    assert sorted(done.stdout.split()) == ["tradepulse", "tradepulse.version"]

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from tradepulse.cli.errors import CliError, one_line
 from tradepulse.runtime.db import Connection
@@ -88,7 +88,9 @@ def as_client(url: str) -> tuple[str, dict[str, str]]:
     environment |= {name: os.environ[name] for name in ("HOME", "PGPASSFILE") if name in os.environ}
     if password:
         environment["PGPASSWORD"] = password
-    return parts._replace(netloc=netloc, query=urlencode(query)).geturl(), environment
+    return parts._replace(
+        netloc=netloc, query=urlencode(query, safe="/", quote_via=quote)
+    ).geturl(), environment
 
 
 async def run(

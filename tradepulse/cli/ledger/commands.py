@@ -13,6 +13,7 @@ import typer
 from tradepulse.cli.connections import STATE, State
 from tradepulse.cli.errors import values_refused
 from tradepulse.cli.options import Symbols, TimeRange, grouped, names_of
+from tradepulse.cli.tables import STDOUT, Wide, replaced
 
 if TYPE_CHECKING:
     from tradepulse.ledger.frames import Form
@@ -24,7 +25,6 @@ Configuration = Annotated[
 ]
 Account = Annotated[str, typer.Option(help="Name of the account.")]
 Portfolio = Annotated[str, typer.Option(help="Name of the portfolio.")]
-_STDOUT = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,7 @@ class Output:
     """What becomes of the rows: a table of the newest, or files of all."""
 
     last: Annotated[int, typer.Option(min=1, help="How many the table shows, the newest.")] = 20
-    wide: Annotated[
-        bool, typer.Option("--wide", help="Show all columns, and ids whole, however wide.")
-    ] = False
+    wide: Wide = False
     csv: Annotated[
         Path | None, typer.Option(help="Write all of them as CSV to this file; - is the output.")
     ] = None
@@ -176,16 +174,16 @@ async def _write(
     for form, path in output.files():
         with _opened(path) as target:
             write_frame(target, form, table.row, frame)
-        if path != _STDOUT:
+        if path != STDOUT:
             typer.echo(f"{len(frame):,} {table.name} written to {path}")
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    if path == _STDOUT:
+    if path == STDOUT:
         yield sys.stdout.buffer
         return
-    with path.open("wb") as file:
+    with replaced(path) as file:
         yield file
 
 

@@ -4,28 +4,29 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tradepulse.candles.arrays import Candles
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_text
+from tradepulse.cli.research.equity_plot import equity_plot
+from tradepulse.library.runs import BUY_AND_HOLD, CASH, Run, Told
 from tradepulse.market_data.instrument_rules import FIELDS
 from tradepulse.strategies import COMMON, get_strategy
 from tradepulse.strategies.divisions import Divisions
-from tradepulse.strategies.evaluate import Configuration, Entries
+from tradepulse.strategies.evaluate import Entries
 from tradepulse.trading.backtest import BacktestResult
-from tradepulse.trading.metrics import Metrics, ledger_metrics
 from tradepulse.trading.orders import Trade
 from tradepulse.trading.policies.weighing import FALLBACKS
-from tradepulse.trading.sizing import AccountRules, InstrumentRules
+from tradepulse.trading.sizing import InstrumentRules
 
 _TRADE = (
     *("position_id", "configuration_id", "exchange", "symbol", "timeframe", "side", "quantity"),
@@ -33,6 +34,7 @@ _TRADE = (
 )
 _EQUITY = ("close_time", "cash", "equity", "exposure", "open_positions")
 UNDEFINED = "-"
+_HELD = "bought and held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,48 +42,47 @@ class Report:
     """One backtest with what it was told."""
 
     file: Path
-    series: Sequence[Candles]
-    configurations: Sequence[Configuration]
-    rules: AccountRules
-    weights: str
-    cash: Decimal
-    result: BacktestResult
-    finer: Sequence[Candles] = ()
-    divided: Mapping[UUID, Divisions] = field(default_factory=dict)
-    """By configuration whose strategy is the user's own, where it divides by zero."""
-    budget: float = 1.0
+    run: Run
 
-    def figures(self) -> Metrics:
-        """Return the figures of the account."""
-        return ledger_metrics(float(self.cash), self.result.equity, self.result.trades)
+    @property
+    def told(self) -> Told:
+        """What it was told."""
+        return self.run.told
 
-    def as_json(self, start: int | None, end: int | None) -> dict[str, Any]:
+    @property
+    def result(self) -> BacktestResult:
+        """What the account did."""
+        return self.run.exact
+
+    def as_json(self) -> dict[str, Any]:
         """Return everything; money is text so that no digit is lost, times are epoch ms."""
-        limits = self.rules.limits
+        told, rules = self.told, self.told.rules
+        limits = rules.limits
+        start, end = told.between
         return {
             "candles": {
                 "file": self.file.name,
-                "series": [one.series for one in self.series],
-                "finer": [one.series for one in self.finer],
+                "series": [one.series for one in told.series],
+                "finer": [one.series for one in told.finer],
                 "from": start,
                 "to": end,
             },
             "account": {
-                "cash": money_text(self.cash),
-                "weights": self.weights,
-                "budget": self.budget,
-                "fee": money_text(self.rules.fee),
-                "maker_fee": money_text(self.rules.fee_of(is_maker=True)),
-                "slippage": self.rules.slippage,
-                "impact": self.rules.impact,
+                "cash": money_text(told.cash),
+                "weights": told.policy.name,
+                "budget": told.policy.budget,
+                "fee": money_text(rules.fee),
+                "maker_fee": money_text(rules.fee_of(is_maker=True)),
+                "slippage": rules.slippage,
+                "impact": rules.impact,
                 "max_symbol_notional": money_text(limits.max_symbol_notional),
                 "max_total_notional": money_text(limits.max_total_notional),
                 "max_open_positions": limits.max_open_positions,
                 "risk_per_trade": None
                 if limits.risk_per_trade is None
                 else money_text(limits.risk_per_trade),
-                "allows_margin": any(m.allows_margin for m in self.rules.markets.values()),
-                "markets": {n: _accepted(m) for n, m in self.rules.markets.items()},
+                "allows_margin": any(m.allows_margin for m in rules.markets.values()),
+                "markets": {n: _accepted(m) for n, m in rules.markets.items()},
             },
             "configurations": [
                 {
@@ -93,41 +94,51 @@ class Report:
                     "params": dict(one.params),
                     "share": one.share,
                 }
-                for one in self.configurations
+                for one in self.told.configurations
             ],
-            "metrics": self.figures().as_dict(),
+            "metrics": self.run.figures.as_dict(),
+            "benchmarks": {name: found.as_dict() for name, found in self.run.benchmarks.items()},
             "trades": [_plain(trade, _TRADE) for trade in self.result.trades],
             "equity": [_plain(point, _EQUITY) for point in self.result.equity],
             "refused": dict(self._refused().most_common()),
-            "entries": [
-                {
-                    "configuration_id": str(one.configuration_id),
-                    "asked": asked.asked,
-                    "refused": dict(asked.refused),
-                    "first_refused": asked.first_refused,
-                    "without_stop": asked.without_stop,
-                    "without_target": asked.without_target,
-                    "divisions_by_zero": self._divisions(one.configuration_id),
-                }
-                for one in self.configurations
-                if (asked := self.result.entries.get(one.configuration_id)) is not None
-            ],
+            "entries": self._entries(),
             "ruined_at": self.result.ruined_at,
             "fallbacks": dict(self.result.fallbacks),
         }
 
-    def show(self) -> None:
-        """Print the figures, each configuration's trades, and why entries were refused."""
+    def _entries(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "configuration_id": str(one.configuration_id),
+                "asked": asked.asked,
+                "refused": dict(asked.refused),
+                "first_refused": asked.first_refused,
+                "without_stop": asked.without_stop,
+                "without_target": asked.without_target,
+                "divisions_by_zero": self._divisions(one.configuration_id),
+            }
+            for one in self.told.configurations
+            if (asked := self.result.entries.get(one.configuration_id)) is not None
+        ]
+
+    def show(self, *, plot: bool = False) -> None:
+        """Print the figures, each configuration's trades, and why entries were refused.
+
+        Args:
+            plot: draw the equity, too.
+        """
         console = Console()
         equity = self.result.equity
-        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-        if equity:
-            span = f"{time_text(equity[0].close_time)} to {time_text(equity[-1].close_time)} UTC"
-            table.add_row("closes", f"{len(equity):,}, {span}")
-            table.add_row("equity", f"{self.cash:,.2f} → {equity[-1].equity:,.2f}")
-        for name, text in figure_texts(self.figures().as_dict()).items():
-            table.add_row(name, text)
-        console.print(table)
+        span = f"{time_text(equity[0].close_time)} to {time_text(equity[-1].close_time)} UTC"
+        console.print(f"{len(equity):,} closes, {span}", style="dim")
+        if plot:
+            held, of_account = self.run.held.equity, [float(one.equity) for one in equity]
+            lines = [
+                ("equity", "bright_blue", np.array(of_account)), (_HELD, "yellow", held),
+            ]  # fmt: skip
+            times = [one.close_time for one in equity]
+            console.print(equity_plot(times, lines, min(console.width, 100)))
+        console.print(self._figures())
         console.print(self._by_configuration())
         if self.result.ruined_at is not None:
             console.print(
@@ -135,7 +146,7 @@ class Report:
                 "not above zero. All that it held was liquidated, nothing was traded after that",
                 style="red",
             )
-        if unknown := [n for n, market in self.rules.markets.items() if not market.is_known]:
+        if unknown := [n for n, market in self.told.rules.markets.items() if not market.is_known]:
             console.print(
                 f"{escape(', '.join(unknown))}: no rules of the venue are known; prices keep their "
                 "digits, the least notional is 0 (--markets-file, or --tick, --step, "
@@ -144,16 +155,33 @@ class Report:
             )
         for line in self._decided_otherwise():
             console.print(line, style="yellow")
-        for one in self.configurations:
+        for one in self.told.configurations:
             asked = self.result.entries.get(one.configuration_id)
             refused, lacks = ((), ()) if asked is None else entry_notes(asked)
             for line in refused:
                 console.print(f"{one.strategy} on {one.series}: {line}", style="yellow")
             for line in lacks:
                 console.print(f"{one.strategy} on {one.series}: {line}", style="dim")
-            divided = self.divided.get(one.configuration_id)
+            divided = self.run.divided.get(one.configuration_id)
             for line in () if divided is None else division_notes(divided):
                 console.print(f"{one.strategy} on {one.series}: {line}", style="yellow")
+
+    def _figures(self) -> Table:
+        """Return the figures beside those of buying and holding, and of cash."""
+        table = Table("", box=None, padding=(0, 3, 0, 0), header_style="dim")
+        for name in ("strategy", _HELD, "cash"):
+            table.add_column(name, justify="right")
+        benchmarks = self.run.benchmarks
+        held = self.run.held.equity[-1]
+        last = self.result.equity[-1].equity
+        table.add_row("equity", f"{last:,.2f}", f"{held:,.2f}", f"{self.told.cash:,.2f}")
+        of_each = [
+            figure_texts(one.as_dict())
+            for one in (self.run.figures, benchmarks[BUY_AND_HOLD], benchmarks[CASH])
+        ]
+        for label in of_each[0]:
+            table.add_row(label, *(texts[label] for texts in of_each))
+        return table
 
     def _decided_otherwise(self) -> list[str]:
         """Say where a model did not decide, and which entries were refused."""
@@ -168,7 +196,7 @@ class Report:
 
     def _divisions(self, configuration_id: UUID) -> int | None:
         """Return in how many of the last rows a strategy divides by zero; None if not asked."""
-        found = self.divided.get(configuration_id)
+        found = self.run.divided.get(configuration_id)
         return None if found is None else found.rows
 
     def _refused(self) -> Counter[str]:
@@ -178,7 +206,7 @@ class Report:
         table = Table("symbol", "strategy", "parameters")
         for name in ("trades", "won", "profit", "fees"):
             table.add_column(name, justify="right")
-        for one in self.configurations:
+        for one in self.told.configurations:
             trades = [t for t in self.result.trades if t.configuration_id == one.configuration_id]
             profit = sum((t.profit for t in trades), Decimal(0))
             table.add_row(

@@ -28,6 +28,7 @@ from tradepulse.market_data.files import CandleFileError
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.runtime.db import DatabaseUnavailableError
 from tradepulse.runtime.publisher import BrokerUnavailableError
+from tradepulse.runtime.telemetry import JsonFormatter
 from tradepulse.runtime.variables import unread
 
 _READABLE = (
@@ -199,7 +200,8 @@ async def _run(
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     handler = logging.FileHandler(path, delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    # as the services' own, for programs; `tradepulse status` looks for troubles there
+    handler.setFormatter(JsonFormatter("up"))
     logging.getLogger().addHandler(handler)
     try:
         yield

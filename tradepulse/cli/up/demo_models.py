@@ -17,10 +17,10 @@ from uuid import UUID
 
 import asyncpg
 
-from tradepulse import __version__
 from tradepulse.cli.up.choice import OptionError
 from tradepulse.cli.up.replay import demo_candles
 from tradepulse.research.model_registry import CHANNEL
+from tradepulse.version import __version__
 
 PORTFOLIO = "main"
 COMMAND = "make rl-demo"

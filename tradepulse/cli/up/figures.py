@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import asyncpg
 
+from tradepulse.market_data.subscriptions import Subscription, list_subscriptions
+
 ACCOUNT = "main"
 _QUERY = """
 select
@@ -42,6 +44,7 @@ class Figures:
         trades: positions that were closed.
         initial_cash: what the account began with, in the quote currency.
         equity: the account at the last settled close.
+        subscriptions: what is to be followed live.
     """
 
     replayed: datetime | None = None
@@ -54,6 +57,7 @@ class Figures:
     trades: int = 0
     initial_cash: Decimal | None = None
     equity: Decimal | None = None
+    subscriptions: tuple[Subscription, ...] = ()
 
     @property
     def change(self) -> float | None:
@@ -70,6 +74,8 @@ async def read_figures(pool: "asyncpg.Pool[asyncpg.Record]", start: int) -> Figu
         pool: the database.
         start: first open time of the replay, epoch ms: earlier candles are not counted.
     """
-    row = await pool.fetchrow(_QUERY, ACCOUNT)
-    candles = await pool.fetchval(_CANDLES, start)
-    return Figures(candles=candles, **dict(row or {}))
+    async with pool.acquire() as connection:
+        row = await connection.fetchrow(_QUERY, ACCOUNT)
+        candles = await connection.fetchval(_CANDLES, start)
+        followed = tuple(await list_subscriptions(connection))
+    return Figures(candles=candles, subscriptions=followed, **dict(row or {}))

@@ -1,5 +1,6 @@
 """What `tradepulse up --live` trades: series that venues publish now."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -11,11 +12,13 @@ from tradepulse.market_data.subscriptions import (
     Subscription,
     SubscriptionError,
     check_names,
+    not_followed,
     subscribe,
 )
 from tradepulse.market_data.venues.errors import VenueRefusedError
 from tradepulse.market_data.venues.rules import rules_of
 from tradepulse.research.jobs import JobSpec
+from tradepulse.runtime.clock import wall_clock
 
 Series = tuple[tuple[str, str, str], ...]
 """(exchange, symbol, timeframe) of each."""
@@ -30,11 +33,13 @@ class Live:
             knows from before stay.
         start: when the run began, epoch ms.
         own: strategies that trade the series by their defaults.
+        now: tells the time, epoch ms.
     """
 
     series: Series
     start: int
     own: Traded = field(default_factory=Traded)
+    now: Callable[[], int] = wall_clock
     clock = "wall"
     jobs: tuple[JobSpec, ...] = ()
     past = 0
@@ -53,8 +58,14 @@ class Live:
         )
 
     def phase(self, figures: Figures) -> str:
-        """Say what is going on."""
-        del figures
+        """Say what is going on, and what is not although it should."""
+        asked = figures.subscriptions
+        if not asked:
+            return "Nothing is followed: `tradepulse subscriptions add kraken:BTC/USD:5m` does it"
+        if trouble := not_followed(asked, self.now()):
+            return trouble
+        if all(one.published_until is None for one in asked):
+            return "Asking the venues"
         return "Following the market"
 
 

@@ -31,7 +31,7 @@ class _Panel:
     title: str
     top: int
     scale: ValueScale
-    lines: Sequence[Html]
+    lines: Sequence[Html | None]
     unit: str = ""
 
     def drawn(self) -> Html:
@@ -49,24 +49,25 @@ class _Panel:
 
 
 def curves(report: Mapping[str, Any]) -> Html:
-    """Draw equity, drawdown, and price with trades, one above the other on one time axis."""
+    """Draw equity, drawdown, and price with trades, one above the other on one time axis.
+
+    Args:
+        report: `ranges`, `equity`, `price` and `trades` of a validation's report. Without a split
+            (None) none is marked; with `buy_and_hold` the equity has a second line; with the
+            prices `open`, `high`, `low`, `close` candles are drawn, with `close` alone a line.
+    """
     ranges = report["ranges"]
     times = TimeScale(ranges["start"], ranges["end"])
     panels = _panels(report, times)
-    split = times.x(ranges["split"]) * 100 / WIDTH
-    at_split = {"x1": _percent(split), "x2": _percent(split), "y1": 0, "y2": BOTTOM}
     drawn = el(
         "svg",
-        el("rect", class_="outside", x=_percent(split), y=0, width=_percent(100 - split),
-           height=BOTTOM),
+        _outside(ranges, times),
         *(_time_ticks(times, zoom) for zoom in ZOOMS),
         *(panel.drawn() for panel in panels),
-        el("line", class_="split", **at_split),
-        el("text", "in-sample", class_="split-name", x=6, y=12),
-        el("text", "out-of-sample", class_="split-name", x="100%", dx=-4, y=12, text_anchor="end"),
+        _split(ranges, times),
         el("line", class_="cursor", x1=0, x2=0, y1=0, y2=BOTTOM, visibility="hidden"),
         class_="drawn", width="100%", height=HEIGHT, role="img",
-        aria_label="Equity, drawdown and price with trades over time, the split marked",
+        aria_label="Equity, drawdown and price with trades over time",
     )  # fmt: skip
     return el(
         "div",
@@ -80,24 +81,62 @@ def curves(report: Mapping[str, Any]) -> Html:
     )  # fmt: skip
 
 
+def _outside(ranges: Mapping[str, Any], times: TimeScale) -> Html | None:
+    """Shade what is out of sample."""
+    if ranges.get("split") is None:
+        return None
+    split = times.x(ranges["split"]) * 100 / WIDTH
+    return el("rect", class_="outside", x=_percent(split), y=0, width=_percent(100 - split),
+              height=BOTTOM)  # fmt: skip
+
+
+def _split(ranges: Mapping[str, Any], times: TimeScale) -> Html | None:
+    """Draw where one range ends and the other begins, and name them."""
+    if ranges.get("split") is None:
+        return None
+    x = _percent(times.x(ranges["split"]) * 100 / WIDTH)
+    return join(
+        el("line", class_="split", x1=x, x2=x, y1=0, y2=BOTTOM),
+        el("text", "in-sample", class_="split-name", x=6, y=12),
+        el("text", "out-of-sample", class_="split-name", x="100%", dx=-4, y=12, text_anchor="end"),
+    )
+
+
 def _panels(report: Mapping[str, Any], times: TimeScale) -> tuple[_Panel, ...]:
     equity, prices, trades = report["equity"], report["price"], report["trades"]
     xs = [times.x(ms) for ms in equity["close_time"]]
-    worth = ValueScale.around(equity["equity"], 190)
+    held = equity.get("buy_and_hold", ())
+    worth = ValueScale.around([*equity["equity"], *held], 190)
     falls = [None if fall is None else -fall for fall in equity["drawdown_pct"]]
     depth = ValueScale.around(falls, 90, zero=True)
     traded = [trade[name] for trade in trades for name in ("entry_price", "exit_price")]
-    level = ValueScale.around([*prices["close"], *traded], 262)
-    close = path(level, [times.x(ms) for ms in prices["close_time"]], prices["close"])
+    level = ValueScale.around(
+        [*prices["close"], *prices.get("high", ()), *prices.get("low", ()), *traded], 262
+    )
     return (
         _Panel("equity", "Equity, quote currency", 38, worth,
-               [el("path", class_="worth", d=path(worth, xs, equity["equity"]))]),
+               [el("path", class_="held", d=path(worth, xs, held)) if held else None,
+                el("path", class_="worth", d=path(worth, xs, equity["equity"]))]),
         _Panel("drawdown", "Drawdown, % below the peak", 262, depth,
                [el("path", class_="fall-area", d=_area(depth, xs, falls)),
                 el("path", class_="fall", d=path(depth, xs, falls))], " %"),
-        _Panel("price", "Close and trades, price", 388, level,
-               [el("path", class_="close", d=close), *_trades(times, level, trades)]),
+        _Panel("price", prices.get("title", "Close and trades, price"), 388, level,
+               [*_market(times, level, prices), *_trades(times, level, trades)]),
     )  # fmt: skip
+
+
+def _market(times: TimeScale, scale: ValueScale, prices: Mapping[str, Any]) -> list[Html]:
+    """Draw candles, or a line where only closes are known."""
+    xs = [times.x(ms) for ms in prices["close_time"]]
+    if "open" not in prices:
+        return [el("path", class_="close", d=path(scale, xs, prices["close"]))]
+    parts: dict[str, list[str]] = {"wick": [], "rise": [], "sink": []}
+    columns = (prices[name] for name in ("open", "high", "low", "close"))
+    for x, begin, high, low, end in zip(xs, *columns, strict=True):
+        parts["wick"].append(f"M{x:.2f} {scale.y(high):.1f}L{x:.2f} {scale.y(low):.1f}")
+        body = f"M{x:.2f} {scale.y(begin):.1f}L{x:.2f} {scale.y(end):.1f}"
+        parts["rise" if end >= begin else "sink"].append(body)
+    return [el("path", class_=name, d="".join(drawn)) for name, drawn in parts.items()]
 
 
 def bars(windows: Sequence[Mapping[str, Any]], figure: str) -> Html:
@@ -131,6 +170,16 @@ def legend(*entries: tuple[str, str]) -> Html:
     """Return a legend: (class of the swatch, name) each."""
     named = (el("span", el("i", class_=kind), name) for kind, name in entries)
     return el("p", *named, class_="legend")
+
+
+def curves_legend(report: Mapping[str, Any]) -> Html:
+    """Return the legend of `curves`."""
+    lines = [("equity", "equity"), ("held", "bought and held")]
+    return legend(
+        *(lines if "buy_and_hold" in report["equity"] else ()),
+        ("won", "trade with a profit"), ("lost", "with a loss"),
+        ("long", "entry, long"), ("short", "entry, short"),
+    )  # fmt: skip
 
 
 def _bar(

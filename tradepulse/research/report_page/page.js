@@ -41,8 +41,9 @@
     const ms = equity.close_time[i];
     const held = trades.find((one) => one.entry_time <= ms && ms < one.exit_time);
     return [
-      [time(ms), ms <= split ? "in-sample" : "out-of-sample"],
+      [time(ms), split == null ? "" : ms <= split ? "in-sample" : "out-of-sample"],
       ["equity", number(equity.equity[i], 2)],
+      ...(equity.buy_and_hold ? [["bought and held", number(equity.buy_and_hold[i], 2)]] : []),
       ["drawdown", `${number(equity.drawdown_pct[i], 2)} %`],
       ["close", plain(price.close[last(price.close_time, ms)])],
       ...(held
@@ -76,9 +77,9 @@
   }
 
   const values = [
-    [equity.close_time, equity.equity],
-    [equity.close_time, equity.drawdown_pct.map((fall) => (fall === null ? null : -fall))],
-    [price.close_time, price.close],
+    [equity.close_time, [equity.equity, equity.buy_and_hold ?? []]],
+    [equity.close_time, [equity.drawdown_pct.map((fall) => (fall === null ? null : -fall))]],
+    [price.close_time, [price.close, price.high ?? [], price.low ?? []]],
   ];
   const panels = [...curves.querySelectorAll(".panel")].map((panel, i) => {
     const labels = curves.querySelectorAll(".labels")[i];
@@ -92,7 +93,8 @@
 
   // lowest and highest value between two times, with room around them
   function range(times, figures, more, from, to, isFall) {
-    const seen = figures.slice(last(times, from), last(times, to) + 2);
+    const rows = [last(times, from), last(times, to) + 2];
+    const seen = figures.flatMap((one) => one.slice(...rows));
     for (const one of more) {
       if (one.entry_time >= from && one.entry_time <= to) seen.push(one.entry_price);
       if (one.exit_time >= from && one.exit_time <= to) seen.push(one.exit_price);

@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
-from importlib import resources
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tradepulse.research.report_page.charts import ZOOMS, bars, curves, legend
+from tradepulse.research.report_page.charts import ZOOMS, bars, curves, curves_legend, legend
 from tradepulse.research.report_page.markup import Html, el, join
+from tradepulse.research.report_page.styles import FILES, PAGE_STYLE
 from tradepulse.research.report_page.tables import (
     configuration_list,
     figure_name,
@@ -21,9 +21,7 @@ from tradepulse.research.report_page.tables import (
 from tradepulse.research.report_page.text import day, number, words
 
 VERSION = 1
-_FILES = resources.files("tradepulse.research.report_page")
-_STYLE = (_FILES / "page.css").read_text(encoding="utf-8")
-_SCRIPT = (_FILES / "page.js").read_text(encoding="utf-8")
+_SCRIPT = (FILES / "page.js").read_text(encoding="utf-8")
 
 
 def _source(content: str) -> str:
@@ -32,7 +30,7 @@ def _source(content: str) -> str:
 
 
 POLICY = (
-    f"default-src 'none'; style-src {_source(_STYLE)}; script-src {_source(_SCRIPT)}; "
+    f"default-src 'none'; style-src {_source(PAGE_STYLE)}; script-src {_source(_SCRIPT)}; "
     "base-uri 'none'; form-action 'none'"
 )
 """Content security policy of the page: nothing is loaded, and only its own script runs."""
@@ -52,14 +50,30 @@ def report_page(report: Mapping[str, Any]) -> str:
             f"the report is of version {report.get('version')}, this program reads {VERSION}; "
             "validate the configuration again"
         )
+    parts = (
+        _header(report), _gates(report), _figures(report), _curves(report), _heat_map(report),
+        _walk_forward(report), _trades(report),
+    )  # fmt: skip
+    title = f"{_name(report)}: {'passed' if report['passed'] else 'refused'}"
+    return page_of(title, "validation report", parts, report)
+
+
+def page_of(title: str, kind: str, parts: Iterable[Html], report: Mapping[str, Any]) -> str:
+    """Return a page of HTML that holds its data and opens offline.
+
+    Args:
+        title: of the window.
+        kind: what it is, for the line at its end.
+        parts: from top to bottom.
+        report: what the page's script reads its curves from.
+    """
     data = json.dumps(report, allow_nan=False, separators=(",", ":"), sort_keys=True).replace(
         "<", "\\u003c"
     )
     body = el(
         "body",
-        el("main", _header(report), _gates(report), _figures(report), _curves(report),
-           _heat_map(report), _walk_forward(report), _trades(report)),
-        el("footer", "TradePulse validation report. All times UTC; a candle's time is its close. "
+        el("main", *parts),
+        el("footer", f"TradePulse {kind}. All times UTC; a candle's time is its close. "
            "This page holds its data: it loads nothing and opens offline."),
         el("script", Html(data), type="application/json", id="report"),
         el("script", Html(_SCRIPT)),
@@ -70,8 +84,8 @@ def report_page(report: Mapping[str, Any]) -> str:
         el("meta", http_equiv="Content-Security-Policy", content=POLICY),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
-        el("title", f"{_name(report)}: {'passed' if report['passed'] else 'refused'}"),
-        el("style", Html(_STYLE)),
+        el("title", title),
+        el("style", Html(PAGE_STYLE)),
     )
     return "<!doctype html>\n" + el("html", head, body, lang="en")
 
@@ -120,12 +134,13 @@ def _search(search: Mapping[str, Any]) -> str:
     return f"{words(search['method'])}, seed {search['seed']}"
 
 
-def _section(title: str, note: str | None, *children: object) -> Html:
+def section(title: str, note: str | None, *children: object) -> Html:
+    """Return a part of a page."""
     return el("section", el("h2", title), note and el("p", note, class_="note"), *children)
 
 
 def _gates(report: Mapping[str, Any]) -> Html:
-    return _section(
+    return section(
         "Gates",
         "Every gate must pass before a configuration may trade on paper.",
         gates_table(report["gates"]),
@@ -134,7 +149,7 @@ def _gates(report: Mapping[str, Any]) -> Html:
 
 def _figures(report: Mapping[str, Any]) -> Html:
     trials = number(report["search"]["trials"], 0)
-    return _section(
+    return section(
         "Figures",
         f"In-sample figures are those of the best of {trials} parameter sets tried: they were "
         "searched for. Out-of-sample figures are those to trust.",
@@ -143,33 +158,37 @@ def _figures(report: Mapping[str, Any]) -> Html:
 
 
 def _curves(report: Mapping[str, Any]) -> Html:
+    return section(
+        "Equity, drawdown and trades",
+        "Each range is traded from flat; the out-of-sample curve goes on where the in-sample one "
+        "ended. Equity marks open positions at each close.",
+        zoomed(report),
+    )
+
+
+def zoomed(report: Mapping[str, Any]) -> Html:
+    """Return the curves with what zooms and reads them."""
     zooms = (
         el("label", el("input", type="radio", name="zoom", value=zoom, checked=zoom == 1),
            el("span", f"{zoom}\N{MULTIPLICATION SIGN}"))
         for zoom in ZOOMS
     )  # fmt: skip
-    return _section(
-        "Equity, drawdown and trades",
-        "Each range is traded from flat; the out-of-sample curve goes on where the in-sample one "
-        "ended. Equity marks open positions at each close.",
-        el(
-            "figure",
-            el("div", el("fieldset", el("legend", "Zoom"), *zooms),
-               legend(("won", "trade with a profit"), ("lost", "with a loss"),
-                      ("long", "entry, long"), ("short", "entry, short")), class_="bar"),
-            el("p", class_="readout", hidden=True),
-            curves(report),
-            class_="curves",
-        ),
+    return el(
+        "figure",
+        el("div", el("fieldset", el("legend", "Zoom"), *zooms), curves_legend(report),
+           class_="bar"),
+        el("p", class_="readout", hidden=True),
+        curves(report),
+        class_="curves",
     )  # fmt: skip
 
 
 def _heat_map(report: Mapping[str, Any]) -> Html:
     found = report["heat_map"]
     if found is None:
-        return _section("Parameter map", "No map: fewer than two parameters were searched.")
+        return section("Parameter map", "No map: fewer than two parameters were searched.")
     x, y = words(found["x"]["name"]), words(found["y"]["name"])
-    return _section(
+    return section(
         "Parameter map",
         f"{figure_name(found['figure'])} by {x} (across) and {y} (down), all else as chosen. "
         "A true edge is a plateau that stands in both maps; a lone peak is luck.",
@@ -180,7 +199,7 @@ def _heat_map(report: Mapping[str, Any]) -> Html:
 def _walk_forward(report: Mapping[str, Any]) -> Html:
     windows = report["walk_forward"]["windows"]
     if not windows:
-        return _section("Walk-forward", "No window fits into the range.")
+        return section("Walk-forward", "No window fits into the range.")
     kinds = list(dict.fromkeys(window["kind"] for window in windows))
     figure = report["search"]["objective"]
     if figure not in windows[0]["in_sample"]:
@@ -195,7 +214,7 @@ def _walk_forward(report: Mapping[str, Any]) -> Html:
             el("figure", bars(own, figure)),
             windows_table(own),
         ]
-    return _section(
+    return section(
         "Walk-forward",
         "In each window the parameters are searched in its training range and judged in the test "
         "range after it.",
@@ -206,5 +225,5 @@ def _walk_forward(report: Mapping[str, Any]) -> Html:
 def _trades(report: Mapping[str, Any]) -> Html:
     trades = report["trades"]
     if not trades:
-        return _section("Trades", "It never traded.")
-    return join(_section("Trades", None, trades_table(trades, report["ranges"]["split"])))
+        return section("Trades", "It never traded.")
+    return join(section("Trades", None, trades_table(trades, report["ranges"]["split"])))

@@ -77,7 +77,7 @@ def gates_table(gates: Sequence[Mapping[str, Any]]) -> Html:
                 class_=state,
             )
         )  # fmt: skip
-    return _table(("Gate", "Figure#", "Threshold#", "Verdict", ""), rows, "gates")
+    return table_of(("Gate", "Figure#", "Threshold#", "Verdict", ""), rows, "gates")
 
 
 def _details(details: Mapping[str, Any]) -> Html | None:
@@ -100,19 +100,27 @@ def _detail(value: float | str | None) -> str:
     return value if isinstance(value, str) else short(value)
 
 
-def figures_table(figures: Mapping[str, Mapping[str, float | None]]) -> Html:
-    """Return the figures, in-sample beside out-of-sample, with a reason for each dash."""
+def figures_table(
+    figures: Mapping[str, Mapping[str, float | None]],
+    sides: Mapping[str, str] = dict(zip(_SIDES, _SIDE_NAMES, strict=True)),
+) -> Html:
+    """Return the figures, one side beside the other, with a reason for each dash.
+
+    Args:
+        figures: by side.
+        sides: their names for people.
+    """
     rows, reasons = [], []
     for name, (label, unit, factor, digits, reason) in FIGURES.items():
-        pair = [figures[side].get(name) for side in _SIDES]
-        if None in pair:
+        beside = [figures[side].get(name) for side in sides]
+        if None in beside:
             reasons.append(f"{label}: {reason}")
         cells = (
             el("td", number(None if value is None else value * factor, digits), class_="number")
-            for value in pair
+            for value in beside
         )
         rows.append(el("tr", el("th", label, " ", el("small", unit), scope="row"), *cells))
-    table = _table(("", *(f"{side}#" for side in _SIDE_NAMES)), rows, "figures")
+    table = table_of(("", *(f"{side}#" for side in sides.values())), rows, "figures")
     return join(table, _why(reasons) if reasons else None)
 
 
@@ -207,8 +215,13 @@ def _edged(name: str) -> str:
     return "number edge" if name == "net_profit_pct" else "number"
 
 
-def trades_table(trades: Sequence[Mapping[str, Any]], split: int) -> Html:
-    """Return the last trades; folded, since the chart shows them all."""
+def trades_table(trades: Sequence[Mapping[str, Any]], split: int | None) -> Html:
+    """Return the last trades; folded, since the chart shows them all.
+
+    Args:
+        trades: in time order. Without a split each says whose it is: `symbol` and `strategy`.
+        split: close time at which the in-sample range ends, epoch ms.
+    """
     shown = trades[-SHOWN_TRADES:]
     rows = [
         el(
@@ -221,20 +234,26 @@ def trades_table(trades: Sequence[Mapping[str, Any]], split: int) -> Html:
             el("td", number(trade["profit"], 2, sign=True),
                class_=f"number {'up' if trade['profit'] > 0 else 'down'}"),
             el("td", words(trade["exit_reason"])),
-            el("td", "in-sample" if trade["exit_time"] <= split else "out-of-sample",
-               class_="muted"),
+            *(el("td", one, class_="muted") for one in _of_trade(trade, split)),
         )
         for trade in shown
     ]  # fmt: skip
     said = counted(len(trades), "trade")
     if len(shown) < len(trades):
         said += f", the last {len(shown)}"
+    last = ("Symbol", "Strategy") if split is None else ("Range",)
     columns = ("Entry, UTC", "Exit, UTC", "Side", "Entry price#", "Exit price#", "Profit#",
-               "Exit by", "Range")  # fmt: skip
-    return el("details", el("summary", said), _table(columns, rows, "trades"))
+               "Exit by", *last)  # fmt: skip
+    return el("details", el("summary", said), table_of(columns, rows, "trades"))
 
 
-def _table(columns: Sequence[str], rows: Sequence[Html], name: str) -> Html:
+def _of_trade(trade: Mapping[str, Any], split: int | None) -> tuple[str, ...]:
+    if split is None:
+        return trade["symbol"], words(trade["strategy"])
+    return ("in-sample" if trade["exit_time"] <= split else "out-of-sample",)
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Html], name: str) -> Html:
     """Return a table that scrolls by itself; a column whose name ends in # holds numbers."""
     head = (
         el("th", column.rstrip("#"), scope="col", class_="number" if column[-1:] == "#" else None)

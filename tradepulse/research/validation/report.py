@@ -117,7 +117,7 @@ def body(
             "out_of_sample": outside.figures.as_dict(),
         },
         **_curves(candles.between(ranges.start, ranges.end), inside, outside),
-        "trades": [_trade(trade) for one in (inside, outside) for trade in one.trades],
+        "trades": [trade_of(trade) for one in (inside, outside) for trade in one.trades],
         "heat_map": heat_map,
         "walk_forward": {"windows": [_window(one) for one in windows]},
     }
@@ -129,8 +129,8 @@ def _curves(candles: Candles, inside: Record, outside: Record) -> dict[str, Any]
     close_time = np.concatenate((inside.close_time, outside.close_time))
     peak = np.maximum(np.maximum.accumulate(equity), inside.cash)
     drawdown = 100 * (1 - equity / peak)
-    kept = _thinned(len(equity), (int(drawdown.argmax()), len(inside.equity)))
-    prices = _thinned(len(candles), ())
+    kept = thinned(len(equity), (int(drawdown.argmax()), len(inside.equity)))
+    prices = thinned(len(candles), ())
     return {
         "equity": {
             "close_time": close_time[kept].tolist(),
@@ -144,14 +144,15 @@ def _curves(candles: Candles, inside: Record, outside: Record) -> dict[str, Any]
     }
 
 
-def _thinned(rows: int, needed: Sequence[int]) -> NDArray[np.int64]:
+def thinned(rows: int, needed: Sequence[int]) -> NDArray[np.int64]:
     """Return at most `MOST_POINTS` rows, evenly spaced but for those that are needed."""
     count = min(rows, MOST_POINTS - len(needed))
     even = np.linspace(0, rows - 1, count).astype(np.int64)
     return np.union1d(even, np.array(needed, dtype=np.int64))
 
 
-def _trade(trade: Trade) -> dict[str, Any]:
+def trade_of(trade: Trade) -> dict[str, Any]:
+    """Return a trade as the report has it."""
     return {
         "entry_time": trade.entry_time,
         "exit_time": trade.exit_time,

@@ -195,6 +195,7 @@ export interface HealthView {
   up: boolean;
   ready: boolean;
   detail: string;
+  trouble: string | null;
 }
 
 export interface JobSpec {

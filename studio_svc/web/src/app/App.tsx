@@ -7,7 +7,7 @@ import { settledAt, unheard } from "../live/behind";
 import { firstPick, known, recorded } from "../live/state";
 import { type Store, useShown } from "../live/store";
 import { AskingContext } from "../ui/asking";
-import { Late, Lost, Unheard, useBehind } from "./Condition";
+import { Late, Lost, Troubled, Unheard, useBehind } from "./Condition";
 import { Header } from "./Header";
 import { Trading } from "./Trading";
 import { usePage } from "./route";
@@ -78,6 +78,7 @@ export function App({ store, follow, again, asked }: Props) {
       <Lost state={state} onAgain={again} />
       <Unheard waits={waits} />
       <Late late={late} />
+      <Troubled health={state.connection === "live" ? state.health : []} />
       {isOut && (
         <p className="alarm" role="alert">
           This page&apos;s token is no longer valid. Open the address that <code>tradepulse up</code>{" "}

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "react";
 
+import type { Health } from "../api/types";
 import { span, time } from "../lib/format";
 import { type Behind, behind, settledAt } from "../live/behind";
 import { recorded, type State } from "../live/state";
@@ -67,5 +68,16 @@ export function Late({ late }: { late: Behind | null }) {
       The account&apos;s figures are {span(late.ms)} behind the candles: the executor has settled{" "}
       {time(late.settled)} UTC and does not go on. See whether executor_svc is ready.
     </p>
+  );
+}
+
+/** What a service cannot do although it is ready, as to follow a market that does not answer. */
+export function Troubled({ health }: { health: readonly Health[] }) {
+  return health.map(({ service, trouble }) =>
+    trouble === null ? null : (
+      <p key={service} className="alarm" role="status" data-testid="trouble">
+        {trouble}
+      </p>
+    ),
   );
 }

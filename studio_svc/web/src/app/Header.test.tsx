@@ -20,9 +20,10 @@ describe("the header", () => {
         mode="PAPER"
         healthKnown={READY}
         health={[
-          { service: "signal_svc", up: true, ready: true, detail: "ready" },
-          { service: "rl_svc", up: true, ready: false, detail: "waiting for kafka" },
-          { service: "executor_svc", up: false, ready: false, detail: "does not answer" },
+          { service: "signal_svc", up: true, ready: true, detail: "ready", trouble: null },
+          { service: "rl_svc", up: true, ready: false, detail: "waiting for kafka", trouble: null },
+          { service: "executor_svc", up: false, ready: false, detail: "does not answer", trouble: null },
+          { service: "market_ingest", up: true, ready: true, detail: "ready", trouble: "No market" },
         ]}
       />,
     );
@@ -30,10 +31,12 @@ describe("the header", () => {
       "ready",
       "waiting",
       "down",
+      "waiting",
     ]);
     expect(text(markup)).toContain("Replay time 2018-03-01 00:30 UTC");
     // back to what was shown
     expect(markup).toContain('href="/?series=kraken%3ABTC%2FUSD%3A30m&amp;configuration=c"');
     expect(markup).toContain("rl_svc: waiting for kafka");
+    expect(markup).toContain("market_ingest: No market");
   });
 });

@@ -21,8 +21,8 @@ const SHORT: Record<string, string> = {
   studio_svc: "page",
 };
 
-function stateOf({ ready, up }: Health): string {
-  if (ready) return "ready";
+function stateOf({ ready, trouble, up }: Health): string {
+  if (ready && trouble === null) return "ready";
   return up ? "waiting" : "down";
 }
 
@@ -109,7 +109,7 @@ export function Header({
         {healthKnown.state === "failed" && <li className="unknown">services: not known</li>}
         {health.map((service) => {
           const state = isHeard ? stateOf(service) : "unknown";
-          const said = isHeard ? service.detail : "not known without a connection";
+          const said = isHeard ? (service.trouble ?? service.detail) : "not known without a connection";
           return (
             <li
               key={service.service}

@@ -9,7 +9,7 @@ import { initial, recorded, reduce, type State } from "../live/state";
 import { createStore } from "../live/store";
 import { text } from "../ui/fixtures";
 import { App } from "./App";
-import { lostText } from "./Condition";
+import { lostText, Troubled } from "./Condition";
 import { Trading } from "./Trading";
 
 /** What may be said of nothing only when it is known that there is nothing. */
@@ -78,7 +78,7 @@ it("says neither paper nor that no order is real before the server has", () => {
 });
 
 it("says what its own service does not hear, and claims no present then", () => {
-  const own = { service: "studio_svc", up: true, ready: false, detail: "waiting for broker" };
+  const own = { service: "studio_svc", up: true, ready: false, detail: "waiting for broker", trouble: null };
   const shown = (health: (typeof own)[]): string => {
     const frames: (() => void)[] = [];
     const store = createStore((show) => frames.push(show));
@@ -93,6 +93,15 @@ it("says what its own service does not hear, and claims no present then", () => 
   const whole = shown([{ ...own, ready: true, detail: "ready" }]);
   expect(whole).not.toContain("what it knew before");
   expect(whole).toContain("No position is open");
+});
+
+it("says which market is not followed although every service is ready", () => {
+  const trouble = "The market is not followed: kraken:BTC/USD:5m: kraken does not answer; it is asked again";
+  const ingest = { service: "market_ingest", up: true, ready: true, detail: "ready", trouble };
+  const shown = (one: typeof ingest | (Omit<typeof ingest, "trouble"> & { trouble: null })): string =>
+    renderToStaticMarkup(<Troubled health={[one]} />);
+  expect(text(shown(ingest))).toBe(trouble);
+  expect(shown({ ...ingest, trouble: null })).toBe("");
 });
 
 it("counts down to the next try", () => {

@@ -241,7 +241,7 @@ describe("a correction of an older candle", () => {
 
 it("replaces small things whole", () => {
   const weights = { portfolio: "main", close_time: 1, policy: "p", weights: {}, missing: [], budget: 1, model_id: null, fallback: null };
-  const health = [{ service: "a", up: true, ready: true, detail: "ready" }];
+  const health = [{ service: "a", up: true, ready: true, detail: "ready", trouble: null }];
   const state = update(initial, { weights, health, jobs: [], positions: [position("p")] });
   expect(state.weights).toBe(weights);
   expect(state.health).toBe(health);
