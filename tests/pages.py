@@ -183,15 +183,14 @@ def runs_on_a_system(block: Block) -> bool:
     ]
     if any(re.search(r"\btp\.(connect|stored)\(", one.text) for one in before):
         return True
-    asked = {
-        word
+    exported = {
+        said.words[2]
         for one in blocks(block.page)
         if one.language == "console" and not one.is_marked
         for said in typed(one)
-        if said.needs_a_system
-        for word in said.words
+        if said.words[:2] == ("tradepulse", "export")
     }
-    return not asked.isdisjoint(re.findall(r'"([^"\n]+)"', block.text))
+    return not exported.isdisjoint(re.findall(r'"([^"\n]+)"', block.text))
 
 
 def typed(block: Block) -> Iterator[Typed]:
