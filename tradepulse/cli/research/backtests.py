@@ -19,6 +19,7 @@ from tradepulse.cli.options import (
     json_file,
     json_of,
     load_strategies,
+    named_strategy,
     numbers_of,
 )
 from tradepulse.cli.research.account_rules import (
@@ -26,10 +27,11 @@ from tradepulse.cli.research.account_rules import (
     Limits,
     account_rules,
 )
+from tradepulse.cli.research.candles_of import Source
 
 if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
-    from tradepulse.library.runs import Run, Told
+    from tradepulse.library.runs import Run
     from tradepulse.library.uses import Use
     from tradepulse.market_data.files import Asked
     from tradepulse.strategies.evaluate import Configuration
@@ -45,7 +47,10 @@ _FIELDS = {
 class Traded:
     """What is traded: one strategy on every symbol, or the configurations of a file."""
 
-    strategy: Annotated[str | None, typer.Option(help="Strategy to run on every symbol.")] = None
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="Strategy to run on every symbol: its name, or a file with one."),
+    ] = None
     params: Annotated[
         str | None,
         typer.Option(
@@ -75,7 +80,8 @@ class Traded:
         if self.configs is not None:
             return _uses(json_file(self.configs), str(self.configs))
         params = json_of("--params", self.params or "{}")
-        return _uses([{"strategy": self.strategy, "params": params}], "--params")
+        entry = {"strategy": named_strategy(self.strategy or ""), "params": params}
+        return _uses([entry], "--params")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +123,9 @@ class Written:
 def backtest(
     *,
     candles: Annotated[
-        Path, typer.Option(help="File of candles, of any layout, or a folder of such files.")
-    ],
+        Path | None,
+        typer.Option(help="File of any layout, a zip or a folder; without it, what is stored."),
+    ] = None,
     traded: Traded,
     of_file: OfFile,
     times: TimeRange,
@@ -133,19 +140,19 @@ def backtest(
     before --from only warm up the strategies. What the venue accepts is not looked up: give it by
     --markets-file, or by --tick and the like. `tradepulse.backtest` does the same in Python.
     """
-    from tradepulse.library.backtests import looking_at, one_quote_currency
+    from tradepulse.library.backtests import looking_at, one_quote_currency, run
     from tradepulse.library.runs import Told
     from tradepulse.library.uses import configurations
-    from tradepulse.market_data.files import read_series
 
     load_strategies(traded.strategy_file)
     first, last = times.read()
     places, uses = traded.read()
-    series = read_series(candles, of_file.asked(last), file_told)
+    source = Source(candles, portfolio.state)
+    series = source.read(of_file.asked(last), file_told)
     with values_refused():
         one_quote_currency(series)
         configured = configurations(uses, series, places)
-    others = _others(series, configured, candles, of_file.asked(last))
+    others = _others(series, configured, source, of_file.asked(last))
     series = looking_at(series, configured, others)
     told = Told(
         series=series,
@@ -156,7 +163,9 @@ def backtest(
         between=(first, last),
         finer=[] if fills.finer is None else _finer(fills.finer, series),
     )
-    _tell(candles, _run(told), written)
+    with values_refused():
+        found = run(told)
+    _tell(source.name, found, written)
 
 
 def _tell(candles: Path, run: "Run", written: Written) -> None:
@@ -176,17 +185,15 @@ def _tell(candles: Path, run: "Run", written: Written) -> None:
 def _others(
     series: "Sequence[Candles]",
     configured: "Sequence[Configuration]",
-    path: Path,
+    source: Source,
     asked: "Asked",
 ) -> "list[Candles]":
     """Read what the strategies look at and what is not traded of the file."""
     from dataclasses import replace
 
-    from tradepulse.market_data.files import read_series
-
     wanted = set().union(*(one.references for one in configured))
     lacking = wanted - {one.instrument for one in series}
-    return read_series(path, replace(asked, symbols=sorted(lacking))) if lacking else []
+    return source.read(replace(asked, symbols=sorted(lacking))) if lacking else []
 
 
 def _finer(path: Path, series: "Sequence[Candles]") -> "list[Candles]":
@@ -199,16 +206,6 @@ def _finer(path: Path, series: "Sequence[Candles]") -> "list[Candles]":
     if not found:
         raise CliError(f"--finer {path}: no candles of {', '.join(sorted(instruments))}")
     return found
-
-
-def _run(told: "Told") -> "Run":
-    from tradepulse.library.backtests import run
-    from tradepulse.library.progress import progress_bar
-
-    with progress_bar() as progress:
-        task = progress.add_task("Trading", total=None)
-        with values_refused():
-            return run(told, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def _uses(wanted: Any, where: str) -> "tuple[list[str], list[Use]]":

@@ -3,13 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from tradepulse.cli.connections import STATE, State, database_url
 from tradepulse.cli.errors import CliError, values_refused
-from tradepulse.cli.options import ListByDefault, grouped, json_of, numbers_of, time_text
+from tradepulse.cli.options import (
+    ListByDefault,
+    grouped,
+    json_of,
+    load_strategies,
+    numbers_of,
+    time_text,
+)
 from tradepulse.cli.tables import SHORT, Column, Json, Output
 from tradepulse.cli.tables import show as show_table
 
@@ -109,6 +117,7 @@ def edit(
     from tradepulse.research.lifecycle import edit as make
 
     values = numbers_of("--params", json_of("--params", params))
+    load_strategies_of(state)
 
     async def switch(
         pool: "asyncpg.Pool[asyncpg.Record]", found: "UUID", why: str
@@ -228,6 +237,18 @@ def uuid_of(what: str, text: str) -> "UUID":
         return UUID(text)
     except ValueError:
         raise CliError(f"{what} {text}: no id") from None
+
+
+def load_strategies_of(state: Path) -> None:
+    """Load the files of strategies that the `tradepulse up` of a state folder was given.
+
+    Raises:
+        CliError: one cannot be used.
+    """
+    from tradepulse.cli.up.choice import Choice, recall
+
+    kept = recall(state, Choice())
+    load_strategies(Path(one) for one in kept.strategies or () if one.endswith(".py"))
 
 
 def _switch(

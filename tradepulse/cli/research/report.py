@@ -18,9 +18,10 @@ from rich.table import Table
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_text
 from tradepulse.cli.research.equity_plot import equity_plot
+from tradepulse.library.drawn import entries_text
 from tradepulse.library.runs import BUY_AND_HOLD, CASH, Run, Told
 from tradepulse.market_data.instrument_rules import FIELDS
-from tradepulse.strategies import get_strategy
+from tradepulse.strategies import COMMON, get_strategy
 from tradepulse.strategies.divisions import Divisions
 from tradepulse.strategies.evaluate import Entries
 from tradepulse.trading.backtest import BacktestResult
@@ -191,7 +192,10 @@ class Report:
                 f"{count:,} {of} in place of the policy: {FALLBACKS[reason]}"
                 for reason, count in self.result.fallbacks.most_common()
             ),
-            *(f"{n:,} entries refused: {escape(why)}" for why, n in self._refused().most_common()),
+            *(
+                f"{entries_text(n)} refused: {escape(why)}"
+                for why, n in self._refused().most_common()
+            ),
         ]
 
     def _divisions(self, configuration_id: UUID) -> int | None:
@@ -212,7 +216,7 @@ class Report:
             table.add_row(
                 f"{one.symbol} {one.timeframe}",
                 one.strategy,
-                params_text(one.strategy, one.params),
+                "\n".join(params_lines(one.strategy, one.params)),
                 f"{len(trades):,}",
                 _won(trades),
                 f"[{'green' if profit > 0 else 'red' if profit < 0 else 'dim'}]{profit:,.2f}[/]",
@@ -278,8 +282,8 @@ def params_lines(strategy: str, params: Mapping[str, float]) -> list[str]:
     """Return what differs from the strategy's defaults, a parameter a line."""
     try:
         usual = get_strategy(strategy).defaults
-    except ValueError:  # a strategy of another version of this program
-        usual = {}
+    except ValueError:  # a strategy of a file, or of another version of this program
+        usual = {one.name: 0.0 for one in COMMON}
     shown = [f"{name}={v:g}" for name, v in params.items() if usual.get(name) != v]
     return shown or ["defaults"]
 
