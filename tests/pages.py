@@ -49,6 +49,7 @@ NO_SYSTEM = {"strategies", "backtest", "doctor"}
 """Commands that need neither a broker nor a database; so do those that look at `--file`."""
 RUN_BY = {
     "up": "tests/integration/test_up.py",
+    "strategies check": "tests/component/test_cli_strategies.py",
     "optimize": "tests/integration/test_cli_data.py",
     "restore": "tests/integration/test_restore.py",
     "backup --physical": "tests/integration/test_restore.py",
@@ -178,10 +179,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 def runs_on_a_system(block: Block) -> bool:
     """Tell of a block of Python whether it asks a system, or reads what a command had of one."""
-    before = [
-        one for one in blocks(block.page) if one.language == "python" and one.line <= block.line
-    ]
-    if any(re.search(r"\btp\.(connect|stored)\(", one.text) for one in before):
+    if re.search(r"\btp\.(connect|stored)\(|\blive\.", block.text):
         return True
     exported = {
         said.words[2]
