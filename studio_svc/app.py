@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +43,7 @@ from studio_svc.system.census import COUNTED_EVERY_S, Census
 from studio_svc.system.following import market_troubles
 from studio_svc.system.health import HealthWatch
 from studio_svc.system.routes import system_routes
+from studio_svc.web_app.examples import with_examples
 from studio_svc.web_app.meters import PAGE, HttpMeters
 from studio_svc.web_app.pages import DIST, STYLE_PATH, BuiltPage, style
 from studio_svc.web_app.problems import (
@@ -60,6 +61,18 @@ from tradepulse.strategies.files import StrategySettings
 from tradepulse.version import __version__
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+
+
+TAGS = {
+    "account": "What the account holds, what was decided and what came of it: newest first for "
+    "looking on; below `/api/ledger` every row, page by page.",
+    "market": "Candles, and the series that have them.",
+    "research": "Configurations, searches, validations; models of weights and their trainings. "
+    "What is changed is changed as the commands do it, each with a reason that is kept.",
+    "market data": "What is stored, what is missing and why, what is followed live.",
+    "system": "Whether the services are ready, and the stream that every open page listens to.",
+}
+"""What the routes are about, in the order in which they are shown."""
 
 
 class StudioSettings(StrategySettings):
@@ -89,6 +102,8 @@ def create_api(
     api = FastAPI(
         title="TradePulse",
         version=__version__,
+        summary="Everything on the page, for programs",
+        openapi_tags=[{"name": name, "description": said} for name, said in TAGS.items()],
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -122,7 +137,8 @@ def create_api(
     answer_problems(api)
     api.add_exception_handler(TooManyPagesError, _on_too_many_pages)
     described = api.openapi
-    api.openapi = lambda: with_problem(described())  # type: ignore[method-assign]  # FastAPI's way
+    document = cache(lambda: with_examples(with_problem(described())))
+    api.openapi = document  # type: ignore[method-assign]  # FastAPI's way
     return api
 
 

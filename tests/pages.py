@@ -178,7 +178,10 @@ def blocks(page: Path) -> Iterator[Block]:
 
 def runs_on_a_system(block: Block) -> bool:
     """Tell of a block of Python whether it asks a system, or reads what a command had of one."""
-    if re.search(r"\b(tp\.)?(connect|stored)\(", block.text):
+    before = [
+        one for one in blocks(block.page) if one.language == "python" and one.line <= block.line
+    ]
+    if any(re.search(r"\btp\.(connect|stored)\(", one.text) for one in before):
         return True
     asked = {
         word

@@ -10,15 +10,21 @@ from tradepulse.version import __version__ as __version__
 
 _FROM = {
     "Candles": "tradepulse.candles.arrays",
-    "Time": "tradepulse.candles.times",
-    "connect": "tradepulse.library.live",
+    "Found": "tradepulse.library.found",
     "Run": "tradepulse.library.runs",
+    "Time": "tradepulse.candles.times",
+    "Verdict": "tradepulse.library.verdicts",
     "backtest": "tradepulse.library.backtests",
+    "connect": "tradepulse.library.live",
+    "demo_candles": "tradepulse.library.demo",
     "from_frame": "tradepulse.library.series",
     "load": "tradepulse.library.series",
     "load_all": "tradepulse.library.series",
+    "look_ahead": "tradepulse.library.findings",
     "stored": "tradepulse.library.series",
+    "sweep": "tradepulse.library.searches",
     "use": "tradepulse.library.uses",
+    "validate": "tradepulse.library.verdicts",
 }
 
 

@@ -21,7 +21,12 @@ _STYLE = (
     "a{color:#7aa2ff}input,button{font:inherit;color:inherit;background:#161c26;"
     "border:1px solid #2b3648;border-radius:6px;padding:.4rem .7rem}td,th{text-align:left;"
     "padding:.35rem 1rem .35rem 0;vertical-align:top}table{border-collapse:collapse}"
-    "tr{border-top:1px solid #1c2431}"
+    "tr{border-top:1px solid #1c2431}body.wide{max-width:64rem;margin:2rem auto 6rem}"
+    "h2{font-size:1.1rem;margin-top:2.5rem}h3{font-size:.85rem;color:#8d99ab;margin:1rem 0 .25rem}"
+    "details{border-top:1px solid #1c2431;padding:.35rem 0}summary{cursor:pointer}"
+    "details>:not(summary){margin-left:1.1rem}details table{font-size:.85rem}"
+    "pre{background:#161c26;border-radius:4px;padding:.6rem .8rem;font-size:.8rem;overflow:auto;"
+    "max-height:24rem}@media(max-width:40rem){td{display:block;padding:.1rem 0}}"
 )
 STYLE_PATH = "/plain.css"
 
@@ -36,13 +41,14 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def plain_page(title: str, body: str, status: int) -> HTMLResponse:
+def plain_page(title: str, body: str, status: int, *, wide: bool = False) -> HTMLResponse:
     """Return a page without scripts; `body` is HTML."""
+    kind = ' class="wide"' if wide else ""
     return HTMLResponse(
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<title>{html.escape(title)} · TradePulse</title><link rel="stylesheet" '
-        f'href="{STYLE_PATH}"><h1>{html.escape(title)}</h1>{body}</html>',
+        f'href="{STYLE_PATH}"><body{kind}><h1>{html.escape(title)}</h1>{body}</html>',
         status,
         {"cache-control": "no-store"},
     )

@@ -38,7 +38,9 @@ _Series = Annotated[str, StringConstraints(max_length=LONGEST_SERIES, pattern=SE
 Series = Annotated[
     _Series, Query(description="exchange:symbol:timeframe, as binanceus:BTC/USD:30m")
 ]
-OptionalSeries = Annotated[_Series | None, Query()]
+OptionalSeries = Annotated[
+    _Series | None, Query(description="of this series, as binanceus:BTC/USD:30m")
+]
 NameQuery = Annotated[Name, Query()]
 OptionalName = Annotated[Name | None, Query()]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="how many rows, newest first")]
@@ -51,4 +53,6 @@ class Body(BaseModel):
     What JSON cannot say itself (ids, enumerations) needs `Field(strict=False)`.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True
+    )

@@ -40,4 +40,8 @@ Money = Annotated[
 class View(BaseModel):
     """Base of all answers."""
 
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_serialization_defaults_required=True,
+        use_attribute_docstrings=True,
+    )

@@ -1,5 +1,6 @@
 """A strategist's first hour: begin a file, check it, run its test, hear of what is slow."""
 
+import html
 import re
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tradepulse as tp
 from tests.command import invoke
 from tradepulse.cli.research.checking import speeds
-from tradepulse.strategies import Param, Strategy, enter_long, hold, strategy
+from tradepulse.strategies import Param, Strategy, enter_long, files, hold, strategy
 from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.strategies.columns import column
 from tradepulse.strategies.made_candles import random_walk
@@ -40,8 +42,18 @@ def slow() -> Iterator[Strategy]:
     del STRATEGIES["slow"]
 
 
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Forget afterwards what a file has registered."""
+    before = dict(STRATEGIES)
+    yield
+    STRATEGIES.clear()
+    STRATEGIES.update(before)
+    files._loaded.clear()
+
+
 def test_a_strategy_is_begun_checked_and_tested(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: None
 ) -> None:
     monkeypatch.chdir(tmp_path)
     out, _ = invoke("strategies", "new", "dips")
@@ -50,6 +62,12 @@ def test_a_strategy_is_begun_checked_and_tested(
     )
     out, _ = invoke("strategies", "check", "dips.py")
     assert "ok    dips: look-ahead: " in out
+    # Python is told the same
+    found = tp.look_ahead("dips.py")
+    assert found.passed
+    assert len(found.lines) == 2
+    assert not set(found.lines) - set(out.splitlines())
+    assert found._repr_html_() == f"<pre>{html.escape(str(found))}</pre>"
     looks_back = r"it looks back 101 candles of 30m \(2 days, 2:30:00\)"
     takes = r"[\d.]+ µs a candle, [\d.]+ µs where it comes alone"
     assert re.search(rf"ok    dips: speed: {takes}; {looks_back}", out)

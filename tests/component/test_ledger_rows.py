@@ -160,7 +160,7 @@ async def test_what_is_asked_for_and_nothing_else(ask: Ask, studio: Studio) -> N
     assert told == [("kraken:BTC/USD", None), (None, None)]
     assert await rows("trades", "--account", "other") == []
     assert await ask("trades", "--account", "other") == "no trades of what is asked for\n"
-    for start, which in (("e", "there is no configuration"), ("", "there are several")):
+    for start, which in (("e", "no configuration"), ("", "several configurations")):
         line = await ask("trades", "--configuration", start, status=1)
         assert line.startswith(f"tradepulse trades: {which}")
         assert line.endswith(f"of an id that begins with '{start}'; see `tradepulse configs`\n")
@@ -197,13 +197,22 @@ async def test_a_call_gives_what_its_command_writes(
     assert counts == [13, 5, 11, 15, 49, 1, 11, 0]
 
 
-async def test_a_running_system_from_python(studio: Studio, seeded: Seeded) -> None:
+async def test_a_running_system_from_python(ask: Ask, studio: Studio) -> None:
+    listed = json.loads(await ask("configs", "--json", "-"))
     mine, wrong = live_of(studio), live_of(studio, "wrong")
 
     def used() -> None:
         with mine as live:
             found = live.configurations()
             assert len(found) == 6
+            # in another order, and the command has more of each
+            same = [name for name in found.columns if name in listed[0] and name != "params"]
+            assert {"configuration_id", "strategy", "stage", "is_active", "share"} <= set(same)
+            by_id = sorted(listed, key=lambda one: str(one["configuration_id"]))
+            told = found.sort("configuration_id").to_dicts()
+            assert [[one[name] for name in same] for one in told] == [
+                [one[name] for name in same] for one in by_id
+            ]
             assert found["is_active"].sum() == 5
             assert found.unnest("out_of_sample")["sharpe"].is_not_null().all()
             job = live.jobs.submit(

@@ -24,10 +24,11 @@ from tradepulse.cli.up.dashboard import View, plain_line
 from tradepulse.cli.up.figures import Figures
 from tradepulse.cli.up.live import series_of
 from tradepulse.cli.up.own import own_candles, traded
-from tradepulse.cli.up.replay import Replay, demo_candles, replay_of
+from tradepulse.cli.up.replay import Replay, replay_of
 from tradepulse.embedded.children import EmbeddedError
 from tradepulse.embedded.ports import free_ports
 from tradepulse.embedded.state import StateFolder, lock_holder
+from tradepulse.library.demo import demo_candles
 from tradepulse.market_data.files import CandleFileError, write_candles
 
 DAY = 86_400_000

@@ -153,6 +153,22 @@ def test_a_target_that_falls_is_shown_as_it_stands(page: Page, studio: BrokenStu
     expect(position.get_by_title("falls to 869.25 at 2018-03-1")).to_be_visible()
 
 
+def test_the_api_is_read_in_the_browser(page: Page, studio: BrokenStudio) -> None:
+    complaints: list[str] = []
+    page.goto(studio.address)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.get_by_role("link", name="API").click()
+    line = page.locator("summary").filter(has_text="GET /api/positions")
+    expect(line).to_contain_text("Open positions, valued at the last settled closes")
+    example = page.get_by_text('"strategy": "sma_cross"').locator("visible=true")
+    expect(example).to_have_count(0)
+    line.click()
+    expect(example).to_have_count(1)
+    expect(page.get_by_text("the step that comes after it", exact=False)).to_be_visible()
+    # no script, and no style but our own
+    assert [text for text in complaints if "favicon" not in text and "404" not in text] == []
+
+
 def test_a_ledger_that_does_not_follow_is_said(page: Page, studio: BrokenStudio) -> None:
     page.goto(studio.address)
     expect(page.locator("main [data-known=ready]")).to_have_count(PANELS, timeout=SOON_MS)

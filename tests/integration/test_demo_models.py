@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests.made_models import made_model
 from tradepulse.cli.up.choice import OptionError
 from tradepulse.cli.up.demo_models import demo_models, keep_models, load_models
-from tradepulse.cli.up.replay import demo_candles
+from tradepulse.library.demo import demo_candles
 from tradepulse.research.looks import JudgedRange, add_look
 from tradepulse.research.model_lifecycle import promote
 from tradepulse.research.model_registry import (

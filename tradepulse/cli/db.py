@@ -77,7 +77,7 @@ def psql(context: typer.Context, state: State = STATE) -> None:
     else:
         typer.echo(
             f"{_user(address)} is no member of {READER}: this session only reads until it says "
-            "otherwise itself",
+            f"otherwise itself; a superuser mends it: `grant {READER} to {_user(address)}`",
             err=True,
         )
     found = program("psql", major)
@@ -138,7 +138,7 @@ def _for_reading(state: "State") -> str:
 
 
 def _user(address: str) -> str:
-    return urlsplit(address).netloc.rpartition("@")[0].partition(":")[0] or "your user"
+    return urlsplit(address).netloc.rpartition("@")[0].partition(":")[0] or "you"
 
 
 def _named(found: list["Table"], name: str) -> "Table":

@@ -121,9 +121,9 @@ async def configuration_beginning(
     found = await connection.fetch(_BEGINS_SO, start.lower())
     told = f"of an id that begins with {start!r}; see `tradepulse configs`"
     if not found:
-        raise NotFoundError(f"there is no configuration {told}")
+        raise NotFoundError(f"no configuration {told}")
     if len(found) > 1:
-        raise RefusedError("ambiguous", f"there are several configurations {told}")
+        raise RefusedError("ambiguous", f"several configurations {told}")
     configuration: UUID = found[0]["configuration_id"]
     return configuration
 

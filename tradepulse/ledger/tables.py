@@ -66,19 +66,18 @@ TRADES = Table(
     configuration="p.configuration_id",
     symbol="p.symbol",
 )
-# the fills of all orders of a page at once: nothing finds those of one
 ORDERS = Table(
     "orders",
     OrderRow,
     """orders o left join trained_configurations k using (configuration_id)
-left join (
-    select order_id, trim_scale(sum(price * quantity) / nullif(sum(quantity), 0)) as fill_price,
+left join lateral (
+    select trim_scale(sum(price * quantity) / nullif(sum(quantity), 0)) as fill_price,
            sum(fee) as fee, max(filled_at) as filled_at
-    from fills group by order_id
-) f using (order_id)""",
+    from fills where fills.order_id = o.order_id
+) f on true""",
     time="o.decided_at",
     key="o.order_id",
-    columns={name: f"o.{name}" for name in ("exchange", "symbol", "timeframe")}
+    columns={name: f"o.{name}" for name in ("exchange", "symbol", "timeframe", "order_id")}
     | {"quantity": "nullif(o.quantity, 0)"},
     of=("account", "o.account"),
     configuration="o.configuration_id",

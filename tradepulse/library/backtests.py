@@ -1,11 +1,13 @@
 """One backtest, for Python and for the command line alike."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Unpack
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.times import Time
 from tradepulse.library.accounts import Account, Amount, account_rules, amount
+from tradepulse.library.progress import Tell, shown
 from tradepulse.library.runs import Run, Told
 from tradepulse.library.series import time_range
 from tradepulse.library.uses import Named, Use, configurations, uses_of
@@ -15,8 +17,6 @@ from tradepulse.strategies.sources import referring
 from tradepulse.trading.backtest import backtest as trade
 from tradepulse.trading.defaults import CASH
 
-Progress = Callable[[int, int], None]
-
 
 class Options(Account, total=False):
     """What else may be said of a backtest.
@@ -25,13 +25,13 @@ class Options(Account, total=False):
         budget: what the weights sum to at most, 1 by default.
         finer: lower-timeframe candles, which settle what a candle cannot tell itself.
         others: candles that strategies look at and that are not traded.
-        progress: called now and then with (closes done, closes in all).
+        progress: called now and then with (closes done, closes in all), in place of a bar.
     """
 
     budget: float
     finer: Candles | Sequence[Candles]
     others: Candles | Sequence[Candles]
-    progress: Progress
+    progress: Tell
 
 
 def backtest(
@@ -84,22 +84,27 @@ def backtest(
     return run(told, progress)
 
 
-def run(told: Told, progress: Progress | None = None) -> Run:
+def run(told: Told, progress: Tell | None = None) -> Run:
     """Run a backtest that is read and checked.
+
+    Args:
+        told: all that it is to do.
+        progress: told of it, in place of a bar for whoever looks on.
 
     Raises:
         ValueError: no candle is in the range, or a strategy fails.
     """
-    found = trade(
-        told.series,
-        told.configurations,
-        told.rules,
-        told.policy,
-        cash=told.cash,
-        between=told.between,
-        finer=told.finer,
-        progress=progress,
-    )
+    with nullcontext(progress) if progress is not None else shown("Trading") as tell:
+        found = trade(
+            told.series,
+            told.configurations,
+            told.rules,
+            told.policy,
+            cash=told.cash,
+            between=told.between,
+            finer=told.finer,
+            progress=tell,
+        )
     return Run(told, found)
 
 

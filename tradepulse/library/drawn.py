@@ -112,7 +112,7 @@ def _facts(run: "Run", start: int, end: int) -> list[tuple[str, str]]:
 def _notes(run: "Run") -> list[str]:
     """Say what a reader of the figures must know besides."""
     refused = Counter(order.reason for order in run.exact.refused)
-    told = [f"{count:,} entries refused: {why}." for why, count in refused.most_common()]
+    told = [f"{entries_text(count)} refused: {why}." for why, count in refused.most_common()]
     closes = f"{len(run.exact.equity):,} closes"
     told += [
         f"{count:,} of {closes} decided by inverse volatility in place of the policy: "
@@ -142,6 +142,11 @@ def _configuration(run: "Run", one: Any) -> dict[str, Any]:
         "trades": len(trades),
         "profit": float(sum(t.profit for t in trades)),
     }
+
+
+def entries_text(count: int) -> str:
+    """Return a number of entries in words."""
+    return f"{count:,} {'entry' if count == 1 else 'entries'}"
 
 
 def params_text(strategy: str, params: Params) -> str:

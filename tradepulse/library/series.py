@@ -147,7 +147,7 @@ def time_range(start: Time | None, end: Time | None) -> tuple[int | None, int | 
     Raises:
         ValueError: one is no time, or they are in the wrong order.
     """
-    first, last = (None if one is None else _ms(what, one) for what, one in _named(start, end))
+    first, last = (None if one is None else moment(what, one) for what, one in _named(start, end))
     if first is not None and last is not None and first >= last:
         raise ValueError(f"start {start} is not before end {end}")
     return first, last
@@ -157,7 +157,12 @@ def _named(start: Any, end: Any) -> tuple[tuple[str, Any], tuple[str, Any]]:
     return ("start", start), ("end", end)
 
 
-def _ms(what: str, value: Time) -> int:
+def moment(what: str, value: Time) -> int:
+    """Read a time, epoch ms.
+
+    Raises:
+        ValueError: it is none; the line begins with `what`.
+    """
     try:
         return time_ms(value)
     except ValueError as error:

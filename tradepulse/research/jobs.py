@@ -79,7 +79,13 @@ class JobSpec(BaseModel):
     the search chose.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
     # a list in JSON becomes a tuple here, which strictness alone would refuse
     strategies: Annotated[

@@ -99,7 +99,13 @@ class PpoSpec(BaseModel):
 class PolicySpec(BaseModel):
     """A training of a policy: on whose trades, on which days, how long, at which costs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
     portfolio: Word = "main"
     name: Annotated[Line, Field(max_length=100)] | None = None

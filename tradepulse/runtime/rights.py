@@ -57,7 +57,7 @@ async def let_read(connection: "Connection", reader: str, tell: Callable[[str], 
         await let_read(connection, reader, tell)
     except asyncpg.InsufficientPrivilegeError as error:
         tell(
-            f"nobody can only read here, as `tradepulse db` does: {error} (of {reader}). A "
+            f"nobody can only read here, as `tradepulse db` does: {error.args[0]}. A "
             f"superuser mends it: `create role {reader} login` if it is not there, and `grant "
             f"select on all tables in schema public to {reader}`"
         )

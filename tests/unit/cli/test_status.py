@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from tests.command import invoke
-from tradepulse.cli.status.command import NOT_READY, exit_status, picture
+from tradepulse.cli.status.command import NOT_READY, exit_status, picture, watched
 from tradepulse.cli.status.looking import Status, Trouble, logged_trouble, looked
 from tradepulse.library.live import Live
 from tradepulse.runtime.refusals import RefusedError
@@ -138,3 +138,12 @@ def test_a_wrong_token_is_a_refusal() -> None:
     live = Live(httpx.Client(transport=transport, base_url="http://page"))
     with pytest.raises(RefusedError, match="wrong token: open the address"):
         looked(live, "x", None)
+
+
+def test_it_is_watched_until_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    looks = iter([looked(system(), "x", None), looked(system(health=HEALTH[1:]), "x", None),
+                  Status("x")])  # fmt: skip
+    paused: list[float] = []
+    assert not watched(lambda: next(looks), paused.append).runs
+    assert paused == [2.0, 2.0]
+    assert "nothing runs: x" in capsys.readouterr().out

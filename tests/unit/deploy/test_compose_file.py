@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from tradepulse.cli.up.choice import Choice
-from tradepulse.cli.up.replay import demo_candles, replay_of
+from tradepulse.cli.up.replay import replay_of
 from tradepulse.cli.up.services import EARLY, INGEST
+from tradepulse.library.demo import demo_candles
 from tradepulse.runtime.settings import RuntimeSettings
 
 ROOT = Path(__file__).parents[3]

@@ -31,7 +31,7 @@ from tradepulse.cli.research.candles_of import Source
 
 if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
-    from tradepulse.library.runs import Run, Told
+    from tradepulse.library.runs import Run
     from tradepulse.library.uses import Use
     from tradepulse.market_data.files import Asked
     from tradepulse.strategies.evaluate import Configuration
@@ -80,8 +80,8 @@ class Traded:
         if self.configs is not None:
             return _uses(json_file(self.configs), str(self.configs))
         params = json_of("--params", self.params or "{}")
-        name = named_strategy(self.strategy or "")
-        return _uses([{"strategy": name, "params": params}], "--params")
+        entry = {"strategy": named_strategy(self.strategy or ""), "params": params}
+        return _uses([entry], "--params")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def backtest(
     before --from only warm up the strategies. What the venue accepts is not looked up: give it by
     --markets-file, or by --tick and the like. `tradepulse.backtest` does the same in Python.
     """
-    from tradepulse.library.backtests import looking_at, one_quote_currency
+    from tradepulse.library.backtests import looking_at, one_quote_currency, run
     from tradepulse.library.runs import Told
     from tradepulse.library.uses import configurations
 
@@ -163,7 +163,9 @@ def backtest(
         between=(first, last),
         finer=[] if fills.finer is None else _finer(fills.finer, series),
     )
-    _tell(source.name, _run(told), written)
+    with values_refused():
+        found = run(told)
+    _tell(source.name, found, written)
 
 
 def _tell(candles: Path, run: "Run", written: Written) -> None:
@@ -204,16 +206,6 @@ def _finer(path: Path, series: "Sequence[Candles]") -> "list[Candles]":
     if not found:
         raise CliError(f"--finer {path}: no candles of {', '.join(sorted(instruments))}")
     return found
-
-
-def _run(told: "Told") -> "Run":
-    from tradepulse.library.backtests import run
-    from tradepulse.library.progress import progress_bar
-
-    with progress_bar() as progress:
-        task = progress.add_task("Trading", total=None)
-        with values_refused():
-            return run(told, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def _uses(wanted: Any, where: str) -> "tuple[list[str], list[Use]]":

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from tradepulse.candles.arrays import Candles
     from tradepulse.strategies import Feature, Strategy
 
-MADE_UP = 5_000
-"""Candles of a random walk that strategies are checked on where none are given."""
-WARM_UPS = 8
-"""Lookbacks that a check wants candles for."""
 ROUNDS = 5
 """So often something is timed; the least counts, for other work only ever adds."""
 SLOW_MS = 1.0
@@ -121,19 +117,18 @@ def _look(wanted: Wanted, says: Says) -> None:
 
 
 def _look_at(strategy: "Strategy", wanted: Wanted, says: Says) -> None:
-    from tradepulse.strategies.detectors import look_ahead, recursive
+    from tradepulse.library.findings import DETECTORS, examined, said
 
     name, params = strategy.name, wanted.params
     says("begins", f"{name}: its lookback")
-    series = _series(wanted.candles, strategy, params)
+    series = examined(wanted.candles, strategy, params)
     # first once over all candles: what fails there is told with its candle
     says("begins", f"{name}: levels")
     _levels(strategy, series, wanted, says)
-    for title, detector in (("look-ahead", look_ahead), ("recursive", recursive)):
-        says("begins", f"{name}: {title}")
+    for detector in DETECTORS:
+        says("begins", f"{name}: {detector.__name__.replace('_', '-')}")
         detection = detector(strategy, params, series)
-        verdict: Kind = "ok" if detection.passed else "FOUND"
-        says(verdict, f"{name}: {title}: {detection.sentence}")
+        says("ok" if detection.passed else "FOUND", said(name, detection))
     says("begins", f"{name}: speed")
     for kind, line in speeds(strategy, series, params):
         says(kind, f"{name}: speed: {line}")
@@ -205,12 +200,3 @@ def _divisions(strategy: "Strategy", series: "Candles", wanted: Wanted, says: Sa
 
     for line in division_notes(divisions(strategy, wanted.params, series)):
         says("note", f"{strategy.name}: divisions: {line}")
-
-
-def _series(read: "Candles | None", strategy: "Strategy", params: Mapping[str, float]) -> "Candles":
-    """Return what was read of a file, or random walks; not longer than the check needs."""
-    from tradepulse.strategies.made_candles import TIMEFRAME, random_walks
-
-    timeframe = TIMEFRAME if read is None else read.timeframe
-    count = max(MADE_UP, WARM_UPS * strategy.lookback(params, timeframe))
-    return random_walks(count, strategy) if read is None else read.rows(0, count)

@@ -18,6 +18,7 @@ from rich.table import Table
 from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_text
 from tradepulse.cli.research.equity_plot import equity_plot
+from tradepulse.library.drawn import entries_text
 from tradepulse.library.runs import BUY_AND_HOLD, CASH, Run, Told
 from tradepulse.market_data.instrument_rules import FIELDS
 from tradepulse.strategies import COMMON, get_strategy
@@ -191,7 +192,10 @@ class Report:
                 f"{count:,} {of} in place of the policy: {FALLBACKS[reason]}"
                 for reason, count in self.result.fallbacks.most_common()
             ),
-            *(f"{n:,} entries refused: {escape(why)}" for why, n in self._refused().most_common()),
+            *(
+                f"{entries_text(n)} refused: {escape(why)}"
+                for why, n in self._refused().most_common()
+            ),
         ]
 
     def _divisions(self, configuration_id: UUID) -> int | None:

@@ -48,7 +48,7 @@ def status(
     """
     look = _looker(state, address, token_file)
     with values_refused():
-        found = _watched(look) if watch and not as_json else look()
+        found = watched(look) if watch and not as_json else look()
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=1))
     elif not watch:
@@ -77,14 +77,14 @@ def _looker(state: Path, address: str | None, token_file: Path | None) -> "Calla
     return lambda: look_at(address, token)
 
 
-def _watched(look: "Callable[[], Status]") -> "Status":
-    """Show it until Ctrl-C, or until nothing runs any more."""
+def watched(look: "Callable[[], Status]", pause: Callable[[float], None] = time.sleep) -> "Status":
+    """Show it until Ctrl-C, or until nothing runs any more; return what was seen last."""
     from rich.live import Live
 
     found = look()
     with Live(picture(found), auto_refresh=False, screen=False) as shown:
         while found.runs:
-            time.sleep(_WATCH_S)
+            pause(_WATCH_S)
             found = look()
             shown.update(picture(found), refresh=True)
     return found

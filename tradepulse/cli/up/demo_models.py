@@ -18,7 +18,7 @@ from uuid import UUID
 import asyncpg
 
 from tradepulse.cli.up.choice import OptionError
-from tradepulse.cli.up.replay import demo_candles
+from tradepulse.library.demo import demo_candles
 from tradepulse.research.model_registry import CHANNEL
 from tradepulse.version import __version__
 

