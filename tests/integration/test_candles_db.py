@@ -192,9 +192,7 @@ async def test_python_reads_what_is_stored_and_cannot_write(
     made = tp.stored("test", "BTC/USD", "1h")
     assert len(made) == 150
     assert made.close[0] == btc.close[1]
-    with pytest.raises(
-        ValueError, match="no candles of test:X/USD:1h are stored in this"
-    ):
+    with pytest.raises(ValueError, match="no candles of test:X/USD:1h are stored in this"):
         tp.stored("test", "X/USD", "1h")
     async with opened_pool(database_url, read_only=True) as pool:
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
