@@ -2,7 +2,8 @@
 
     python bench/library.py
 
-Both calls trade the same candles in turns, after one of each that compiles; the medians are told.
+Both calls trade the same candles in turns, after one of each that compiles; the medians of their
+processor time are told, which other work on the machine disturbs least.
 """
 
 import argparse
@@ -24,9 +25,9 @@ from tradepulse.trading.weights import EqualWeights
 
 
 def seconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     work()
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
 def importing() -> float:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from tradepulse.market_data.store import store_candles
 from tradepulse.research.configurations import NewConfiguration, add_discovered
 from tradepulse.runtime.db import connect
 from tradepulse.runtime.publisher import Publisher
+from tradepulse.strategies import files as strategy_files
+from tradepulse.strategies._registry import STRATEGIES
 from tradepulse.trading import RULES_VERSION
 
 pytestmark = pytest.mark.integration
@@ -166,6 +168,14 @@ def by_hand_strategy(i, c, f, p):
 """
 
 
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Let no later test search the strategy of LAZY, which has nothing to search."""
+    yield
+    STRATEGIES.pop("by_hand_strategy", None)
+    strategy_files._loaded.clear()
+
+
 async def discover(connection: Any, share: float = 0.5) -> UUID:
     one = uuid4()
     new = NewConfiguration(
@@ -187,7 +197,7 @@ async def discover(connection: Any, share: float = 0.5) -> UUID:
     return one
 
 
-def test_my_own_numbers_trade_on_paper(database: str, tmp_path: Path) -> None:
+def test_my_own_numbers_trade_on_paper(database: str, tmp_path: Path, forgotten: None) -> None:
     asked = ("configs", "add", "--strategy", "sma_cross", "--params", '{"fast": 7}')
     mine = (*asked, "--symbol", "BTC/USD", "--reason", "from my notebook")
     assert invoke(*mine, status=1)[1] == (

@@ -42,9 +42,9 @@ class TradeRow(Row):
     """One closed position."""
 
     position_id: UUID
-    configuration_id: UUID
     strategy: str | None
     """Null where the configuration is not stored here."""
+    configuration_id: UUID
     exchange: str
     symbol: str
     timeframe: str
@@ -66,8 +66,8 @@ class OrderRow(Row):
     """One order with its fills, or with the reason of its refusal."""
 
     order_id: UUID
-    configuration_id: UUID
     strategy: str | None
+    configuration_id: UUID
     exchange: str
     symbol: str
     timeframe: str
@@ -124,8 +124,8 @@ class SignalRow(Row):
     """One signal of one configuration at the close of one candle."""
 
     signal_id: UUID
-    configuration_id: UUID
     strategy: str
+    configuration_id: UUID
     exchange: str
     symbol: str
     timeframe: str

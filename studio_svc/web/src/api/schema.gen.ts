@@ -390,8 +390,8 @@ export interface ModelView {
 
 export interface OrderRow {
   order_id: string;
-  configuration_id: string;
   strategy: string | null;
+  configuration_id: string;
   exchange: string;
   symbol: string;
   timeframe: string;
@@ -615,8 +615,8 @@ export interface SeriesView {
 
 export interface SignalRow {
   signal_id: string;
-  configuration_id: string;
   strategy: string;
+  configuration_id: string;
   exchange: string;
   symbol: string;
   timeframe: string;
@@ -705,9 +705,9 @@ export interface TimeframeView {
 
 export interface TradeRow {
   position_id: string;
-  configuration_id: string;
   /** Null where the configuration is not stored here. */
   strategy: string | null;
+  configuration_id: string;
   exchange: string;
   symbol: string;
   timeframe: string;

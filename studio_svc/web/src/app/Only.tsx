@@ -1,5 +1,7 @@
 /** Of which configuration alone signals, orders, positions, trades and their marks are shown. */
 
+import { memo } from "react";
+
 import type { Configuration } from "../api/types";
 import { followHere, go, useQuery, withQuery } from "../lib/address";
 import { words } from "../lib/format";
@@ -19,7 +21,7 @@ function byStrategy(configurations: readonly Configuration[]): [string, Configur
   return [...found];
 }
 
-export function Only({ configurations, chosen }: Props) {
+export const Only = memo(function Only({ configurations, chosen }: Props) {
   const query = useQuery();
   if (configurations.length === 0 && chosen === null) return null;
   const isListed = configurations.some((one) => one.configuration_id === chosen);
@@ -59,4 +61,4 @@ export function Only({ configurations, chosen }: Props) {
       )}
     </p>
   );
-}
+});

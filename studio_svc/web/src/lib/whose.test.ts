@@ -14,7 +14,7 @@ describe("whose a row is", () => {
     const rows = [order("a", { configuration_id: ID }), order("b", { configuration_id: "gone" })];
     expect(named(rows, strategies).map((row) => row.strategy)).toEqual(["donchian_breakout", null]);
     const told = [order("c", { configuration_id: ID, strategy: "supertrend" })];
-    expect(named(told, strategies)).toEqual(told);
+    expect(named(told, strategies)).toBe(told);
   });
 
   it("chooses rows", () => {

@@ -23,11 +23,15 @@ export function strategiesOf(known: readonly Owned[]): ReadonlyMap<string, strin
   return new Map(known.flatMap(({ configuration_id: id, strategy }) => (strategy === null ? [] : [[id, strategy]])));
 }
 
-/** Rows with the strategy that their configuration names: what is pushed has its id alone. */
+/**
+ * Rows with the strategy that their configuration names: what is pushed has its id alone. The same
+ * array where nothing is to be named.
+ */
 export function named<Row extends Owned>(
   rows: readonly Row[],
   strategies: ReadonlyMap<string, string>,
 ): readonly Row[] {
+  if (rows.every((row) => row.strategy !== null)) return rows;
   return rows.map((row) =>
     row.strategy === null ? { ...row, strategy: strategies.get(row.configuration_id) ?? null } : row,
   );

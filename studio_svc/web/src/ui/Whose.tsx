@@ -1,10 +1,13 @@
 /** Says whose a row is; a click shows this configuration's alone, another one all again. */
 
+import { memo } from "react";
+
 import { followHere, useQuery, withQuery } from "../lib/address";
 import { words } from "../lib/format";
 import { askedOne, type Owned, shortId } from "../lib/whose";
 
-export function Whose({ row }: { row: Owned }) {
+/** A list has a hundred of them and changes all the time: one that says the same is not drawn again. */
+export const Whose = memo(function Whose({ row }: { row: Owned }) {
   const query = useQuery();
   const { configuration_id: id, strategy } = row;
   const isAlone = askedOne(query) === id;
@@ -22,4 +25,8 @@ export function Whose({ row }: { row: Owned }) {
       <span className="id">{shortId(id)}</span>
     </a>
   );
+}, isSame);
+
+function isSame({ row: one }: { row: Owned }, { row: other }: { row: Owned }): boolean {
+  return one.configuration_id === other.configuration_id && one.strategy === other.strategy;
 }
