@@ -54,7 +54,7 @@ packages:
 test: $(VENV)/.dev $(PAGE)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/component
-	$(BIN)/pytest $(if $(KAFKA_BOOTSTRAP_SERVERS),,-n 2 --dist loadfile --no-loadscope-reorder) tests/integration tests/operations
+	$(BIN)/pytest $(if $(KAFKA_BOOTSTRAP_SERVERS),,-n 3 --dist loadfile --no-loadscope-reorder) tests/integration tests/operations
 	$(BIN)/pytest tests/e2e
 else
 	$(BIN)/pytest $(ARGS)

@@ -49,6 +49,7 @@ NO_SYSTEM = {"new", "strategies", "backtest", "doctor"}
 """Commands that need neither a broker nor a database; so do those that look at `--file`."""
 RUN_BY = {
     "up": "tests/integration/test_up.py",
+    "strategies check": "tests/component/test_cli_strategies.py",
     "optimize": "tests/integration/test_cli_data.py",
     "restore": "tests/integration/test_restore.py",
     "backup --physical": "tests/integration/test_restore.py",
@@ -178,20 +179,16 @@ def blocks(page: Path) -> Iterator[Block]:
 
 def runs_on_a_system(block: Block) -> bool:
     """Tell of a block of Python whether it asks a system, or reads what a command had of one."""
-    before = [
-        one for one in blocks(block.page) if one.language == "python" and one.line <= block.line
-    ]
-    if any(re.search(r"\btp\.(connect|stored)\(", one.text) for one in before):
+    if re.search(r"\btp\.(connect|stored)\(|\blive\.", block.text):
         return True
-    asked = {
-        word
+    exported = {
+        said.words[2]
         for one in blocks(block.page)
         if one.language == "console" and not one.is_marked
         for said in typed(one)
-        if said.needs_a_system
-        for word in said.words
+        if said.words[:2] == ("tradepulse", "export")
     }
-    return not asked.isdisjoint(re.findall(r'"([^"\n]+)"', block.text))
+    return not exported.isdisjoint(re.findall(r'"([^"\n]+)"', block.text))
 
 
 def typed(block: Block) -> Iterator[Typed]:

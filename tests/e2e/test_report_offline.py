@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+import tradepulse as tp
+from tests.candle_series import random_walk
 from tests.report_example import example_report
 from tradepulse.research.report_page import report_page
 
@@ -120,4 +122,21 @@ def test_print_shows_the_whole_range_on_white(browser: Browser, file: Path) -> N
     assert ground == "rgb(255, 255, 255)"
     expect(page.locator("fieldset")).to_be_hidden()
     assert page.pdf(format="A4").startswith(b"%PDF")
+    page.context.close()
+
+
+def test_the_page_of_a_backtest(browser: Browser, tmp_path: Path) -> None:
+    candles = random_walk("BTC/USD", 600, seed=1)
+    run = tp.backtest(candles, "sma_cross", {"fast": 5, "slow": 20})
+    opened = Opened(browser, run.report(tmp_path / "run.html"), WIDE)
+    page = opened.page
+    expect(page.get_by_role("heading", level=1)).to_have_text("sma_cross on BTC/USD 30m")
+    for name in ("worth", "held", "fall", "wick", "trade.won", "trade.lost"):
+        assert opened.width(f".panel .{name}") > 50
+    assert page.locator(".split").count() == 0
+    page.locator(".curves .view").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".readout")).to_contain_text("bought and held 99,850.")
+    page.get_by_text("16\u00d7").click()
+    assert opened.complaints == []
     page.context.close()

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 
+import asyncpg
 import numpy as np
 import pytest
 import pytest_asyncio
 
+import tradepulse as tp
 from contracts.events import CandleClosed
 from tests.candle_series import as_events, random_walk, same
 from tradepulse.candles.timeframes import timeframe_ms
@@ -18,7 +20,14 @@ from tradepulse.market_data.store import (
     store_candles,
     upsert_candles,
 )
-from tradepulse.runtime.db import Connection, connect, connect_pool, migrate, migrations
+from tradepulse.runtime.db import (
+    Connection,
+    connect,
+    connect_pool,
+    migrate,
+    migrations,
+    opened_pool,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -168,3 +177,23 @@ async def test_the_migration_carries_all_candles_over(database_url: str) -> None
     assert await store_candles(connection, [later], "live") == 3, "a new series after it"
     assert len(await known_series(connection)) == 4
     await connection.close()
+
+
+async def test_python_reads_what_is_stored_and_cannot_write(
+    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within a running loop, as a notebook's cell."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    btc = random_walk("BTC/USD", 300, seed=1)
+    await store_candles(connection, [btc], "import")
+    assert same(tp.stored("test", "BTC/USD", "30m"), btc)
+    first, last = int(btc.open_time[10]), int(btc.open_time[20])
+    assert same(tp.stored("test", "BTC/USD", "30m", first, last), btc.between(first, last))
+    made = tp.stored("test", "BTC/USD", "1h")
+    assert len(made) == 150
+    assert made.close[0] == btc.close[1]
+    with pytest.raises(ValueError, match="no candles of test:X/USD:1h are stored in this"):
+        tp.stored("test", "X/USD", "1h")
+    async with opened_pool(database_url, read_only=True) as pool:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await pool.execute("delete from candles")

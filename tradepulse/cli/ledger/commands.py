@@ -171,11 +171,14 @@ async def _write(
     async with _connected(state, wanted, configuration) as (connection, meant):
         parts = [exact_frame(table.row, part) async for part in read_all(connection, table, meant)]
     frame = pl.concat([exact_frame(table.row, ()), *parts])
-    for form, path in output.files():
+    files = list(output.files())
+    # what is piped on is the rows alone
+    is_piped = any(path == STDOUT for _, path in files)
+    for form, path in files:
         with _opened(path) as target:
             write_frame(target, form, table.row, frame)
         if path != STDOUT:
-            typer.echo(f"{len(frame):,} {table.name} written to {path}")
+            typer.echo(f"{len(frame):,} {table.name} written to {path}", err=is_piped)
 
 
 @contextmanager

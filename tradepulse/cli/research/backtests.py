@@ -80,8 +80,8 @@ class Traded:
         if self.configs is not None:
             return _uses(json_file(self.configs), str(self.configs))
         params = json_of("--params", self.params or "{}")
-        entry = {"strategy": named_strategy(self.strategy or ""), "params": params}
-        return _uses([entry], "--params")
+        name = named_strategy(self.strategy or "")
+        return _uses([{"strategy": name, "params": params}], "--params")
 
 
 @dataclass(frozen=True, slots=True)
