@@ -21,7 +21,9 @@ async def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     await NotebookClient(notebook, kernel_name="python3", resources=where).async_execute()
     shown = [output for cell in cells for output in cell.outputs]
     assert all(output.output_type != "stream" for output in shown), "a cell warned or printed"
-    assert sum("text/html" in output.get("data", {}) for output in shown) >= 5
+    # what a slow cell shows of its progress is no result
+    results = [output.data for output in shown if output.output_type == "execute_result"]
+    assert sum("text/html" in data for data in results) >= 4
 
 
 def test_the_page_names_every_notebook() -> None:

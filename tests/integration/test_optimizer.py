@@ -25,6 +25,7 @@ from planted_gates import passing
 from prometheus_client import CollectorRegistry, Counter
 from topic_reader import read_all
 
+import tradepulse as tp
 from contracts.events import ConfigurationChanged
 from contracts.topics import CONFIGURATIONS
 from optimizer_svc.search.cluster import DaskCluster
@@ -235,6 +236,21 @@ async def test_a_job_stores_trials_and_configurations(
             f"activated at once, as job {status.job_id}; sharpe in sample"
         )
         assert events[1]["reason"].endswith("best of 40 trials; the gates have not been passed")
+    # a search in Python, without a server, is the same to the digit
+    found = tp.sweep(market("A/USD", 1), "sma_cross", trials=40, min_trades=3)
+    stored = await pool.fetch(
+        "select b.params, b.figures, s.luck from training_searches s join training_batches b "
+        "using (job_id, search) where s.job_id = $1 and s.strategy = $2 and s.symbol = $3 "
+        "order by b.batch",
+        status.job_id,
+        "sma_cross",
+        "A/USD",
+    )
+    np.testing.assert_array_equal(found.params, np.concatenate([r["params"] for r in stored]))
+    np.testing.assert_array_equal(found.figures, np.concatenate([r["figures"] for r in stored]))
+    # how the work was shared shows in its last kept decimal
+    np.testing.assert_allclose(found.luck.largest, stored[0]["luck"], atol=1.1e-3)
+    assert found.best().params == kept[1].params
     outbox = await pool.fetch("select * from outbox order by id")
     assert len(outbox) == 8
     assert {row["service"] for row in outbox} == {"optimizer_svc"}
