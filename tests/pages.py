@@ -45,7 +45,7 @@ WHY_NOT = (
     "takes the database away",
 )
 """How the title of a block begins that no test runs."""
-NO_SYSTEM = {"strategies", "backtest", "doctor"}
+NO_SYSTEM = {"new", "strategies", "backtest", "doctor"}
 """Commands that need neither a broker nor a database; so do those that look at `--file`."""
 RUN_BY = {
     "up": "tests/integration/test_up.py",

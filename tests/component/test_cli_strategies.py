@@ -1,12 +1,14 @@
 """A strategist's first hour: begin a file, check it, run its test, hear of what is slow."""
 
 import html
+import json
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +80,33 @@ def test_a_strategy_is_begun_checked_and_tested(
         check=False,
     )
     assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_project_passes_its_own_test_and_its_notebook_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "cannot be the name of a strategy" in invoke("new", "no-name", status=1)[1]
+    assert list(tmp_path.iterdir()) == []
+    assert invoke("new", "waves")[0] == (
+        "wrote waves: .gitignore, README.md, settings.env, test_waves.py, waves.ipynb, waves.py\n"
+        "check it: cd waves && tradepulse strategies check waves.py\n"
+    )
+    line = invoke("new", "waves", status=1)[1]
+    assert line == "tradepulse new: waves is there already; give another name, or remove it\n"
+    monkeypatch.chdir(tmp_path / "waves")
+    assert "STRATEGY_FILES=waves.py" in Path("settings.env").read_text()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    known: dict[str, Any] = {}
+    for cell in json.loads(Path("waves.ipynb").read_text())["cells"]:
+        exec("".join(cell["source"]), known)
+    assert len(known["run"].trades) > 10
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "research.backtests:backtest",
         "Trade recorded candles on a paper account, offline.",
     ),
+    "new": (
+        "research.project:new",
+        "Begin a project: a strategy, its test, a notebook and settings, in a folder.",
+    ),
     "strategies": (
         "research.strategies:app",
         "List strategies and parameters, begin and check a file of your own.",

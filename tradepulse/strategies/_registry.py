@@ -280,7 +280,10 @@ def get_strategy(name: str) -> Strategy:
         return STRATEGIES[name]
     except KeyError:
         known = ", ".join(strategy_names())
-        raise ValueError(f"unknown strategy {name!r}; known are {known}") from None
+        raise ValueError(
+            f"unknown strategy {name!r}; known are {known}. One of a file of your own is known "
+            "where the file is named: by STRATEGY_FILES, for all services alike, or on a command"
+        ) from None
 
 
 def strategy_names() -> tuple[str, ...]:

@@ -4,9 +4,10 @@ A strategy is its user's code, compiled: what it raises says nothing of the cand
 what the compiler says of it fills a screen.
 """
 
+import dis
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ WRITES = (
 MAKES_ARRAYS = "its rule runs for every candle and may make no arrays or lists; a feature may"
 ANSWERS = "return enter_long(…), enter_short(…), leave() or hold()"
 NO_ANSWER = f"every path of its rule must answer: {ANSWERS}"
+COLUMN = (
+    "a whole column is compared: take the value of the present candle, as c.close[i] or f.mean[i]"
+)
 MANY_STEPS = f"a falling target has at most {MAX_STEPS} steps"
 _SIGNS = {
     "Cannot modify readonly array": WRITES,
@@ -40,9 +44,14 @@ _SIGNS = {
     "*args in function call should be a tuple": NO_ANSWER,
     "Can't unify return type": NO_ANSWER,
     "for 'steps": MANY_STEPS,
+    "answers.Answer'>': missing a required argument": NO_ANSWER,
+    ">>> bool(array(": COLUMN,
 }
 """What is wrong, by what numba then says somewhere in its report."""
 _SHOWN = {FEATURES: "feature", PARAMETERS: "parameter"}
+_KEYWORD = re.compile(r"signature '\((.*?)\) -> .*unexpected keyword argument '(\w+)'", re.DOTALL)
+_POSITIONAL = re.compile(r"signature '\((.*?)\) -> .*too many positional arguments", re.DOTALL)
+_UNDEFINED = re.compile(r"name '(\w+)' is not defined")
 _UNKNOWN = re.compile(r"Unknown attribute '(\w+)' of type (\w+)([|\w]*)\(")
 
 
@@ -135,12 +144,28 @@ def reason_of(error: BaseException) -> str:
             return meaning
     if unknown := _UNKNOWN.search(text):
         return _no_such_name(*unknown.groups())
+    if said := _wrong_call(text):
+        return said
     noise = ("Failed in", "During:", "File ", "There are")
     lines = (line.strip(" >-") for line in text.splitlines())
     telling = [line for line in lines if line and not line.startswith(noise)]
     if not telling:
         return type(error).__name__
     return one_line(" ".join(telling[:2]) if telling[0].endswith(":") else telling[0])
+
+
+def _wrong_call(text: str) -> str | None:
+    """Say what is called with other values than it takes, or is not there at all."""
+    if called := _KEYWORD.search(text):
+        return f"there is no argument {called[2]!r}; there are {_arguments(called[1])}"
+    if called := _POSITIONAL.search(text):
+        return f"too many values; there are {_arguments(called[1])}"
+    if undefined := _UNDEFINED.search(text):
+        return (
+            f"NameError: name {undefined[1]!r} is not defined; a rule knows its i, c, f and p, and "
+            "what stands in its file above it"
+        )
+    return None
 
 
 def _no_such_name(name: str, kind: str, fields: str) -> str:
@@ -151,6 +176,29 @@ def _no_such_name(name: str, kind: str, fields: str) -> str:
         known = ", ".join((*Market._fields, "hour", "weekday"))
         return f"a candle has no {name!r}; it has {known}"
     return f"Unknown attribute {name!r} of type {kind}"
+
+
+def line_of(rule: Callable[..., object], error: BaseException) -> int | None:
+    """Return the line of a rule that is to be mended, where numba names none.
+
+    It is that of a name that is not defined, else the rule's last: an answer lacks at its end.
+    """
+    code = getattr(rule, "__code__", None)
+    if code is None:
+        return None
+    undefined = _UNDEFINED.search(plain(error))
+    lines = [
+        one.positions.lineno
+        for one in dis.get_instructions(code)
+        if one.positions is not None
+        and one.positions.lineno is not None
+        and (undefined is None or one.argval == undefined[1])
+    ]
+    return max(lines, default=None)
+
+
+def _arguments(signature: str) -> str:
+    return ", ".join(re.findall(r"(\w+): ", signature))
 
 
 def plain(error: BaseException) -> str:

@@ -19,7 +19,15 @@ from tradepulse.candles.arrays import Candles
 from tradepulse.runtime.settings import DatabaseSettings, RefusedError, RuntimeSettings
 from tradepulse.strategies import get_strategy
 from tradepulse.strategies._registry import STRATEGIES
-from tradepulse.strategies.faults import is_compilation, named, one_line, plain, reason_of
+from tradepulse.strategies.faults import (
+    NO_ANSWER,
+    is_compilation,
+    line_of,
+    named,
+    one_line,
+    plain,
+    reason_of,
+)
 
 VARIABLE = "STRATEGY_FILES"
 
@@ -162,8 +170,9 @@ def _compile(name: str, place: Path, path: Path | str) -> None:
             rf'File "[^"]*{re.escape(place.name)}", line (\d+)|{re.escape(str(place))} \((\d+)\)',
             plain(error),
         )
-        where = f", line {''.join(lines[0])}" if lines else ""
+        line = "".join(lines[0]) if lines else line_of(found.rule.python, error)
+        where = "" if line is None else f", line {line}"
         what = f"does not compile: {reason_of(error)}"
-        if not is_compilation(error):
+        if not is_compilation(error) and NO_ANSWER not in what:
             what = f"cannot be run: {named(error)}"
         raise StrategyFileError(f"strategy file {path}{where}: {name} {what}") from error

@@ -127,7 +127,8 @@ BODY = "    if c.close[i] > f.mean[i] + RISE:\n"
         (
             MINE.replace("    return hold()\n", ""),
             (
-                "mine does not compile: every path of its rule must answer: return enter_long(…),"
+                "own.py, line 18: mine does not compile: every path of its rule must answer: return"
+                " enter_long(…),"
                 " enter_short(…), leave() or hold()"
             ),
         ),
@@ -141,7 +142,10 @@ BODY = "    if c.close[i] > f.mean[i] + RISE:\n"
         ),
         (
             MINE.replace("enter_long(stop=", "enter_long(stopp="),
-            "own.py, line 18: mine does not compile: ",
+            (
+                "own.py, line 18: mine does not compile: there is no argument 'stopp'; there are "
+                "stop, target, limit, trail, confidence, targets"
+            ),
         ),
         (
             MINE.replace("stop=c.close[i] - 1.0", f"targets=({'(0, 1e9), ' * 5})"),
@@ -157,12 +161,30 @@ BODY = "    if c.close[i] > f.mean[i] + RISE:\n"
             ),
         ),
         (
+            MINE.replace("enter_long(stop=", "enter_long(1, 2, 3, 4, 5, 6, 7 + "),
+            (
+                "own.py, line 18: mine does not compile: too many values; there are stop, target,"
+                " limit, trail, confidence, targets"
+            ),
+        ),
+        (
+            MINE.replace(BODY, "    if c.close > f.mean:\n"),
+            "own.py, line 17: mine does not compile: a whole column is compared: take the value of",
+        ),
+        (
+            MINE.replace(BODY, "    return 1, 2.0\n" + BODY),
+            "own.py, line 17: mine does not compile: every path of its rule must answer: return",
+        ),
+        (
             MINE.replace(BODY, "    if c.close[i].best > 1:\n"),
             "own.py, line 17: mine does not compile: Unknown attribute 'best' of type float64",
         ),
         (
             MINE.replace(BODY, "    if c.close[i] > unknown:\n"),
-            "own.py: mine does not compile: NameError: name 'unknown' is not defined",
+            (
+                "own.py, line 17: mine does not compile: NameError: name 'unknown' is not defined;"
+                " a rule knows its i, c, f and p, and what stands in its file above it"
+            ),
         ),
         (
             MINE.replace(BODY, "    if c.close[i] > c.close[: i + 1].copy()[0]:\n"),
