@@ -1,6 +1,7 @@
 """Two models side by side."""
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -80,7 +81,7 @@ def test_figures_gates_and_excess_stand_beside_each_other() -> None:
     rows = {
         cells[0]: cells[1:]
         for line in text.splitlines()
-        if len(cells := [cell.strip() for cell in line.strip("│┃").split("│")]) == 3
+        if len(cells := re.split(r" {2,}", line.strip())) == 3
     }
     assert rows["growth, %"] == ["+6.00", "-4.00"]
     assert rows["test"] == ["2018-10-12 to 2019-02-04, 116 days"] * 2

@@ -31,7 +31,8 @@ def comparison(models: "Sequence[StoredModel]") -> "tuple[Table, list[str]]":
     from rich.table import Table
 
     reports = [_report(one) for one in models]
-    table = Table("", *(f"{escape(one.name)}\n{str(one.model_id)[:8]}" for one in models))
+    heads = (f"{escape(one.name)}\n{str(one.model_id)[:8]}" for one in models)
+    table = Table("", *heads, box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name, cells in _rows(models, reports):
         table.add_row(name, *map(escape, cells))
     return table, list(_objections(models, reports))

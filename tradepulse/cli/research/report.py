@@ -1,7 +1,6 @@
 """What a backtest found: as tables for people, as JSON for programs."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +14,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tradepulse.cli.errors import CliError
 from tradepulse.cli.options import time_text
 from tradepulse.cli.research.equity_plot import equity_plot
+from tradepulse.cli.tables import Column, replaced, show
 from tradepulse.library.drawn import entries_text
 from tradepulse.library.runs import BUY_AND_HOLD, CASH, Run, Told
 from tradepulse.market_data.instrument_rules import FIELDS
 from tradepulse.strategies import COMMON, get_strategy
 from tradepulse.strategies.divisions import Divisions
-from tradepulse.strategies.evaluate import Entries
+from tradepulse.strategies.evaluate import Configuration, Entries
 from tradepulse.trading.backtest import BacktestResult
 from tradepulse.trading.orders import Trade
 from tradepulse.trading.policies.weighing import FALLBACKS
@@ -140,7 +139,8 @@ class Report:
             times = [one.close_time for one in equity]
             console.print(equity_plot(times, lines, min(console.width, 100)))
         console.print(self._figures())
-        console.print(self._by_configuration())
+        console.print()
+        self._show_configurations()
         if self.result.ruined_at is not None:
             console.print(
                 f"the account was ruined at {time_text(self.result.ruined_at)} UTC: its equity was "
@@ -206,23 +206,29 @@ class Report:
     def _refused(self) -> Counter[str]:
         return Counter(order.reason for order in self.result.refused)
 
-    def _by_configuration(self) -> Table:
-        table = Table("symbol", "strategy", "parameters")
-        for name in ("trades", "won", "profit", "fees"):
-            table.add_column(name, justify="right")
-        for one in self.told.configurations:
-            trades = [t for t in self.result.trades if t.configuration_id == one.configuration_id]
-            profit = sum((t.profit for t in trades), Decimal(0))
-            table.add_row(
-                f"{one.symbol} {one.timeframe}",
-                one.strategy,
-                "\n".join(params_lines(one.strategy, one.params)),
-                f"{len(trades):,}",
-                _won(trades),
-                f"[{'green' if profit > 0 else 'red' if profit < 0 else 'dim'}]{profit:,.2f}[/]",
-                f"{sum((t.fees for t in trades), Decimal(0)):,.2f}",
-            )
-        return table
+    def _show_configurations(self) -> None:
+        trades: dict[UUID, list[Trade]] = {}
+        for trade in self.result.trades:
+            trades.setdefault(trade.configuration_id, []).append(trade)
+        rows = [(one, trades.get(one.configuration_id, [])) for one in self.told.configurations]
+        show(_COLUMNS, rows)
+
+
+def _profit(trades: Sequence[Trade]) -> str:
+    profit = sum((trade.profit for trade in trades), Decimal(0))
+    color = "green" if profit > 0 else "red" if profit < 0 else "dim"
+    return f"[{color}]{profit:,.2f}[/]"
+
+
+_COLUMNS: list[Column[tuple[Configuration, list[Trade]]]] = [
+    Column("symbol", lambda row: escape(f"{row[0].symbol} {row[0].timeframe}")),
+    Column("strategy", lambda row: escape(row[0].strategy)),
+    Column("parameters", lambda row: "\n".join(params_lines(row[0].strategy, row[0].params))),
+    Column("trades", lambda row: f"{len(row[1]):,}", is_number=True),
+    Column("won", lambda row: _won(row[1]), is_number=True),
+    Column("profit", lambda row: _profit(row[1]), is_number=True),
+    Column("fees", lambda row: f"{sum((t.fees for t in row[1]), Decimal(0)):,.2f}", is_number=True),
+]
 
 
 def entry_notes(entries: Entries) -> tuple[list[str], list[str]]:
@@ -294,15 +300,8 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     Raises:
         CliError: it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise CliError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        if partial.exists():
-            partial.unlink()
+    with replaced(path) as file:
+        file.write(json.dumps(content, allow_nan=False).encode())
 
 
 def _won(trades: Sequence[Trade]) -> str:

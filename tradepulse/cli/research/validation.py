@@ -59,7 +59,6 @@ def _show(found: dict[str, Any]) -> None:
     """Print the verdict, gate by gate, and the figures of both samples side by side."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     from tradepulse.cli.options import time_text
     from tradepulse.cli.research.report import figure_texts
@@ -88,8 +87,11 @@ def _show(found: dict[str, Any]) -> None:
         gate("verdict", lambda one: escape(one["verdict"]), least=20),
     )
     show(columns, found["gates"])
-    figures = Table("figure", "in sample", "out of sample")
     inside, outside = (figure_texts(found["figures"][s]) for s in ("in_sample", "out_of_sample"))
-    for label, text in inside.items():
-        figures.add_row(label, text, outside[label])
-    console.print(figures)
+    figures: tuple[Column[str], ...] = (
+        Column("figure", lambda label: label),
+        Column("in sample", lambda label: inside[label], is_number=True),
+        Column("out of sample", lambda label: outside[label], is_number=True),
+    )
+    console.print()
+    show(figures, list(inside))
