@@ -130,12 +130,14 @@ def _check_new(name: str, rule: object, features: object) -> None:
 def _read_by_place(rule: Callable[..., Any]) -> str | None:
     """Find a feature or a parameter that a rule reads by its place, as `f[0]`."""
     try:
-        written = ast.parse(textwrap.dedent(inspect.getsource(rule)))
-    except (OSError, SyntaxError):
+        [written] = ast.parse(textwrap.dedent(inspect.getsource(rule))).body
+    except (OSError, SyntaxError, ValueError):
         # what has no file of its own, as a lambda among arguments
         return None
     shown = list(inspect.signature(rule).parameters)[2:]
-    for node in ast.walk(written):
+    # not what decorates it: a constraint has parameters by the names of its own
+    body = written.body if isinstance(written, ast.FunctionDef) else []
+    for node in (found for one in body for found in ast.walk(one)):
         if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name):
             continue
         if node.value.id in shown:

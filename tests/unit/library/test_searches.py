@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -146,6 +147,15 @@ def test_a_method_whose_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> N
         searched(method="bayesian")
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Raise on SIGINT, which a worker of several ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_ends_a_search_and_leaves_nothing_at_work() -> None:
     before = threading.active_count()
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -82,7 +82,7 @@ def test_bounds_of_a_search(name: str, allowed: list[Any], refused: list[Any]) -
 def test_a_search_is_no_larger_than_all_of_its_trials() -> None:
     symbols = tuple(str(n) for n in range(MOST_TRIALS // 100_000))
     assert len(spec(symbols=symbols, trials=100_000).symbols) == 100
-    with pytest.raises(ValueError, match="at most 10000000 are one search"):
+    with pytest.raises(ValueError, match="at most 10,000,000 are one search"):
         spec(symbols=(*symbols, "more"), trials=100_000)
     assert spec(start=5, end=6).end == 6
     with pytest.raises(ValueError, match="start is not before end"):

@@ -45,7 +45,8 @@ def test_a_trainer_without_work_does_not_load_torch(tmp_path: Path) -> None:
 def test_without_its_database_it_ends_with_one_line(tmp_path: Path) -> None:
     ended = run("from rl_svc.trainer import main; main()", tmp_path)
     assert ended.returncode == 1
-    (line,) = (ended.stdout + ended.stderr).splitlines()
+    settings, line = (ended.stdout + ended.stderr).splitlines()
+    assert '"message": "settings"' in settings
     assert "the database of DATABASE_URL cannot be used" in line
 
 
