@@ -492,7 +492,7 @@ async def test_broken_candles_fail_the_job(
 
 BAD_SPECS: list[tuple[dict[str, Any], str]] = [
     ({"strategies": ["macd"]}, "unknown strategy 'macd'; known are "),
-    ({"symbols": ["NONE/USD"]}, "no candles of venue:NONE/USD:30m in the range of the job"),
+    ({"symbols": ["NONE/USD"]}, "no candles of venue:NONE/USD:30m in the range of the search"),
     ({"symbols": ["SHORT/USD"]}, "in-sample candles of venue:SHORT/USD:30m are too few"),
     ({"start": START + 10**13}, "no candles of venue:A/USD:30m in the range"),
     ({"timeframe": "31m"}, "unknown timeframe '31m'"),
