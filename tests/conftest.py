@@ -22,10 +22,23 @@ from contracts.topics import TOPICS
 from tradepulse.embedded.children import Children
 from tradepulse.embedded.kafka import EmbeddedKafka
 from tradepulse.embedded.postgres import EmbeddedPostgres
+from tradepulse.strategies import files as strategy_files
+from tradepulse.strategies._registry import STRATEGIES
 
 # how long an example takes says how busy the machine is
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _strategies_forgotten() -> Iterator[None]:
+    """Forget what the tests of a file have registered: the next one sees what comes along."""
+    known, loaded = set(STRATEGIES), set(strategy_files._loaded)
+    yield
+    for name in STRATEGIES.keys() - known:
+        del STRATEGIES[name]
+    for path in strategy_files._loaded.keys() - loaded:
+        del strategy_files._loaded[path]
 
 
 @pytest.fixture(scope="session")

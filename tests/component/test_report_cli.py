@@ -52,7 +52,7 @@ def test_it_is_shown_in_words(database: str, monkeypatch: pytest.MonkeyPatch) ->
     assert text.startswith("refused sma_cross on test BTC/USD 30m refused: 2 of 4 gates did not")
     assert "best of 4,812 parameter sets; in sample 2020-09-13 00:00 to 2020-12-09" in text
     assert "Deflated Sharpe ratio 0.62 >= 0.95 refused The best of 4,812" in text
-    assert "figure ┃ in sample ┃ out of sample" in text
+    assert "figure in sample out of sample" in text
 
 
 def test_both_files_hold_what_is_stored(database: str, tmp_path: Path) -> None:
