@@ -1,12 +1,11 @@
 """Options that several commands share, how they are gathered, and how their texts are read."""
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -17,6 +16,7 @@ from typer.core import TyperGroup
 
 from tradepulse.candles.times import time_ms
 from tradepulse.cli.errors import CliError, values_refused
+from tradepulse.library.amounts import amount
 
 if TYPE_CHECKING:
     from tradepulse.candles.series import SeriesFilter
@@ -252,8 +252,8 @@ def decimal_of(
     text: str,
     *,
     positive: bool = False,
-    below: float = math.inf,
-    to: float = math.inf,
+    below: float | None = None,
+    to: float | None = None,
 ) -> Decimal:
     """Read a number.
 
@@ -267,16 +267,8 @@ def decimal_of(
     Raises:
         CliError: it is none, or out of its bounds.
     """
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise CliError(f"{option} {text}: no number") from None
-    if not value.is_finite() or value < 0 or (positive and value == 0):
-        raise CliError(f"{option} {text}: must be {'above zero' if positive else 'zero or more'}")
-    if value >= below or value > to:
-        limit = f"below {below:g}" if value >= below else f"at most {to:g}"
-        raise CliError(f"{option} {text}: must be {limit}")
-    return value
+    with values_refused():
+        return amount(option, text, positive=positive, below=below, to=to)
 
 
 def time_text(ms: int | None) -> str:

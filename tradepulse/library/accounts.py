@@ -1,16 +1,13 @@
 """The account of a backtest, a sweep, a validation: what may be said of it, and what it becomes."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypedDict
 
+from tradepulse.library.amounts import Amount, amount
 from tradepulse.market_data.instrument_rules import market_rules, newest
 from tradepulse.runtime.clock import wall_clock
 from tradepulse.trading.sizing import AccountRules, InstrumentRules, RiskLimits
-
-Amount = Decimal | float | int | str
-"""A float stands for the decimal that it prints as."""
 
 
 class Account(TypedDict, total=False):
@@ -76,39 +73,6 @@ def account_rules(instruments: Iterable[str], account: Mapping[str, Any]) -> Acc
 
 _MOST = {"max_total_notional": 1}
 """More would need leverage, which there is not."""
-
-
-def amount(
-    name: str,
-    value: Amount,
-    *,
-    positive: bool = False,
-    below: float | None = None,
-    to: float | None = None,
-) -> Decimal:
-    """Read an amount.
-
-    Args:
-        name: for the message.
-        value: of any form.
-        positive: whether zero is refused.
-        below: it must be less.
-        to: it must not be more.
-
-    Raises:
-        ValueError: it is no number, or out of its bounds.
-    """
-    try:
-        read = Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError(f"{name} {value}: no number") from None
-    if not read.is_finite() or read < 0 or (positive and read == 0):
-        raise ValueError(f"{name} {value}: must be {'above zero' if positive else 'zero or more'}")
-    if below is not None and read >= below:
-        raise ValueError(f"{name} {value}: must be below {below:g}")
-    if to is not None and read > to:
-        raise ValueError(f"{name} {value}: must be at most {to:g}")
-    return read
 
 
 def _markets(

@@ -6,7 +6,8 @@ from typing import Any, Unpack
 
 from tradepulse.candles.arrays import Candles
 from tradepulse.candles.times import Time
-from tradepulse.library.accounts import Account, Amount, account_rules, amount
+from tradepulse.library.accounts import Account, account_rules
+from tradepulse.library.amounts import Amount, amount
 from tradepulse.library.progress import Tell, shown
 from tradepulse.library.runs import Run, Told
 from tradepulse.library.series import time_range
